@@ -1,0 +1,1 @@
+//! Hosts, comparison and audit.

@@ -1,0 +1,1 @@
+//! Labelled recordings to labelled notes.

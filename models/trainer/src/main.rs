@@ -1,0 +1,2 @@
+//! Trains, exports and evaluates the model packages.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Every chore of Tocco.
+fn main() {}

@@ -1,0 +1,53 @@
+//! `barkSpec`: how the spectrum spreads over the Bark scale.
+
+use super::filterbank::Filterbank;
+
+/// The distance between the peaks of neighbouring bands, in Bark (the plugin's setting).
+pub(super) const SPACING: f64 = 0.5;
+
+/// The scale's end, in Bark (timbreID `MAXBARKS`).
+const HIGHEST: f64 = 26.0;
+
+/// Triangular bands half a Bark apart, which sum up to 1.
+pub(super) struct BarkSpectrum {
+    filterbank: Filterbank,
+}
+
+impl BarkSpectrum {
+    /// Builds the bands up to half of `sample_rate` hertz. Allocates.
+    pub(super) fn new(sample_rate: f64, window: usize) -> Self {
+        Self {
+            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate, window),
+        }
+    }
+
+    /// Computes the bands of `magnitudes`, `[window / 2 + 1]`. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+        self.filterbank.compute(magnitudes);
+    }
+
+    /// The bands, `[n_bands]`, all 0 in silence.
+    pub(super) fn bands(&self) -> &[f64] {
+        self.filterbank.bands()
+    }
+}
+
+/// How many bands there are up to half of `sample_rate` hertz.
+pub(super) fn n_bands(sample_rate: f64) -> usize {
+    boundaries(sample_rate).len() - 2
+}
+
+/// The band boundaries in hertz up to half of `sample_rate` (timbreID `tIDLib_getBarkBoundFreqs`).
+fn boundaries(sample_rate: f64) -> Vec<f64> {
+    let n_steps = (HIGHEST / SPACING) as u32;
+    (0..=n_steps)
+        .map(|step| hertz(f64::from(step) * SPACING))
+        .take_while(|&frequency| frequency <= sample_rate / 2.0)
+        .collect()
+}
+
+/// Bark to hertz: f = 600 sinh(z / 6) (timbreID `tIDLib_bark2freq`, its formula 0; Wang, Sekey and
+/// Gersho 1992).
+fn hertz(bark: f64) -> f64 {
+    600.0 * (bark / 6.0).sinh()
+}

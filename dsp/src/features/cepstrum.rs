@@ -1,0 +1,57 @@
+//! `cepstrum`: the real cepstrum.
+
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner};
+
+use super::spectrum::n_bins;
+
+/// The inverse Fourier transform of the logarithm of the magnitudes, not squared and without
+/// offset (timbreID `cepstrum~.c`). A magnitude of 0 counts as 1, so that silence gives zeros.
+pub(super) struct Cepstrum {
+    transform: Arc<dyn ComplexToReal<f64>>,
+    log_magnitudes: Vec<Complex<f64>>,
+    quefrencies: Vec<f64>,
+    scratch: Vec<Complex<f64>>,
+    scale: f64,
+}
+
+impl Cepstrum {
+    /// Plans the cepstrum of windows of `window` samples. Allocates.
+    pub(super) fn new(window: usize) -> Self {
+        let transform = RealFftPlanner::new().plan_fft_inverse(window);
+        Self {
+            log_magnitudes: transform.make_input_vec(),
+            quefrencies: transform.make_output_vec(),
+            scratch: transform.make_scratch_vec(),
+            scale: 1.0 / window as f64,
+            transform,
+        }
+    }
+
+    /// Computes the cepstrum of `magnitudes`, `[window / 2 + 1]`. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+        for (log, &magnitude) in self.log_magnitudes.iter_mut().zip(magnitudes) {
+            let magnitude = if magnitude == 0.0 { 1.0 } else { magnitude };
+            *log = Complex::new(magnitude.ln(), 0.0);
+        }
+        self.transform
+            .process_with_scratch(
+                &mut self.log_magnitudes,
+                &mut self.quefrencies,
+                &mut self.scratch,
+            )
+            .expect("the plan made these buffers, and both ends are real");
+    }
+
+    /// Coefficient `i`, counted from 0 (a quefrency in samples). Real-time safe.
+    pub(super) fn coefficient(&self, i: usize) -> f32 {
+        (self.quefrencies[i] * self.scale) as f32
+    }
+}
+
+/// How many coefficients are given out: the rest mirrors them.
+pub(super) const fn n_coefficients(window: usize) -> usize {
+    n_bins(window)
+}

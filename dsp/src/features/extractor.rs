@@ -1,0 +1,111 @@
+//! The one entrance to all features.
+
+use std::fmt;
+
+use super::timbreid::Timbreid;
+use super::{FeatureError, Preset};
+
+/// Computes selected features of a [`Preset`] from the newest samples.
+///
+/// It keeps nothing from one call to the next: a vector depends on the samples handed in alone.
+///
+/// ```
+/// use tocco_dsp::features::{FeatureExtractor, Preset};
+///
+/// let mut extractor = FeatureExtractor::new(Preset::Timbreid, &["zeroCrossing", "peakSample_value"])?;
+/// let mut history = vec![0.0; extractor.history_len()];
+/// *history.last_mut().unwrap() = -0.5;
+///
+/// let mut features = vec![0.0; extractor.n_features()];
+/// extractor.extract(&history, &mut features);
+/// assert_eq!(features, [0.0, 0.5]);
+/// # Ok::<(), tocco_dsp::features::FeatureError>(())
+/// ```
+pub struct FeatureExtractor {
+    preset: Preset,
+    names: Vec<String>,
+    timbreid: Timbreid,
+}
+
+impl FeatureExtractor {
+    /// Prepares the features `names` of `preset`, to be given out in that order.
+    ///
+    /// Allocates; not for the audio thread.
+    ///
+    /// # Errors
+    /// When the list is empty, or has a name twice or one that the preset does not have.
+    pub fn new(preset: Preset, names: &[impl AsRef<str>]) -> Result<Self, FeatureError> {
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        if names.is_empty() {
+            return Err(FeatureError::NoFeatures { preset });
+        }
+        for (index, name) in names.iter().enumerate() {
+            if let Some(first) = names[..index].iter().position(|earlier| earlier == name) {
+                return Err(FeatureError::DuplicateFeature {
+                    name: name.clone(),
+                    first,
+                    index,
+                });
+            }
+        }
+        Ok(Self {
+            preset,
+            timbreid: Timbreid::new(preset, &names)?,
+            names,
+        })
+    }
+
+    /// The preset that the features belong to.
+    pub fn preset(&self) -> Preset {
+        self.preset
+    }
+
+    /// The names of the features in the order of the vector, `[n_features]`.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The length of the feature vector.
+    pub fn n_features(&self) -> usize {
+        self.names.len()
+    }
+
+    /// How many of the newest samples [`extract`](Self::extract) looks at; at least the preset's
+    /// [`window`](Preset::window).
+    pub fn history_len(&self) -> usize {
+        Timbreid::HISTORY
+    }
+
+    /// Computes the feature vector of `history`, the newest samples at [`crate::SAMPLE_RATE`] with
+    /// the newest last, `[history_len]`, into `features`, `[n_features]`.
+    ///
+    /// Finite samples give finite features. What has no value is given as -1: the attack time where
+    /// no attack is found, the brightness of silence.
+    ///
+    /// Real-time safe.
+    ///
+    /// # Panics
+    /// When a slice has not the stated length.
+    pub fn extract(&mut self, history: &[f32], features: &mut [f32]) {
+        assert_eq!(
+            history.len(),
+            self.history_len(),
+            "history: [history_len] samples are needed"
+        );
+        assert_eq!(
+            features.len(),
+            self.n_features(),
+            "features: [n_features] values are given out"
+        );
+        self.timbreid.extract(history, features);
+    }
+}
+
+impl fmt::Debug for FeatureExtractor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FeatureExtractor")
+            .field("preset", &self.preset)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}

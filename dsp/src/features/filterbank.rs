@@ -1,0 +1,93 @@
+//! Overlapping triangular filters over a magnitude spectrum.
+
+use super::spectrum::n_bins;
+
+/// Triangular filters, each from the one before's peak to the one after's peak.
+///
+/// timbreID `tIDLib_createFilterbank` and `tIDLib_filterbankMultiply`: the corners lie on the bins
+/// nearest to the boundary frequencies; a filter of one bin passes it, one of two bins averages
+/// them; the weighted magnitudes are summed, and the bands divided by the sum of all bands.
+pub(super) struct Filterbank {
+    filters: Vec<Filter>,
+    bands: Vec<f64>,
+}
+
+struct Filter {
+    first_bin: usize,
+    weights: Vec<f64>,
+}
+
+impl Filterbank {
+    /// Builds the filters between `boundaries`, rising frequencies in hertz: one filter less than
+    /// two fewer than there are boundaries would be empty, so there are `boundaries.len() - 2`.
+    /// `sample_rate` in hertz places the bins of a spectrum of `window` samples. Allocates.
+    pub(super) fn new(boundaries: &[f64], sample_rate: f64, window: usize) -> Self {
+        let corners: Vec<usize> = boundaries
+            .iter()
+            .map(|&frequency| nearest_bin(frequency, sample_rate, window))
+            .collect();
+        let filters: Vec<Filter> = corners
+            .windows(3)
+            .map(|corners| Filter::triangle(corners[0], corners[1], corners[2]))
+            .collect();
+        Self {
+            bands: vec![0.0; filters.len()],
+            filters,
+        }
+    }
+
+    /// Filters `magnitudes`, `[window / 2 + 1]`; all bands of silence are 0. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+        let mut sum = 0.0;
+        for (band, filter) in self.bands.iter_mut().zip(&self.filters) {
+            *band = filter.apply(magnitudes);
+            sum += *band;
+        }
+        if sum > 0.0 {
+            for band in &mut self.bands {
+                *band /= sum;
+            }
+        }
+    }
+
+    /// The bands, which sum up to 1, `[n_bands]`.
+    pub(super) fn bands(&self) -> &[f64] {
+        &self.bands
+    }
+}
+
+impl Filter {
+    /// The filter over the bins `start..=finish` that is 1 at `peak`.
+    fn triangle(start: usize, peak: usize, finish: usize) -> Self {
+        let weights = match finish - start {
+            0 => vec![1.0],
+            1 => vec![0.5, 0.5],
+            _ => (start..=finish)
+                .map(|bin| {
+                    if bin < peak {
+                        (bin - start) as f64 / (peak - start) as f64
+                    } else {
+                        (finish - bin) as f64 / (finish - peak) as f64
+                    }
+                })
+                .collect(),
+        };
+        Self {
+            first_bin: start,
+            weights,
+        }
+    }
+
+    fn apply(&self, magnitudes: &[f64]) -> f64 {
+        let magnitudes = &magnitudes[self.first_bin..][..self.weights.len()];
+        let weighted = magnitudes.iter().zip(&self.weights);
+        weighted.map(|(magnitude, weight)| magnitude * weight).sum()
+    }
+}
+
+/// The bin nearest to `frequency` hertz, the lower one of two equally near.
+fn nearest_bin(frequency: f64, sample_rate: f64, window: usize) -> usize {
+    let position = frequency * window as f64 / sample_rate;
+    let bin = (position - 0.5).ceil().max(0.0) as usize;
+    bin.min(n_bins(window) - 1)
+}

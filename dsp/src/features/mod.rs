@@ -1,0 +1,29 @@
+//! Feature vectors: what a network is told about a note.
+//!
+//! A [`Preset`] names a family of features with all their settings, a [`FeatureExtractor`]
+//! computes a selection of them, by name and in the given order, from the newest samples.
+//!
+//! The `timbreid` presets follow William Brent's timbreID in the C++ port that the authors of the
+//! paper use (GitHub `wbrent/timbreIDLib` and `domenicostefani/cpp-timbreID`), with the settings of
+//! their plugin. One file holds one feature; the Fourier transform and the Bark bands are computed
+//! once per window and shared.
+
+mod attack_time;
+mod bark_spectrum;
+mod bfcc;
+mod brightness;
+mod cepstrum;
+mod cosine_transform;
+mod error;
+mod extractor;
+mod filterbank;
+mod mfcc;
+mod peak_sample;
+mod preset;
+mod spectrum;
+mod timbreid;
+mod zero_crossing;
+
+pub use error::{FeatureError, UnknownPreset};
+pub use extractor::FeatureExtractor;
+pub use preset::Preset;

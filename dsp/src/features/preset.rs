@@ -1,0 +1,123 @@
+//! Families of features with all their settings.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::UnknownPreset;
+use super::timbreid;
+
+/// A family of features with all its settings, as a model package names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// `timbreid`: exactly the features of the paper's plugin, which builds its filterbanks for
+    /// 44.1 kHz (50 Bark bands) while the sound is at 48 kHz.
+    Timbreid,
+    /// `timbreid-48k`: the same with filterbanks for 48 kHz (51 Bark bands).
+    Timbreid48k,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: &'static [Self] = &[Self::Timbreid, Self::Timbreid48k];
+
+    /// The preset's name in model packages and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timbreid => "timbreid",
+            Self::Timbreid48k => "timbreid-48k",
+        }
+    }
+
+    /// The analysis window in samples at [`crate::SAMPLE_RATE`].
+    ///
+    /// A feature may look further back than the window:
+    /// see [`FeatureExtractor::history_len`](super::FeatureExtractor::history_len).
+    pub const fn window(self) -> usize {
+        match self {
+            Self::Timbreid | Self::Timbreid48k => timbreid::WINDOW,
+        }
+    }
+
+    /// The names of all features of this preset, in their natural order.
+    pub fn feature_names(self) -> Vec<String> {
+        timbreid::features(self.filterbank_sample_rate())
+            .map(|feature| feature.to_string())
+            .collect()
+    }
+
+    /// The sample rate in hertz that the filterbanks are built for.
+    pub(super) const fn filterbank_sample_rate(self) -> f64 {
+        match self {
+            Self::Timbreid => 44_100.0,
+            Self::Timbreid48k => 48_000.0,
+        }
+    }
+
+    /// The feature names in words, short enough for an error message.
+    pub(super) fn name_ranges(self) -> String {
+        timbreid::name_ranges(self.filterbank_sample_rate())
+    }
+
+    /// The names of all presets in words.
+    pub(super) fn list() -> String {
+        let names: Vec<_> = Self::ALL
+            .iter()
+            .map(|preset| format!("\"{preset}\""))
+            .collect();
+        names.join(", ")
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|preset| preset.name() == name);
+        found.copied().ok_or_else(|| UnknownPreset {
+            name: name.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_back_to_its_preset() {
+        for &preset in Preset::ALL {
+            assert_eq!(preset.to_string().parse(), Ok(preset));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_what_there_is() {
+        let error = "timbreid-96k".parse::<Preset>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "preset: \"timbreid-96k\" is unknown; there are \"timbreid\", \"timbreid-48k\""
+        );
+    }
+
+    #[test]
+    fn feature_counts_are_those_of_the_reference() {
+        let count = |preset: Preset, kind: &str| {
+            let names = preset.feature_names();
+            names.iter().filter(|name| name.starts_with(kind)).count()
+        };
+        for (preset, bark_bands) in [(Preset::Timbreid, 50), (Preset::Timbreid48k, 51)] {
+            assert_eq!(count(preset, "barkSpec_"), bark_bands);
+            assert_eq!(count(preset, "bfcc_"), bark_bands);
+            assert_eq!(count(preset, "cepstrum_"), 353);
+            assert_eq!(count(preset, "mfcc_"), 38);
+            assert_eq!(preset.feature_names().len(), 2 * bark_bands + 353 + 38 + 5);
+        }
+    }
+}

@@ -1,2 +1,114 @@
-//! Every chore of Tocco.
-fn main() {}
+//! Every chore of Tocco as `cargo xtask <command>`. Thin: it builds, sets up and hands over to
+//! the crate that does the work, whose own `--help` explains the options.
+
+mod bundle;
+mod cargo;
+mod lint;
+mod testing;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Every chore of Tocco.
+///
+/// Commands that report numbers take --json: one JSON document on stdout, progress on stderr.
+/// Everything is built when it is needed; a bare machine with Rust and a C compiler is enough.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Stream a recording through the bundled plugin and name each note as it comes
+    ///
+    /// Builds and bundles the plugin, loads the bundled CLAP in a host of our own at 48 kHz and
+    /// 64 frames, and prints a line for each note: time, technique, probability, latency.
+    #[command(disable_help_flag = true, after_help = EXAMPLES_DEMO)]
+    Demo(Forwarded),
+    /// Set up what the tests need and run them all
+    Test(testing::TestArguments),
+    /// Check formatting, lints and documentation
+    Lint,
+    /// Build the plugin and put its CLAP and VST3 bundles into target/bundled
+    Bundle(bundle::BundleArguments),
+    /// Train the model packages from recordings with labels
+    #[command(disable_help_flag = true)]
+    Train(Forwarded),
+    /// Measure a model: onset precision and recall, accuracy, confusion matrix
+    #[command(disable_help_flag = true)]
+    Evaluate(Forwarded),
+    /// Print the feature vectors of a recording as CSV
+    #[command(disable_help_flag = true)]
+    Features(Forwarded),
+}
+
+const EXAMPLES_DEMO: &str = "Example: cargo xtask demo --input take.wav --model a --json";
+
+/// Options that the tool behind the command reads itself.
+#[derive(clap::Args)]
+struct Forwarded {
+    /// Options of the command; `--help` lists them
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "OPTIONS"
+    )]
+    arguments: Vec<String>,
+}
+
+impl Forwarded {
+    fn asks_for_help(&self) -> bool {
+        self.arguments.iter().any(|a| a == "--help" || a == "-h")
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    cargo::enter_workspace()?;
+    match Arguments::parse().command {
+        Command::Demo(forwarded) => {
+            if !forwarded.asks_for_help() {
+                bundle::for_this_machine()?;
+            }
+            cargo::run("tocco-bench", "demo", &[], &forwarded.arguments)
+        }
+        Command::Test(arguments) => testing::run(&arguments),
+        Command::Lint => lint::run(),
+        Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Train(forwarded) => trainer("train", &forwarded),
+        Command::Evaluate(forwarded) => trainer("evaluate", &forwarded),
+        Command::Features(forwarded) => cargo::run(
+            "tocco-corpus",
+            "tocco-corpus",
+            &["features"],
+            &forwarded.arguments,
+        ),
+    }
+}
+
+fn trainer(command: &str, forwarded: &Forwarded) -> Result<()> {
+    cargo::run(
+        "tocco-trainer",
+        "tocco-trainer",
+        &[command],
+        &forwarded.arguments,
+    )
+}

@@ -1,0 +1,417 @@
+//! A small CLAP host in this process, on `clack-host`.
+
+use std::ffi::CString;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clack_extensions::audio_ports::{AudioPortInfoBuffer, PluginAudioPorts};
+use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
+use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
+use clack_extensions::render::{PluginRender, RenderMode};
+use clack_extensions::state::PluginState;
+use clack_host::events::Match;
+use clack_host::events::event_types::{NoteExpressionType, ParamValueEvent};
+use clack_host::events::spaces::CoreEventSpace;
+use clack_host::prelude::*;
+
+use crate::plugin_host::{MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat};
+
+/// More events than a block of the largest size can bring: room is made before the stream runs.
+const EVENT_CAPACITY: usize = 4096;
+
+/// What the plugin can call from any thread.
+struct Shared {
+    callback_requested: AtomicBool,
+}
+
+impl SharedHandler<'_> for Shared {
+    // This host is never restarted by the plugin, and it is always processing while active.
+    fn request_restart(&self) {}
+    fn request_process(&self) {}
+    fn request_callback(&self) {
+        self.callback_requested.store(true, Ordering::Release);
+    }
+}
+
+/// Ties the handlers together for clack.
+struct Handlers;
+
+impl HostHandlers for Handlers {
+    type Shared<'a> = Shared;
+    type MainThread<'a> = ();
+    type AudioProcessor<'a> = ();
+}
+
+/// A plugin instance loaded from a `.clap` file.
+pub struct ClapHost {
+    instance: PluginInstance<Handlers>,
+    params: PluginParams,
+    state: PluginState,
+}
+
+/// The running side of a [`ClapHost`].
+pub struct ClapStream {
+    processor: StartedPluginAudioProcessor<Handlers>,
+    input: Vec<Vec<f32>>,
+    output: Vec<Vec<f32>>,
+    input_ports: AudioPorts,
+    output_ports: AudioPorts,
+    events_in: EventBuffer,
+    events_out: EventBuffer,
+    midi: Vec<MidiOut>,
+    position: u64,
+}
+
+impl ClapHost {
+    /// Chooses the plugin's port configuration with that many channels in and out.
+    fn select_ports(&mut self, channels: usize) -> Result<()> {
+        let handle = self.instance.plugin_handle();
+        if let Some(configurations) = handle.get_extension::<PluginAudioPortsConfig>() {
+            let mut buffer = AudioPortsConfigBuffer::new();
+            for index in 0..configurations.count(&handle) {
+                let Some(found) = configurations.get(&handle, index, &mut buffer) else {
+                    continue;
+                };
+                let main_channels = |port: &Option<_>| match port {
+                    Some(clack_extensions::audio_ports_config::MainPortInfo {
+                        channel_count,
+                        ..
+                    }) => *channel_count as usize,
+                    None => 0,
+                };
+                if main_channels(&found.main_input) == channels
+                    && main_channels(&found.main_output) == channels
+                {
+                    let id = found.id;
+                    configurations.select(&handle, id)?;
+                    break;
+                }
+            }
+        }
+        let ports: PluginAudioPorts = handle
+            .get_extension()
+            .context("the plugin has no audio ports")?;
+        for is_input in [true, false] {
+            let mut buffer = AudioPortInfoBuffer::new();
+            let found = ports
+                .get(&handle, 0, is_input, &mut buffer)
+                .map_or(0, |port| port.channel_count as usize);
+            if ports.count(&handle, is_input) != 1 || found != channels {
+                bail!(
+                    "the plugin offers no configuration with one port of {channels} channel(s) in and out"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PluginHost for ClapHost {
+    type Stream = ClapStream;
+
+    fn load(path: &Path) -> Result<Self> {
+        // SAFETY: this runs the library's own initialisation; the host is only ever pointed at
+        // plugin bundles, whose entry is sound by the CLAP contract.
+        let entry = unsafe { PluginEntry::load(path) }
+            .map_err(|e| anyhow!("{} is not a CLAP plugin: {e}", path.display()))?;
+        let factory = entry
+            .get_plugin_factory()
+            .with_context(|| format!("{} has no plugin factory", path.display()))?;
+        let id = factory
+            .plugin_descriptors()
+            .find_map(|descriptor| descriptor.id().map(ToOwned::to_owned))
+            .with_context(|| format!("{} holds no plugin", path.display()))?;
+        let info = HostInfo::new(
+            "tocco-bench",
+            "Tocco",
+            "https://example.invalid",
+            env!("CARGO_PKG_VERSION"),
+        )?;
+        let mut instance = PluginInstance::<Handlers>::new(
+            |()| Shared {
+                callback_requested: AtomicBool::new(false),
+            },
+            |_| (),
+            &entry,
+            &id,
+            &info,
+        )
+        .map_err(|e| anyhow!("{} makes no instance: {e}", path.display()))?;
+        let handle = instance.plugin_handle();
+        let params = handle
+            .get_extension()
+            .context("the plugin has no parameters")?;
+        let state = handle.get_extension().context("the plugin has no state")?;
+        Ok(Self {
+            instance,
+            params,
+            state,
+        })
+    }
+
+    fn parameters(&mut self) -> Result<Vec<Parameter>> {
+        let handle = self.instance.plugin_handle();
+        let mut buffer = ParamInfoBuffer::new();
+        (0..self.params.count(&handle))
+            .map(|index| {
+                let info = self
+                    .params
+                    .get_info(&handle, index, &mut buffer)
+                    .with_context(|| format!("the plugin does not describe parameter {index}"))?;
+                Ok(Parameter {
+                    id: info.id.get(),
+                    name: String::from_utf8_lossy(info.name).into_owned(),
+                    minimum: info.min_value,
+                    maximum: info.max_value,
+                    stepped: info.flags.contains(ParamInfoFlags::IS_STEPPED),
+                })
+            })
+            .collect()
+    }
+
+    fn value_to_text(&mut self, parameter: &Parameter, value: f64) -> Result<String> {
+        let handle = self.instance.plugin_handle();
+        let mut buffer = [0; 256];
+        let text = self
+            .params
+            .value_to_text(&handle, ClapId::new(parameter.id), value, &mut buffer)
+            .map_err(|_| anyhow!("parameter '{}' has no text for {value}", parameter.name))?;
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn text_to_value(&mut self, parameter: &Parameter, text: &str) -> Result<f64> {
+        let handle = self.instance.plugin_handle();
+        let value =
+            self.params
+                .text_to_value(&handle, ClapId::new(parameter.id), &CString::new(text)?);
+        match value {
+            Some(value) => Ok(value),
+            None => {
+                let choices = self.choices(parameter)?;
+                bail!(
+                    "parameter '{}' cannot be set to '{text}'{}",
+                    parameter.name,
+                    list(&choices)
+                )
+            }
+        }
+    }
+
+    fn value(&mut self, parameter: &Parameter) -> Result<f64> {
+        let handle = self.instance.plugin_handle();
+        self.params
+            .get_value(&handle, ClapId::new(parameter.id))
+            .with_context(|| format!("the plugin does not know parameter '{}'", parameter.name))
+    }
+
+    fn set_value(&mut self, parameter: &Parameter, value: f64) -> Result<()> {
+        let mut changes = EventBuffer::new();
+        changes.push(&ParamValueEvent::new(
+            0,
+            ClapId::new(parameter.id),
+            Pckn::match_all(),
+            value,
+        ));
+        let mut handle = self
+            .instance
+            .inactive_plugin_handle()
+            .context("parameters are set by the stream while the plugin is active")?;
+        let mut answer = EventBuffer::new();
+        self.params.flush(
+            &mut handle,
+            &InputEvents::from_buffer(&changes),
+            &mut OutputEvents::from_buffer(&mut answer),
+        );
+        Ok(())
+    }
+
+    fn save_state(&mut self) -> Result<Vec<u8>> {
+        let handle = self.instance.plugin_handle();
+        let mut bytes = Vec::new();
+        self.state.save(&handle, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn restore_state(&mut self, state: &[u8]) -> Result<()> {
+        let handle = self.instance.plugin_handle();
+        self.state.load(&handle, &mut Cursor::new(state))?;
+        Ok(())
+    }
+
+    fn activate(&mut self, format: StreamFormat) -> Result<ClapStream> {
+        self.select_ports(format.channels)?;
+        let handle = self.instance.plugin_handle();
+        let mode = if format.offline {
+            RenderMode::Offline
+        } else {
+            RenderMode::Realtime
+        };
+        match handle.get_extension::<PluginRender>() {
+            Some(render) => render.set(&handle, mode)?,
+            None if format.offline => bail!("the plugin does not know offline rendering"),
+            None => {}
+        }
+        let processor = self
+            .instance
+            .activate(
+                |_, _| (),
+                PluginAudioConfiguration {
+                    sample_rate: format.sample_rate,
+                    min_frames_count: 1,
+                    max_frames_count: u32::try_from(format.max_block)?,
+                },
+            )
+            .map_err(|e| anyhow!("the plugin refuses {format:?}: {e}"))?
+            .start_processing()
+            .map_err(|e| anyhow!("the plugin does not start: {e}"))?;
+        let buffers = || vec![vec![0.0; format.max_block]; format.channels];
+        Ok(ClapStream {
+            processor,
+            input: buffers(),
+            output: buffers(),
+            input_ports: AudioPorts::with_capacity(format.channels, 1),
+            output_ports: AudioPorts::with_capacity(format.channels, 1),
+            events_in: EventBuffer::with_capacity(EVENT_CAPACITY),
+            events_out: EventBuffer::with_capacity(EVENT_CAPACITY),
+            midi: Vec::with_capacity(EVENT_CAPACITY),
+            position: 0,
+        })
+    }
+
+    fn deactivate(&mut self, stream: ClapStream) {
+        self.instance.deactivate(stream.processor.stop_processing());
+    }
+
+    fn idle(&mut self) {
+        let requested = self.instance.access_shared_handler(|shared| {
+            shared.callback_requested.swap(false, Ordering::AcqRel)
+        });
+        if requested {
+            self.instance.call_on_main_thread_callback();
+        }
+    }
+}
+
+impl ClapStream {
+    /// Changes a parameter at the start of the next block. Real-time safe for a few changes a block.
+    pub fn automate(&mut self, parameter: &Parameter, value: f64) {
+        self.events_in.push(&ParamValueEvent::new(
+            0,
+            ClapId::new(parameter.id),
+            Pckn::match_all(),
+            value,
+        ));
+    }
+}
+
+impl PluginStream for ClapStream {
+    fn input(&mut self, channel: usize) -> &mut [f32] {
+        &mut self.input[channel]
+    }
+
+    fn output(&self, channel: usize) -> &[f32] {
+        &self.output[channel]
+    }
+
+    fn process(&mut self, frames: usize) -> Result<()> {
+        let input = self.input_ports.with_input_buffers([AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_input_only(
+                self.input
+                    .iter_mut()
+                    .map(|channel| InputChannel::variable(&mut channel[..frames])),
+            ),
+        }]);
+        let mut output = self.output_ports.with_output_buffers([AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_output_only(
+                self.output.iter_mut().map(|channel| &mut channel[..frames]),
+            ),
+        }]);
+        self.events_out.clear();
+        let result = self.processor.process(
+            &input,
+            &mut output,
+            &InputEvents::from_buffer(&self.events_in),
+            &mut OutputEvents::from_buffer(&mut self.events_out),
+            Some(self.position),
+            None,
+        );
+        self.events_in.clear();
+        self.midi.clear();
+        for event in &self.events_out {
+            let sent = midi_out(event, self.position);
+            self.midi.extend(sent);
+        }
+        self.position += frames as u64;
+        result.map_err(|e| anyhow!("the plugin fails at sample {}: {e}", self.position))?;
+        Ok(())
+    }
+
+    fn midi(&self) -> &[MidiOut] {
+        &self.midi
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+/// The message in an event, if it is one about notes; `block_start` in samples.
+fn midi_out(event: &UnknownEvent, block_start: u64) -> Option<MidiOut> {
+    let specific = |key: Match<u16>| match key {
+        Match::Specific(key) => u8::try_from(key).ok(),
+        Match::All => None,
+    };
+    let (key, message) = match event.as_core_event()? {
+        CoreEventSpace::NoteOn(on) => (
+            specific(on.key())?,
+            MidiMessage::NoteOn {
+                velocity: on.velocity() as f32,
+                note_id: match on.note_id() {
+                    Match::Specific(id) => i32::try_from(id).unwrap_or(-1),
+                    Match::All => -1,
+                },
+            },
+        ),
+        CoreEventSpace::NoteOff(off) => (specific(off.key())?, MidiMessage::NoteOff),
+        CoreEventSpace::NoteExpression(change)
+            if change.expression_type() == Some(NoteExpressionType::Pressure) =>
+        {
+            (
+                specific(change.key())?,
+                MidiMessage::PolyPressure(change.value() as f32),
+            )
+        }
+        CoreEventSpace::Midi(raw) => {
+            let [status, key, value] = raw.data();
+            let message = match (status & 0xf0, value) {
+                (0x90, 1..) => MidiMessage::NoteOn {
+                    velocity: f32::from(value) / 127.0,
+                    note_id: -1,
+                },
+                (0x80 | 0x90, _) => MidiMessage::NoteOff,
+                (0xa0, _) => MidiMessage::PolyPressure(f32::from(value) / 127.0),
+                _ => return None,
+            };
+            (key, message)
+        }
+        _ => return None,
+    };
+    Some(MidiOut {
+        position: block_start + u64::from(event.header().time()),
+        key,
+        message,
+    })
+}
+
+/// "; there are: a, b" or nothing.
+fn list(choices: &[String]) -> String {
+    if choices.is_empty() {
+        String::new()
+    } else {
+        format!("; there are: {}", choices.join(", "))
+    }
+}

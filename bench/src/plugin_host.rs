@@ -1,0 +1,230 @@
+//! What the CLAP host and the VST3 host have in common: a plugin is loaded, its parameters and
+//! its state are set on the main thread, and while it is active a stream runs on any one thread.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// What is agreed with the plugin before it runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StreamFormat {
+    /// Samples per second.
+    pub sample_rate: f64,
+    /// The longest block, in samples; every block may be shorter.
+    pub max_block: usize,
+    /// 1 for mono or 2 for stereo, the same in and out.
+    pub channels: usize,
+    /// Whether the host renders offline, faster or slower than real time.
+    pub offline: bool,
+}
+
+impl StreamFormat {
+    /// The paper's way of running: 48 kHz and 64 samples, mono, in real time.
+    pub const PAPER: Self = Self {
+        sample_rate: 48_000.0,
+        max_block: 64,
+        channels: 1,
+        offline: false,
+    };
+}
+
+/// A MIDI message that the plugin sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MidiOut {
+    /// Samples since the stream began.
+    pub position: u64,
+    /// MIDI note number.
+    pub key: u8,
+    /// What happens to the note.
+    pub message: MidiMessage,
+}
+
+/// What a [`MidiOut`] says of its note.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MidiMessage {
+    /// The note begins.
+    NoteOn {
+        /// 0 to 1.
+        velocity: f32,
+        /// The plugin's own number for the note, -1 if it gave none.
+        note_id: i32,
+    },
+    /// The note ends.
+    NoteOff,
+    /// The pressure on the note changes, 0 to 1.
+    PolyPressure(f32),
+}
+
+/// A parameter, as the host sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// The number by which the plugin knows it.
+    pub id: u32,
+    /// The name that a DAW shows.
+    pub name: String,
+    /// Least plain value.
+    pub minimum: f64,
+    /// Greatest plain value.
+    pub maximum: f64,
+    /// Whether only whole plain values are allowed.
+    pub stepped: bool,
+}
+
+/// A loaded plugin instance; lives on the main thread.
+pub trait PluginHost: Sized {
+    /// The running side, see [`PluginStream`].
+    type Stream: PluginStream;
+
+    /// Loads the first plugin of the bundle at `path` and makes an instance of it.
+    ///
+    /// # Errors
+    /// If there is no such bundle, or it is not a plugin of this format.
+    fn load(path: &Path) -> Result<Self>;
+
+    /// Every parameter the plugin shows to the host.
+    ///
+    /// # Errors
+    /// If the plugin refuses to describe one.
+    fn parameters(&mut self) -> Result<Vec<Parameter>>;
+
+    /// A plain value as the plugin writes it.
+    ///
+    /// # Errors
+    /// If the plugin has no text for the value.
+    fn value_to_text(&mut self, parameter: &Parameter, value: f64) -> Result<String>;
+
+    /// The plain value that the plugin reads from a text.
+    ///
+    /// # Errors
+    /// If the plugin cannot read the text; for stepped parameters the error lists the texts it can.
+    fn text_to_value(&mut self, parameter: &Parameter, text: &str) -> Result<f64>;
+
+    /// The plain value a parameter has now.
+    ///
+    /// # Errors
+    /// If the plugin does not know the parameter.
+    fn value(&mut self, parameter: &Parameter) -> Result<f64>;
+
+    /// Sets a parameter to a plain value. Only while the plugin is not active.
+    ///
+    /// # Errors
+    /// If the plugin is active or refuses.
+    fn set_value(&mut self, parameter: &Parameter, value: f64) -> Result<()>;
+
+    /// The plugin's state, as a DAW would save it in a project.
+    ///
+    /// # Errors
+    /// If the plugin cannot save.
+    fn save_state(&mut self) -> Result<Vec<u8>>;
+
+    /// Gives the plugin a saved state, active or not.
+    ///
+    /// # Errors
+    /// If the plugin refuses the bytes.
+    fn restore_state(&mut self, state: &[u8]) -> Result<()>;
+
+    /// Prepares the plugin to run and hands out the running side.
+    ///
+    /// # Errors
+    /// If the plugin is active already or refuses the format.
+    fn activate(&mut self, format: StreamFormat) -> Result<Self::Stream>;
+
+    /// Ends a stream made by [`PluginHost::activate`].
+    fn deactivate(&mut self, stream: Self::Stream);
+
+    /// Does what the plugin asked the main thread to do. To be called now and then.
+    fn idle(&mut self);
+
+    /// The parameter of that name; upper and lower case are the same.
+    ///
+    /// # Errors
+    /// If there is none; the error lists those there are.
+    fn parameter(&mut self, name: &str) -> Result<Parameter> {
+        let parameters = self.parameters()?;
+        let names: Vec<_> = parameters.iter().map(|p| p.name.clone()).collect();
+        parameters
+            .into_iter()
+            .find(|p| p.name.eq_ignore_ascii_case(name))
+            .with_context(|| {
+                format!(
+                    "the plugin has no parameter '{name}'; there are: {}",
+                    names.join(", ")
+                )
+            })
+    }
+
+    /// The text of a parameter's value, by its name.
+    ///
+    /// # Errors
+    /// If there is no such parameter.
+    fn text(&mut self, name: &str) -> Result<String> {
+        let parameter = self.parameter(name)?;
+        let value = self.value(&parameter)?;
+        self.value_to_text(&parameter, value)
+    }
+
+    /// Sets a parameter by its name and the text of a value. Only while the plugin is not active.
+    ///
+    /// # Errors
+    /// If there is no such parameter or no such value; the error lists those there are.
+    fn set_text(&mut self, name: &str, text: &str) -> Result<()> {
+        let parameter = self.parameter(name)?;
+        let value = self.text_to_value(&parameter, text)?;
+        self.set_value(&parameter, value)
+    }
+
+    /// Every text of a stepped parameter, in order.
+    ///
+    /// # Errors
+    /// If the plugin has no text for one of its steps.
+    fn choices(&mut self, parameter: &Parameter) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        let mut value = parameter.minimum;
+        while parameter.stepped && value <= parameter.maximum {
+            texts.push(self.value_to_text(parameter, value)?);
+            value += 1.0;
+        }
+        Ok(texts)
+    }
+}
+
+/// The running side of an active plugin. It owns its buffers, so that processing a block neither
+/// allocates nor frees.
+pub trait PluginStream: Send {
+    /// Samples that will go into `channel` with the next block, `[max_block]`.
+    fn input(&mut self, channel: usize) -> &mut [f32];
+
+    /// Samples that came out of `channel` with the last block, `[max_block]`.
+    fn output(&self, channel: usize) -> &[f32];
+
+    /// Processes the first `frames` samples of the inputs. Real-time safe as far as the plugin is.
+    ///
+    /// # Errors
+    /// If the plugin reports a failure.
+    fn process(&mut self, frames: usize) -> Result<()>;
+
+    /// What the plugin sent during the last block, in its order.
+    fn midi(&self) -> &[MidiOut];
+
+    /// Samples processed since the stream began.
+    fn position(&self) -> u64;
+}
+
+/// The folder with the bundles: `TOCCO_BUNDLES` if it is set, else `target/bundled`.
+///
+/// # Errors
+/// If a bundle is missing; the error names the command that makes it.
+pub fn bundle_path(file_name: &str) -> Result<PathBuf> {
+    let folder = match std::env::var_os("TOCCO_BUNDLES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bundled"),
+    };
+    let path = folder.join(file_name);
+    if !path.exists() {
+        bail!(
+            "there is no plugin bundle at {}; make it with: cargo xtask bundle",
+            path.display()
+        );
+    }
+    Ok(path)
+}

@@ -1,0 +1,35 @@
+//! What is checked without running anything: formatting, lints, documentation.
+
+use anyhow::Result;
+
+use crate::cargo;
+
+/// Checks formatting, then clippy's lints, then the documentation, warnings being errors.
+///
+/// # Errors
+/// At the first check that fails.
+pub fn run() -> Result<()> {
+    cargo::call("formatting", &["fmt", "--all", "--check"])?;
+    cargo::call(
+        "lints",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    )?;
+    // SAFETY: no other thread runs in this program.
+    unsafe { std::env::set_var("RUSTDOCFLAGS", "--deny warnings") };
+    cargo::call(
+        "documentation",
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ],
+    )
+}

@@ -1,1 +1,27 @@
-//! Feature vectors to probabilities.
+//! Feature vectors to probabilities: model packages and interchangeable inference engines.
+//!
+//! A [`ModelPackage`] is what a trained model is on disk: a manifest and its weights, checked
+//! completely when it is read. A [`Classifier`] is a package brought to life by one of the
+//! engines of [`EngineId`]: it scales the features and lets an [`Engine`] compute the
+//! probabilities.
+//!
+//! Loading allocates and may fail; [`Classifier::classify`] and [`Engine::infer`] of the engines
+//! named `native` do neither and may be called on the audio thread.
+//!
+//! The crate knows nothing of sound: features come in as numbers.
+
+pub mod native;
+pub mod network;
+pub mod package;
+pub mod reference;
+
+mod classifier;
+mod engine;
+mod load_error;
+mod scaler;
+
+pub use classifier::Classifier;
+pub use engine::{Engine, EngineId, InferError, UnknownEngine};
+pub use load_error::{LoadError, Malformed};
+pub use package::{Manifest, ModelPackage, Tensor};
+pub use scaler::Scaler;

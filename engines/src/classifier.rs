@@ -1,0 +1,138 @@
+//! A model package brought to life by an engine.
+
+use crate::native::NativeEngine;
+use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler};
+
+/// Inferences that settle an engine's lazy allocations and warm the caches.
+const PRIMING_RUNS: usize = 8;
+
+/// Scaler, engine and labels of one model: raw features in, probabilities out.
+pub struct Classifier {
+    scaler: Scaler,
+    engine: Box<dyn Engine>,
+    labels: Vec<String>,
+    scaled: Vec<f32>,
+}
+
+impl Classifier {
+    /// Loads `package` into the engine `id`.
+    ///
+    /// # Errors
+    /// When the engine is not there or cannot run this package.
+    pub fn new(package: &ModelPackage, id: EngineId) -> Result<Self, LoadError> {
+        let engine: Box<dyn Engine> = match id {
+            EngineId::Native => Box::new(NativeEngine::new(&package.network()?)),
+            EngineId::NativeFixed | EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => {
+                return Err(LoadError::Engine {
+                    engine: id,
+                    reason: "it is not part of this build".to_owned(),
+                    remedy: "choose native".to_owned(),
+                });
+            }
+        };
+        Self::with_engine(package, engine)
+    }
+
+    /// Puts the scaler and labels of `package` around an `engine` made elsewhere.
+    ///
+    /// # Errors
+    /// When the engine has other numbers of inputs or outputs than the package.
+    pub fn with_engine(package: &ModelPackage, engine: Box<dyn Engine>) -> Result<Self, LoadError> {
+        for (field, expected, found) in [
+            (
+                "inputs of the network",
+                package.manifest.input.features.len(),
+                engine.n_features(),
+            ),
+            (
+                "outputs of the network",
+                package.manifest.labels.len(),
+                engine.n_classes(),
+            ),
+        ] {
+            if expected != found {
+                return Err(LoadError::malformed(
+                    &package.source,
+                    field,
+                    format_args!("{expected}, as the manifest says"),
+                    found,
+                    "list as many features and labels as the network has inputs and outputs",
+                ));
+            }
+        }
+        let scaler = package.scaler()?;
+        Ok(Self {
+            scaled: vec![0.0; scaler.n_features()],
+            scaler,
+            engine,
+            labels: package.manifest.labels.clone(),
+        })
+    }
+
+    /// Name of the engine.
+    #[must_use]
+    pub fn engine_name(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    /// Names of the classes, `[n_classes]`.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// Length of the feature vectors, `[n_features]`.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.scaler.n_features()
+    }
+
+    /// Number of classes, `[n_classes]`.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Bytes of weights that one inference reads; 0 where the engine cannot tell.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.engine.weight_bytes()
+    }
+
+    /// Writes the `probabilities` `[n_classes]` of a note with the raw features `features`
+    /// `[n_features]`. Features that are not finite count as their mean.
+    ///
+    /// Real-time safe where the engine is.
+    ///
+    /// # Errors
+    /// When a slice has the wrong length or a foreign library fails.
+    pub fn classify(
+        &mut self,
+        features: &[f32],
+        probabilities: &mut [f32],
+    ) -> Result<(), InferError> {
+        InferError::check_lengths(self.n_features(), features, self.n_classes(), probabilities)?;
+        self.scaler.apply(features, &mut self.scaled);
+        self.engine.infer(&self.scaled, probabilities)
+    }
+
+    /// Runs the engine until its allocations have settled. To be called on the thread that will
+    /// classify, before its first deadline.
+    ///
+    /// # Errors
+    /// When a foreign library fails.
+    pub fn prime(&mut self) -> Result<(), InferError> {
+        let mut probabilities = vec![0.0; self.n_classes()];
+        self.scaled.fill(0.0);
+        for _ in 0..PRIMING_RUNS {
+            self.engine.infer(&self.scaled, &mut probabilities)?;
+        }
+        self.engine.reset();
+        Ok(())
+    }
+
+    /// Forgets what earlier notes left behind, for networks with memory. Real-time safe.
+    pub fn reset(&mut self) {
+        self.engine.reset();
+    }
+}

@@ -1,0 +1,185 @@
+//! The one trait behind which all engines stand, and their names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A network that maps scaled features to probabilities.
+///
+/// An engine is the pure network, as in the paper: the exported files of all formats contain no
+/// scaler. [`crate::Classifier`] puts the scaler before it.
+pub trait Engine: Send {
+    /// The engine's name as in [`EngineId`].
+    fn name(&self) -> &'static str;
+
+    /// Length of the feature vector, `[n_features]`.
+    fn n_features(&self) -> usize;
+
+    /// Length of the output, `[n_classes]`.
+    fn n_classes(&self) -> usize;
+
+    /// Computes `probabilities` `[n_classes]` from scaled `features` `[n_features]`.
+    ///
+    /// A network with memory (recurrent, causal convolution) advances by one step.
+    ///
+    /// Real-time safe for `native` and `native-fixed`; the foreign engines allocate inside their
+    /// libraries.
+    ///
+    /// # Errors
+    /// When a slice has the wrong length, or when a foreign library reports a failure. The state
+    /// of the engine stays usable.
+    fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError>;
+
+    /// Forgets what earlier steps left behind. Networks without memory have nothing to forget.
+    ///
+    /// Real-time safe.
+    fn reset(&mut self) {}
+
+    /// Bytes of weights that one inference reads; 0 where the engine cannot tell.
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Why an inference was not done.
+///
+/// Making and dropping one does not allocate, so that an engine may fail on the audio thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum InferError {
+    /// The feature slice has the wrong length.
+    #[error("features: expected {expected} values, found {found}")]
+    Features {
+        /// `n_features` of the engine.
+        expected: usize,
+        /// Length of the slice given.
+        found: usize,
+    },
+    /// The output slice has the wrong length.
+    #[error("probabilities: expected room for {expected} values, found {found}")]
+    Probabilities {
+        /// `n_classes` of the engine.
+        expected: usize,
+        /// Length of the slice given.
+        found: usize,
+    },
+    /// A foreign library reported a failure.
+    #[error("{engine}: {call} failed with status {status}")]
+    Library {
+        /// Name of the engine.
+        engine: &'static str,
+        /// The call that failed.
+        call: &'static str,
+        /// The library's own status code.
+        status: i32,
+    },
+}
+
+impl InferError {
+    /// Checks both slice lengths of an inference.
+    ///
+    /// # Errors
+    /// When one of them is not what the engine needs.
+    #[inline]
+    pub fn check_lengths(
+        n_features: usize,
+        features: &[f32],
+        n_classes: usize,
+        probabilities: &[f32],
+    ) -> Result<(), Self> {
+        if features.len() != n_features {
+            return Err(Self::Features {
+                expected: n_features,
+                found: features.len(),
+            });
+        }
+        if probabilities.len() != n_classes {
+            return Err(Self::Probabilities {
+                expected: n_classes,
+                found: probabilities.len(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The engines there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EngineId {
+    /// Our engine, networks loaded at run time.
+    Native,
+    /// The same kernels, network shape fixed at compile time.
+    NativeFixed,
+    /// ONNX Runtime.
+    Onnx,
+    /// LiteRT, which was TensorFlow Lite.
+    LiteRt,
+    /// TorchScript.
+    Torch,
+}
+
+impl EngineId {
+    /// All engines, ours first.
+    pub const ALL: [Self; 5] = [
+        Self::Native,
+        Self::NativeFixed,
+        Self::Onnx,
+        Self::LiteRt,
+        Self::Torch,
+    ];
+
+    /// The name used on the command line, in settings and in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::NativeFixed => "native-fixed",
+            Self::Onnx => "onnx",
+            Self::LiteRt => "litert",
+            Self::Torch => "torch",
+        }
+    }
+}
+
+impl fmt::Display for EngineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that no engine has. Its message lists those there are.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no engine \"{0}\"; there are {list}", list = EngineId::ALL.map(EngineId::name).join(", "))]
+pub struct UnknownEngine(pub String);
+
+impl FromStr for EngineId {
+    type Err = UnknownEngine;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+        Self::ALL
+            .into_iter()
+            .find(|id| id.name() == name)
+            .ok_or_else(|| UnknownEngine(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_parsed_back() {
+        for id in EngineId::ALL {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_list() {
+        let error = "tensorrt".parse::<EngineId>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no engine \"tensorrt\"; there are native, native-fixed, onnx, litert, torch"
+        );
+    }
+}

@@ -1,0 +1,231 @@
+//! Model packages: a folder with `model.toml`, `weights.safetensors` and a model card.
+
+pub mod manifest;
+
+mod architecture;
+mod tensor;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+pub use manifest::Manifest;
+pub use tensor::{Tensor, Tensors};
+
+use crate::network::Network;
+use crate::{LoadError, Scaler};
+use architecture::Parts;
+
+/// Name of the manifest in the package's folder.
+pub const MANIFEST_FILE: &str = "model.toml";
+
+/// Largest manifest that is read, bytes: a hundred times what 1,000 features need.
+const LARGEST_MANIFEST: u64 = 4 << 20;
+
+/// Largest weight file that is read, bytes.
+const LARGEST_WEIGHTS: u64 = 1 << 30;
+
+/// A model as stored on disk: complete and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelPackage {
+    /// What `model.toml` says.
+    pub manifest: Manifest,
+    /// What the weight file holds, by name.
+    pub tensors: Tensors,
+    /// Where the package comes from: the path of its folder, or `built in`.
+    pub source: String,
+}
+
+impl ModelPackage {
+    /// A package from its parts; `source` names it in errors. Trainers use this to write packages.
+    ///
+    /// # Errors
+    /// When anything in it is malformed: see [`LoadError`].
+    pub fn new(
+        manifest: Manifest,
+        tensors: Tensors,
+        source: impl Into<String>,
+    ) -> Result<Self, LoadError> {
+        let package = Self {
+            manifest,
+            tensors,
+            source: source.into(),
+        };
+        package.check()?;
+        Ok(package)
+    }
+
+    /// A package from the contents of its two files, as built into the plugin.
+    ///
+    /// # Errors
+    /// When anything in it is malformed: see [`LoadError`].
+    pub fn from_bytes(
+        manifest: &str,
+        weights: &[u8],
+        source: impl Into<String>,
+    ) -> Result<Self, LoadError> {
+        let source = source.into();
+        let manifest = Manifest::parse(manifest, &file_in(&source, MANIFEST_FILE))?;
+        let tensors = match &manifest.network.weights {
+            Some(name) => tensor::read(weights, &file_in(&source, name))?,
+            None => Tensors::new(),
+        };
+        Self::new(manifest, tensors, source)
+    }
+
+    /// Loads the package in folder `dir`.
+    ///
+    /// # Errors
+    /// When a file is missing, too large or malformed: see [`LoadError`].
+    pub fn load(dir: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let dir = dir.as_ref();
+        let source = dir.display().to_string();
+        let manifest_file = file_in(&source, MANIFEST_FILE);
+        let bytes = read_file(&dir.join(MANIFEST_FILE), LARGEST_MANIFEST)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            LoadError::malformed(
+                &manifest_file,
+                "text",
+                "UTF-8",
+                error.utf8_error(),
+                "save the manifest as UTF-8",
+            )
+        })?;
+        let manifest = Manifest::parse(&text, &manifest_file)?;
+        let tensors = match &manifest.network.weights {
+            Some(name) => {
+                let bytes = read_file(&dir.join(name), LARGEST_WEIGHTS)?;
+                tensor::read(&bytes, &file_in(&source, name))?
+            }
+            None => Tensors::new(),
+        };
+        Self::new(manifest, tensors, source)
+    }
+
+    /// Writes `model.toml` and the weight file into folder `dir`, which is made if need be. The
+    /// same package gives the same bytes.
+    ///
+    /// # Errors
+    /// When the package is malformed or a file cannot be written.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), LoadError> {
+        self.check()?;
+        let dir = dir.as_ref();
+        let write = |path: PathBuf, bytes: &[u8]| {
+            std::fs::write(&path, bytes).map_err(|error| LoadError::Write {
+                file: path.display().to_string(),
+                error,
+            })
+        };
+        std::fs::create_dir_all(dir).map_err(|error| LoadError::Write {
+            file: dir.display().to_string(),
+            error,
+        })?;
+        if let Some(name) = &self.manifest.network.weights {
+            let path = dir.join(name);
+            let bytes = tensor::write(&self.tensors, &path.display().to_string())?;
+            write(path, &bytes)?;
+        }
+        let path = dir.join(MANIFEST_FILE);
+        let text = self.manifest.to_toml(&path.display().to_string())?;
+        write(path, text.as_bytes())
+    }
+
+    /// The network, with its parameters as trained.
+    ///
+    /// # Errors
+    /// When the package names a model file of another format instead of layers: its engine reads
+    /// that file itself, see [`ModelPackage::network_file`].
+    pub fn network(&self) -> Result<Network, LoadError> {
+        let manifest_file = self.file(MANIFEST_FILE);
+        if let Some(file) = &self.manifest.network.file {
+            return Err(LoadError::malformed(
+                manifest_file,
+                "network.file",
+                "layers and weights",
+                format_args!("the model file {file}"),
+                "choose the engine of that file's format",
+            ));
+        }
+        let weights_file = self.weights_file();
+        Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file).network()
+    }
+
+    /// The scaler.
+    ///
+    /// # Errors
+    /// When the scaler's tensors were changed since the package was checked.
+    pub fn scaler(&self) -> Result<Scaler, LoadError> {
+        let manifest_file = self.file(MANIFEST_FILE);
+        let weights_file = self.weights_file();
+        Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file).scaler()
+    }
+
+    /// Path of the model file of another format, if the package has one instead of layers.
+    #[must_use]
+    pub fn network_file(&self) -> Option<PathBuf> {
+        let name = self.manifest.network.file.as_ref()?;
+        Some(Path::new(&self.source).join(name))
+    }
+
+    /// Number of parameters of the network.
+    ///
+    /// # Errors
+    /// As [`ModelPackage::network`].
+    pub fn parameter_count(&self) -> Result<usize, LoadError> {
+        Ok(self.network()?.parameter_count())
+    }
+
+    /// Checks everything: the manifest, the tensors and that they fit each other.
+    fn check(&self) -> Result<(), LoadError> {
+        let manifest_file = self.file(MANIFEST_FILE);
+        let weights_file = self.weights_file();
+        self.manifest.check(&manifest_file)?;
+        let mut parts = Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file);
+        parts.scaler()?;
+        if self.manifest.network.file.is_none() {
+            parts.network()?;
+        }
+        parts.check_nothing_left()
+    }
+
+    /// The path of a file of this package, for errors.
+    fn file(&self, name: &str) -> String {
+        file_in(&self.source, name)
+    }
+
+    fn weights_file(&self) -> String {
+        self.file(
+            self.manifest
+                .network
+                .weights
+                .as_deref()
+                .unwrap_or("weights"),
+        )
+    }
+}
+
+fn file_in(source: &str, name: &str) -> String {
+    format!("{source}/{name}")
+}
+
+/// The bytes of a file that is no larger than `largest`.
+fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |error: io::Error| LoadError::Read {
+        file: path.display().to_string(),
+        error,
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(largest + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > largest {
+        return Err(LoadError::malformed(
+            path.display(),
+            "size",
+            format_args!("at most {largest} bytes"),
+            "more",
+            "check that this is the right file",
+        ));
+    }
+    Ok(bytes)
+}

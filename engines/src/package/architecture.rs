@@ -1,0 +1,262 @@
+//! The layers of a manifest and the tensors of its weight file, put together and checked.
+
+use std::collections::HashSet;
+
+use super::manifest::{LayerSpec, Manifest, ScalerSpec};
+use super::tensor::Tensors;
+use crate::network::{Activation, BatchNorm, Dense, Layer, Network};
+use crate::{LoadError, Scaler};
+
+/// The tensors of one file, of which none may be left over.
+pub(super) struct Parts<'a> {
+    manifest: &'a Manifest,
+    manifest_file: &'a str,
+    tensors: &'a Tensors,
+    weights_file: &'a str,
+    used: HashSet<String>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(
+        manifest: &'a Manifest,
+        manifest_file: &'a str,
+        tensors: &'a Tensors,
+        weights_file: &'a str,
+    ) -> Self {
+        Self {
+            manifest,
+            manifest_file,
+            tensors,
+            weights_file,
+            used: HashSet::new(),
+        }
+    }
+
+    /// The scaler.
+    pub(super) fn scaler(&mut self) -> Result<Scaler, LoadError> {
+        let n_features = self.manifest.input.features.len();
+        let (file, mean, scale) = match &self.manifest.scaler {
+            ScalerSpec::None {} => return Ok(Scaler::identity(n_features)),
+            ScalerSpec::Standard {} => (
+                self.weights_file,
+                self.take("scaler.mean", &[n_features])?,
+                self.take("scaler.scale", &[n_features])?,
+            ),
+            ScalerSpec::Inline { mean, scale } => (self.manifest_file, mean.clone(), scale.clone()),
+        };
+        Scaler::new(mean, scale).ok_or_else(|| {
+            LoadError::malformed(
+                file,
+                "scaler",
+                "finite means and positive finite scales",
+                "others",
+                "leave out features that are constant in the training data, or give them scale 1",
+            )
+        })
+    }
+
+    /// The network.
+    pub(super) fn network(&mut self) -> Result<Network, LoadError> {
+        let n_inputs = self.manifest.input.features.len();
+        let mut width = n_inputs;
+        let mut names = HashSet::new();
+        let mut layers = Vec::with_capacity(self.manifest.network.layers.len());
+        for (i, spec) in self.manifest.network.layers.iter().enumerate() {
+            if let LayerSpec::Dense { name, .. } | LayerSpec::BatchNorm { name, .. } = spec {
+                self.check_name(i, name, &mut names)?;
+            }
+            layers.push(self.layer(i, spec, &mut width)?);
+        }
+        let labels = self.manifest.labels.len();
+        if labels != width {
+            return Err(LoadError::malformed(
+                self.manifest_file,
+                "labels",
+                format_args!("{width}, as many as the network has outputs"),
+                labels,
+                "name every output of the last layer once",
+            ));
+        }
+        if !matches!(
+            layers.last(),
+            Some(Layer::Activation(Activation::Softmax { .. }))
+        ) {
+            return Err(LoadError::malformed(
+                self.manifest_file,
+                "network.layers",
+                "a softmax at the end, so that the outputs are probabilities",
+                "another kind of layer",
+                "add a layer with kind = \"softmax\"",
+            ));
+        }
+        Ok(Network {
+            n_inputs,
+            n_outputs: width,
+            layers,
+        })
+    }
+
+    /// Refuses tensors that neither the scaler nor a layer has asked for.
+    pub(super) fn check_nothing_left(&self) -> Result<(), LoadError> {
+        match self.tensors.keys().find(|name| !self.used.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(LoadError::malformed(
+                self.weights_file,
+                name,
+                "only tensors of the scaler and of the layers",
+                "a tensor that none of them names",
+                "remove it, or add its layer to the manifest",
+            )),
+        }
+    }
+
+    fn layer(&mut self, i: usize, spec: &LayerSpec, width: &mut usize) -> Result<Layer, LoadError> {
+        Ok(match spec {
+            LayerSpec::Dense {
+                name,
+                inputs,
+                outputs,
+            } => {
+                self.check_width(i, name, "inputs", *inputs, *width)?;
+                let weight = self.take(&format!("{name}.weight"), &[*outputs, *inputs])?;
+                let bias = self.take(&format!("{name}.bias"), &[*outputs])?;
+                if *outputs == 0 {
+                    return Err(self.bad_value(i, "outputs", "at least 1", outputs));
+                }
+                *width = *outputs;
+                Layer::Dense(Dense {
+                    inputs: *inputs,
+                    outputs: *outputs,
+                    weight,
+                    bias,
+                })
+            }
+            LayerSpec::BatchNorm {
+                name,
+                size,
+                epsilon,
+            } => {
+                self.check_width(i, name, "size", *size, *width)?;
+                if !(epsilon.is_finite() && *epsilon > 0.0) {
+                    return Err(self.bad_value(i, "epsilon", "a positive number", epsilon));
+                }
+                let variance_name = format!("{name}.variance");
+                let variance = self.take(&variance_name, &[*size])?;
+                if let Some(value) = variance.iter().find(|value| **value < 0.0) {
+                    return Err(LoadError::malformed(
+                        self.weights_file,
+                        variance_name,
+                        "no negative values",
+                        value,
+                        "export the variance itself, not its logarithm or root",
+                    ));
+                }
+                Layer::BatchNorm(BatchNorm {
+                    gamma: self.take(&format!("{name}.gamma"), &[*size])?,
+                    beta: self.take(&format!("{name}.beta"), &[*size])?,
+                    mean: self.take(&format!("{name}.mean"), &[*size])?,
+                    variance,
+                    epsilon: *epsilon,
+                })
+            }
+            LayerSpec::Relu {} => Layer::Activation(Activation::Relu),
+            LayerSpec::Tanh {} => Layer::Activation(Activation::Tanh),
+            LayerSpec::Sigmoid {} => Layer::Activation(Activation::Sigmoid),
+            LayerSpec::Softmax { temperature } => {
+                let narrow = *temperature as f32;
+                if !(narrow.is_finite() && narrow.is_normal() && narrow > 0.0) {
+                    return Err(self.bad_value(i, "temperature", "a positive number", temperature));
+                }
+                Layer::Activation(Activation::Softmax {
+                    temperature: narrow,
+                })
+            }
+        })
+    }
+
+    fn check_name(
+        &self,
+        i: usize,
+        name: &str,
+        names: &mut HashSet<String>,
+    ) -> Result<(), LoadError> {
+        let plain = name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if name.is_empty() || !plain || name == "scaler" || !names.insert(name.to_owned()) {
+            return Err(self.bad_value(
+                i,
+                "name",
+                "a name of letters, digits, - and _ that no other layer has, and not \"scaler\"",
+                format_args!("\"{name}\""),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_width(
+        &self,
+        i: usize,
+        name: &str,
+        field: &str,
+        found: usize,
+        width: usize,
+    ) -> Result<(), LoadError> {
+        if found == width {
+            return Ok(());
+        }
+        let before = if i == 0 {
+            "input.features"
+        } else {
+            "the layer before it"
+        };
+        Err(LoadError::malformed(
+            self.manifest_file,
+            format_args!("network.layers[{i}] \"{name}\": {field}"),
+            format_args!("{width}, the width of {before}"),
+            found,
+            "make the widths of the layers and the number of features fit",
+        ))
+    }
+
+    fn bad_value(
+        &self,
+        i: usize,
+        field: &str,
+        expected: &str,
+        found: impl std::fmt::Display,
+    ) -> LoadError {
+        LoadError::malformed(
+            self.manifest_file,
+            format_args!("network.layers[{i}].{field}"),
+            expected,
+            found,
+            "correct the manifest",
+        )
+    }
+
+    /// The values of a tensor that must be there, of just this shape.
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let Some(tensor) = self.tensors.get(name) else {
+            let there: Vec<&str> = self.tensors.keys().map(String::as_str).take(12).collect();
+            return Err(LoadError::malformed(
+                self.weights_file,
+                name,
+                format_args!("a tensor of shape {shape:?}"),
+                format_args!("none of that name (there: {})", there.join(", ")),
+                "export the package again, or correct the layer's name in the manifest",
+            ));
+        };
+        if tensor.shape() != shape {
+            return Err(LoadError::malformed(
+                self.weights_file,
+                name,
+                format_args!("shape {shape:?}"),
+                format_args!("shape {:?}", tensor.shape()),
+                "make the manifest and the weights fit; weight matrices are [outputs, inputs]",
+            ));
+        }
+        self.used.insert(name.to_owned());
+        Ok(tensor.values().to_vec())
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the crate from outside, in one binary because linking takes longer than running.
+
+mod native;
+mod package;
+mod random_package;
+mod real_time;

@@ -1,0 +1,268 @@
+//! Packages are written, read back, and refused in words when anything is wrong with them.
+
+use std::fs;
+
+use crate::random_package::{a, b, c};
+use tocco_engines::package::MANIFEST_FILE;
+use tocco_engines::{LoadError, Malformed, Manifest, ModelPackage, Tensor};
+
+/// The text of both files of network C.
+fn files_of_c() -> (String, Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    c().save(dir.path()).unwrap();
+    (
+        fs::read_to_string(dir.path().join(MANIFEST_FILE)).unwrap(),
+        fs::read(dir.path().join("weights.safetensors")).unwrap(),
+    )
+}
+
+fn malformed(result: Result<ModelPackage, LoadError>) -> Malformed {
+    match result {
+        Err(LoadError::Malformed(malformed)) => *malformed,
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
+/// The error that the manifest of C gives with `from` replaced by `to`.
+fn edited(from: &str, to: &str) -> Malformed {
+    let (manifest, weights) = files_of_c();
+    assert!(
+        manifest.contains(from),
+        "nothing to replace: {from}\n{manifest}"
+    );
+    malformed(ModelPackage::from_bytes(
+        &manifest.replacen(from, to, 1),
+        &weights,
+        "test",
+    ))
+}
+
+#[test]
+fn parameters_are_those_of_the_paper() {
+    assert_eq!(a().parameter_count().unwrap(), 2_083_208);
+    assert_eq!(b().parameter_count().unwrap(), 677_958);
+    assert_eq!(c().parameter_count().unwrap(), 63_708);
+}
+
+#[test]
+fn a_saved_package_is_loaded_back_and_saved_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let again = tempfile::tempdir().unwrap();
+    let mut package = a();
+    package.save(dir.path()).unwrap();
+    let loaded = ModelPackage::load(dir.path()).unwrap();
+    package.source.clone_from(&loaded.source);
+    assert_eq!(loaded, package);
+    loaded.save(again.path()).unwrap();
+    for file in [MANIFEST_FILE, "weights.safetensors"] {
+        let first = fs::read(dir.path().join(file)).unwrap();
+        assert_eq!(first, fs::read(again.path().join(file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn the_manifest_of_the_contract_is_read() {
+    let (manifest, _) = files_of_c();
+    let more = format!(
+        "{manifest}\n[provenance]\ndata = \"four players\"\ntrained_by = \"cargo xtask train\"\nseed = 7\n\
+         [[accuracy]]\nprotocol = \"random-5fold\"\naccuracy = 0.9\nmacro_f1 = 0.8\nnotes = 831\n"
+    );
+    let manifest = Manifest::parse(&more, "model.toml").unwrap();
+    assert_eq!(manifest.provenance.unwrap().seed, Some(7));
+    assert_eq!(manifest.accuracy[0].notes, 831);
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let error = ModelPackage::load("/nowhere/at/all")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("/nowhere/at/all/model.toml: cannot be read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unknown_field_is_refused_with_its_line() {
+    let error = edited("licence =", "lisence =");
+    assert!(error.found.contains("unknown field `lisence`"), "{error}");
+    assert!(error.field.contains("line 5"), "{error}");
+}
+
+#[test]
+fn an_unknown_field_of_a_layer_without_parameters_is_refused() {
+    let error = edited("kind = \"relu\"", "kind = \"relu\"\nslope = 0.1");
+    assert!(error.found.contains("unknown field `slope`"), "{error}");
+    assert!(error.field.contains("network.layers"), "{error}");
+}
+
+#[test]
+fn an_unknown_layer_is_refused_with_the_list() {
+    let error = edited("kind = \"relu\"", "kind = \"swish\"");
+    assert!(
+        error.found.contains("swish") && error.found.contains("`dense`"),
+        "{error}"
+    );
+    assert!(error.field.contains("network.layers[1]"), "{error}");
+}
+
+#[test]
+fn every_value_of_the_manifest_is_checked() {
+    for (from, to, field) in [
+        ("format = 1", "format = 2", "format"),
+        ("id = \"c\"", "id = \"../c\"", "id"),
+        (
+            "sample_rate = 48000",
+            "sample_rate = 44100",
+            "input.sample_rate",
+        ),
+        ("hop = 64", "hop = 128", "input.hop"),
+        ("window = 704", "window = 4000000000", "input.window"),
+        (
+            "post_onset_hops = 5",
+            "post_onset_hops = 100000",
+            "input.post_onset_hops",
+        ),
+        ("preset = \"timbreid\"", "preset = \"\"", "input.preset"),
+        ("\"feature_1\"", "\"feature_0\"", "input.features[1]"),
+        ("\"class 1\"", "\"class 0\"", "labels[1]"),
+        ("\"class 1\", ", "", "labels"),
+        (
+            "weights = \"weights.safetensors\"",
+            "weights = \"../w\"",
+            "network.weights",
+        ),
+        (
+            "weights = \"weights.safetensors\"",
+            "file = \"c.onnx\"",
+            "network",
+        ),
+        ("weights = \"weights.safetensors\"\n", "", "network.weights"),
+        (
+            "name = \"dense_1\"",
+            "name = \"dense_0\"",
+            "network.layers[2].name",
+        ),
+        (
+            "inputs = 173",
+            "inputs = 172",
+            "network.layers[0] \"dense_0\": inputs",
+        ),
+        (
+            "inputs = 350",
+            "inputs = 349",
+            "network.layers[2] \"dense_1\": inputs",
+        ),
+        (
+            "kind = \"softmax\"",
+            "kind = \"softmax\"\ntemperature = 0.0",
+            "network.layers[3].temperature",
+        ),
+        (
+            "kind = \"softmax\"",
+            "kind = \"softmax\"\ntemperature = nan",
+            "network.layers[3].temperature",
+        ),
+        ("kind = \"softmax\"", "kind = \"tanh\"", "network.layers"),
+        ("outputs = 350", "outputs = 351", "dense_0.weight"),
+        ("name = \"dense_1\"", "name = \"dense_9\"", "dense_9.weight"),
+        ("kind = \"standard\"", "kind = \"none\"", "scaler.mean"),
+        (
+            "kind = \"standard\"",
+            "kind = \"inline\"\nmean = [0.0]\nscale = [1.0]",
+            "scaler.mean",
+        ),
+    ] {
+        let error = edited(from, to);
+        assert_eq!(error.field, field, "{from} -> {to}: {error}");
+        assert!(!error.remedy.is_empty());
+    }
+}
+
+#[test]
+fn labels_must_be_as_many_as_outputs() {
+    let error = edited("\"class 7\"]", "\"class 7\", \"class 8\"]");
+    assert_eq!(
+        (error.field.as_str(), error.found.as_str()),
+        ("labels", "9")
+    );
+}
+
+#[test]
+fn sizes_that_the_file_does_not_hold_are_refused_before_memory_is_taken() {
+    let huge = "outputs = 4611686018427387904";
+    assert_eq!(edited("outputs = 350", huge).field, "dense_0.weight");
+}
+
+#[test]
+fn every_truncation_of_the_weights_is_refused() {
+    let (manifest, weights) = files_of_c();
+    for length in [0, 7, 8, 9, 100, 500, weights.len() / 2, weights.len() - 1] {
+        let error = malformed(ModelPackage::from_bytes(
+            &manifest,
+            &weights[..length],
+            "test",
+        ));
+        assert_eq!(error.file, "test/weights.safetensors");
+        assert_eq!(error.field, "header", "{error}");
+    }
+}
+
+#[test]
+fn broken_tensors_are_refused() {
+    let change = |name: &str, tensor: Option<Tensor>| {
+        let mut package = c();
+        match tensor {
+            Some(tensor) => package.tensors.insert(name.to_owned(), tensor),
+            None => package.tensors.remove(name),
+        };
+        malformed(ModelPackage::new(package.manifest, package.tensors, "test"))
+    };
+    let tensor = |shape: &[usize], value: f32| {
+        Some(Tensor::new(shape.to_vec(), vec![value; shape.iter().product()]).unwrap())
+    };
+    assert_eq!(change("dense_0.bias", None).field, "dense_0.bias");
+    assert_eq!(
+        change("dense_0.bias", tensor(&[350, 1], 0.0)).field,
+        "dense_0.bias"
+    );
+    assert_eq!(
+        change("dense_2.bias", tensor(&[350], 0.0)).field,
+        "dense_2.bias"
+    );
+    assert_eq!(change("scaler.scale", tensor(&[173], 0.0)).field, "scaler");
+}
+
+#[test]
+fn values_that_are_not_finite_are_refused_on_both_ways() {
+    let mut package = c();
+    let values = vec![f32::NAN; 8];
+    package.tensors.insert(
+        "dense_1.bias".to_owned(),
+        Tensor::new(vec![8], values).unwrap(),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let error = package.save(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("dense_1.bias[0]"), "{error}");
+
+    let (manifest, mut weights) = files_of_c();
+    let end = weights.len();
+    weights[end - 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    let error = malformed(ModelPackage::from_bytes(&manifest, &weights, "test"));
+    assert_eq!(error.found, "inf");
+}
+
+#[test]
+fn other_number_types_are_refused() {
+    let (manifest, weights) = files_of_c();
+    let at = weights.windows(5).position(|w| w == b"\"F32\"").unwrap();
+    let mut integers = weights;
+    integers[at..at + 5].copy_from_slice(b"\"I32\"");
+    let error = malformed(ModelPackage::from_bytes(&manifest, &integers, "test"));
+    assert_eq!(
+        (error.expected.as_str(), error.found.as_str()),
+        ("F32 values", "I32")
+    );
+}

@@ -1,9 +1,24 @@
-//! Sound to onsets to feature vectors.
+//! Sound to onsets to feature vectors, hop by hop.
+//!
+//! The way of the data: [`HopStream`] turns what a host delivers (any rate, any block size, any
+//! number of channels) into hops of [`HOP`] samples at [`SAMPLE_RATE`]; [`OnsetDetector`] marks
+//! the hops in which a note begins; [`features`] describes the note in numbers.
+//!
+//! This crate starts no threads and does no I/O. Everything is allocated in constructors; what is
+//! marked "Real-time safe" never allocates, locks or calls the system.
 
+pub mod denormals;
 pub mod features;
+pub mod hop_stream;
+pub mod onset;
 
-/// The rate of all analysis, in hertz. Sound at another rate is resampled to it first.
+pub use hop_stream::{HopEnd, HopStream, HopStreamError};
+pub use onset::{OnsetConfig, OnsetDetector, OnsetError};
+
+/// The rate of all analysis, in hertz (paper, section 3.3). Sound at another rate is resampled to
+/// it first.
 pub const SAMPLE_RATE: u32 = 48_000;
 
-/// The step of all analysis, in samples at [`SAMPLE_RATE`]: sound comes in hops of this length.
+/// The step of all analysis, in samples at [`SAMPLE_RATE`]: sound comes in hops of this length,
+/// 1.33 ms (paper, section 3.3).
 pub const HOP: usize = 64;

@@ -2,16 +2,19 @@
 //!
 //! The way of the data: [`HopStream`] turns what a host delivers (any rate, any block size, any
 //! number of channels) into hops of [`HOP`] samples at [`SAMPLE_RATE`]; [`OnsetDetector`] marks
-//! the hops in which a note begins; [`features`] describes the note in numbers.
+//! the hops in which a note begins; [`features`] describes the note in numbers; [`Analyzer`] puts
+//! the two together.
 //!
 //! This crate starts no threads and does no I/O. Everything is allocated in constructors; what is
 //! marked "Real-time safe" never allocates, locks or calls the system.
 
+pub mod analyzer;
 pub mod denormals;
 pub mod features;
 pub mod hop_stream;
 pub mod onset;
 
+pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
 pub use hop_stream::{HopEnd, HopStream, HopStreamError};
 pub use onset::{OnsetConfig, OnsetDetector, OnsetError};
 

@@ -6,7 +6,12 @@ use crate::{HOP, SAMPLE_RATE};
 /// Window of the detector's phase vocoder, samples: 5.33 ms.
 const WINDOW: usize = 256;
 
-/// By how much aubio's peak lags behind the note, samples. See [`OnsetDetector::process`].
+/// By how much a peak of the detection function lags behind the note, samples: 4.3 hops, aubio's
+/// own value for this method.
+///
+/// On the 744 labelled notes of the recordings the position so found is 0.27 ± 0.92 ms after the
+/// label; the end of the hop less its mean delay of 6.01 ms would scatter by 1.00 ms
+/// (`tests/onset_recordings.rs`).
 const DELAY: u64 = 275;
 
 /// Hops of silence after which aubio remembers nothing: its window spans 4 hops, its spectral

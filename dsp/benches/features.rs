@@ -25,8 +25,11 @@ fn note(len: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Whether a selection has a feature of this name.
+type Selects = fn(&str) -> bool;
+
 fn extract(criterion: &mut Criterion) {
-    let selections: [(&str, fn(&str) -> bool); 4] = [
+    let selections: [(&str, Selects); 4] = [
         ("all 496", |_| true),
         // Kinds and counts as in the paper's networks B and C (facts.md).
         ("173 as in models b and c", |name| {

@@ -1,6 +1,7 @@
 //! `barkSpec`: how the spectrum spreads over the Bark scale.
 
 use super::filterbank::Filterbank;
+use super::fourier_transform::N_BINS;
 
 /// The distance between the peaks of neighbouring bands, in Bark (the plugin's setting).
 pub(super) const SPACING: f64 = 0.5;
@@ -15,14 +16,14 @@ pub(super) struct BarkSpectrum {
 
 impl BarkSpectrum {
     /// Builds the bands up to half of `sample_rate` hertz. Allocates.
-    pub(super) fn new(sample_rate: f64, window: usize) -> Self {
+    pub(super) fn new(sample_rate: f64) -> Self {
         Self {
-            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate, window),
+            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate),
         }
     }
 
-    /// Computes the bands of `magnitudes`, `[window / 2 + 1]`. Real-time safe.
-    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+    /// Computes the bands of `magnitudes`, `[N_BINS]`. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64; N_BINS]) {
         self.filterbank.compute(magnitudes);
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner};
 
-use super::spectrum::n_bins;
+use super::fourier_transform::N_BINS;
+use super::timbreid::WINDOW;
 
 /// The inverse Fourier transform of the logarithm of the magnitudes, not squared and without
 /// offset (timbreID `cepstrum~.c`). A magnitude of 0 counts as 1, so that silence gives zeros.
@@ -18,20 +19,20 @@ pub(super) struct Cepstrum {
 }
 
 impl Cepstrum {
-    /// Plans the cepstrum of windows of `window` samples. Allocates.
-    pub(super) fn new(window: usize) -> Self {
-        let transform = RealFftPlanner::new().plan_fft_inverse(window);
+    /// Plans the transform. Allocates.
+    pub(super) fn new() -> Self {
+        let transform = RealFftPlanner::new().plan_fft_inverse(WINDOW);
         Self {
             log_magnitudes: transform.make_input_vec(),
             quefrencies: transform.make_output_vec(),
             scratch: transform.make_scratch_vec(),
-            scale: 1.0 / window as f64,
+            scale: 1.0 / WINDOW as f64,
             transform,
         }
     }
 
-    /// Computes the cepstrum of `magnitudes`, `[window / 2 + 1]`. Real-time safe.
-    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+    /// Computes the cepstrum of `magnitudes`, `[N_BINS]`. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64; N_BINS]) {
         for (log, &magnitude) in self.log_magnitudes.iter_mut().zip(magnitudes) {
             let magnitude = if magnitude == 0.0 { 1.0 } else { magnitude };
             *log = Complex::new(magnitude.ln(), 0.0);
@@ -52,6 +53,4 @@ impl Cepstrum {
 }
 
 /// How many coefficients are given out: the rest mirrors them.
-pub(super) const fn n_coefficients(window: usize) -> usize {
-    n_bins(window)
-}
+pub(super) const N_COEFFICIENTS: usize = N_BINS;

@@ -1,6 +1,7 @@
 //! Overlapping triangular filters over a magnitude spectrum.
 
-use super::spectrum::n_bins;
+use super::fourier_transform::N_BINS;
+use super::timbreid::WINDOW;
 
 /// Triangular filters, each from the one before's peak to the one after's peak.
 ///
@@ -20,11 +21,11 @@ struct Filter {
 impl Filterbank {
     /// Builds the filters between `boundaries`, rising frequencies in hertz: one filter less than
     /// two fewer than there are boundaries would be empty, so there are `boundaries.len() - 2`.
-    /// `sample_rate` in hertz places the bins of a spectrum of `window` samples. Allocates.
-    pub(super) fn new(boundaries: &[f64], sample_rate: f64, window: usize) -> Self {
+    /// `sample_rate` in hertz places the bins of the spectrum. Allocates.
+    pub(super) fn new(boundaries: &[f64], sample_rate: f64) -> Self {
         let corners: Vec<usize> = boundaries
             .iter()
-            .map(|&frequency| nearest_bin(frequency, sample_rate, window))
+            .map(|&frequency| nearest_bin(frequency, sample_rate))
             .collect();
         let filters: Vec<Filter> = corners
             .windows(3)
@@ -36,8 +37,8 @@ impl Filterbank {
         }
     }
 
-    /// Filters `magnitudes`, `[window / 2 + 1]`; all bands of silence are 0. Real-time safe.
-    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+    /// Filters `magnitudes`, `[N_BINS]`; all bands of silence are 0. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64; N_BINS]) {
         let mut sum = 0.0;
         for (band, filter) in self.bands.iter_mut().zip(&self.filters) {
             *band = filter.apply(magnitudes);
@@ -78,7 +79,7 @@ impl Filter {
         }
     }
 
-    fn apply(&self, magnitudes: &[f64]) -> f64 {
+    fn apply(&self, magnitudes: &[f64; N_BINS]) -> f64 {
         let magnitudes = &magnitudes[self.first_bin..][..self.weights.len()];
         let weighted = magnitudes.iter().zip(&self.weights);
         weighted.map(|(magnitude, weight)| magnitude * weight).sum()
@@ -86,8 +87,8 @@ impl Filter {
 }
 
 /// The bin nearest to `frequency` hertz, the lower one of two equally near.
-fn nearest_bin(frequency: f64, sample_rate: f64, window: usize) -> usize {
-    let position = frequency * window as f64 / sample_rate;
+fn nearest_bin(frequency: f64, sample_rate: f64) -> usize {
+    let position = frequency * WINDOW as f64 / sample_rate;
     let bin = (position - 0.5).ceil().max(0.0) as usize;
-    bin.min(n_bins(window) - 1)
+    bin.min(N_BINS - 1)
 }

@@ -2,6 +2,7 @@
 
 use super::cosine_transform::CosineTransform;
 use super::filterbank::Filterbank;
+use super::fourier_transform::N_BINS;
 
 /// The distance between the peaks of neighbouring bands, in mel (timbreID's default).
 const SPACING: f64 = 100.0;
@@ -18,15 +19,15 @@ pub(super) struct Mfcc {
 
 impl Mfcc {
     /// Builds the bands up to half of `sample_rate` hertz. Allocates.
-    pub(super) fn new(sample_rate: f64, window: usize) -> Self {
+    pub(super) fn new(sample_rate: f64) -> Self {
         Self {
-            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate, window),
+            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate),
             transform: CosineTransform::new(n_bands(sample_rate)),
         }
     }
 
-    /// Computes the mel bands of `magnitudes`, `[window / 2 + 1]`. Real-time safe.
-    pub(super) fn compute(&mut self, magnitudes: &[f64]) {
+    /// Computes the mel bands of `magnitudes`, `[N_BINS]`. Real-time safe.
+    pub(super) fn compute(&mut self, magnitudes: &[f64; N_BINS]) {
         self.filterbank.compute(magnitudes);
     }
 

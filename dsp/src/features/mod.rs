@@ -17,6 +17,7 @@ mod cosine_transform;
 mod error;
 mod extractor;
 mod filterbank;
+mod fourier_transform;
 mod mfcc;
 mod peak_sample;
 mod preset;

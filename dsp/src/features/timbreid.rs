@@ -56,7 +56,7 @@ pub(super) fn features(sample_rate: f64) -> impl Iterator<Item = Feature> {
         .into_iter()
         .chain((0..n_bark).map(Feature::BarkSpectrum))
         .chain((0..n_bark).map(Feature::Bfcc))
-        .chain((0..cepstrum::n_coefficients(WINDOW)).map(Feature::Cepstrum))
+        .chain((0..cepstrum::N_COEFFICIENTS).map(Feature::Cepstrum))
         .chain((0..n_mel).map(Feature::Mfcc))
         .chain([
             Feature::PeakValue,
@@ -71,7 +71,7 @@ pub(super) fn name_ranges(sample_rate: f64) -> String {
     format!(
         "attackTime_value, barkSpecBrightness, barkSpec_1 to {n_bark}, bfcc_1 to {n_bark}, \
          cepstrum_1 to {}, mfcc_1 to {}, peakSample_value, peakSample_index, zeroCrossing",
-        cepstrum::n_coefficients(WINDOW),
+        cepstrum::N_COEFFICIENTS,
         mfcc::n_bands(sample_rate),
     )
 }
@@ -142,11 +142,11 @@ impl Timbreid {
         Ok(Self {
             needs: Needs::of(&features),
             features,
-            spectrum: Spectrum::new(WINDOW),
-            bark_spectrum: BarkSpectrum::new(sample_rate, WINDOW),
+            spectrum: Spectrum::new(),
+            bark_spectrum: BarkSpectrum::new(sample_rate),
             bfcc: Bfcc::new(sample_rate),
-            cepstrum: Cepstrum::new(WINDOW),
-            mfcc: Mfcc::new(sample_rate, WINDOW),
+            cepstrum: Cepstrum::new(),
+            mfcc: Mfcc::new(sample_rate),
         })
     }
 

@@ -1,7 +1,7 @@
 //! A model package brought to life by an engine.
 
 use crate::native::NativeEngine;
-use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler};
+use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler, foreign};
 
 /// Inferences that settle an engine's lazy allocations and warm the caches.
 const PRIMING_RUNS: usize = 8;
@@ -22,7 +22,8 @@ impl Classifier {
     pub fn new(package: &ModelPackage, id: EngineId) -> Result<Self, LoadError> {
         let engine: Box<dyn Engine> = match id {
             EngineId::Native => Box::new(NativeEngine::new(&package.network()?)),
-            EngineId::NativeFixed | EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => {
+            EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => foreign::load(package, id)?,
+            EngineId::NativeFixed => {
                 return Err(LoadError::Engine {
                     engine: id,
                     reason: "it is not part of this build".to_owned(),

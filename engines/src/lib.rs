@@ -10,6 +10,9 @@
 //!
 //! The crate knows nothing of sound: features come in as numbers.
 
+pub mod convert;
+pub mod discovery;
+pub mod foreign;
 pub mod native;
 pub mod network;
 pub mod package;
@@ -17,11 +20,18 @@ pub mod reference;
 
 mod classifier;
 mod engine;
+mod litert;
 mod load_error;
+mod onnx;
 mod scaler;
+mod tensor_shape;
+mod torch;
 
 pub use classifier::Classifier;
 pub use engine::{Engine, EngineId, InferError, UnknownEngine};
+pub use litert::LiteRtEngine;
 pub use load_error::{LoadError, Malformed};
+pub use onnx::OnnxEngine;
 pub use package::{Manifest, ModelPackage, Tensor};
 pub use scaler::Scaler;
+pub use torch::TorchEngine;

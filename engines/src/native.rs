@@ -2,7 +2,7 @@
 
 mod activation;
 mod dense;
-mod fold;
+pub(crate) mod fold;
 
 use crate::network::{Activation, Network};
 use crate::{Engine, EngineId, InferError};

@@ -3,7 +3,7 @@
 use crate::network::{Activation, Dense, Layer, Network};
 
 /// A layer after folding.
-pub(super) enum Step {
+pub(crate) enum Step {
     Dense(Dense),
     ScaleShift { scale: Vec<f32>, shift: Vec<f32> },
     Activation(Activation),
@@ -22,7 +22,7 @@ struct WideDense {
 /// A normalisation is `scale x + shift`. Right after a dense layer it goes into that layer:
 /// `scale (W x + b) + shift`. Otherwise, if a dense layer follows, it goes into that one:
 /// `W (scale x + shift) + b`. Only where neither is the case does it stay a step of its own.
-pub(super) fn fold(network: &Network) -> Vec<Step> {
+pub(crate) fn fold(network: &Network) -> Vec<Step> {
     let mut steps = Vec::with_capacity(network.layers().len());
     let mut previous: Option<WideDense> = None;
     let mut pending: Option<Vec<(f64, f64)>> = None;

@@ -1,0 +1,66 @@
+//! The engines that are not ours: the way from a package, or from a model file, to one of them.
+
+use crate::convert::{Format, convert};
+use crate::{Engine, EngineId, LiteRtEngine, LoadError, ModelPackage, OnnxEngine, TorchEngine};
+
+/// The engine `id`, one of the foreign ones, with the network of `package`: the model file that
+/// the package names, or its layers written in the engine's format, in memory.
+pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engine>, LoadError> {
+    let n_features = package.manifest.input.features.len();
+    if let Some(path) = package.network_file() {
+        let file = path.display().to_string();
+        let format = Format::of_file_name(&file).map_err(|error| {
+            LoadError::malformed(
+                &package.source,
+                "network.file",
+                "a model file",
+                error,
+                "name a file of one of these formats",
+            )
+        })?;
+        if format.engine() != id {
+            return Err(LoadError::Engine {
+                engine: id,
+                reason: format!("{file} is a file for engine {}", format.engine()),
+                remedy: format!("choose engine {}", format.engine()),
+            });
+        }
+        let model = std::fs::read(&path).map_err(|error| LoadError::Read {
+            file: file.clone(),
+            error,
+        })?;
+        return load_bytes(id, &model, &file, n_features);
+    }
+    let format = Format::ALL
+        .into_iter()
+        .find(|format| format.engine() == id)
+        .unwrap_or(Format::RtNeural);
+    let model = convert(&package.network()?, format);
+    let file = format!("{} as {format}", package.source);
+    load_bytes(id, &model, &file, n_features)
+}
+
+/// The engine `id`, one of the foreign ones, with the model file `model` of its format; `file`
+/// names it in errors. The network must have one input, in which `n_features` values fit.
+///
+/// # Errors
+/// When the engine's library is missing, or the file is no network that it can run.
+pub fn load_bytes(
+    id: EngineId,
+    model: &[u8],
+    file: &str,
+    n_features: usize,
+) -> Result<Box<dyn Engine>, LoadError> {
+    Ok(match id {
+        EngineId::Onnx => Box::new(OnnxEngine::load(model, file, n_features)?),
+        EngineId::LiteRt => Box::new(LiteRtEngine::load(model, file, n_features)?),
+        EngineId::Torch => Box::new(TorchEngine::load(model, file, n_features)?),
+        EngineId::Native | EngineId::NativeFixed => {
+            return Err(LoadError::Engine {
+                engine: id,
+                reason: format!("{file} is not read by a foreign library"),
+                remedy: "choose onnx, litert or torch".to_owned(),
+            });
+        }
+    })
+}

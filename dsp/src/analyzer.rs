@@ -154,9 +154,21 @@ impl Analyzer {
         extractor: FeatureExtractor,
         post_onset_hops: usize,
     ) -> Result<Self, AnalyzerError> {
+        let extraction = Extraction::new(extractor, post_onset_hops)?;
+        Self::with_extraction(onset, Box::new(extraction))
+    }
+
+    /// As [`new`](Self::new), with an extraction made before. Allocates.
+    ///
+    /// # Errors
+    /// [`AnalyzerError`] when a setting of the onset detector is out of range.
+    pub fn with_extraction(
+        onset: &OnsetConfig,
+        extraction: Box<Extraction>,
+    ) -> Result<Self, AnalyzerError> {
         Ok(Self {
             detector: OnsetDetector::new(onset)?,
-            extraction: Box::new(Extraction::new(extractor, post_onset_hops)?),
+            extraction,
             history: History::new(),
             // At most one onset comes in a hop, and one leaves when it is due: never full.
             pending: VecDeque::with_capacity(Self::MAXIMUM_POST_ONSET_HOPS + 1),

@@ -1,1 +1,203 @@
-//! The plugin.
+//! Tocco as a VST3 and CLAP plugin: hears how an acoustic guitar is played and says so within
+//! 20 ms, in MIDI and in its window, while the sound passes through untouched.
+//!
+//! ```text
+//! audio thread       Tocco::process -> Pipeline -> outputs::midi
+//! classifier thread  classifier::worker, one for each model that is too large for the audio thread
+//! service thread     service: loads and frees models, writes the event log
+//! window             editor: reads meters, counters and status, sets parameters
+//! ```
+//!
+//! The audio thread makes no allocation, takes no lock and calls no system function; whatever it
+//! needs arrives through queues and is freed by the service thread.
+
+pub mod classification;
+pub mod classifier;
+pub mod counters;
+pub mod meters;
+pub mod model;
+pub mod outputs;
+pub mod params;
+pub mod pipeline;
+pub mod service;
+pub mod shipped;
+
+use std::sync::Arc;
+
+use nice_plug::prelude::*;
+
+use counters::add;
+use outputs::midi::MidiOut;
+use params::ToccoParams;
+use pipeline::Pipeline;
+use service::{Activation, Service, Shared};
+
+/// The plugin.
+pub struct Tocco {
+    params: Arc<ToccoParams>,
+    shared: Arc<Shared>,
+    midi: MidiOut,
+    offline: bool,
+    // In this order: the pipeline is freed before the thread that served it ends.
+    pipeline: Option<Box<Pipeline>>,
+    service: Option<Service>,
+}
+
+impl Default for Tocco {
+    fn default() -> Self {
+        let params = Arc::new(ToccoParams::default());
+        Self {
+            shared: Arc::new(Shared::new(Arc::clone(&params))),
+            params,
+            midi: MidiOut::new(f64::from(tocco_dsp::SAMPLE_RATE)),
+            offline: false,
+            pipeline: None,
+            service: None,
+        }
+    }
+}
+
+impl Tocco {
+    /// What the plugin shares with its editor and its service thread.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn start(&mut self, activation: Activation) -> Result<(), service::ActivationError> {
+        let service = match self.service.take() {
+            Some(service) => service,
+            None => Service::start(Arc::clone(&self.shared))?,
+        };
+        let pipeline = service.activate(activation, self.pipeline.take());
+        self.service = Some(service);
+        self.pipeline = Some(pipeline?);
+        self.midi = MidiOut::new(activation.host_rate);
+        self.offline = activation.offline;
+        Ok(())
+    }
+}
+
+impl Plugin for Tocco {
+    const NAME: &'static str = "Tocco";
+    const VENDOR: &'static str = "Tocco";
+    const URL: &'static str = "";
+    const EMAIL: &'static str = "";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+
+    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[
+        AudioIOLayout {
+            main_input_channels: NonZeroU32::new(2),
+            main_output_channels: NonZeroU32::new(2),
+            ..AudioIOLayout::const_default()
+        },
+        AudioIOLayout {
+            main_input_channels: NonZeroU32::new(1),
+            main_output_channels: NonZeroU32::new(1),
+            ..AudioIOLayout::const_default()
+        },
+    ];
+
+    const MIDI_OUTPUT: MidiConfig = MidiConfig::Basic;
+
+    type Editor = ();
+    type SysExMessage = ();
+    type BackgroundTask = ();
+
+    fn params(&self) -> Arc<dyn Params> {
+        Arc::clone(&self.params) as Arc<dyn Params>
+    }
+
+    fn activate(
+        &mut self,
+        _layout: &AudioIOLayout,
+        buffers: &BufferConfig,
+        _context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        let started = self.start(Activation {
+            host_rate: f64::from(buffers.sample_rate),
+            max_block: buffers.max_buffer_size as usize,
+            offline: buffers.process_mode == ProcessMode::Offline,
+        });
+        if let Err(error) = &started {
+            nice_error!("Tocco cannot run: {error}");
+            self.shared.status().other_error = Some(error.to_string());
+        }
+        started.is_ok()
+    }
+
+    fn reset(&mut self) {
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.reset();
+        }
+        self.midi.reset();
+    }
+
+    fn process(
+        &mut self,
+        buffer: &mut Buffer,
+        _aux: &mut AuxiliaryBuffers,
+        context: &mut impl ProcessContext<Self>,
+    ) -> ProcessStatus {
+        let Some(pipeline) = &mut self.pipeline else {
+            return ProcessStatus::Normal;
+        };
+        // In a bounce a changed model is loaded before the next sample.
+        if self.offline
+            && !self.shared.is_settled()
+            && let Some(service) = &self.service
+        {
+            service.settle();
+        }
+        let settings = self.params.settings();
+        let notes = self.params.note_numbers();
+        let midi_on = self.params.midi.value();
+        let midi = &mut self.midi;
+        let mut refused = 0;
+        // The output is the input: the buffer is read and nothing else.
+        pipeline.process(buffer.as_slice_immutable(), &settings, |result, offset| {
+            if midi_on && !result.gated {
+                refused += midi.note(result, offset, &notes, &mut |event| {
+                    context.try_send_event(event).is_ok()
+                });
+            }
+        });
+        midi.end_block(buffer.samples(), &mut |event| {
+            context.try_send_event(event).is_ok()
+        });
+        if refused > 0 {
+            add(&self.shared.gauges.counters.midi_refused, refused);
+        }
+        // Silence tells us nothing new, but results may be on their way and notes may have to end.
+        ProcessStatus::KeepAlive
+    }
+
+    fn deactivate(&mut self) {
+        if let Some(service) = &self.service {
+            service.flush();
+        }
+    }
+}
+
+impl ClapPlugin for Tocco {
+    const CLAP_ID: &'static str = "org.tocco.tocco";
+    const CLAP_DESCRIPTION: Option<&'static str> =
+        Some("Hears how an acoustic guitar is played and says so within 20 ms");
+    const CLAP_MANUAL_URL: Option<&'static str> = None;
+    const CLAP_SUPPORT_URL: Option<&'static str> = None;
+    const CLAP_FEATURES: &'static [ClapFeature] = &[
+        ClapFeature::AudioEffect,
+        ClapFeature::Analyzer,
+        ClapFeature::Mono,
+        ClapFeature::Stereo,
+    ];
+}
+
+impl Vst3Plugin for Tocco {
+    const VST3_CLASS_ID: [u8; 16] = *b"ToccoGuitarTouch";
+    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
+        &[Vst3SubCategory::Fx, Vst3SubCategory::Analyzer];
+}
+
+nice_export_clap!(Tocco);
+nice_export_vst3!(Tocco);

@@ -1,0 +1,107 @@
+//! What is said about one note.
+
+use std::time::Duration;
+
+/// Most classes a model may have: each class has a bar in the editor and a MIDI note.
+pub const MAX_CLASSES: usize = 8;
+
+/// Number of a loaded model, in the order of loading. Results carry it, so that a name is never
+/// taken from a model that was swapped in later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelSerial(pub u32);
+
+/// A note on its way from the analysis to its result. Travels with the features and comes back
+/// with the probabilities, so that a result cannot be paired with another onset.
+///
+/// Positions are host samples since the stream began.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Note {
+    /// Number of the onset, counted from the first.
+    pub onset_id: u64,
+    /// Estimated onset.
+    pub position: u64,
+    /// End of the hop in which the onset was detected.
+    pub detected: u64,
+    /// End of the hop after which the features were computed.
+    pub features_ready: u64,
+    /// Highest level around the onset, dB full scale.
+    pub peak_db: f32,
+    /// The callback in which the features were computed, counted from the first.
+    pub callback: u64,
+    /// The stream that the note was heard in: another one after every reset.
+    pub epoch: u32,
+}
+
+/// The result for one note.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Classification {
+    /// The note that was classified.
+    pub note: Note,
+    /// Host position, samples: end of the hop in which the result reached the audio thread.
+    pub seen: u64,
+    /// Probabilities of the classes; those from `n_classes` on are 0.
+    pub probabilities: [f32; MAX_CLASSES],
+    /// How many classes the model has.
+    pub n_classes: usize,
+    /// Index of the most probable class.
+    pub class: usize,
+    /// Whether the probability lies under the confidence gate: such a note makes no MIDI.
+    pub gated: bool,
+    /// Whether it was classified on the audio thread.
+    pub inline: bool,
+    /// Time from the features being ready to the start of the inference; zero when inline.
+    pub wake: Duration,
+    /// Duration of the inference.
+    pub inference: Duration,
+    /// Callbacks by which the result came later than it could have: 0 in the same callback as the
+    /// features and in the next one.
+    pub late_blocks: u32,
+    /// The model that answered.
+    pub model: ModelSerial,
+}
+
+impl Classification {
+    /// Probability of the most probable class.
+    ///
+    /// Real-time safe.
+    #[must_use]
+    pub fn probability(&self) -> f32 {
+        self.probabilities[self.class]
+    }
+
+    /// From the onset to the result on the audio thread, host samples.
+    ///
+    /// Real-time safe.
+    #[must_use]
+    pub fn latency(&self) -> u64 {
+        self.seen.saturating_sub(self.note.position)
+    }
+}
+
+/// Index of the largest value, the first of equal ones; 0 for an empty slice. NaN is never the
+/// largest.
+///
+/// Real-time safe.
+#[must_use]
+pub fn most_probable(probabilities: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, p) in probabilities.iter().enumerate().skip(1) {
+        if *p > probabilities[best] || probabilities[best].is_nan() {
+            best = index;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most_probable;
+
+    #[test]
+    fn the_first_of_the_largest_wins_and_nan_never() {
+        assert_eq!(most_probable(&[0.1, 0.4, 0.4]), 1);
+        assert_eq!(most_probable(&[f32::NAN, 0.2, 0.3]), 2);
+        assert_eq!(most_probable(&[0.2, f32::NAN]), 0);
+        assert_eq!(most_probable(&[]), 0);
+    }
+}

@@ -1,0 +1,134 @@
+//! Where the network runs: on the audio thread, or on a thread of its own.
+//!
+//! Small networks of our own engines answer on the audio thread in the callback that has the
+//! features. The others get a [`worker`] thread, one per plugin instance and loaded model, with
+//! queues both ways. Offline everything answers at once, so that a bounce is the same every time.
+
+pub mod queue;
+pub mod scheduling;
+pub mod wake;
+pub mod worker;
+
+use tocco_engines::{Classifier, EngineId, InferError};
+
+use crate::classification::MAX_CLASSES;
+
+pub use queue::Remote;
+pub use scheduling::Scheduling;
+pub use wake::Wake;
+
+/// Networks with no more weights than this may run on the audio thread, bytes. The paper's model
+/// C has 254,832 (and takes a few µs of a 1,333 µs block), model B 2.7 million.
+pub const LARGEST_INLINE_WEIGHTS: usize = 300_000;
+
+/// Where a network runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// On the audio thread.
+    Inline,
+    /// On the classifier thread.
+    Thread,
+}
+
+impl Placement {
+    /// Offline everything is inline. In real time only what is small and does not allocate: the
+    /// libraries behind the foreign engines allocate in every inference.
+    #[must_use]
+    pub fn of(engine: EngineId, weight_bytes: usize, offline: bool) -> Self {
+        let allocation_free = matches!(engine, EngineId::Native | EngineId::NativeFixed);
+        if offline || (allocation_free && weight_bytes <= LARGEST_INLINE_WEIGHTS) {
+            Self::Inline
+        } else {
+            Self::Thread
+        }
+    }
+}
+
+/// A network on the audio thread.
+pub struct Inline {
+    classifier: Classifier,
+    /// Features of nothing, `[n_features]`, to prime with.
+    nothing: Vec<f32>,
+    primed: bool,
+}
+
+impl Inline {
+    /// Takes a classifier that was primed on the loading thread. Allocates.
+    #[must_use]
+    pub fn new(classifier: Classifier) -> Self {
+        Self {
+            nothing: vec![0.0; classifier.n_features()],
+            classifier,
+            primed: false,
+        }
+    }
+
+    /// Primes the network on the thread that runs it, the first time only: one inference on top
+    /// of those on the loading thread. Real-time safe where the engine is.
+    pub fn prime(&mut self) {
+        if !self.primed {
+            let mut probabilities = [0.0; MAX_CLASSES];
+            let n_classes = self.classifier.n_classes();
+            // A failing library fails again at the first note, where it is counted.
+            let _ = self
+                .classifier
+                .classify(&self.nothing, &mut probabilities[..n_classes]);
+            self.classifier.reset();
+            self.primed = true;
+        }
+    }
+
+    /// Probabilities of the note with these raw `features` `[n_features]`. Real-time safe where
+    /// the engine is.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn classify(&mut self, features: &[f32]) -> Result<[f32; MAX_CLASSES], InferError> {
+        let mut probabilities = [0.0; MAX_CLASSES];
+        let n_classes = self.classifier.n_classes();
+        self.classifier
+            .classify(features, &mut probabilities[..n_classes])?;
+        Ok(probabilities)
+    }
+
+    /// Forgets earlier notes. Real-time safe.
+    pub fn reset(&mut self) {
+        self.classifier.reset();
+    }
+}
+
+/// A network in its place.
+pub enum Seat {
+    /// On the audio thread.
+    Inline(Inline),
+    /// On the classifier thread.
+    Thread(Remote),
+}
+
+impl Seat {
+    /// Where it is.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        match self {
+            Self::Inline(_) => Placement::Inline,
+            Self::Thread(_) => Placement::Thread,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_small_networks_of_our_own_run_on_the_audio_thread() {
+        let of = |engine, bytes| Placement::of(engine, bytes, false);
+        assert_eq!(of(EngineId::Native, 254_832), Placement::Inline);
+        assert_eq!(of(EngineId::NativeFixed, 254_832), Placement::Inline);
+        assert_eq!(of(EngineId::Native, 2_711_832), Placement::Thread);
+        assert_eq!(of(EngineId::Onnx, 254_832), Placement::Thread);
+        for engine in EngineId::ALL {
+            assert_eq!(Placement::of(engine, 1 << 30, true), Placement::Inline);
+        }
+    }
+}

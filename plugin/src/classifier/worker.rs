@@ -1,0 +1,101 @@
+//! The classifier thread.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tocco_dsp::denormals;
+use tocco_engines::{Classifier, InferError};
+
+use super::queue::{Answer, Remote, Work, queues};
+use super::scheduling::{self, Scheduling};
+use super::wake::{Waiter, Wake};
+use crate::classification::MAX_CLASSES;
+
+/// Why there is no classifier thread.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The system gave no thread.
+    #[error("the classifier thread cannot be started: {0}; close other programs and try again")]
+    Spawn(#[from] std::io::Error),
+    /// The engine failed in its first inferences.
+    #[error("the engine failed when it was primed: {0}; choose another engine")]
+    Prime(#[from] InferError),
+    /// The thread ended before it was ready.
+    #[error("the classifier thread ended before it was ready; choose another engine")]
+    Died,
+}
+
+/// How a classifier thread is to run.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerConfig {
+    /// How it is woken.
+    pub wake: Wake,
+    /// How long features may take after their onset before the onset counts as dropped.
+    pub patience: Duration,
+}
+
+/// Starts a classifier thread and returns when it is primed, with the audio thread's side of the
+/// queues and the priority it got. Not for the audio thread.
+///
+/// # Errors
+/// When there is no thread to be had or the engine fails.
+pub fn start(
+    classifier: Classifier,
+    config: WorkerConfig,
+) -> Result<(Remote, Scheduling), WorkerError> {
+    let (mut remote, work) = queues(classifier.n_features());
+    let (ready_in, ready_out) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name("tocco-classify".to_owned())
+        .spawn(move || denormals::flush(|| run(classifier, work, config, &ready_in)))?;
+    remote.attach(thread);
+    // On an error the remote is dropped here, which ends the thread.
+    let scheduling = ready_out.recv().map_err(|_| WorkerError::Died)??;
+    Ok((remote, scheduling))
+}
+
+fn run(
+    mut classifier: Classifier,
+    mut work: Work,
+    config: WorkerConfig,
+    ready: &mpsc::Sender<Result<Scheduling, InferError>>,
+) -> Classifier {
+    let scheduling = scheduling::raise_this_thread();
+    if let Some(pinning) = scheduling::pin_this_thread() {
+        nice_plug::nice_log!("classifier thread: {pinning}");
+    }
+    let signal = std::sync::Arc::clone(&work.signal);
+    let mut waiter = Waiter::new(config.wake, config.patience, &signal);
+    let mut features = vec![0.0; classifier.n_features()];
+    let primed = classifier.prime().map(|()| scheduling);
+    // Nobody waits any more if the plugin is being closed.
+    let _ = ready.send(primed);
+
+    while !signal.stopped() {
+        match work.take(&mut features) {
+            Some(request) => {
+                let start = Instant::now();
+                let probabilities = classify(&mut classifier, &features);
+                work.answer(Answer {
+                    note: request.note,
+                    probabilities,
+                    wake: start.saturating_duration_since(request.ready),
+                    inference: start.elapsed(),
+                });
+                waiter.done(&signal);
+            }
+            None => waiter.wait(&signal, || work.waits()),
+        }
+    }
+    // Freed by the one who joins.
+    classifier
+}
+
+fn classify(classifier: &mut Classifier, features: &[f32]) -> Option<[f32; MAX_CLASSES]> {
+    let mut probabilities = [0.0; MAX_CLASSES];
+    let n_classes = classifier.n_classes();
+    classifier
+        .classify(features, &mut probabilities[..n_classes])
+        .ok()?;
+    Some(probabilities)
+}

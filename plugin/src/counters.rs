@@ -1,0 +1,174 @@
+//! Book-keeping of every note: what was heard, answered, dropped and late.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::classification::Classification;
+
+/// From the onset to the result (paper, section 3.2), milliseconds.
+pub const DEADLINE_MS: u64 = 20;
+
+/// Bins of the latency histogram, one millisecond each; the last one holds all that is longer.
+pub const LATENCY_BINS: usize = 41;
+
+/// Counts since the instance was made. Written by the audio thread, read by any.
+///
+/// `onsets = results + dropped_pending + dropped_full + failed + abandoned + notes under way`
+#[derive(Debug)]
+pub struct Counters {
+    /// Onsets detected.
+    pub onsets: AtomicU64,
+    /// Notes whose features were computed.
+    pub notes: AtomicU64,
+    /// Results that reached the audio thread.
+    pub results: AtomicU64,
+    /// Results under the confidence gate.
+    pub gated: AtomicU64,
+    /// Onsets dropped because too many others were waiting for their features.
+    pub dropped_pending: AtomicU64,
+    /// Notes dropped because the queue to the classifier thread was full.
+    pub dropped_full: AtomicU64,
+    /// Notes whose engine reported a failure.
+    pub failed: AtomicU64,
+    /// Notes under way when the stream was reset or stopped.
+    pub abandoned: AtomicU64,
+    /// Results by lateness: in time, one block late, two or more.
+    pub late_blocks: [AtomicU64; 3],
+    /// Results later than [`DEADLINE_MS`] after the onset.
+    pub over_deadline: AtomicU64,
+    /// Results by latency, onset to result, in bins of 1 ms.
+    pub latency_ms: [AtomicU64; LATENCY_BINS],
+    /// MIDI events that the host did not take.
+    pub midi_refused: AtomicU64,
+    /// Results that found no room in the queue to the event log.
+    pub unlogged: AtomicU64,
+    /// Models and engines taken into use after the first.
+    pub swaps: AtomicU64,
+    /// Calls of the audio callback.
+    pub callbacks: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            onsets: AtomicU64::new(0),
+            notes: AtomicU64::new(0),
+            results: AtomicU64::new(0),
+            gated: AtomicU64::new(0),
+            dropped_pending: AtomicU64::new(0),
+            dropped_full: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            late_blocks: Default::default(),
+            over_deadline: AtomicU64::new(0),
+            latency_ms: std::array::from_fn(|_| AtomicU64::new(0)),
+            midi_refused: AtomicU64::new(0),
+            unlogged: AtomicU64::new(0),
+            swaps: AtomicU64::new(0),
+            callbacks: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Adds to a counter that only the calling thread writes: no atomic read-modify-write is needed.
+///
+/// Real-time safe.
+pub fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Relaxed) + n, Relaxed);
+}
+
+impl Counters {
+    /// Books a result. `host_rate` in Hz. Real-time safe.
+    pub fn book(&self, result: &Classification, host_rate: f64) {
+        add(&self.results, 1);
+        if result.gated {
+            add(&self.gated, 1);
+        }
+        add(&self.late_blocks[result.late_blocks.min(2) as usize], 1);
+        let latency_ms = result.latency() as f64 * 1000.0 / host_rate;
+        if latency_ms > DEADLINE_MS as f64 {
+            add(&self.over_deadline, 1);
+        }
+        let bin = (latency_ms as usize).min(LATENCY_BINS - 1);
+        add(&self.latency_ms[bin], 1);
+    }
+
+    /// Notes that were lost for whatever reason. Real-time safe.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        [
+            &self.dropped_pending,
+            &self.dropped_full,
+            &self.failed,
+            &self.abandoned,
+        ]
+        .iter()
+        .map(|counter| counter.load(Relaxed))
+        .sum()
+    }
+
+    /// The latency, in whole milliseconds, that `share` (0 to 1) of the results stayed under or
+    /// reached; `None` before the first result.
+    #[must_use]
+    pub fn latency_percentile_ms(&self, share: f64) -> Option<usize> {
+        let counts: Vec<u64> = self
+            .latency_ms
+            .iter()
+            .map(|bin| bin.load(Relaxed))
+            .collect();
+        let total: u64 = counts.iter().sum();
+        let wanted = (total as f64 * share).ceil().max(1.0) as u64;
+        let mut sum = 0;
+        counts.iter().position(|count| {
+            sum += count;
+            sum >= wanted
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classification::{MAX_CLASSES, ModelSerial, Note};
+    use std::time::Duration;
+
+    fn result(latency: u64, late_blocks: u32) -> Classification {
+        Classification {
+            note: Note {
+                onset_id: 0,
+                position: 100,
+                detected: 200,
+                features_ready: 300,
+                peak_db: -6.0,
+                callback: 0,
+                epoch: 0,
+            },
+            seen: 100 + latency,
+            probabilities: [0.0; MAX_CLASSES],
+            n_classes: 8,
+            class: 0,
+            gated: false,
+            inline: false,
+            wake: Duration::ZERO,
+            inference: Duration::ZERO,
+            late_blocks,
+            model: ModelSerial(0),
+        }
+    }
+
+    #[test]
+    fn results_are_sorted_by_lateness_and_latency() {
+        let counters = Counters::default();
+        assert_eq!(counters.latency_percentile_ms(0.5), None);
+        for (latency, late) in [(624, 0), (960, 1), (961, 2), (48_000, 7)] {
+            counters.book(&result(latency, late), 48_000.0);
+        }
+        let late = counters.late_blocks.each_ref().map(|c| c.load(Relaxed));
+        assert_eq!(late, [1, 1, 2]);
+        assert_eq!(counters.over_deadline.load(Relaxed), 2);
+        assert_eq!(counters.latency_ms[13].load(Relaxed), 1);
+        assert_eq!(counters.latency_ms[20].load(Relaxed), 2);
+        assert_eq!(counters.latency_ms[LATENCY_BINS - 1].load(Relaxed), 1);
+        assert_eq!(counters.latency_percentile_ms(0.5), Some(20));
+        assert_eq!(counters.latency_percentile_ms(1.0), Some(LATENCY_BINS - 1));
+    }
+}

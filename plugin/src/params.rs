@@ -1,0 +1,300 @@
+//! The parameters: everything the host sees, automates and saves.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering::*};
+
+use nice_plug::params::persist::PersistentField;
+use nice_plug::prelude::*;
+use tocco_dsp::OnsetConfig;
+use tocco_engines::EngineId;
+
+use crate::classification::MAX_CLASSES;
+use crate::model::{ModelSource, Selection};
+use crate::outputs::midi::DEFAULT_NOTES;
+use crate::pipeline::Settings;
+
+/// The paper's techniques, which name the note parameters.
+pub const TECHNIQUES: [&str; MAX_CLASSES] = [
+    "Kick",
+    "Snare 1",
+    "Tom",
+    "Snare 2",
+    "Natural harmonics",
+    "Palm mute",
+    "Pick near bridge",
+    "Pick over the sound hole",
+];
+
+/// The engines to choose from; those that are not installed are listed too, and say so when chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum EngineChoice {
+    /// Our engine.
+    #[id = "native"]
+    #[name = "native"]
+    Native,
+    /// Our engine, shapes fixed at compile time.
+    #[id = "native-fixed"]
+    #[name = "native-fixed"]
+    NativeFixed,
+    /// ONNX Runtime.
+    #[id = "onnx"]
+    #[name = "onnx"]
+    Onnx,
+    /// LiteRT.
+    #[id = "litert"]
+    #[name = "litert"]
+    LiteRt,
+    /// TorchScript.
+    #[id = "torch"]
+    #[name = "torch"]
+    Torch,
+}
+
+impl From<EngineChoice> for EngineId {
+    fn from(choice: EngineChoice) -> Self {
+        match choice {
+            EngineChoice::Native => Self::Native,
+            EngineChoice::NativeFixed => Self::NativeFixed,
+            EngineChoice::Onnx => Self::Onnx,
+            EngineChoice::LiteRt => Self::LiteRt,
+            EngineChoice::Torch => Self::Torch,
+        }
+    }
+}
+
+/// The models to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ModelChoice {
+    /// Model A of the paper.
+    #[id = "a"]
+    A,
+    /// Model B of the paper.
+    #[id = "b"]
+    B,
+    /// Model C of the paper.
+    #[id = "c"]
+    C,
+    /// The package in the user's folder.
+    #[id = "user"]
+    User,
+}
+
+/// Folder of the user's own model package. Part of the host's state, not a parameter.
+#[derive(Debug, Default)]
+pub struct UserPackage {
+    folder: Mutex<String>,
+    /// Counts the changes, so that the audio thread can notice one without the lock.
+    changes: AtomicU32,
+}
+
+impl UserPackage {
+    /// The folder; empty if none was set. Not for the audio thread.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        self.map(Clone::clone)
+    }
+
+    /// How often it was set. Real-time safe.
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.changes.load(Acquire)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, String> {
+        // A string is whole whatever happened to the thread that held it.
+        self.folder.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl PersistentField<'_, String> for UserPackage {
+    fn set(&self, folder: String) {
+        *self.lock() = folder;
+        self.changes.fetch_add(1, Release);
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&String) -> R,
+    {
+        f(&self.lock())
+    }
+}
+
+/// The MIDI note of one class.
+#[derive(Params)]
+pub struct ClassNote {
+    /// MIDI note number, 0 to 127.
+    #[id = "note"]
+    pub note: IntParam,
+}
+
+impl ClassNote {
+    fn new(class: usize) -> Self {
+        let range = IntRange::Linear { min: 0, max: 127 };
+        let name = format!("Note {}", TECHNIQUES[class]);
+        Self {
+            note: IntParam::new(name, i32::from(DEFAULT_NOTES[class]), range)
+                .with_value_to_string(formatters::v2s_i32_key_formatter())
+                .with_string_to_value(formatters::s2v_i32_key_formatter()),
+        }
+    }
+}
+
+/// All parameters.
+#[derive(Params)]
+pub struct ToccoParams {
+    /// Folder of the user's own model.
+    #[persist = "user-package"]
+    pub user_package: UserPackage,
+    /// The engine.
+    #[id = "engine"]
+    pub engine: EnumParam<EngineChoice>,
+    /// The model.
+    #[id = "model"]
+    pub model: EnumParam<ModelChoice>,
+    /// Sensitivity of the onset detector, percent: see [`onset_config`].
+    #[id = "sensitivity"]
+    pub sensitivity: FloatParam,
+    /// Shortest time between two onsets, milliseconds.
+    #[id = "interonset"]
+    pub minimum_inter_onset: FloatParam,
+    /// Least probability for a note to make MIDI, 0 to 1.
+    #[id = "gate"]
+    pub gate: FloatParam,
+    /// Whether MIDI is given out.
+    #[id = "midi"]
+    pub midi: BoolParam,
+    /// The MIDI note of each class.
+    #[nested(array, group = "MIDI notes")]
+    pub notes: [ClassNote; MAX_CLASSES],
+}
+
+/// Sensitivity at which the onset detector is set as in the paper, percent.
+pub const PAPER_SENSITIVITY: f32 = 50.0;
+
+/// Onset settings at `sensitivity` percent: every 25 points halve the threshold and lower the
+/// silence level by 10 dB. 50 % is the paper's 1.21 and -53 dB; 0 % is 4.84 and -33 dB, 100 % is
+/// 0.30 and -73 dB.
+///
+/// Real-time safe.
+#[must_use]
+pub fn onset_config(sensitivity: f32, minimum_inter_onset_ms: f32) -> OnsetConfig {
+    let paper = OnsetConfig::default();
+    let steps = (sensitivity - PAPER_SENSITIVITY) / 25.0;
+    OnsetConfig {
+        threshold: paper.threshold * (-steps).exp2(),
+        silence_db: paper.silence_db - 10.0 * steps,
+        minimum_inter_onset_ms,
+    }
+}
+
+impl Default for ToccoParams {
+    fn default() -> Self {
+        let percent = FloatRange::Linear {
+            min: 0.0,
+            max: 100.0,
+        };
+        let interval = FloatRange::Skewed {
+            min: 10.0,
+            max: 200.0,
+            factor: FloatRange::skew_factor(-1.0),
+        };
+        let share = FloatRange::Linear { min: 0.0, max: 1.0 };
+        Self {
+            user_package: UserPackage::default(),
+            engine: EnumParam::new("Engine", EngineChoice::Native),
+            model: EnumParam::new("Model", ModelChoice::C),
+            sensitivity: FloatParam::new("Sensitivity", PAPER_SENSITIVITY, percent)
+                .with_unit(" %")
+                .with_value_to_string(formatters::v2s_f32_rounded(0)),
+            minimum_inter_onset: FloatParam::new("Minimum inter-onset", 20.0, interval)
+                .with_unit(" ms")
+                .with_value_to_string(formatters::v2s_f32_rounded(1)),
+            gate: FloatParam::new("Confidence gate", 0.0, share)
+                .with_unit(" %")
+                .with_value_to_string(formatters::v2s_f32_percentage(0))
+                .with_string_to_value(formatters::s2v_f32_percentage()),
+            midi: BoolParam::new("MIDI", true),
+            notes: std::array::from_fn(ClassNote::new),
+        }
+    }
+}
+
+impl ToccoParams {
+    /// What the user wants to be heard with. Not for the audio thread.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        Selection {
+            model: match self.model.value() {
+                ModelChoice::A => ModelSource::A,
+                ModelChoice::B => ModelSource::B,
+                ModelChoice::C => ModelSource::C,
+                ModelChoice::User => {
+                    ModelSource::Folder(PathBuf::from(self.user_package.folder().trim()))
+                }
+            },
+            engine: self.engine.value().into(),
+        }
+    }
+
+    /// A number that changes whenever [`selection`](Self::selection) does. Real-time safe.
+    #[must_use]
+    pub fn selection_key(&self) -> u64 {
+        let (engine, model) = (self.engine.value(), self.model.value());
+        let folder = match model {
+            ModelChoice::User => self.user_package.changes(),
+            _ => 0,
+        };
+        u64::from(folder) << 16 | (engine.to_index() as u64) << 8 | model.to_index() as u64
+    }
+
+    /// What the pipeline needs to know of them. Real-time safe.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            onset: onset_config(self.sensitivity.value(), self.minimum_inter_onset.value()),
+            gate: self.gate.value(),
+        }
+    }
+
+    /// The MIDI note of each class. Real-time safe.
+    #[must_use]
+    pub fn note_numbers(&self) -> [u8; MAX_CLASSES] {
+        std::array::from_fn(|class| self.notes[class].note.value().clamp(0, 127) as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_the_sensitivity_is_the_paper_and_all_of_it_is_valid() {
+        let params = ToccoParams::default();
+        assert_eq!(params.settings().onset, OnsetConfig::default());
+        for sensitivity in 0..=100 {
+            let config = onset_config(sensitivity as f32, 10.0);
+            assert!(tocco_dsp::OnsetDetector::new(&config).is_ok());
+        }
+        assert!((onset_config(0.0, 20.0).threshold - 4.84).abs() < 1e-5);
+        assert!((onset_config(100.0, 20.0).silence_db + 73.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn every_engine_can_be_chosen_by_its_own_name() {
+        assert_eq!(EngineChoice::variants(), EngineId::ALL.map(EngineId::name));
+        for (index, id) in EngineId::ALL.into_iter().enumerate() {
+            assert_eq!(EngineId::from(EngineChoice::from_index(index)), id);
+        }
+    }
+
+    #[test]
+    fn the_key_changes_with_the_folder_only_for_the_users_model() {
+        let params = ToccoParams::default();
+        let before = params.selection_key();
+        params.user_package.set("/somewhere".to_owned());
+        assert_eq!(params.selection_key(), before);
+        assert_eq!(params.user_package.folder(), "/somewhere");
+    }
+}

@@ -1,0 +1,408 @@
+//! The service thread: all that the audio thread must not do.
+//!
+//! It loads models and engines and hands them to the pipeline, frees those that come back, and
+//! writes the event log. What is to be loaded it reads from the parameters: whoever changes them
+//! (host, editor, a loaded state) need not tell it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tocco_engines::EngineId;
+
+use crate::classification::ModelSerial;
+use crate::classifier::Wake;
+use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
+use crate::outputs::event_log::{self, EventLog};
+use crate::params::ToccoParams;
+use crate::pipeline::{Gauges, Pipeline, PipelineError, ServiceEnd};
+
+/// Time between two looks at the parameters and the queues.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// Models remembered by name: results of no more than these can still be on their way.
+const REMEMBERED: usize = 8;
+
+/// Longest wait for the event log to be written, or offline for a model to be loaded.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a pipeline is to be built for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activation {
+    /// Hz.
+    pub host_rate: f64,
+    /// The host's longest block, samples.
+    pub max_block: usize,
+    /// Whether the host renders offline.
+    pub offline: bool,
+}
+
+/// Why the plugin cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationError {
+    /// The pipeline cannot be built.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Not even the built-in model C runs.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The service thread is not to be had.
+    #[error("the service thread cannot be started or has ended: {0}")]
+    Service(String),
+}
+
+/// What the editor shows of the service's work.
+#[derive(Debug, Default, Clone)]
+pub struct Status {
+    /// The models loaded last, the newest last.
+    pub models: VecDeque<ModelInfo>,
+    /// Why the selected model or engine is not in use.
+    pub model_error: Option<String>,
+    /// What is wrong otherwise.
+    pub other_error: Option<String>,
+}
+
+impl Status {
+    /// The model with this number, if it is remembered.
+    #[must_use]
+    pub fn model(&self, serial: ModelSerial) -> Option<&ModelInfo> {
+        self.models.iter().find(|info| info.serial == serial)
+    }
+}
+
+/// Shared by the service thread, the plugin and its editor.
+pub struct Shared {
+    /// The parameters.
+    pub params: Arc<ToccoParams>,
+    /// Counters and meters.
+    pub gauges: Arc<Gauges>,
+    /// Key of the selection that was loaded last, or failed to.
+    handled: AtomicU64,
+    status: Mutex<Status>,
+}
+
+impl Shared {
+    /// For a new plugin instance. Allocates.
+    #[must_use]
+    pub fn new(params: Arc<ToccoParams>) -> Self {
+        Self {
+            params,
+            gauges: Arc::default(),
+            handled: AtomicU64::new(u64::MAX),
+            status: Mutex::default(),
+        }
+    }
+
+    /// What the service is at. Takes a lock: not for the audio thread.
+    pub fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Whether the selected model is loaded or has failed to. Real-time safe.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.handled.load(Acquire) == self.params.selection_key()
+    }
+
+    /// Makes the service try the selection again, failed or not.
+    pub fn load_again(&self) {
+        self.handled.store(u64::MAX, Release);
+    }
+}
+
+enum Command {
+    Activate {
+        activation: Activation,
+        old: Option<Box<Pipeline>>,
+        reply: mpsc::Sender<Result<Box<Pipeline>, ActivationError>>,
+    },
+    Flush {
+        reply: mpsc::Sender<()>,
+    },
+    Look,
+    Stop,
+}
+
+/// A plugin instance's service thread; dropping it writes the log and ends the thread.
+pub struct Service {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Starts the thread. Not for the audio thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn start(shared: Arc<Shared>) -> Result<Self, ActivationError> {
+        let (commands, received) = mpsc::channel();
+        let worker = Worker::new(Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name("tocco-service".to_owned())
+            .spawn(move || worker.run(&received))
+            .map_err(|error| ActivationError::Service(error.to_string()))?;
+        Ok(Self {
+            shared,
+            commands,
+            thread: Some(thread),
+        })
+    }
+
+    /// A pipeline for `activation`, its model loaded and primed; `old` is the one used until now.
+    /// If the selected model cannot be loaded, another one is, and the status says why. Waits: not
+    /// for the audio thread.
+    ///
+    /// # Errors
+    /// When there can be no pipeline.
+    pub fn activate(
+        &self,
+        activation: Activation,
+        old: Option<Box<Pipeline>>,
+    ) -> Result<Box<Pipeline>, ActivationError> {
+        let (reply, answer) = mpsc::channel();
+        let ended = |_| ActivationError::Service("it has ended".to_owned());
+        self.commands
+            .send(Command::Activate {
+                activation,
+                old,
+                reply,
+            })
+            .map_err(|_| ActivationError::Service("it has ended".to_owned()))?;
+        answer.recv().map_err(ended)?
+    }
+
+    /// Writes all results known by now to the event log. Waits: not for the audio thread.
+    pub fn flush(&self) {
+        let (reply, answer) = mpsc::channel();
+        if self.commands.send(Command::Flush { reply }).is_ok() {
+            // A log that cannot be written is told in the status.
+            let _ = answer.recv_timeout(PATIENCE);
+        }
+    }
+
+    /// Waits until the selected model is loaded or has failed to be. For offline rendering, where
+    /// the audio thread may wait; never in real time.
+    pub fn settle(&self) {
+        let start = Instant::now();
+        while !self.shared.is_settled() && start.elapsed() < PATIENCE {
+            // Ended: nothing to wait for.
+            if self.commands.send(Command::Look).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// The thread's own things.
+struct Worker {
+    shared: Arc<Shared>,
+    wake: Wake,
+    log: Option<EventLog>,
+    next_serial: u32,
+    running: Option<Running>,
+}
+
+/// What belongs to the pipeline in use.
+struct Running {
+    activation: Activation,
+    end: ServiceEnd,
+    /// Loaded, but the queue to the pipeline was full.
+    waiting: Option<Box<LoadedModel>>,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>) -> Self {
+        static INSTANCES: AtomicU64 = AtomicU64::new(0);
+        let instance = INSTANCES.fetch_add(1, Relaxed);
+        let log = std::env::var_os(event_log::VARIABLE)
+            .filter(|file| !file.is_empty())
+            .map(|file| EventLog::open(&PathBuf::from(file), instance));
+        let (log, log_error) = match log {
+            Some(Ok(log)) => (Some(log), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
+        };
+        let (wake, wake_error) = match Wake::from_environment() {
+            Ok(wake) => (wake, None),
+            Err(error) => (Wake::default(), Some(error.to_string())),
+        };
+        shared.status().other_error = log_error.or(wake_error);
+        Self {
+            shared,
+            wake,
+            log,
+            next_serial: 0,
+            running: None,
+        }
+    }
+
+    fn run(mut self, commands: &mpsc::Receiver<Command>) {
+        loop {
+            let command = commands.recv_timeout(PERIOD);
+            self.drain();
+            match command {
+                Ok(Command::Activate {
+                    activation,
+                    old,
+                    reply,
+                }) => {
+                    // If nobody waits any more the pipeline is freed, here.
+                    drop(reply.send(self.activate(activation, old)));
+                }
+                Ok(Command::Flush { reply }) => drop(reply.send(())),
+                Ok(Command::Look) | Err(RecvTimeoutError::Timeout) => self.follow_selection(),
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Frees what came back and logs the results.
+    fn drain(&mut self) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let mut results = std::iter::from_fn(|| running.end.results.pop().ok()).peekable();
+        if results.peek().is_some() {
+            match &mut self.log {
+                Some(log) => {
+                    let status = self.shared.status();
+                    for result in results {
+                        if let Some(info) = status.model(result.model) {
+                            log.add(&result, info);
+                        }
+                    }
+                }
+                None => results.for_each(drop),
+            }
+        }
+        if let Some(Err(error)) = self.log.as_mut().map(EventLog::flush) {
+            self.shared.status().other_error = Some(error.to_string());
+        }
+        // This ends their threads and frees their weights.
+        while let Ok(model) = running.end.retired.pop() {
+            drop(model);
+        }
+        if let Some(model) = running.waiting.take() {
+            running.waiting = running.end.models.push(model).err().map(|full| {
+                let rtrb::PushError::Full(model) = full;
+                model
+            });
+        }
+    }
+
+    fn follow_selection(&mut self) {
+        let (Some(running), false) = (&self.running, self.shared.is_settled()) else {
+            return;
+        };
+        if running.waiting.is_some() {
+            return;
+        }
+        let activation = running.activation;
+        // The key is read before the selection: a change in between makes for another round.
+        let key = self.shared.params.selection_key();
+        let selection = self.shared.params.selection();
+        match self.load(&selection, activation) {
+            Ok((model, info)) => {
+                self.remember(info, None);
+                if let Some(running) = &mut self.running {
+                    running.waiting = Some(model);
+                }
+                self.drain();
+            }
+            Err(error) => self.shared.status().model_error = Some(error.to_string()),
+        }
+        self.shared.handled.store(key, Release);
+    }
+
+    fn activate(
+        &mut self,
+        activation: Activation,
+        old: Option<Box<Pipeline>>,
+    ) -> Result<Box<Pipeline>, ActivationError> {
+        if let (Some(running), Some(mut pipeline)) = (&self.running, old)
+            && running.activation == activation
+            && self.shared.is_settled()
+        {
+            pipeline.reset();
+            return Ok(pipeline);
+        }
+        self.running = None;
+        let key = self.shared.params.selection_key();
+        let (model, info, error) = self.load_or_fall_back(activation)?;
+        let gauges = Arc::clone(&self.shared.gauges);
+        let (pipeline, end) = Pipeline::new(activation.host_rate, model, gauges)?;
+        self.remember(info, error);
+        self.running = Some(Running {
+            activation,
+            end,
+            waiting: None,
+        });
+        self.shared.handled.store(key, Release);
+        Ok(Box::new(pipeline))
+    }
+
+    /// The selected model; if that cannot be, the same in our own engine; if not even that, the
+    /// built-in model C; and why.
+    fn load_or_fall_back(
+        &mut self,
+        activation: Activation,
+    ) -> Result<(Box<LoadedModel>, ModelInfo, Option<String>), ModelError> {
+        let selected = self.shared.params.selection();
+        let error = match self.load(&selected, activation) {
+            Ok((model, info)) => return Ok((model, info, None)),
+            Err(error) => error.to_string(),
+        };
+        let own_engine = Selection {
+            engine: EngineId::Native,
+            ..selected
+        };
+        let built_in = Selection {
+            engine: EngineId::Native,
+            model: ModelSource::C,
+        };
+        let (model, info) = self
+            .load(&own_engine, activation)
+            .or_else(|_| self.load(&built_in, activation))?;
+        Ok((model, info, Some(error)))
+    }
+
+    fn load(
+        &mut self,
+        selection: &Selection,
+        activation: Activation,
+    ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
+        let serial = ModelSerial(self.next_serial);
+        let config = RunConfig {
+            offline: activation.offline,
+            wake: self.wake,
+            block: Duration::from_secs_f64(activation.max_block as f64 / activation.host_rate),
+        };
+        let loaded = LoadedModel::load(selection, serial, config)?;
+        self.next_serial += 1;
+        Ok(loaded)
+    }
+
+    fn remember(&self, info: ModelInfo, error: Option<String>) {
+        let mut status = self.shared.status();
+        if status.models.len() == REMEMBERED {
+            status.models.pop_front();
+        }
+        status.models.push_back(info);
+        status.model_error = error;
+    }
+}

@@ -1,0 +1,54 @@
+//! The model packages that are part of the plugin.
+
+use tocco_engines::{LoadError, ModelPackage};
+
+macro_rules! shipped {
+    ($id:literal) => {
+        Shipped {
+            id: $id,
+            manifest: include_str!(concat!("../../models/", $id, "/model.toml")),
+            weights: include_bytes!(concat!("../../models/", $id, "/weights.safetensors")),
+        }
+    };
+}
+
+/// A package in the plugin's own binary.
+pub struct Shipped {
+    /// Its id, as in the manifest.
+    pub id: &'static str,
+    manifest: &'static str,
+    weights: &'static [u8],
+}
+
+/// Model A of the paper.
+pub const A: Shipped = shipped!("a");
+/// Model B of the paper.
+pub const B: Shipped = shipped!("b");
+/// Model C of the paper.
+pub const C: Shipped = shipped!("c");
+
+impl Shipped {
+    /// Reads the package. Allocates.
+    ///
+    /// # Errors
+    /// When it is malformed, which the tests rule out.
+    pub fn package(&self) -> Result<ModelPackage, LoadError> {
+        let source = format!("built-in model {}", self.id);
+        ModelPackage::from_bytes(self.manifest, self.weights, source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_package_is_sound() {
+        for (shipped, features) in [(A, 180), (B, 173), (C, 173)] {
+            let package = shipped.package().unwrap();
+            assert_eq!(package.manifest.id, shipped.id);
+            assert_eq!(package.manifest.input.features.len(), features);
+            assert_eq!(package.manifest.labels.len(), 8);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A folder of recordings with labels.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::matching::match_onsets;
+use crate::{
+    CorpusError, Heard, HeardNote, LABELS_CSV, LabelRow, Listener, Recording, TakeName, Technique,
+    parse_labels_csv, parse_onset_labels,
+};
+
+/// The labelled recordings of a folder.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    /// The takes in the order of their file names, whatever their folders.
+    pub takes: Vec<Take>,
+}
+
+/// One recording with its labels.
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// The WAV file.
+    pub path: PathBuf,
+    /// Its name without folder and ending; notes of one take resemble each other.
+    pub name: String,
+    /// Who plays: never split one player's notes between training and test.
+    pub player: String,
+    /// Which sitting of that player.
+    pub session: String,
+    /// The labelled notes in the order of time.
+    pub labels: Vec<LabelledNote>,
+}
+
+/// A note as labelled by hand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelledNote {
+    /// Onset time, seconds from the recording's start.
+    pub time_s: f64,
+    /// What is played.
+    pub technique: Technique,
+}
+
+impl Corpus {
+    /// Finds all WAV files under `folder` and reads their labels.
+    ///
+    /// A recording that `labels.csv` in its folder mentions has its labels from there; any other
+    /// has its technique and player in its name ([`TakeName`]) and its onsets in a text file of
+    /// the same name beside it.
+    ///
+    /// # Errors
+    /// When there are no recordings, a recording has no labels, or a label file or name is wrong.
+    pub fn scan(folder: &Path) -> Result<Self, CorpusError> {
+        let mut takes = Vec::new();
+        scan_folder(folder, &mut takes)?;
+        if takes.is_empty() {
+            return Err(CorpusError::malformed(
+                folder.display(),
+                "folder",
+                "WAV files with labels",
+                "none",
+                format_args!(
+                    "give the folder of the recordings; beside each NAME.wav lies NAME.txt with \
+                     the onset times, or a {LABELS_CSV} describes them"
+                ),
+            ));
+        }
+        takes.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+        Ok(Self { takes })
+    }
+
+    /// The players, in alphabetical order.
+    pub fn players(&self) -> Vec<String> {
+        let mut players: Vec<String> = self.takes.iter().map(|t| t.player.clone()).collect();
+        players.sort();
+        players.dedup();
+        players
+    }
+}
+
+fn scan_folder(folder: &Path, takes: &mut Vec<Take>) -> Result<(), CorpusError> {
+    let entries = fs::read_dir(folder).map_err(|error| CorpusError::read(folder, error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| CorpusError::read(folder, error))?;
+        // Names with a dot in front are other programs' business, such as macOS's ._NAME.wav.
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+
+    let mut described = described_takes(folder)?;
+    for path in paths {
+        if path.is_dir() {
+            scan_folder(&path, takes)?;
+        } else if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("wav"))
+        {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            takes.push(match described.remove(&*file) {
+                Some(rows) => Take::described(path.clone(), &rows)?,
+                None => Take::named(path)?,
+            });
+        }
+    }
+    match described.keys().next() {
+        None => Ok(()),
+        Some(file) => Err(CorpusError::malformed(
+            folder.join(LABELS_CSV).display(),
+            "file",
+            "recordings in this folder",
+            format_args!("{file}, which is not there"),
+            "correct the name, or remove its rows",
+        )),
+    }
+}
+
+/// The rows of the folder's `labels.csv`, if it has one, by recording.
+fn described_takes(folder: &Path) -> Result<BTreeMap<String, Vec<LabelRow>>, CorpusError> {
+    let path = folder.join(LABELS_CSV);
+    let mut takes: BTreeMap<String, Vec<LabelRow>> = BTreeMap::new();
+    if path.exists() {
+        for row in parse_labels_csv(&read_text(&path)?, &path.display().to_string())? {
+            takes.entry(row.file.clone()).or_default().push(row);
+        }
+    }
+    Ok(takes)
+}
+
+fn read_text(path: &Path) -> Result<String, CorpusError> {
+    let bytes = fs::read(path).map_err(|error| CorpusError::read(path, error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        CorpusError::malformed(
+            path.display(),
+            "text",
+            "UTF-8",
+            error.utf8_error(),
+            "save the file as plain text in UTF-8",
+        )
+    })
+}
+
+impl Take {
+    fn named(path: PathBuf) -> Result<Self, CorpusError> {
+        let TakeName {
+            technique,
+            player,
+            session,
+        } = TakeName::parse(&path)?;
+        let labels_path = path.with_extension("txt");
+        if !labels_path.exists() {
+            return Err(CorpusError::malformed(
+                path.display(),
+                "labels",
+                format_args!("{} beside it", labels_path.display()),
+                "no such file",
+                format_args!(
+                    "write the onset times into it, seconds, one a line, or add the recording to \
+                     a {LABELS_CSV} in its folder, or move it away"
+                ),
+            ));
+        }
+        let text = read_text(&labels_path)?;
+        let times = parse_onset_labels(&text, &labels_path.display().to_string())?;
+        let labels = times
+            .into_iter()
+            .map(|time_s| LabelledNote { time_s, technique });
+        Ok(Self {
+            name: stem(&path),
+            labels: labels.collect(),
+            path,
+            player,
+            session,
+        })
+    }
+
+    fn described(path: PathBuf, rows: &[LabelRow]) -> Result<Self, CorpusError> {
+        let player = rows.first().map_or("", |row| &row.player).to_owned();
+        if let Some(other) = rows.iter().find(|row| row.player != player) {
+            return Err(CorpusError::malformed(
+                path.with_file_name(LABELS_CSV).display(),
+                format_args!("player of {}", other.file),
+                format_args!("{player:?}, as in its first row"),
+                format_args!("{:?}", other.player),
+                "one recording has one player: split it, or correct the rows",
+            ));
+        }
+        let mut labels: Vec<LabelledNote> = rows
+            .iter()
+            .map(|row| LabelledNote {
+                time_s: row.time_s,
+                technique: row.technique,
+            })
+            .collect();
+        labels.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+        Ok(Self {
+            name: stem(&path),
+            path,
+            session: player.clone(),
+            player,
+            labels,
+        })
+    }
+
+    /// Reads the recording and hears it with `listener`.
+    ///
+    /// The second value has an entry for each label, `[n_labels]`: the index of its note.
+    ///
+    /// # Errors
+    /// When the recording cannot be read or heard, or a label lies behind its end.
+    pub fn hear(&self, listener: &Listener) -> Result<(Heard, Vec<Option<usize>>), CorpusError> {
+        let recording = Recording::read(&self.path)?;
+        if let Some(last) = self.labels.last()
+            && last.time_s > recording.duration_s()
+        {
+            return Err(CorpusError::malformed(
+                self.path.display(),
+                "labels",
+                format_args!("times within its {:.3} s", recording.duration_s()),
+                format_args!("{} s", last.time_s),
+                "check that labels and recording belong together and that the file is complete",
+            ));
+        }
+        let heard = listener.hear(&recording, &self.path)?;
+        let labels_s: Vec<f64> = self.labels.iter().map(|label| label.time_s).collect();
+        let matches = match_onsets(&labels_s, &onset_times(&heard.notes));
+        Ok((heard, matches))
+    }
+}
+
+fn onset_times(notes: &[HeardNote]) -> Vec<f64> {
+    notes.iter().map(|note| note.onset_s).collect()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,123 @@
+//! Folders of recordings, right and wrong ones.
+
+use std::fs;
+use std::path::Path;
+
+use hound::{SampleFormat, WavSpec, WavWriter};
+use tempfile::TempDir;
+use tocco_corpus::{Corpus, Technique};
+
+/// A second of silence at 8 kHz.
+fn write_wav(path: &Path) {
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
+    let mut writer = WavWriter::create(path, spec).unwrap();
+    (0..8_000).for_each(|_| writer.write_sample(0_i16).unwrap());
+    writer.finalize().unwrap();
+}
+
+fn folder(wavs: &[&str], texts: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in wavs {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_wav(&path);
+    }
+    for (name, text) in texts {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn refusal(folder: &TempDir) -> String {
+    Corpus::scan(folder.path()).unwrap_err().to_string()
+}
+
+#[test]
+fn names_and_tables_describe_recordings_in_folders_of_folders() {
+    let folder = folder(
+        &[
+            "deep/er/guitar_thumb_p_AnnAri2_20240102.wav",
+            "song.WAV",
+            "._song.wav",
+        ],
+        &[
+            ("deep/er/guitar_thumb_p_AnnAri2_20240102.txt", "0.25\n0.5\n"),
+            (
+                "labels.csv",
+                "file,time_s,technique,player\nsong.WAV,0.75,kick,Bea\nsong.WAV,0.5,Palm mute,Bea\n",
+            ),
+        ],
+    );
+    let corpus = Corpus::scan(folder.path()).unwrap();
+    assert_eq!(corpus.players(), ["AnnAri", "Bea"]);
+    let [named, described] = corpus.takes.as_slice() else {
+        panic!("two takes: {corpus:?}");
+    };
+    assert_eq!(named.session, "AnnAri2_20240102");
+    assert_eq!(named.labels.len(), 2);
+    assert_eq!(named.labels[1].technique, Technique::Tom);
+    assert_eq!(described.name, "song");
+    let techniques: Vec<Technique> = described.labels.iter().map(|l| l.technique).collect();
+    assert_eq!(techniques, [Technique::PalmMute, Technique::Kick]);
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_remedy() {
+    assert!(refusal(&folder(&[], &[])).contains("expected WAV files with labels, found none"));
+
+    let message = refusal(&folder(&["guitar_kick_mf_AnnAri_20240102.wav"], &[]));
+    assert!(
+        message.contains("guitar_kick_mf_AnnAri_20240102.txt"),
+        "{message}"
+    );
+
+    let message = refusal(&folder(&["song.wav"], &[]));
+    assert!(message.contains("labels.csv"), "{message}");
+
+    let table = "file,time_s,technique\nother.wav,0.5,kick\n";
+    let message = refusal(&folder(&[], &[("labels.csv", table)]));
+    assert!(
+        message.contains("other.wav, which is not there"),
+        "{message}"
+    );
+
+    let table = "file,time_s,technique,player\na.wav,0.5,kick,Ann\na.wav,0.6,kick,Bea\n";
+    let message = refusal(&folder(&["a.wav"], &[("labels.csv", table)]));
+    assert!(
+        message.contains("one recording has one player"),
+        "{message}"
+    );
+
+    let missing = Corpus::scan(Path::new("no/such/folder"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.starts_with("no/such/folder: cannot be read"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_label_behind_the_end_is_refused() {
+    let folder = folder(
+        &["guitar_kick_mf_AnnAri_20240102.wav"],
+        &[("guitar_kick_mf_AnnAri_20240102.txt", "0.5\n1.5\n")],
+    );
+    let corpus = Corpus::scan(folder.path()).unwrap();
+    let listener = tocco_corpus::Listener {
+        onset: tocco_dsp::OnsetConfig::default(),
+        preset: tocco_dsp::features::Preset::Timbreid,
+        features: vec!["zeroCrossing".to_owned()],
+        post_onset_hops: 5,
+    };
+    let message = corpus.takes[0].hear(&listener).unwrap_err().to_string();
+    assert!(
+        message.contains("expected times within its 1.000 s, found 1.5 s"),
+        "{message}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::log_bark_patch::{self, LogBarkPatch};
 use super::timbreid::Timbreid;
 use super::{FeatureError, Preset};
 
@@ -24,7 +25,13 @@ use super::{FeatureError, Preset};
 pub struct FeatureExtractor {
     preset: Preset,
     names: Vec<String>,
-    timbreid: Timbreid,
+    family: Family,
+}
+
+/// What computes the features of a preset.
+enum Family {
+    Timbreid(Timbreid),
+    LogBarkPatch(LogBarkPatch),
 }
 
 impl FeatureExtractor {
@@ -48,9 +55,13 @@ impl FeatureExtractor {
                 });
             }
         }
+        let family = match preset.filterbank_sample_rate() {
+            Some(sample_rate) => Family::Timbreid(Timbreid::new(preset, sample_rate, &names)?),
+            None => Family::LogBarkPatch(LogBarkPatch::new(&names)?),
+        };
         Ok(Self {
             preset,
-            timbreid: Timbreid::new(preset, &names)?,
+            family,
             names,
         })
     }
@@ -73,7 +84,10 @@ impl FeatureExtractor {
     /// How many of the newest samples [`extract`](Self::extract) looks at; at least the preset's
     /// [`window`](Preset::window).
     pub fn history_len(&self) -> usize {
-        Timbreid::HISTORY
+        match self.family {
+            Family::Timbreid(_) => Timbreid::HISTORY,
+            Family::LogBarkPatch(_) => log_bark_patch::WINDOW,
+        }
     }
 
     /// Computes the feature vector of `history`, the newest samples at [`crate::SAMPLE_RATE`] with
@@ -97,7 +111,10 @@ impl FeatureExtractor {
             self.n_features(),
             "features: [n_features] values are given out"
         );
-        self.timbreid.extract(history, features);
+        match &mut self.family {
+            Family::Timbreid(timbreid) => timbreid.extract(history, features),
+            Family::LogBarkPatch(patch) => patch.extract(history, features),
+        }
     }
 }
 

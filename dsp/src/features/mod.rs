@@ -7,6 +7,8 @@
 //! paper use (GitHub `wbrent/timbreIDLib` and `domenicostefani/cpp-timbreID`), with the settings of
 //! their plugin. One file holds one feature; the Fourier transform and the Bark bands are computed
 //! once per window and shared.
+//!
+//! The preset `log-bark` is our own: a time-frequency patch for convolutional networks.
 
 mod attack_time;
 mod bark_spectrum;
@@ -18,6 +20,7 @@ mod error;
 mod extractor;
 mod filterbank;
 mod fourier_transform;
+mod log_bark_patch;
 mod mfcc;
 mod peak_sample;
 mod preset;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::UnknownPreset;
-use super::timbreid;
+use super::{log_bark_patch, timbreid};
 
 /// A family of features with all its settings, as a model package names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,17 +15,21 @@ pub enum Preset {
     Timbreid,
     /// `timbreid-48k`: the same with filterbanks for 48 kHz (51 Bark bands).
     Timbreid48k,
+    /// `log-bark`: a patch of log-Bark spectra, 13 frames by 24 bands by 2 channels (level, and
+    /// level less its mean over time), of the window divided by its peak.
+    LogBark,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: &'static [Self] = &[Self::Timbreid, Self::Timbreid48k];
+    pub const ALL: &'static [Self] = &[Self::Timbreid, Self::Timbreid48k, Self::LogBark];
 
     /// The preset's name in model packages and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Timbreid => "timbreid",
             Self::Timbreid48k => "timbreid-48k",
+            Self::LogBark => "log-bark",
         }
     }
 
@@ -36,27 +40,38 @@ impl Preset {
     pub const fn window(self) -> usize {
         match self {
             Self::Timbreid | Self::Timbreid48k => timbreid::WINDOW,
+            Self::LogBark => log_bark_patch::WINDOW,
         }
     }
 
     /// The names of all features of this preset, in their natural order.
     pub fn feature_names(self) -> Vec<String> {
-        timbreid::features(self.filterbank_sample_rate())
-            .map(|feature| feature.to_string())
-            .collect()
+        match self.filterbank_sample_rate() {
+            Some(sample_rate) => timbreid::features(sample_rate)
+                .map(|feature| feature.to_string())
+                .collect(),
+            None => log_bark_patch::features()
+                .map(|feature| feature.to_string())
+                .collect(),
+        }
     }
 
-    /// The sample rate in hertz that the filterbanks are built for.
-    pub(super) const fn filterbank_sample_rate(self) -> f64 {
+    /// The sample rate in hertz that the filterbanks of timbreID are built for, if the preset is
+    /// one of those that have them.
+    pub(super) const fn filterbank_sample_rate(self) -> Option<f64> {
         match self {
-            Self::Timbreid => 44_100.0,
-            Self::Timbreid48k => 48_000.0,
+            Self::Timbreid => Some(44_100.0),
+            Self::Timbreid48k => Some(48_000.0),
+            Self::LogBark => None,
         }
     }
 
     /// The feature names in words, short enough for an error message.
     pub(super) fn name_ranges(self) -> String {
-        timbreid::name_ranges(self.filterbank_sample_rate())
+        match self.filterbank_sample_rate() {
+            Some(sample_rate) => timbreid::name_ranges(sample_rate),
+            None => log_bark_patch::name_ranges(),
+        }
     }
 
     /// The names of all presets in words.
@@ -102,7 +117,8 @@ mod tests {
         let error = "timbreid-96k".parse::<Preset>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "preset: \"timbreid-96k\" is unknown; there are \"timbreid\", \"timbreid-48k\""
+            "preset: \"timbreid-96k\" is unknown; there are \"timbreid\", \"timbreid-48k\", \
+             \"log-bark\""
         );
     }
 

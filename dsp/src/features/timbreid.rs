@@ -121,8 +121,13 @@ impl Timbreid {
     pub(super) const HISTORY: usize = attack_time::HISTORY;
 
     /// Prepares the features `names`, which must be names of `preset`. Allocates.
-    pub(super) fn new(preset: Preset, names: &[String]) -> Result<Self, FeatureError> {
-        let sample_rate = preset.filterbank_sample_rate();
+    ///
+    /// `sample_rate` in hertz is what its filterbanks are built for.
+    pub(super) fn new(
+        preset: Preset,
+        sample_rate: f64,
+        names: &[String],
+    ) -> Result<Self, FeatureError> {
         let available: HashMap<String, Feature> = features(sample_rate)
             .map(|feature| (feature.to_string(), feature))
             .collect();

@@ -1,6 +1,12 @@
 //! Runs the bundled plugin outside of a DAW: the in-process CLAP and VST3 hosts behind the demo,
 //! the integration tests, the real-time audit and the deployment benchmark.
 
+pub mod audit;
 pub mod clap_host;
+pub mod demo;
+pub mod event_log;
 pub mod plugin_host;
+pub mod real_time;
+pub mod sound;
+pub mod streaming;
 pub mod vst3_host;

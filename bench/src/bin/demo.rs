@@ -1,0 +1,88 @@
+//! `cargo xtask demo`: streams a recording through the bundled plugin and names each note.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use tocco_bench::demo::Demo;
+use tocco_bench::sound::Sound;
+
+/// Streams a recording through the bundled plugin and names each note as it comes.
+///
+/// The bundled CLAP runs in a host of our own, in blocks of 64 samples at the recording's rate,
+/// at the pace of the clock. Each line is a note: when it began, its technique, how probable that
+/// is, and how long after its beginning the result was there.
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask demo",
+    after_help = "Examples:\n  \
+        cargo xtask demo                                   the synthesised performance\n  \
+        cargo xtask demo --input take.wav --model a        a recording, with the paper's largest network\n  \
+        cargo xtask demo --offline --json > notes.json     as fast as possible, for a program to read"
+)]
+struct Arguments {
+    /// A mono or stereo WAV file to play instead of the synthesised performance
+    #[arg(long, value_name = "F.wav")]
+    input: Option<PathBuf>,
+    /// The model package [default: the plugin's]
+    #[arg(long, value_name = "ID")]
+    model: Option<String>,
+    /// The inference engine [default: the plugin's]
+    #[arg(long, value_name = "ID")]
+    engine: Option<String>,
+    /// Render offline, faster than real time
+    #[arg(long)]
+    offline: bool,
+    /// Print one JSON document on stdout and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let sound = match &arguments.input {
+        Some(path) => Sound::read_wav(path)?,
+        None => Sound::synthesised()?,
+    };
+    eprintln!(
+        "demo: playing {:.1} s of {}",
+        sound.duration_s(),
+        sound.source
+    );
+    let demo = Demo {
+        sound,
+        model: arguments.model,
+        engine: arguments.engine,
+        offline: arguments.offline,
+    };
+    if arguments.json {
+        let mut heard = 0_usize;
+        let report = demo.run(|_| {
+            heard += 1;
+            eprint!("\rdemo: {heard} notes");
+        })?;
+        eprintln!();
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("     time    technique                  prob.  latency");
+        let report = demo.run(|note| {
+            println!("{note}");
+            // A line must be seen when it comes, also through a pipe; if it cannot be written,
+            // the next println says so.
+            let _ = std::io::stdout().flush();
+        })?;
+        println!("\n{}", report.summary);
+    }
+    Ok(())
+}

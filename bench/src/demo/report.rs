@@ -1,0 +1,286 @@
+//! What the demo found, for people and as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{BLOCK, FIRST_KEY};
+use crate::event_log::LoggedNote;
+use crate::plugin_host::MidiMessage;
+use crate::sound::Sound;
+use crate::streaming::Played;
+
+/// How far a heard onset may lie from a played one, in seconds: the tolerance of the paper's
+/// onset evaluation.
+const TOLERANCE_S: f64 = 0.020;
+
+/// The JSON document.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    host: &'static str,
+    sample_rate: u32,
+    block: usize,
+    notes: Vec<Heard>,
+    /// What all notes have in common.
+    pub summary: Summary,
+}
+
+/// One note that the plugin heard.
+#[derive(Debug, Clone, Serialize)]
+pub struct Heard {
+    time_s: f64,
+    technique: String,
+    probability: f32,
+    latency_ms: f64,
+    late_blocks: u64,
+    class: usize,
+    gated: bool,
+    inline: bool,
+    inference_us: f64,
+    peak_db: f32,
+    probabilities: Vec<f32>,
+}
+
+/// Counts and times over all notes.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    source: String,
+    duration_s: f64,
+    elapsed_s: f64,
+    offline: bool,
+    model: String,
+    engine: String,
+    notes: usize,
+    gated: usize,
+    midi_note_on: usize,
+    midi_poly_pressure: usize,
+    audio_altered_samples: u64,
+    latency_ms: Latency,
+    late_blocks: LateBlocks,
+    host_missed_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    played: Option<Comparison>,
+}
+
+/// Milliseconds from a note's beginning to its result on the audio thread.
+#[derive(Debug, Default, Serialize)]
+struct Latency {
+    mean: f64,
+    p95: f64,
+    max: f64,
+}
+
+/// How many results came how many callbacks later than they could have.
+#[derive(Debug, Serialize)]
+struct LateBlocks {
+    none: usize,
+    one: usize,
+    more: usize,
+}
+
+/// What was played beside what was heard.
+#[derive(Debug, Serialize)]
+struct Comparison {
+    notes: usize,
+    heard: usize,
+    heard_as_played: usize,
+    not_played: usize,
+    /// For each played technique that occurs: class, played, heard, heard as played.
+    by_class: Vec<ClassCount>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct ClassCount {
+    class: usize,
+    technique: String,
+    played: usize,
+    heard: usize,
+    heard_as_played: usize,
+}
+
+impl Heard {
+    /// A logged note on the host's time line; `sample_rate` in samples per second.
+    pub fn new(note: &LoggedNote, sample_rate: f64) -> Self {
+        Self {
+            time_s: note.position as f64 / sample_rate,
+            technique: note.technique.clone(),
+            probability: note.probability,
+            latency_ms: note.latency_ms(sample_rate),
+            late_blocks: note.late_blocks,
+            class: note.class,
+            gated: note.gated,
+            inline: note.inline,
+            inference_us: note.inference_us,
+            peak_db: note.peak_db,
+            probabilities: note.probabilities.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:9.3} s  {:<24} {:>5.1} %  {:6.2} ms",
+            self.time_s,
+            self.technique,
+            self.probability * 100.0,
+            self.latency_ms
+        )?;
+        if self.gated {
+            f.write_str("  (below the gate: no MIDI)")?;
+        }
+        if self.late_blocks > 0 {
+            write!(f, "  ({} blocks late)", self.late_blocks)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    pub(super) fn new(
+        sound: &Sound,
+        offline: bool,
+        logged: &[LoggedNote],
+        played: &Played,
+    ) -> Self {
+        let rate = f64::from(sound.sample_rate);
+        let notes: Vec<Heard> = logged.iter().map(|note| Heard::new(note, rate)).collect();
+        let late = |test: fn(u64) -> bool| notes.iter().filter(|n| test(n.late_blocks)).count();
+        let sent = |test: fn(&MidiMessage) -> bool| {
+            played.midi.iter().filter(|m| test(&m.message)).count()
+        };
+        let of_last = |field: fn(&LoggedNote) -> &String| logged.last().map(field).cloned();
+        let summary = Summary {
+            source: sound.source.clone(),
+            duration_s: sound.duration_s(),
+            elapsed_s: played.elapsed_s,
+            offline,
+            model: of_last(|n| &n.model).unwrap_or_default(),
+            engine: of_last(|n| &n.engine).unwrap_or_default(),
+            notes: notes.len(),
+            gated: notes.iter().filter(|n| n.gated).count(),
+            midi_note_on: sent(|m| matches!(m, MidiMessage::NoteOn { .. })),
+            midi_poly_pressure: sent(|m| matches!(m, MidiMessage::PolyPressure(_))),
+            audio_altered_samples: played.altered,
+            latency_ms: Latency::of(notes.iter().map(|n| n.latency_ms).collect()),
+            late_blocks: LateBlocks {
+                none: late(|blocks| blocks == 0),
+                one: late(|blocks| blocks == 1),
+                more: late(|blocks| blocks > 1),
+            },
+            host_missed_blocks: played.missed_blocks,
+            played: (!sound.played.is_empty()).then(|| Comparison::new(sound, &notes)),
+        };
+        Self {
+            host: "clap",
+            sample_rate: sound.sample_rate,
+            block: BLOCK,
+            notes,
+            summary,
+        }
+    }
+}
+
+impl Latency {
+    fn of(mut values: Vec<f64>) -> Self {
+        if values.is_empty() {
+            return Self::default();
+        }
+        values.sort_by(f64::total_cmp);
+        let last = values.len() - 1;
+        Self {
+            mean: values.iter().sum::<f64>() / values.len() as f64,
+            p95: values[(0.95 * last as f64).ceil() as usize],
+            max: values[last],
+        }
+    }
+}
+
+impl Comparison {
+    /// Pairs each played note with the nearest heard one that is free, within [`TOLERANCE_S`].
+    fn new(sound: &Sound, notes: &[Heard]) -> Self {
+        let mut free = vec![true; notes.len()];
+        let mut by_class: Vec<ClassCount> = Vec::new();
+        for played in &sound.played {
+            let distance = |index: &usize| (notes[*index].time_s - played.time_s).abs();
+            let nearest = (0..notes.len())
+                .filter(|index| free[*index] && distance(index) <= TOLERANCE_S)
+                .min_by(|a, b| distance(a).total_cmp(&distance(b)));
+            if by_class.len() <= played.class {
+                by_class.resize_with(played.class + 1, ClassCount::default);
+            }
+            let count = &mut by_class[played.class];
+            count.class = played.class;
+            count.technique = sound.labels.get(played.class).cloned().unwrap_or_default();
+            count.played += 1;
+            if let Some(index) = nearest {
+                free[index] = false;
+                count.heard += 1;
+                count.heard_as_played += usize::from(notes[index].class == played.class);
+            }
+        }
+        by_class.retain(|count| count.played > 0);
+        Self {
+            notes: sound.played.len(),
+            heard: by_class.iter().map(|c| c.heard).sum(),
+            heard_as_played: by_class.iter().map(|c| c.heard_as_played).sum(),
+            not_played: free.iter().filter(|free| **free).count(),
+            by_class,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} notes in {:.1} s of {} ({:.1} s to play{}), model {}, engine {}",
+            self.notes,
+            self.duration_s,
+            self.source,
+            self.elapsed_s,
+            if self.offline { ", offline" } else { "" },
+            self.model,
+            self.engine
+        )?;
+        writeln!(
+            f,
+            "latency from onset to result: mean {:.2} ms, 95 % within {:.2} ms, longest {:.2} ms",
+            self.latency_ms.mean, self.latency_ms.p95, self.latency_ms.max
+        )?;
+        writeln!(
+            f,
+            "results in the first possible block: {}, one block late: {}, later: {}; blocks the host began late: {}",
+            self.late_blocks.none,
+            self.late_blocks.one,
+            self.late_blocks.more,
+            self.host_missed_blocks
+        )?;
+        writeln!(
+            f,
+            "MIDI to the host: {} notes from key {FIRST_KEY} up, {} poly pressures, the same notes as in the log; audio altered in {} samples",
+            self.midi_note_on, self.midi_poly_pressure, self.audio_altered_samples
+        )?;
+        if let Some(played) = &self.played {
+            writeln!(
+                f,
+                "\n{:<26}{:>7}{:>7}{:>16}",
+                "what was played", "notes", "heard", "heard as played"
+            )?;
+            for count in &played.by_class {
+                writeln!(
+                    f,
+                    "{:<26}{:>7}{:>7}{:>16}",
+                    count.technique, count.played, count.heard, count.heard_as_played
+                )?;
+            }
+            writeln!(
+                f,
+                "{:<26}{:>7}{:>7}{:>16}",
+                "all", played.notes, played.heard, played.heard_as_played
+            )?;
+        }
+        Ok(())
+    }
+}

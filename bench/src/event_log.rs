@@ -1,0 +1,142 @@
+//! The plugin's event log: one JSON line for each classification, written by its service thread
+//! to the file that the environment variable [`VARIABLE`] names.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// The environment variable that switches the log on; read when an instance is made.
+pub const VARIABLE: &str = "TOCCO_EVENT_LOG";
+
+/// A note as the plugin logged it. Positions are in samples of the host's rate since activation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct LoggedNote {
+    /// Which instance of the plugin heard it.
+    pub instance: u64,
+    /// Number of the onset within the instance.
+    pub id: u64,
+    /// Where the note begins.
+    pub position: u64,
+    /// End of the hop in which the onset detector fired.
+    pub detected: u64,
+    /// End of the hop after which the features were there.
+    pub features_ready: u64,
+    /// End of the hop in which the result reached the audio thread.
+    pub seen: u64,
+    /// Name of the most probable class.
+    pub technique: String,
+    /// Its index.
+    pub class: usize,
+    /// Its probability.
+    pub probability: f32,
+    /// Of every class, `[n_classes]`.
+    pub probabilities: Vec<f32>,
+    /// Peak level in dB.
+    pub peak_db: f32,
+    /// Whether the confidence gate held the note back from MIDI.
+    pub gated: bool,
+    /// Whether the audio thread classified it itself.
+    pub inline: bool,
+    /// Microseconds that the inference took.
+    pub inference_us: f64,
+    /// Callbacks later than the earliest possible one.
+    pub late_blocks: u64,
+    /// Id of the model package.
+    pub model: String,
+    /// Id of the engine.
+    pub engine: String,
+}
+
+impl LoggedNote {
+    /// Milliseconds from the note's beginning to its result, at a host rate in samples per second.
+    pub fn latency_ms(&self, sample_rate: f64) -> f64 {
+        (self.seen as f64 - self.position as f64) / sample_rate * 1000.0
+    }
+}
+
+/// Reads a log while the plugin writes it.
+pub struct EventLog {
+    path: PathBuf,
+    reader: Option<BufReader<File>>,
+    /// The beginning of a line whose end is not written yet.
+    partial: String,
+    lines: usize,
+}
+
+impl EventLog {
+    /// A log that need not exist yet.
+    pub fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            reader: None,
+            partial: String::new(),
+            lines: 0,
+        }
+    }
+
+    /// The notes that were logged since the last call.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line is not what the plugin is documented to write.
+    pub fn read_new(&mut self) -> Result<Vec<LoggedNote>> {
+        if self.reader.is_none() {
+            match File::open(&self.path) {
+                Ok(file) => self.reader = Some(BufReader::new(file)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error).context(self.path.display().to_string()),
+            }
+        }
+        let mut notes = Vec::new();
+        while let Some(reader) = &mut self.reader {
+            reader.read_line(&mut self.partial)?;
+            if !self.partial.ends_with('\n') {
+                break;
+            }
+            self.lines += 1;
+            let note = serde_json::from_str(&self.partial)
+                .with_context(|| format!("{} line {}", self.path.display(), self.lines))?;
+            notes.push(note);
+            self.partial.clear();
+        }
+        Ok(notes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const LINE: &str = r#"{"instance":1,"id":7,"position":1000,"detected":1280,"features_ready":1600,"seen":1664,"technique":"Tom","class":2,"probability":0.9,"probabilities":[0.0,0.1,0.9],"peak_db":-12.5,"gated":false,"inline":true,"inference_us":5.5,"late_blocks":0,"model":"c","engine":"native"}"#;
+
+    #[test]
+    fn a_line_counts_once_it_is_whole() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut log = EventLog::new(file.path());
+        file.write_all(&LINE.as_bytes()[..40]).unwrap();
+        assert_eq!(log.read_new().unwrap(), []);
+        file.write_all(&LINE.as_bytes()[40..]).unwrap();
+        file.write_all(b"\n").unwrap();
+        let notes = log.read_new().unwrap();
+        assert_eq!((notes.len(), notes[0].id), (1, 7));
+        assert!((notes[0].latency_ms(48_000.0) - 13.833).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_broken_line_is_named() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "{LINE}\n{{\"instance\":").unwrap();
+        let error = EventLog::new(file.path()).read_new().unwrap_err();
+        assert!(error.to_string().ends_with("line 2"), "{error:#}");
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_yet_is_empty() {
+        let mut log = EventLog::new(Path::new("/nonexistent/log"));
+        assert_eq!(log.read_new().unwrap(), []);
+    }
+}

@@ -1,0 +1,69 @@
+//! Runs a stream at the pace of the sound card that a test machine does not have.
+
+use std::time::{Duration, Instant};
+
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
+
+/// The SCHED_FIFO priority of the audio thread, in the range that JACK gives to its clients.
+const AUDIO_PRIORITY: u8 = 70;
+
+/// Asks for the scheduling that an audio driver's thread has.
+///
+/// Returns why it was refused; the stream runs all the same, but less punctually.
+///
+/// # Errors
+/// If the system does not permit it.
+pub fn schedule_as_audio_thread() -> Result<(), String> {
+    let priority = ThreadPriority::Crossplatform(
+        AUDIO_PRIORITY
+            .try_into()
+            .map_err(|e| format!("priority {AUDIO_PRIORITY}: {e}"))?,
+    );
+    set_thread_priority_and_policy(
+        thread_native_id(),
+        priority,
+        ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo),
+    )
+    .map_err(|e| format!("real-time scheduling is not permitted here ({e:?})"))
+}
+
+/// The clock that says when each block is due.
+pub struct Pace {
+    start: Instant,
+    sample_rate: f64,
+    /// Blocks that began later than the following one was due.
+    pub missed: u64,
+}
+
+impl Pace {
+    /// Starts now; `sample_rate` in samples per second.
+    pub fn new(sample_rate: f64) -> Self {
+        Self {
+            start: Instant::now(),
+            sample_rate,
+            missed: 0,
+        }
+    }
+
+    /// Waits until the block that ends at sample `end` would have come from the sound card.
+    /// `frames` is the block's length in samples.
+    pub fn wait_for(&mut self, end: u64, frames: usize) {
+        let due = self.start + Duration::from_secs_f64(end as f64 / self.sample_rate);
+        let now = Instant::now();
+        match due.checked_duration_since(now) {
+            Some(wait) => std::thread::sleep(wait),
+            None => {
+                let late = now.duration_since(due).as_secs_f64();
+                self.missed += u64::from(late > frames as f64 / self.sample_rate);
+            }
+        }
+    }
+
+    /// Since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use super::inner_product::inner_product;
+
 /// The unscaled DCT-II (timbreID `tIDLib_cosineTransform`):
 /// coefficient i = sum over k of `bands[k]` cos(pi i (k + 1/2) / n).
 pub(super) struct CosineTransform {
@@ -25,14 +27,7 @@ impl CosineTransform {
     /// Coefficient `i` of `bands`, `[n_bands]`. Real-time safe.
     pub(super) fn coefficient(&self, i: usize, bands: &[f64]) -> f64 {
         let row = &self.basis[i * self.n_bands..][..self.n_bands];
-        // Four running sums, because one alone would wait for each addition in turn.
-        let mut sums = [0.0; 4];
-        for (bands, cosines) in bands.chunks(4).zip(row.chunks(4)) {
-            for ((sum, band), cosine) in sums.iter_mut().zip(bands).zip(cosines) {
-                *sum += band * cosine;
-            }
-        }
-        sums.iter().sum()
+        inner_product(row, bands)
     }
 }
 

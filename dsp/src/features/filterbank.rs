@@ -1,6 +1,7 @@
 //! Overlapping triangular filters over a magnitude spectrum.
 
 use super::fourier_transform::N_BINS;
+use super::inner_product::inner_product;
 use super::timbreid::WINDOW;
 
 /// Triangular filters, each from the one before's peak to the one after's peak.
@@ -81,8 +82,7 @@ impl Filter {
 
     fn apply(&self, magnitudes: &[f64; N_BINS]) -> f64 {
         let magnitudes = &magnitudes[self.first_bin..][..self.weights.len()];
-        let weighted = magnitudes.iter().zip(&self.weights);
-        weighted.map(|(magnitude, weight)| magnitude * weight).sum()
+        inner_product(magnitudes, &self.weights)
     }
 }
 

@@ -20,6 +20,7 @@ mod error;
 mod extractor;
 mod filterbank;
 mod fourier_transform;
+mod inner_product;
 mod log_bark_patch;
 mod mfcc;
 mod peak_sample;

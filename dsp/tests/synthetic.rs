@@ -97,7 +97,7 @@ fn synthetic_signal() -> Vec<f32> {
             let triangle = 2 * (i * segment.step % 65_536 - 32_768).abs() - 32_768;
             let hiss = i64::from(state >> 16) - 32_768;
             let sum = segment.tone * triangle + segment.noise * hiss;
-            samples.push((sum * segment.amplitude >> 10) as f32 / 8_388_608.0);
+            samples.push(((sum * segment.amplitude) >> 10) as f32 / 8_388_608.0);
             segment.amplitude -= segment.amplitude >> segment.decay;
         }
     }

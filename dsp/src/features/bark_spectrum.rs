@@ -52,3 +52,28 @@ fn boundaries(sample_rate: f64) -> Vec<f64> {
 fn hertz(bark: f64) -> f64 {
     600.0 * (bark / 6.0).sinh()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_ends_at_half_the_sample_rate_or_at_26_bark() {
+        let last = |sample_rate| boundaries(sample_rate).pop().unwrap();
+        assert!((last(44_100.0) - 600.0 * (25.5_f64 / 6.0).sinh()).abs() < 1e-9);
+        assert!((last(48_000.0) - 600.0 * (26.0_f64 / 6.0).sinh()).abs() < 1e-9);
+        assert_eq!(boundaries(192_000.0).len(), boundaries(48_000.0).len());
+    }
+
+    #[test]
+    fn a_line_is_found_in_the_band_around_it() {
+        // Boundary 17, 8.5 Bark, lies at 1164 Hz, next to bin 17 of 48 kHz; band 16 peaks there.
+        let mut magnitudes = [0.0; N_BINS];
+        magnitudes[17] = 1.0;
+        let mut spectrum = BarkSpectrum::new(48_000.0);
+        spectrum.compute(&magnitudes);
+        let bands = spectrum.bands();
+        let loudest = (0..bands.len()).max_by(|&a, &b| bands[a].total_cmp(&bands[b]));
+        assert_eq!(loudest, Some(16));
+    }
+}

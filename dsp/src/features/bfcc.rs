@@ -22,3 +22,19 @@ impl Bfcc {
         self.transform.coefficient(i, bark_bands) as f32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_in_the_lowest_band_gives_half_a_cosine_step() {
+        let bfcc = Bfcc::new(44_100.0);
+        let mut bands = [0.0; 50];
+        bands[0] = 1.0;
+        for i in [0, 1, 25, 49] {
+            let expected = (std::f64::consts::PI * i as f64 / 100.0).cos() as f32;
+            assert!((bfcc.coefficient(i, &bands) - expected).abs() < 1e-6);
+        }
+    }
+}

@@ -54,3 +54,31 @@ impl Cepstrum {
 
 /// How many coefficients are given out: the rest mirrors them.
 pub(super) const N_COEFFICIENTS: usize = N_BINS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::TAU;
+
+    #[test]
+    fn a_ripple_of_the_logarithm_gives_one_coefficient() {
+        let mut cepstrum = Cepstrum::new();
+        let ripple = |bin: usize| 0.7 - 3.0 * (TAU * 20.0 * bin as f64 / WINDOW as f64).cos();
+        cepstrum.compute(&std::array::from_fn(|bin| ripple(bin).exp()));
+        for i in 0..N_COEFFICIENTS {
+            let expected = match i {
+                0 => 0.7,
+                20 => -1.5,
+                _ => 0.0,
+            };
+            assert!((cepstrum.coefficient(i) - expected).abs() < 1e-6, "{i}");
+        }
+    }
+
+    #[test]
+    fn a_bin_of_zero_counts_as_one() {
+        let mut cepstrum = Cepstrum::new();
+        cepstrum.compute(&[0.0; N_BINS]);
+        assert!((0..N_COEFFICIENTS).all(|i| cepstrum.coefficient(i) == 0.0));
+    }
+}

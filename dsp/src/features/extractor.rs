@@ -30,8 +30,8 @@ pub struct FeatureExtractor {
 
 /// What computes the features of a preset.
 enum Family {
-    Timbreid(Timbreid),
-    LogBarkPatch(LogBarkPatch),
+    Timbreid(Box<Timbreid>),
+    LogBarkPatch(Box<LogBarkPatch>),
 }
 
 impl FeatureExtractor {
@@ -56,8 +56,10 @@ impl FeatureExtractor {
             }
         }
         let family = match preset.filterbank_sample_rate() {
-            Some(sample_rate) => Family::Timbreid(Timbreid::new(preset, sample_rate, &names)?),
-            None => Family::LogBarkPatch(LogBarkPatch::new(&names)?),
+            Some(sample_rate) => {
+                Family::Timbreid(Box::new(Timbreid::new(preset, sample_rate, &names)?))
+            }
+            None => Family::LogBarkPatch(Box::new(LogBarkPatch::new(&names)?)),
         };
         Ok(Self {
             preset,
@@ -124,5 +126,36 @@ impl fmt::Debug for FeatureExtractor {
             .field("preset", &self.preset)
             .field("names", &self.names)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(names: &[&str]) -> String {
+        FeatureExtractor::new(Preset::Timbreid, names)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_its_place_and_what_there_is() {
+        let message = error(&["mfcc_1", "barkSpec_51"]);
+        assert!(message.starts_with("features[1]: the preset \"timbreid\" has no feature"));
+        assert!(message.contains("\"barkSpec_51\"") && message.contains("barkSpec_1 to 50"));
+    }
+
+    #[test]
+    fn a_name_twice_and_no_name_are_refused() {
+        let message = error(&["mfcc_1", "zeroCrossing", "mfcc_1"]);
+        assert!(message.starts_with("features[2]: \"mfcc_1\" is already at features[0]"));
+        assert!(error(&[]).contains("the list is empty"));
+    }
+
+    #[test]
+    fn it_may_move_to_another_thread() {
+        fn moves<T: Send>() {}
+        moves::<FeatureExtractor>();
     }
 }

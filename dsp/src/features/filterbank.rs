@@ -20,9 +20,8 @@ struct Filter {
 }
 
 impl Filterbank {
-    /// Builds the filters between `boundaries`, rising frequencies in hertz: one filter less than
-    /// two fewer than there are boundaries would be empty, so there are `boundaries.len() - 2`.
-    /// `sample_rate` in hertz places the bins of the spectrum. Allocates.
+    /// Builds a filter around each of `boundaries`, rising frequencies in hertz, but the first and
+    /// the last. `sample_rate` in hertz is what the bins are believed to span. Allocates.
     pub(super) fn new(boundaries: &[f64], sample_rate: f64) -> Self {
         let corners: Vec<usize> = boundaries
             .iter()
@@ -91,4 +90,52 @@ fn nearest_bin(frequency: f64, sample_rate: f64) -> usize {
     let position = frequency * WINDOW as f64 / sample_rate;
     let bin = (position - 0.5).ceil().max(0.0) as usize;
     bin.min(N_BINS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bins 100 hertz apart.
+    const SAMPLE_RATE: f64 = 100.0 * WINDOW as f64;
+
+    fn weights(boundaries: [f64; 3]) -> (usize, Vec<f64>) {
+        let bank = Filterbank::new(&boundaries, SAMPLE_RATE);
+        assert_eq!(bank.filters.len(), 1);
+        let filter = &bank.filters[0];
+        (filter.first_bin, filter.weights.clone())
+    }
+
+    #[test]
+    fn a_wide_filter_is_a_triangle_on_the_nearest_bins() {
+        let (first, weights) = weights([149.0, 420.0, 551.0]);
+        assert_eq!(first, 1);
+        assert_eq!(weights, [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_narrow_filter_averages_or_passes() {
+        assert_eq!(weights([90.0, 140.0, 210.0]), (1, vec![0.5, 0.5]));
+        assert_eq!(weights([90.0, 100.0, 110.0]), (1, vec![1.0]));
+    }
+
+    #[test]
+    fn the_lower_of_two_equally_near_bins_is_taken() {
+        assert_eq!(nearest_bin(150.0, SAMPLE_RATE), 1);
+        assert_eq!(nearest_bin(151.0, SAMPLE_RATE), 2);
+        assert_eq!(nearest_bin(0.0, SAMPLE_RATE), 0);
+        assert_eq!(nearest_bin(1e9, SAMPLE_RATE), N_BINS - 1);
+    }
+
+    #[test]
+    fn the_bands_sum_up_to_one_except_in_silence() {
+        let mut bank = Filterbank::new(&[0.0, 200.0, 400.0, 600.0], SAMPLE_RATE);
+        let mut magnitudes = [0.0; N_BINS];
+        bank.compute(&magnitudes);
+        assert_eq!(bank.bands(), [0.0, 0.0]);
+        magnitudes[1] = 6.0;
+        magnitudes[3] = 2.0;
+        bank.compute(&magnitudes);
+        assert_eq!(bank.bands(), [0.8, 0.2]);
+    }
 }

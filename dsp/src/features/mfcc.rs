@@ -55,3 +55,22 @@ fn boundaries(sample_rate: f64) -> Vec<f64> {
 fn hertz(mel: f64) -> f64 {
     700.0 * (mel / 1127.0).exp_m1()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_coefficient_is_the_sum_of_the_bands() {
+        let mut mfcc = Mfcc::new(48_000.0);
+        mfcc.compute(&[0.25; N_BINS]);
+        assert!((mfcc.coefficient(0) - 1.0).abs() < 1e-6);
+        mfcc.compute(&[0.0; N_BINS]);
+        assert_eq!(mfcc.coefficient(0), 0.0);
+    }
+
+    #[test]
+    fn a_thousand_hertz_are_about_a_thousand_mel() {
+        assert!((hertz(1_000.0) - 1_000.0).abs() < 1.0);
+    }
+}

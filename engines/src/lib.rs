@@ -13,6 +13,7 @@
 pub mod convert;
 pub mod discovery;
 pub mod foreign;
+pub mod inspect;
 pub mod native;
 pub mod network;
 pub mod package;

@@ -1,5 +1,7 @@
 //! The engines that are not ours: the way from a package, or from a model file, to one of them.
 
+use std::path::Path;
+
 use crate::convert::{Format, convert};
 use crate::{Engine, EngineId, LiteRtEngine, LoadError, ModelPackage, OnnxEngine, TorchEngine};
 
@@ -25,11 +27,7 @@ pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engin
                 remedy: format!("choose engine {}", format.engine()),
             });
         }
-        let model = std::fs::read(&path).map_err(|error| LoadError::Read {
-            file: file.clone(),
-            error,
-        })?;
-        return load_bytes(id, &model, &file, n_features);
+        return load_file(id, &path, n_features);
     }
     let format = Format::ALL
         .into_iter()
@@ -37,6 +35,24 @@ pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engin
         .unwrap_or(Format::RtNeural);
     let model = convert(&package.network()?, format);
     let file = format!("{} as {format}", package.source);
+    load_bytes(id, &model, &file, n_features)
+}
+
+/// The engine `id` with the model file at `path`, which must be of its format.
+///
+/// # Errors
+/// When the file cannot be read, the engine's library is missing, or the file is no network that
+/// it can run.
+pub fn load_file(
+    id: EngineId,
+    path: &Path,
+    n_features: usize,
+) -> Result<Box<dyn Engine>, LoadError> {
+    let file = path.display().to_string();
+    let model = std::fs::read(path).map_err(|error| LoadError::Read {
+        file: file.clone(),
+        error,
+    })?;
     load_bytes(id, &model, &file, n_features)
 }
 

@@ -11,9 +11,9 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
     let not_onnx = |what: &str| Problem::new("model", "an ONNX model", what);
     let mut graph = None;
     for field in fields(bytes) {
-        match field.ok_or_else(|| not_onnx("bytes that are no protobuf message"))? {
-            (7, Value::Bytes(message)) => graph = Some(message),
-            _ => {}
+        let field = field.ok_or_else(|| not_onnx("bytes that are no protobuf message"))?;
+        if let (7, Value::Bytes(message)) = field {
+            graph = Some(message);
         }
     }
     let graph = graph.ok_or_else(|| not_onnx("a message without a graph"))?;

@@ -50,7 +50,7 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
             .next()
             .map_or_else(Vec::new, |[_, inputs]| described("input", inputs)),
         outputs: matrices()
-            .last()
+            .next_back()
             .map_or_else(Vec::new, |[outputs, _]| described("output", outputs)),
         layers: parameters
             .into_iter()

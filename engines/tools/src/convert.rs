@@ -1,0 +1,238 @@
+//! `convert`: a package to another format, checked; or the manifest for a foreign file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Serialize;
+use tocco_engines::convert::{Format, convert};
+use tocco_engines::{LoadError, ModelPackage, foreign};
+
+use crate::skeleton;
+use crate::verify::{self, Difference};
+
+/// Options of `convert`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask convert --model c --to onnx\n  \
+    cargo xtask convert --model models/c --to onnx,tflite,torchscript,rtneural --out target/models\n  \
+    cargo xtask convert --from mine.tflite --out models/mine\n\n\
+    The files hold the pure network, without the scaler.")]
+pub struct ConvertArguments {
+    /// Package to convert: its id, or the path of its folder
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with = "from",
+        required_unless_present = "from"
+    )]
+    model: Option<String>,
+    /// Formats to write: onnx, tflite, torchscript, rtneural
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "FORMAT",
+        required_unless_present = "from"
+    )]
+    to: Vec<Format>,
+    /// Model file of your own to write a model.toml for: .onnx, .tflite, .pt, RTNeural's .json
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    from: Option<PathBuf>,
+    /// Folder to write to [default: out/models, or the folder of the file of --from]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Feature vectors to check the files with besides random ones: CSV with the feature names in
+    /// its first line, as `cargo xtask features` prints it
+    #[arg(long, value_name = "X.csv")]
+    features: Option<PathBuf>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// Random feature vectors that each file is checked with.
+const RANDOM_VECTORS: usize = 1000;
+
+/// A file that was written.
+#[derive(Debug, Serialize)]
+struct Written {
+    format: &'static str,
+    file: PathBuf,
+    bytes: usize,
+    /// The engine that ran it.
+    engine: &'static str,
+    /// Difference from double precision; null where the engine is missing.
+    random: Option<Difference>,
+    /// The same for the vectors of `--features`.
+    real: Option<Difference>,
+    /// Why the file was not checked.
+    unchecked: Option<String>,
+}
+
+/// Converts.
+///
+/// # Errors
+/// When the package is malformed, a file cannot be written, or a file does not compute what the
+/// package computes.
+pub fn run(arguments: &ConvertArguments) -> Result<()> {
+    if let Some(file) = &arguments.from {
+        return skeleton::run(file, arguments.out.as_deref());
+    }
+    let package = package(arguments.model.as_deref().unwrap_or_default())?;
+    let dir = arguments.out.clone().unwrap_or_else(|| "out/models".into());
+    std::fs::create_dir_all(&dir).with_context(|| format!("{}: cannot be made", dir.display()))?;
+    let network = package.network()?;
+    let random = verify::random_vectors(RANDOM_VECTORS, network.n_inputs());
+    let real = match &arguments.features {
+        Some(path) => Some(scaled_features(path, &package)?),
+        None => None,
+    };
+
+    let mut all = Vec::new();
+    let mut wrong = Vec::new();
+    for &format in &arguments.to {
+        let path = dir.join(format!("{}.{}", package.manifest.id, format.extension()));
+        let file = path.display().to_string();
+        let model = convert(&network, format);
+        std::fs::write(&path, &model).with_context(|| format!("{file}: cannot be written"))?;
+        let mut written = Written {
+            format: format.name(),
+            file: path.clone(),
+            bytes: model.len(),
+            engine: format.engine().name(),
+            random: None,
+            real: None,
+            unchecked: None,
+        };
+        // What is checked is what lies on the disk.
+        match foreign::load_file(format.engine(), &path, network.n_inputs()) {
+            Ok(mut engine) => {
+                let random = verify::compare(engine.as_mut(), &network, &random)?;
+                let real = match &real {
+                    Some(real) => Some(verify::compare(engine.as_mut(), &network, real)?),
+                    None => None,
+                };
+                if !(random.is_small() && real.is_none_or(|real| real.is_small())) {
+                    wrong.push(file);
+                }
+                written.random = Some(random);
+                written.real = real;
+            }
+            Err(error @ LoadError::Engine { .. }) => written.unchecked = Some(error.to_string()),
+            Err(error) => return Err(error).context("the file that was written does not load"),
+        }
+        eprintln!("{}", line(&written));
+        all.push(written);
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    }
+    if !wrong.is_empty() {
+        bail!(
+            "{}: not the same as the package: the largest difference may be {:e}, and the same \
+             class must win",
+            wrong.join(", "),
+            verify::TOLERANCE
+        );
+    }
+    Ok(())
+}
+
+fn line(written: &Written) -> String {
+    let difference = |what: &str, difference: Option<Difference>| {
+        difference.map_or_else(String::new, |difference| {
+            format!(
+                "; {} {what} vectors: largest difference {:.1e}, {} other winners",
+                difference.vectors, difference.largest, difference.other_winners
+            )
+        })
+    };
+    let checked = match &written.unchecked {
+        Some(reason) => format!("; NOT CHECKED: {reason}"),
+        None => format!("; engine {}", written.engine),
+    };
+    format!(
+        "{}: {} bytes{checked}{}{}",
+        written.file.display(),
+        written.bytes,
+        difference("random", written.random),
+        difference("real", written.real),
+    )
+}
+
+/// The package in the folder `model`, or the shipped one with that id.
+fn package(model: &str) -> Result<ModelPackage> {
+    let dir = Path::new(model);
+    if dir.join("model.toml").is_file() {
+        return Ok(ModelPackage::load(dir)?);
+    }
+    let shipped = shipped_packages();
+    let dir = shipped.join(model);
+    if !dir.join("model.toml").is_file() {
+        bail!(
+            "{model}: neither a folder with a model.toml nor a package in {}, which has {}",
+            shipped.display(),
+            package_names(&shipped).join(", ")
+        );
+    }
+    Ok(ModelPackage::load(dir)?)
+}
+
+/// Folder of the packages that come with the source.
+pub fn shipped_packages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+/// Names of the packages in `dir`, in order.
+pub fn package_names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.path().join("model.toml").is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The feature vectors in the CSV file at `path`, in the order of the package's features, scaled.
+fn scaled_features(path: &Path, package: &ModelPackage) -> Result<Vec<Vec<f32>>> {
+    let file = path.display();
+    let mut reader = csv::Reader::from_path(path).with_context(|| format!("{file}"))?;
+    let header = reader.headers().with_context(|| format!("{file}"))?.clone();
+    let columns: Vec<usize> = package
+        .manifest
+        .input
+        .features
+        .iter()
+        .map(|name| {
+            header
+                .iter()
+                .position(|column| column.trim() == name)
+                .with_context(|| format!("{file}: no column {name}, which the model needs"))
+        })
+        .collect::<Result<_>>()?;
+    let scaler = package.scaler()?;
+    let mut vectors = Vec::new();
+    for record in reader.records() {
+        let record = record.with_context(|| format!("{file}"))?;
+        let raw: Vec<f32> = columns
+            .iter()
+            .map(|&column| {
+                let field = record.get(column).unwrap_or_default().trim();
+                field.parse().with_context(|| {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    format!(
+                        "{file}: line {line}, {}: \"{field}\" is no number",
+                        &header[column]
+                    )
+                })
+            })
+            .collect::<Result<_>>()?;
+        let mut scaled = vec![0.0; raw.len()];
+        scaler.apply(&raw, &mut scaled);
+        vectors.push(scaled);
+    }
+    Ok(vectors)
+}

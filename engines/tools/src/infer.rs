@@ -1,0 +1,164 @@
+//! `infer`: a model file run over the rows of a CSV file.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use tocco_engines::{Engine, EngineId, foreign};
+
+/// Options of `infer`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask infer --engine native --file model.json --input x.csv --output y.csv\n  \
+    cargo xtask infer --engine onnx --file c.onnx < x.csv\n\n\
+    A first line that is no row of numbers is a header and is skipped. The file is the pure\n\
+    network: no scaler is applied.")]
+pub struct InferArguments {
+    /// native (RTNeural's .json), onnx, litert (.tflite) or torch (.pt)
+    #[arg(long, value_name = "ID")]
+    engine: EngineId,
+    /// Model file
+    #[arg(long, value_name = "MODEL")]
+    file: PathBuf,
+    /// One step a row, one input a column [default: standard input]
+    #[arg(long, value_name = "X.csv")]
+    input: Option<PathBuf>,
+    /// One step a row, one output a column [default: standard output]
+    #[arg(long, value_name = "Y.csv")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the file.
+///
+/// # Errors
+/// When the model does not load, a row does not fit it, or a file cannot be read or written.
+pub fn run(arguments: &InferArguments) -> Result<()> {
+    let (shown, source): (String, Box<dyn Read>) = match &arguments.input {
+        Some(path) => {
+            let shown = path.display().to_string();
+            let file = std::fs::File::open(path).with_context(|| shown.clone())?;
+            (shown, Box::new(file))
+        }
+        None => (
+            "standard input".to_owned(),
+            Box::new(std::io::stdin().lock()),
+        ),
+    };
+    let rows = rows(source, &shown)?;
+    let Some(first) = rows.first() else {
+        bail!("{shown}: expected at least one row of numbers, found none");
+    };
+    let mut engine = foreign::load_file(arguments.engine, &arguments.file, first.len())?;
+    let outputs = steps(engine.as_mut(), &rows, &shown)?;
+    match &arguments.output {
+        Some(path) => write_file(path, &outputs),
+        None => write(std::io::stdout().lock(), &outputs).context("standard output"),
+    }
+}
+
+/// The numbers of a CSV file, row by row.
+fn rows(source: impl Read, shown: &str) -> Result<Vec<Vec<f32>>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .flexible(true)
+        .from_reader(source);
+    let mut rows: Vec<Vec<f32>> = Vec::new();
+    for (i, record) in reader.records().enumerate() {
+        let record = record.with_context(|| shown.to_owned())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let row: Result<Vec<f32>, &str> = record
+            .iter()
+            .map(|field| field.parse().map_err(|_| field))
+            .collect();
+        match row {
+            Ok(row) => {
+                if let Some(first) = rows.first()
+                    && first.len() != row.len()
+                {
+                    bail!(
+                        "{shown}: line {line}: expected {} numbers like the first row, found {}",
+                        first.len(),
+                        row.len()
+                    );
+                }
+                rows.push(row);
+            }
+            // Column names; with nothing but numbers wrong it would be a broken row.
+            Err(_) if i == 0 && record.iter().all(|field| field.parse::<f32>().is_err()) => {}
+            Err(field) => bail!("{shown}: line {line}: \"{field}\" is no number"),
+        }
+    }
+    Ok(rows)
+}
+
+/// One step a row; what the network remembers stays from row to row.
+fn steps(engine: &mut dyn Engine, rows: &[Vec<f32>], shown: &str) -> Result<Vec<Vec<f32>>> {
+    rows.iter()
+        .enumerate()
+        .map(|(i, row)| {
+            let mut output = vec![0.0; engine.n_classes()];
+            engine
+                .infer(row, &mut output)
+                .with_context(|| format!("{shown}: row {}", i + 1))?;
+            Ok(output)
+        })
+        .collect()
+}
+
+fn write_file(path: &Path, outputs: &[Vec<f32>]) -> Result<()> {
+    std::fs::File::create(path)
+        .map_err(Into::into)
+        .and_then(|file| write(file, outputs))
+        .with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Each number with as many digits as tell it from its neighbours.
+fn write(target: impl Write, outputs: &[Vec<f32>]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(target);
+    for output in outputs {
+        writer.write_record(output.iter().map(f32::to_string))?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_and_comments_are_skipped() {
+        let text = "a, b\n# note\n1, 2e-3\n-3,inf\n";
+        let expected = vec![vec![1.0, 0.002], vec![-3.0, f32::INFINITY]];
+        assert_eq!(rows(text.as_bytes(), "x.csv").unwrap(), expected);
+        assert_eq!(rows("1\n2\n".as_bytes(), "x.csv").unwrap(), [[1.0], [2.0]]);
+    }
+
+    #[test]
+    fn broken_rows_are_named() {
+        let error = rows("1,2\n1,x\n".as_bytes(), "x.csv")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "x.csv: line 2: \"x\" is no number");
+        let error = rows("1,2\n1\n".as_bytes(), "x.csv")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "x.csv: line 2: expected 2 numbers like the first row, found 1"
+        );
+        let error = rows("1,x\n".as_bytes(), "x.csv").unwrap_err().to_string();
+        assert_eq!(error, "x.csv: line 1: \"x\" is no number");
+    }
+
+    #[test]
+    fn numbers_are_written_so_that_they_are_read_back() {
+        let outputs = vec![vec![0.1, f32::MIN_POSITIVE], vec![1.0 / 3.0, -0.0]];
+        let mut text = Vec::new();
+        write(&mut text, &outputs).unwrap();
+        assert_eq!(rows(text.as_slice(), "y.csv").unwrap(), outputs);
+    }
+}

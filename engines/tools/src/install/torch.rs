@@ -1,0 +1,68 @@
+//! The library for TorchScript, built here against the system's libtorch.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use tocco_engines::{EngineId, discovery};
+
+use super::apt::{self, Consent};
+use super::write_whole;
+
+/// Debian's libtorch, a BLAS that starts no threads, and the compiler for tch's C++ part.
+const PACKAGES: [&str; 3] = ["libtorch-dev", "libopenblas0-serial", "g++"];
+
+/// Builds the library and puts it into `dir`.
+///
+/// # Errors
+/// When libtorch is missing and cannot be installed, or the build fails.
+pub fn install(architecture: &str, dir: &Path, consent: &Consent) -> Result<PathBuf> {
+    if architecture != std::env::consts::ARCH {
+        bail!("the library for TorchScript is built on the machine that uses it");
+    }
+    // Where tch looks for libtorch; a user's own comes first.
+    let libtorch = std::env::var_os("LIBTORCH").map_or_else(|| "/usr".into(), PathBuf::from);
+    let header = libtorch.join("include/torch/csrc/api/include/torch/version.h");
+    let packaged = libtorch == Path::new("/usr");
+    if packaged && !(header.is_file() && PACKAGES.iter().all(|name| is_installed(name))) {
+        apt::install(&PACKAGES, "the engine torch", consent)?;
+    }
+    if !header.is_file() {
+        bail!(
+            "{}: not found; LIBTORCH must name a folder with libtorch 1.13",
+            header.display()
+        );
+    }
+
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../torch");
+    let target = source.join("target");
+    eprintln!("cargo build --release --manifest-path engines/torch/Cargo.toml");
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg(source.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .env("LIBTORCH", &libtorch)
+        .stdout(std::io::stderr())
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!(
+            "the library for TorchScript does not build against {}",
+            libtorch.display()
+        );
+    }
+    let name = discovery::file_names(EngineId::Torch)[0];
+    let built = target.join("release").join(name);
+    let library = std::fs::read(&built).with_context(|| built.display().to_string())?;
+    write_whole(dir, name, &library)
+}
+
+/// Whether the Debian package is there; true where there is no dpkg to ask.
+fn is_installed(package: &str) -> bool {
+    !apt::runs("dpkg-query", &["--version"])
+        || Command::new("dpkg-query")
+            .args(["--show", "--showformat=${db:Status-Status}", package])
+            .output()
+            .is_ok_and(|output| output.stdout == b"installed")
+}

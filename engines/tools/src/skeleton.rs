@@ -1,0 +1,260 @@
+//! `convert --from`: a `model.toml` for a network that comes in a file of another format.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use tocco_engines::convert::Format;
+use tocco_engines::inspect::{Description, describe};
+use tocco_engines::{Manifest, ModelPackage};
+
+use crate::convert::{package_names, shipped_packages};
+
+/// Writes the manifest for `file` into the folder `out`, or beside the file. In another folder the
+/// file is copied beside it.
+///
+/// # Errors
+/// When the file is no model file, or there is a manifest already.
+pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
+    let shown = file.display().to_string();
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .with_context(|| format!("{shown}: not the name of a file"))?;
+    let format = Format::of_file_name(name)?;
+    let model = std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
+    let description = describe(&model, format, &shown)?;
+
+    let dir = match out {
+        Some(dir) => dir,
+        None => file.parent().unwrap_or(Path::new("")),
+    };
+    std::fs::create_dir_all(if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    })
+    .with_context(|| format!("{}: cannot be made", dir.display()))?;
+    let path = dir.join("model.toml");
+    if path.exists() {
+        bail!(
+            "{}: there is one already; say --out DIR, or remove it",
+            path.display()
+        );
+    }
+    let text = manifest(name, format, &description, &known_inputs())?;
+    let beside = dir.join(name);
+    if !beside.exists() {
+        std::fs::write(&beside, &model)
+            .with_context(|| format!("{}: cannot be written", beside.display()))?;
+    }
+    std::fs::write(&path, text)
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    eprintln!(
+        "{}: written; fill in what it marks with FILL IN",
+        path.display()
+    );
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// The input of a shipped package: a file with as many inputs may take the same features.
+struct KnownInput {
+    id: String,
+    preset: String,
+    window: u32,
+    post_onset_hops: u32,
+    features: Vec<String>,
+}
+
+fn known_inputs() -> Vec<KnownInput> {
+    let shipped = shipped_packages();
+    package_names(&shipped)
+        .into_iter()
+        .filter_map(|id| {
+            let input = ModelPackage::load(shipped.join(&id)).ok()?.manifest.input;
+            Some(KnownInput {
+                id,
+                preset: input.preset,
+                window: input.window,
+                post_onset_hops: input.post_onset_hops,
+                features: input.features,
+            })
+        })
+        .collect()
+}
+
+/// The text of the manifest.
+fn manifest(
+    name: &str,
+    format: Format,
+    description: &Description,
+    known: &[KnownInput],
+) -> Result<String> {
+    ensure!(
+        description.inputs.len() <= 1 && description.outputs.len() <= 1,
+        "{name}: expected one input and one output, found {} and {}; export the network alone",
+        description.inputs.len(),
+        description.outputs.len()
+    );
+    let size = |tensors: &[tocco_engines::inspect::TensorDescription]| {
+        tensors.first().and_then(|tensor| tensor.n_values())
+    };
+    let n_features = size(&description.inputs).unwrap_or(1);
+    let n_classes = size(&description.outputs).unwrap_or(2);
+    let known = known
+        .iter()
+        .find(|input| input.features.len() == n_features);
+    let (preset, window, post_onset_hops) = known.map_or(("timbreid", 704, 5), |input| {
+        (&input.preset, input.window, input.post_onset_hops)
+    });
+    let features = known.map_or_else(
+        || (0..n_features).map(|i| format!("feature_{i}")).collect(),
+        |input| input.features.clone(),
+    );
+    let labels: Vec<String> = (0..n_classes).map(|i| format!("class {i}")).collect();
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+
+    let mut text = String::new();
+    let t = &mut text;
+    writeln!(
+        t,
+        "# Manifest for {name}, run by engine {}. What the file says:",
+        format.engine()
+    )?;
+    for (what, tensors) in [
+        ("input", &description.inputs),
+        ("output", &description.outputs),
+    ] {
+        match tensors.first() {
+            Some(tensor) => writeln!(t, "#   {what}: {}", printable(&tensor.to_string()))?,
+            None => writeln!(t, "#   {what}: not named in the file")?,
+        }
+    }
+    for layer in &description.layers {
+        writeln!(t, "#   {}", printable(layer))?;
+    }
+    writeln!(t, "format = 1\nid = {}", quoted(&id(stem)))?;
+    writeln!(t, "title = {}  # FILL IN", quoted(stem))?;
+    writeln!(
+        t,
+        "# FILL IN: the classes in the order of the network's outputs."
+    )?;
+    writeln!(t, "labels = {}", list(&labels))?;
+    writeln!(t, "licence = \"unknown\"  # FILL IN")?;
+    writeln!(t, "\n[input]\nsample_rate = 48000\nhop = 64")?;
+    writeln!(t, "window = {window}\npost_onset_hops = {post_onset_hops}")?;
+    writeln!(t, "preset = {}", quoted(preset))?;
+    match known {
+        Some(input) => writeln!(
+            t,
+            "# FILL IN: guessed from package {}, which has as many inputs. Check names and order.",
+            input.id
+        )?,
+        None => writeln!(
+            t,
+            "# FILL IN: the features in the order of the network's inputs."
+        )?,
+    }
+    writeln!(t, "features = {}", list(&features))?;
+    writeln!(
+        t,
+        "\n# FILL IN: if your network was trained on scaled features, say"
+    )?;
+    writeln!(
+        t,
+        "# kind = \"inline\", mean = [one number a feature], scale = [one number a feature]."
+    )?;
+    writeln!(t, "[scaler]\nkind = \"none\"")?;
+    writeln!(t, "\n[network]\nfile = {}", quoted(name))?;
+    // What we write is what we read.
+    Manifest::parse(&text, "model.toml").context("this file cannot be described")?;
+    Ok(text)
+}
+
+/// An id made of a file name.
+fn id(stem: &str) -> String {
+    let id: String = stem
+        .chars()
+        .map(|c| match c.to_ascii_lowercase() {
+            c @ ('a'..='z' | '0'..='9' | '-' | '_') => c,
+            _ => '-',
+        })
+        .collect();
+    if id.is_empty() {
+        "model".to_owned()
+    } else {
+        id
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn list(items: &[String]) -> String {
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| format!("  {},\n", quoted(item)))
+        .collect();
+    format!("[\n{}]", items.concat())
+}
+
+/// Text of a file on one line of a comment.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tocco_engines::inspect::TensorDescription;
+
+    use super::*;
+
+    fn description(n_inputs: i64) -> Description {
+        let tensor = |name: &str, size: i64| {
+            vec![TensorDescription {
+                name: name.to_owned(),
+                shape: vec![-1, size],
+            }]
+        };
+        Description {
+            inputs: tensor("x\ny = 1", n_inputs),
+            outputs: tensor("y", 3),
+            layers: vec!["Gemm [3, 4]".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_manifest_says_what_the_file_says() {
+        let text = manifest("My \"net\".onnx", Format::Onnx, &description(4), &[]).unwrap();
+        let manifest = Manifest::parse(&text, "model.toml").unwrap();
+        assert_eq!(manifest.id, "my--net-");
+        assert_eq!(manifest.labels, ["class 0", "class 1", "class 2"]);
+        assert_eq!(manifest.input.features.len(), 4);
+        assert_eq!(manifest.network.file.as_deref(), Some("My \"net\".onnx"));
+        assert!(text.contains("#   input: x y = 1 [?, 4]\n"), "{text}");
+        assert!(text.contains("#   Gemm [3, 4]\n"), "{text}");
+    }
+
+    #[test]
+    fn features_are_guessed_from_a_package_with_as_many() {
+        let known = [KnownInput {
+            id: "two".to_owned(),
+            preset: "timbreid-48k".to_owned(),
+            window: 1408,
+            post_onset_hops: 9,
+            features: vec!["cepstrum_1".to_owned(), "mfcc_1".to_owned()],
+        }];
+        let text = manifest("n.tflite", Format::TfLite, &description(2), &known).unwrap();
+        let input = Manifest::parse(&text, "model.toml").unwrap().input;
+        assert_eq!(input.features, known[0].features);
+        assert_eq!(
+            (input.preset.as_str(), input.window),
+            ("timbreid-48k", 1408)
+        );
+        assert!(text.contains("guessed from package two"), "{text}");
+    }
+}

@@ -1,2 +1,307 @@
-//! Trains, exports and evaluates the model packages.
-fn main() {}
+//! `tocco-trainer`: trains model packages and measures them.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use tocco_corpus::Corpus;
+use tocco_engines::package::MANIFEST_FILE;
+use tocco_engines::package::manifest::{Accuracy, Provenance};
+use tocco_engines::{EngineId, ModelPackage};
+use tocco_trainer::architecture::Architecture;
+use tocco_trainer::early_stopping::{best_epochs, by_player};
+use tocco_trainer::model_card::model_card;
+use tocco_trainer::notes::{Note, Notes};
+use tocco_trainer::package::package;
+use tocco_trainer::progress::Progress;
+use tocco_trainer::protocol::{Evaluation, Protocol, cross_validate, holdout};
+use tocco_trainer::report;
+use tocco_trainer::training::train;
+
+/// The seed of the shipped packages.
+const SEED: u64 = 1;
+
+/// Trains model packages and measures them.
+#[derive(Parser)]
+#[command(name = "tocco-trainer", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train model packages from recordings with labels
+    ///
+    /// Measures each model by both protocols (random-5fold, leave-one-player-out), then trains it
+    /// on all notes and writes model.toml, weights.safetensors and the model card README.md. The
+    /// same seed gives the same bytes.
+    #[command(after_help = "Example: cargo xtask train --data ../shared/recordings --model c")]
+    Train(TrainArguments),
+    /// Measure a model: onsets, accuracy, macro-F1, confusion matrix
+    ///
+    /// holdout runs the package as it is; the other two protocols train networks of the same
+    /// architecture without what they are tested on. JSON: confusion has a row for each technique
+    /// that was played and a column for each answer.
+    #[command(after_help = "Examples:\n  \
+        cargo xtask evaluate --data my-recordings --model a\n  \
+        cargo xtask evaluate --data ../shared/recordings --model c \
+        --protocol leave-one-player-out --json")]
+    Evaluate(EvaluateArguments),
+}
+
+#[derive(Args)]
+struct TrainArguments {
+    /// Folder of the recordings with their labels
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Which model to train; can be given several times; without it, all
+    #[arg(long = "model", value_name = "ID")]
+    models: Vec<String>,
+    /// Where the packages go, each into a folder of its id
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    out: PathBuf,
+    /// Begins all random numbers
+    #[arg(long, value_name = "N", default_value_t = SEED)]
+    seed: u64,
+    /// Trainings at the same time; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// File for the progress, beside the screen
+    #[arg(long, value_name = "FILE", default_value = "out/train.log")]
+    log: PathBuf,
+}
+
+#[derive(Args)]
+struct EvaluateArguments {
+    /// Folder of the recordings with their labels
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The model's id
+    #[arg(long, value_name = "ID")]
+    model: String,
+    /// What computes the probabilities: native, native-fixed, onnx, litert, torch
+    #[arg(long, value_name = "ID", default_value = "native")]
+    engine: EngineId,
+    /// How training and test are kept apart
+    #[arg(long, value_enum, default_value_t = Protocol::Holdout)]
+    protocol: Protocol,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Folder of the model packages, for the protocol holdout
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// Begins all random numbers of the protocols that train
+    #[arg(long, value_name = "N", default_value_t = SEED)]
+    seed: u64,
+    /// Trainings at the same time; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Train(arguments) => train_packages(&arguments),
+        Command::Evaluate(arguments) => evaluate(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
+
+fn train_packages(arguments: &TrainArguments) -> Result<()> {
+    let architectures = if arguments.models.is_empty() {
+        Architecture::all()
+    } else {
+        let models = arguments.models.iter();
+        models
+            .map(|id| Architecture::find(id))
+            .collect::<Result<_>>()?
+    };
+    let corpus = Corpus::scan(&arguments.data)?;
+    let progress = Progress::with_log(&arguments.log)?;
+    let threads = threads(arguments.threads);
+    for architecture in &architectures {
+        train_package(architecture, &corpus, arguments, threads, &progress)?;
+    }
+    Ok(())
+}
+
+fn train_package(
+    architecture: &Architecture,
+    corpus: &Corpus,
+    arguments: &TrainArguments,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<()> {
+    let (id, seed) = (architecture.id, arguments.seed);
+    let notes = hear(architecture, corpus, seed, progress)?;
+    let mut evaluations = Vec::new();
+    for protocol in [Protocol::LeaveOnePlayerOut, Protocol::RandomFiveFold] {
+        let engine = EngineId::Native;
+        let evaluation = cross_validate(
+            architecture,
+            &notes,
+            protocol,
+            engine,
+            seed,
+            threads,
+            progress,
+        )?;
+        tell(&evaluation, progress);
+        evaluations.push(evaluation);
+    }
+
+    let all: Vec<&Note> = notes.notes.iter().collect();
+    let epochs = best_epochs(architecture, by_player(&all, &notes.players), seed, threads);
+    progress.line(format!("{id}: training on all notes for {epochs} epochs"));
+    let trained = train(architecture, &all, &[], epochs, seed);
+    let accuracy = evaluations.iter().map(|evaluation| Accuracy {
+        protocol: evaluation.protocol.name().to_owned(),
+        accuracy: rounded(evaluation.confusion.accuracy()),
+        macro_f1: rounded(evaluation.confusion.macro_f1()),
+        notes: evaluation.confusion.notes(),
+    });
+    let provenance = Provenance {
+        data: format!(
+            "{} takes, {} labelled notes ({} detected) by the guitarists {}, from the onset \
+             studies of Stefani and Turchet (GitHub domenicostefani/BioInspiredOnsetDetection); \
+             not part of this project",
+            notes.n_takes,
+            notes.onsets.labelled,
+            all.len(),
+            notes.players.join(", ")
+        ),
+        trained_by: Some(format!(
+            "cargo xtask train --data RECORDINGS --model {id} --seed {seed}"
+        )),
+        seed: Some(seed),
+    };
+    let package = package(architecture, &trained, Some(provenance), accuracy.collect())?;
+    let folder = arguments.out.join(id);
+    package.save(&folder)?;
+    let card = folder.join("README.md");
+    fs::write(
+        &card,
+        model_card(architecture, &package, &evaluations, epochs),
+    )
+    .with_context(|| format!("{}: cannot be written", card.display()))?;
+    progress.line(format!("{id}: written to {}", folder.display()));
+    Ok(())
+}
+
+fn hear(
+    architecture: &Architecture,
+    corpus: &Corpus,
+    seed: u64,
+    progress: &Progress,
+) -> Result<Notes> {
+    let augmentation = Some(&architecture.recipe.augmentation);
+    let notes = Notes::hear(corpus, &architecture.listener(), augmentation, seed)?;
+    progress.line(format!(
+        "{}: {} notes of {} players in {} takes",
+        architecture.id,
+        notes.notes.len(),
+        notes.players.len(),
+        notes.n_takes
+    ));
+    Ok(notes)
+}
+
+fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
+    let EvaluateArguments {
+        model,
+        engine,
+        protocol,
+        seed,
+        ..
+    } = arguments;
+    let evaluation = match protocol {
+        Protocol::Holdout => {
+            let package = load(&arguments.models, model)?;
+            holdout(&Corpus::scan(&arguments.data)?, &package, *engine)?
+        }
+        Protocol::RandomFiveFold | Protocol::LeaveOnePlayerOut => {
+            let architecture = Architecture::find(model)?;
+            let corpus = Corpus::scan(&arguments.data)?;
+            let progress = Progress::on_screen();
+            let notes = hear(&architecture, &corpus, *seed, &progress)?;
+            let threads = threads(arguments.threads);
+            cross_validate(
+                &architecture,
+                &notes,
+                *protocol,
+                *engine,
+                *seed,
+                threads,
+                &progress,
+            )?
+        }
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report::json(&evaluation))?);
+    } else {
+        print!("{}", report::table(&evaluation));
+    }
+    Ok(())
+}
+
+/// The package `id` in the folder `models`.
+fn load(models: &Path, id: &str) -> Result<ModelPackage> {
+    let there = packages(models);
+    if !there.iter().any(|package| package == id) {
+        bail!(
+            "--model: expected one of {} in {}, found {id:?}; train it with cargo xtask train, or \
+             name another folder with --models",
+            if there.is_empty() {
+                "none".to_owned()
+            } else {
+                there.join(", ")
+            },
+            models.display()
+        );
+    }
+    Ok(ModelPackage::load(models.join(id))?)
+}
+
+/// The folders in `models` that have a manifest, in alphabetical order.
+fn packages(models: &Path) -> Vec<String> {
+    let mut packages: Vec<String> = fs::read_dir(models)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().join(MANIFEST_FILE).is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    packages.sort();
+    packages
+}
+
+fn tell(evaluation: &Evaluation, progress: &Progress) {
+    progress.line(format!(
+        "{} {}: accuracy {:.3}, macro-F1 {:.3} of {} notes",
+        evaluation.model,
+        evaluation.protocol.name(),
+        evaluation.confusion.accuracy(),
+        evaluation.confusion.macro_f1(),
+        evaluation.confusion.notes()
+    ));
+}
+
+/// Four digits: more would mean nothing with some hundred notes.
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
+}

@@ -1,0 +1,239 @@
+//! The networks that can be trained, and how each is trained best.
+
+use anyhow::{Result, bail};
+use tocco_corpus::Listener;
+use tocco_dsp::OnsetConfig;
+use tocco_dsp::features::Preset;
+use tocco_engines::package::manifest::LayerSpec;
+
+use crate::augmentation::Augmentation;
+
+/// Epsilon of batch normalisation: the default of Keras, with which the paper trained.
+const BATCH_NORM_EPSILON: f64 = 1e-3;
+
+/// Everything that makes a model but its weights.
+#[derive(Debug, Clone)]
+pub struct Architecture {
+    /// The package's id and folder name.
+    pub id: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// The family of its features.
+    pub preset: Preset,
+    /// Its features in the order of the input, `[n_features]`.
+    pub features: Vec<String>,
+    /// Hops between onset and features.
+    pub post_onset_hops: usize,
+    /// Its layers, the last of them a softmax.
+    pub layers: Vec<LayerSpec>,
+    /// Parameters that the layers must have, those of batch normalisation that are not trained
+    /// included.
+    pub n_parameters: usize,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    /// Longest training, epochs. An epoch shows each note once, in one of its copies.
+    pub epochs: usize,
+    /// Notes a step.
+    pub batch: usize,
+    /// Learning rate at the start; it falls by a cosine to zero at the last epoch.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Share of each hidden layer's outputs that a step leaves out.
+    pub dropout: f32,
+    /// Share of the target probability that is spread over all classes.
+    pub label_smoothing: f32,
+    /// The copies of the notes.
+    pub augmentation: Augmentation,
+}
+
+impl Architecture {
+    /// All that can be trained, in alphabetical order.
+    pub fn all() -> Vec<Self> {
+        vec![paper_a(), paper_b(), paper_c()]
+    }
+
+    /// The one named `id`.
+    ///
+    /// # Errors
+    /// When there is none of that name; the error lists those there are.
+    pub fn find(id: &str) -> Result<Self> {
+        let mut all = Self::all();
+        let Some(index) = all.iter().position(|architecture| architecture.id == id) else {
+            let ids: Vec<&str> = all.iter().map(|architecture| architecture.id).collect();
+            bail!(
+                "--model: expected one of {}, which can be trained, found {id:?}",
+                ids.join(", ")
+            );
+        };
+        Ok(all.swap_remove(index))
+    }
+
+    /// How recordings are heard for this network.
+    pub fn listener(&self) -> Listener {
+        Listener {
+            onset: OnsetConfig::default(),
+            preset: self.preset,
+            features: self.features.clone(),
+            post_onset_hops: self.post_onset_hops,
+        }
+    }
+}
+
+/// What the paper's three networks share: features and timing.
+fn of_the_paper(
+    id: &'static str,
+    title: &'static str,
+    features: &str,
+    layers: Vec<LayerSpec>,
+    n_parameters: usize,
+    recipe: Recipe,
+) -> Architecture {
+    Architecture {
+        id,
+        title,
+        preset: Preset::Timbreid,
+        features: features.split_whitespace().map(str::to_owned).collect(),
+        // 704 samples at 48 kHz less the detector's mean delay, rounded up to hops (the authors'
+        // plugin; `shared/facts.md`).
+        post_onset_hops: 5,
+        layers,
+        n_parameters,
+        recipe,
+    }
+}
+
+/// Model A: four hidden layers of 800, batch normalisation between them (paper, section 3.3).
+fn paper_a() -> Architecture {
+    let layers = perceptron(180, &[800; 4], true);
+    let recipe = Recipe {
+        epochs: 80,
+        batch: 64,
+        learning_rate: 1e-3,
+        weight_decay: 1e-2,
+        dropout: 0.3,
+        label_smoothing: 0.05,
+        augmentation: Augmentation::default(),
+    };
+    let features = include_str!("../features/a.txt");
+    of_the_paper(
+        "a",
+        "Model A of the paper",
+        features,
+        layers,
+        2_083_208,
+        recipe,
+    )
+}
+
+/// Model B: six hidden layers of 350 (paper, section 3.3).
+fn paper_b() -> Architecture {
+    let layers = perceptron(173, &[350; 6], false);
+    let recipe = Recipe {
+        epochs: 120,
+        batch: 64,
+        learning_rate: 1e-3,
+        weight_decay: 1e-2,
+        dropout: 0.1,
+        label_smoothing: 0.05,
+        augmentation: Augmentation::default(),
+    };
+    let features = include_str!("../features/b.txt");
+    of_the_paper(
+        "b",
+        "Model B of the paper",
+        features,
+        layers,
+        677_958,
+        recipe,
+    )
+}
+
+/// Model C: one hidden layer of 350 (paper, section 3.3).
+fn paper_c() -> Architecture {
+    let layers = perceptron(173, &[350], false);
+    let recipe = Recipe {
+        epochs: 200,
+        batch: 64,
+        learning_rate: 1e-3,
+        weight_decay: 1e-2,
+        dropout: 0.3,
+        label_smoothing: 0.05,
+        augmentation: Augmentation::default(),
+    };
+    let features = include_str!("../features/c.txt");
+    of_the_paper(
+        "c",
+        "Model C of the paper",
+        features,
+        layers,
+        63_708,
+        recipe,
+    )
+}
+
+/// `n_features` inputs, dense hidden layers with ReLU, eight outputs with softmax; if wanted with
+/// batch normalisation after each hidden layer but the last.
+fn perceptron(n_features: usize, hidden: &[usize], batch_norm: bool) -> Vec<LayerSpec> {
+    let mut layers = Vec::new();
+    let mut inputs = n_features;
+    for (i, &outputs) in hidden.iter().enumerate() {
+        layers.push(LayerSpec::Dense {
+            name: format!("dense_{i}"),
+            inputs,
+            outputs,
+        });
+        layers.push(LayerSpec::Relu {});
+        if batch_norm && i + 1 < hidden.len() {
+            layers.push(LayerSpec::BatchNorm {
+                name: format!("batch_norm_{i}"),
+                size: outputs,
+                epsilon: BATCH_NORM_EPSILON,
+            });
+        }
+        inputs = outputs;
+    }
+    layers.push(LayerSpec::Dense {
+        name: format!("dense_{}", hidden.len()),
+        inputs,
+        outputs: tocco_corpus::Technique::ALL.len(),
+    });
+    layers.push(LayerSpec::Softmax { temperature: 1.0 });
+    layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_networks_take_the_papers_features() {
+        for (id, n_features) in [("a", 180), ("b", 173), ("c", 173)] {
+            let architecture = Architecture::find(id).unwrap();
+            assert_eq!(architecture.features.len(), n_features);
+            let known = architecture.preset.feature_names();
+            let unknown = architecture.features.iter().find(|f| !known.contains(f));
+            assert_eq!(unknown, None, "{id}");
+        }
+        let count = |kind: &str| {
+            let features = Architecture::find("a").unwrap().features;
+            features.iter().filter(|f| f.starts_with(kind)).count()
+        };
+        let counts = ["cepstrum_", "barkSpec_", "bfcc_", "mfcc_"].map(count);
+        assert_eq!(counts, [58, 50, 37, 31]);
+    }
+
+    #[test]
+    fn an_unknown_model_is_told_what_there_is() {
+        let message = Architecture::find("d").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "--model: expected one of a, b, c, which can be trained, found \"d\""
+        );
+    }
+}

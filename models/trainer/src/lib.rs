@@ -1,0 +1,47 @@
+//! Trains, exports and evaluates the model packages.
+//!
+//! The way of the data: [`notes`] hears the recordings with the plugin's own detector and features
+//! and adds augmented copies ([`augmentation`]); [`training`] fits a network ([`network`]) of an
+//! [`architecture`] to some of the notes, for as many epochs as [`early_stopping`] finds good;
+//! [`package`] makes a model package of it, which is then measured through `tocco_engines` as the
+//! plugin runs it ([`protocol`], [`metrics`], [`report`]).
+//!
+//! # Another architecture
+//! An entry in [`architecture`] is all that a network of the known layers needs: its features,
+//! layers and recipe. A new kind of layer is a variant of the `LayerSpec` of `tocco_engines` (so
+//! that packages can say it) and of the layers in [`network`] (so that it can be trained).
+//!
+//! # Why burn
+//! Training takes a maintained crate; both that there are were tried on networks A and on a
+//! convolutional one of three strided 3x3 layers (batch 128, one thread, Zen 5, other work on the
+//! machine, so times are processor time).
+//!
+//! | | burn 0.22.1, `flex` | candle 0.11.1 |
+//! | --- | --- | --- |
+//! | a training step of network A | 33 to 39 ms | 101 to 161 ms |
+//! | a training step of the convolutional one | 24 to 35 ms | gradient fails: shape mismatch at stride 2 |
+//! | same bytes from the same seed | yes | no seed on the CPU |
+//! | first build, processor time | 7.2 min | 5.2 min |
+//!
+//! `flex` is burn's maintained CPU backend (`ndarray` is deprecated). It is built without `rayon`:
+//! sums then have one order, and a second core is used by training another network at the same
+//! time ([`parallel`]). burn's random numbers come from one state for the whole process, which two
+//! trainings would share; weights and dropout masks are therefore drawn here, from a generator of
+//! each training's own.
+//!
+//! The same seed gives the same bytes on the same kind of processor; one with other vector
+//! instructions adds in another order.
+
+pub mod architecture;
+pub mod augmentation;
+pub mod early_stopping;
+pub mod metrics;
+pub mod model_card;
+pub mod network;
+pub mod notes;
+pub mod package;
+pub mod parallel;
+pub mod progress;
+pub mod protocol;
+pub mod report;
+pub mod training;

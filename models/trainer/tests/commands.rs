@@ -1,0 +1,142 @@
+//! `tocco-trainer`, as a user runs it, on recordings of nothing but clicks.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use tocco_engines::ModelPackage;
+
+fn run(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tocco-trainer"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn error(output: &Output) -> String {
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty(), "numbers of a command that failed");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A 16-bit mono WAV file at 48 kHz.
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let bytes = samples.len() as u32 * 2;
+    let mut wav = Vec::new();
+    wav.extend(b"RIFF");
+    wav.extend((36 + bytes).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    wav.extend([1_u16, 1].map(u16::to_le_bytes).concat());
+    wav.extend([48_000_u32, 96_000].map(u32::to_le_bytes).concat());
+    wav.extend([2_u16, 16].map(u16::to_le_bytes).concat());
+    wav.extend(b"data");
+    wav.extend(bytes.to_le_bytes());
+    wav.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
+    wav
+}
+
+/// Takes of two players and two techniques, six notes each: kicks sound low, picks high.
+fn recordings() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for player in ["AnnAri", "BeaBru"] {
+        for (technique, hertz) in [("kick", 90.0), ("picknearbridge", 2_500.0)] {
+            let sound = |i: u32| {
+                let t = f64::from(i % 24_000) / 48_000.0 - 0.1;
+                let tone = (std::f64::consts::TAU * hertz * t).sin() * (-30.0 * t).exp();
+                if t < 0.0 { 0 } else { (2e4 * tone) as i16 }
+            };
+            let samples: Vec<i16> = (0..6 * 24_000).map(sound).collect();
+            let name = format!("guitar_{technique}_mf_{player}_20240102");
+            fs::write(folder.path().join(format!("{name}.wav")), wav(&samples)).unwrap();
+            let times = (0..6).map(|i| format!("{}\n", f64::from(i) * 0.5 + 0.1));
+            let labels = folder.path().join(format!("{name}.txt"));
+            fs::write(labels, times.collect::<String>()).unwrap();
+        }
+    }
+    folder
+}
+
+#[test]
+fn a_package_is_trained_written_twice_the_same_and_measured() {
+    let data = recordings();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    for out in ["first", "second"] {
+        let threads = if out == "first" { "1" } else { "2" };
+        let arguments = [
+            "train",
+            "--data",
+            data,
+            "--model",
+            "c",
+            "--out",
+            out,
+            "--threads",
+            threads,
+        ];
+        let output = run(&arguments, folder.path());
+        assert!(output.status.success(), "{output:?}");
+    }
+    for file in ["model.toml", "weights.safetensors", "README.md"] {
+        let read = |out: &str| fs::read(folder.path().join(out).join("c").join(file)).unwrap();
+        assert_eq!(read("first"), read("second"), "{file}");
+    }
+    let package = ModelPackage::load(folder.path().join("first/c")).unwrap();
+    assert_eq!(package.parameter_count().unwrap(), 63_708);
+    let protocols: Vec<&str> = package
+        .manifest
+        .accuracy
+        .iter()
+        .map(|a| a.protocol.as_str())
+        .collect();
+    assert_eq!(protocols, ["leave-one-player-out", "random-5fold"]);
+    let log = fs::read_to_string(folder.path().join("out/train.log")).unwrap();
+    assert!(log.contains("24 notes of 2 players"), "{log}");
+
+    let arguments = [
+        "evaluate", "--data", data, "--model", "c", "--models", "first", "--json",
+    ];
+    let output = run(&arguments, folder.path());
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["protocol"], "holdout");
+    assert_eq!(json["notes"], 24);
+    assert_eq!(json["onset"]["f1"], 1.0);
+    assert_eq!(json["accuracy"], 1.0);
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let data = recordings();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let refused = |arguments: &[&str]| error(&run(arguments, folder.path()));
+
+    let message = refused(&["train", "--data", data, "--model", "d"]);
+    assert!(message.contains("expected one of a, b, c"), "{message}");
+    let message = refused(&["evaluate", "--data", data, "--model", "c"]);
+    assert!(
+        message.contains("expected one of none in models"),
+        "{message}"
+    );
+    let message = refused(&[
+        "evaluate", "--data", data, "--model", "c", "--engine", "fpga",
+    ]);
+    assert!(message.contains("native"), "{message}");
+    let message = refused(&["train", "--data", "absent"]);
+    assert!(message.contains("absent: cannot be read"), "{message}");
+    let message = refused(&[
+        "evaluate",
+        "--data",
+        data,
+        "--model",
+        "c",
+        "--protocol",
+        "luck",
+    ]);
+    assert!(message.contains("leave-one-player-out"), "{message}");
+}

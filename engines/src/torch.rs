@@ -194,11 +194,11 @@ fn library() -> Result<&'static TorchLibrary, LoadError> {
     Ok(LOADED.get_or_init(|| library))
 }
 
-/// The C string in `message`.
+/// The first line of the C string in `message`: libtorch adds its stack.
 fn text(message: &[c_char]) -> String {
     let bytes: Vec<u8> = message
         .iter()
-        .take_while(|&&byte| byte != 0)
+        .take_while(|&&byte| byte != 0 && byte.cast_unsigned() != b'\n')
         .map(|&byte| byte.cast_unsigned())
         .collect();
     String::from_utf8_lossy(&bytes).into_owned()

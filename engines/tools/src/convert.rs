@@ -180,7 +180,8 @@ fn package(model: &str) -> Result<ModelPackage> {
 
 /// Folder of the packages that come with the source.
 pub fn shipped_packages() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    source.ancestors().nth(2).unwrap_or(source).join("models")
 }
 
 /// Names of the packages in `dir`, in order.

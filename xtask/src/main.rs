@@ -49,6 +49,15 @@ enum Command {
     /// Print the feature vectors of a recording as CSV
     #[command(disable_help_flag = true)]
     Features(Forwarded),
+    /// Fetch the engine libraries (install), or say which are present and why others are not (list)
+    #[command(disable_help_flag = true)]
+    Engines(Forwarded),
+    /// Write a model in another format and check it, or write the manifest of a foreign model file
+    #[command(disable_help_flag = true)]
+    Convert(Forwarded),
+    /// Run a model file of any engine over the rows of a CSV file
+    #[command(disable_help_flag = true)]
+    Infer(Forwarded),
 }
 
 const EXAMPLES_DEMO: &str = "Example: cargo xtask demo --input take.wav --model a --json";
@@ -95,6 +104,9 @@ fn run() -> Result<()> {
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Train(forwarded) => trainer("train", &forwarded),
         Command::Evaluate(forwarded) => trainer("evaluate", &forwarded),
+        Command::Engines(forwarded) => engine_tools("engines", &forwarded),
+        Command::Convert(forwarded) => engine_tools("convert", &forwarded),
+        Command::Infer(forwarded) => engine_tools("infer", &forwarded),
         Command::Features(forwarded) => cargo::run(
             "tocco-corpus",
             "tocco-corpus",
@@ -102,6 +114,15 @@ fn run() -> Result<()> {
             &forwarded.arguments,
         ),
     }
+}
+
+fn engine_tools(command: &str, forwarded: &Forwarded) -> Result<()> {
+    cargo::run(
+        "tocco-engine-tools",
+        "tocco-engine-tools",
+        &[command],
+        &forwarded.arguments,
+    )
 }
 
 fn trainer(command: &str, forwarded: &Forwarded) -> Result<()> {

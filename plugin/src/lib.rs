@@ -22,6 +22,9 @@ pub mod pipeline;
 pub mod service;
 pub mod shipped;
 
+#[cfg(feature = "editor")]
+pub mod editor;
+
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -100,12 +103,20 @@ impl Plugin for Tocco {
 
     const MIDI_OUTPUT: MidiConfig = MidiConfig::Basic;
 
+    #[cfg(feature = "editor")]
+    type Editor = editor::ToccoEditor;
+    #[cfg(not(feature = "editor"))]
     type Editor = ();
     type SysExMessage = ();
     type BackgroundTask = ();
 
     fn params(&self) -> Arc<dyn Params> {
         Arc::clone(&self.params) as Arc<dyn Params>
+    }
+
+    #[cfg(feature = "editor")]
+    fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
+        editor::create(Arc::clone(&self.shared))
     }
 
     fn activate(

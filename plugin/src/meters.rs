@@ -79,7 +79,7 @@ impl Meters {
                 model: ModelSerial(self.model.load(Relaxed)),
             };
             fence(Acquire);
-            if before % 2 == 0 && self.sequence.load(Relaxed) == before {
+            if before.is_multiple_of(2) && self.sequence.load(Relaxed) == before {
                 return Some(note);
             }
         }

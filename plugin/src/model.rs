@@ -1,5 +1,6 @@
 //! Models ready to run: package, features and engine put together.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -121,6 +122,16 @@ pub struct ModelInfo {
     pub placement: Placement,
     /// What priority its thread got, if it has one.
     pub scheduling: Option<Scheduling>,
+}
+
+impl fmt::Display for ModelInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, engine {}, ", self.title, self.engine)?;
+        match &self.scheduling {
+            None => f.write_str("on the audio thread"),
+            Some(scheduling) => write!(f, "on a thread of its own, {scheduling}"),
+        }
+    }
 }
 
 /// A model that can take its place in the pipeline between two notes.
@@ -255,5 +266,13 @@ impl LoadedModel {
             seat,
         };
         Ok((Box::new(model), info))
+    }
+    /// Notes that its classifier thread has not answered yet. Real-time safe.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        match &self.seat {
+            Seat::Inline(_) => 0,
+            Seat::Thread(remote) => remote.under_way() as u64,
+        }
     }
 }

@@ -234,6 +234,19 @@ impl Pipeline {
     }
 }
 
+impl Drop for Pipeline {
+    /// Counts what was under way: every onset has its place in the book-keeping.
+    fn drop(&mut self) {
+        let Listener {
+            gauges,
+            pending,
+            model,
+            ..
+        } = &self.listener;
+        add(&gauges.counters.abandoned, *pending + model.under_way());
+    }
+}
+
 impl Listener {
     fn begin_block(&mut self, settings: &Settings) {
         self.callback += 1;
@@ -360,11 +373,7 @@ impl Listener {
     }
 
     fn between_notes(&self) -> bool {
-        let under_way = match &self.model.seat {
-            Seat::Inline(_) => 0,
-            Seat::Thread(remote) => remote.under_way(),
-        };
-        self.pending == 0 && under_way == 0
+        self.pending == 0 && self.model.under_way() == 0
     }
 
     /// Swaps in a model that waits, between two notes and if the old one can be sent back.

@@ -324,7 +324,10 @@ impl Worker {
                 }
                 self.drain();
             }
-            Err(error) => self.shared.status().model_error = Some(error.to_string()),
+            Err(error) => {
+                nice_plug::nice_warn!("{error}");
+                self.shared.status().model_error = Some(error.to_string());
+            }
         }
         self.shared.handled.store(key, Release);
     }
@@ -398,6 +401,10 @@ impl Worker {
     }
 
     fn remember(&self, info: ModelInfo, error: Option<String>) {
+        nice_plug::nice_log!("{info}");
+        if let Some(error) = &error {
+            nice_plug::nice_warn!("{error}");
+        }
         let mut status = self.shared.status();
         if status.models.len() == REMEMBERED {
             status.models.pop_front();

@@ -43,12 +43,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shipped_package_is_sound() {
-        for (shipped, features) in [(A, 180), (B, 173), (C, 173)] {
+    fn every_shipped_package_is_sound_and_has_the_papers_size() {
+        for (shipped, features, parameters) in
+            [(A, 180, 2_083_208), (B, 173, 677_958), (C, 173, 63_708)]
+        {
             let package = shipped.package().unwrap();
             assert_eq!(package.manifest.id, shipped.id);
             assert_eq!(package.manifest.input.features.len(), features);
-            assert_eq!(package.manifest.labels.len(), 8);
+            assert_eq!(package.manifest.labels, crate::params::TECHNIQUES);
+            assert_eq!(package.parameter_count().unwrap(), parameters);
         }
     }
 }

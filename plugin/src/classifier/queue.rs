@@ -226,9 +226,6 @@ mod tests {
             {
                 work.answer(answer(request, &features));
             }
-            if id == 40 {
-                assert_eq!(sent.len(), 32 + 0);
-            }
         }
         let mut features = [0.0; 3];
         while let Some(request) = work.take(&mut features) {

@@ -99,3 +99,74 @@ fn classify(classifier: &mut Classifier, features: &[f32]) -> Option<[f32; MAX_C
         .ok()?;
     Some(probabilities)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classification::Note;
+    use crate::classifier::queue::CAPACITY;
+    use crate::shipped;
+    use tocco_engines::EngineId;
+
+    fn note(onset_id: u64) -> Note {
+        Note {
+            onset_id,
+            position: 0,
+            detected: 0,
+            features_ready: 0,
+            peak_db: 0.0,
+            callback: 0,
+            epoch: 0,
+        }
+    }
+
+    #[test]
+    fn every_way_of_waking_answers_every_note_in_order() {
+        let package = shipped::C.package().unwrap();
+        let mut expected = Classifier::new(&package, EngineId::Native).unwrap();
+        for wake in Wake::ALL {
+            let classifier = Classifier::new(&package, EngineId::Native).unwrap();
+            let n_features = classifier.n_features();
+            let config = WorkerConfig {
+                wake: *wake,
+                patience: Duration::from_millis(10),
+            };
+            let (mut remote, _) = start(classifier, config).unwrap();
+            let mut answered = 0;
+            for id in 0..3 * CAPACITY as u64 {
+                remote.arm();
+                let features = vec![id as f32 / 100.0; n_features];
+                remote.submit(note(id), &features).unwrap();
+                let pause = [0, 0, 300, 3_000][id as usize % 4];
+                std::thread::sleep(Duration::from_micros(pause));
+                while remote.under_way() == CAPACITY || (pause > 0 && remote.under_way() > 0) {
+                    let Some(answer) = remote.poll() else {
+                        std::thread::yield_now();
+                        continue;
+                    };
+                    assert_eq!(answer.note, note(answered));
+                    let features = vec![answered as f32 / 100.0; n_features];
+                    // The thread flushes denormals, so the reference must, too.
+                    let expected = denormals::flush(|| classify(&mut expected, &features));
+                    assert_eq!(answer.probabilities, expected);
+                    answered += 1;
+                }
+            }
+            assert_eq!(answered, 3 * CAPACITY as u64, "{wake}");
+        }
+    }
+
+    #[test]
+    fn an_idle_thread_ends_when_its_queues_are_dropped() {
+        for wake in Wake::ALL {
+            let package = shipped::C.package().unwrap();
+            let classifier = Classifier::new(&package, EngineId::Native).unwrap();
+            let config = WorkerConfig {
+                wake: *wake,
+                patience: Duration::ZERO,
+            };
+            let (remote, _) = start(classifier, config).unwrap();
+            drop(remote); // would hang
+        }
+    }
+}

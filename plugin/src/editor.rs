@@ -1,0 +1,267 @@
+//! The window: what was heard last, how sure we are, what is running and how well.
+//!
+//! It reads atomics and the service's status, and sets parameters through the host: nothing it
+//! does reaches the audio thread otherwise.
+
+mod bars;
+mod book_keeping;
+mod controls;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::{Color32, RichText, Ui};
+use nice_plug::context::gui::GuiContext;
+use nice_plug::editor::dpi::LogicalSize;
+use nice_plug_egui::baseview::HandlerError;
+use nice_plug_egui::{
+    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
+    create_egui_editor,
+};
+
+use crate::meters::LastNote;
+use crate::service::{Shared, Status};
+
+/// The window's size, logical pixels.
+const SIZE: LogicalSize<f32> = LogicalSize {
+    width: 720.0,
+    height: 520.0,
+};
+
+/// Time between two looks at the meters.
+const REFRESH: Duration = Duration::from_millis(33);
+
+/// How long a note stays lit.
+const AFTERGLOW: Duration = Duration::from_millis(1500);
+
+const BACKGROUND: Color32 = Color32::from_rgb(0x17, 0x15, 0x13);
+const PANEL: Color32 = Color32::from_rgb(0x22, 0x1f, 0x1c);
+const TRACK: Color32 = Color32::from_rgb(0x2e, 0x2a, 0x26);
+const TEXT: Color32 = Color32::from_rgb(0xec, 0xe4, 0xd8);
+const FAINT: Color32 = Color32::from_rgb(0x9a, 0x90, 0x84);
+const ACCENT: Color32 = Color32::from_rgb(0xe0, 0x9a, 0x4a);
+const WARNING: Color32 = Color32::from_rgb(0xf0, 0x6a, 0x55);
+
+/// The editor as the framework knows it.
+pub type ToccoEditor = EguiEditor<ToccoApp>;
+
+/// The editor of a plugin instance.
+#[must_use]
+pub fn create(shared: Arc<Shared>) -> Option<ToccoEditor> {
+    create_egui_editor(
+        EguiEditorState::from_size(SIZE, 1.0),
+        RepaintNotifier::new(),
+        EguiNiceSettings::new().with_tile("Tocco"),
+        ToccoApp::new(shared),
+    )
+}
+
+/// What the window shows and remembers.
+pub struct ToccoApp {
+    shared: Arc<Shared>,
+    gui: Option<GuiContext>,
+    /// The user's folder while it is typed.
+    folder: String,
+    /// The last note and when it was first drawn.
+    last: Option<(LastNote, Instant)>,
+}
+
+impl ToccoApp {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            folder: shared.params.user_package.folder(),
+            shared,
+            gui: None,
+            last: None,
+        }
+    }
+
+    fn look(&mut self) {
+        if let Some(note) = self.shared.gauges.meters.last_note()
+            && self
+                .last
+                .is_none_or(|(last, _)| last.onset_id != note.onset_id)
+        {
+            self.last = Some((note, Instant::now()));
+        }
+    }
+
+    /// How much of the last note's light is left, 0 to 1.
+    fn glow(&self) -> f32 {
+        self.last.map_or(0.0, |(_, since)| {
+            1.0 - (since.elapsed().as_secs_f32() / AFTERGLOW.as_secs_f32()).min(1.0)
+        })
+    }
+
+    fn draw(&mut self, ui: &mut Ui) {
+        self.look();
+        let status = self.shared.status().clone();
+        let frame = egui::Frame::new().fill(BACKGROUND).inner_margin(16);
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+            ui.spacing_mut().item_spacing = egui::vec2(12.0, 10.0);
+            self.headline(ui, &status);
+            let labels = status.models.back().map(|info| info.labels.as_slice());
+            let note = self.last.map(|(note, _)| note);
+            bars::show(ui, labels.unwrap_or_default(), note, self.glow());
+            ui.columns_const(|[left, right]| {
+                panel(left, |ui| {
+                    if let Some(gui) = self.gui.clone() {
+                        controls::show(ui, &self.shared, &gui, &mut self.folder);
+                    }
+                    running(ui, &status);
+                });
+                panel(right, |ui| {
+                    book_keeping::show(ui, &self.shared.gauges.counters);
+                });
+            });
+        });
+    }
+
+    /// The last technique, large, and how it came about, small.
+    fn headline(&self, ui: &mut Ui, status: &Status) {
+        ui.horizontal(|ui| {
+            let (name, detail) = match &self.last {
+                None => ("Play a note".to_owned(), String::new()),
+                Some((note, _)) => {
+                    let info = status.model(note.model);
+                    let name = info.and_then(|info| info.labels.get(note.class));
+                    let probability = 100.0 * note.probabilities[note.class];
+                    let gated = if note.gated {
+                        "  ·  under the gate"
+                    } else {
+                        ""
+                    };
+                    let detail = format!("{probability:.0} %  ·  {:.0} dB{gated}", note.peak_db);
+                    (name.cloned().unwrap_or_default(), detail)
+                }
+            };
+            let lit = TEXT.lerp_to_gamma(FAINT, 0.7 * (1.0 - self.glow()));
+            ui.label(RichText::new(name).size(30.0).color(lit));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                ui.label(RichText::new("Tocco").size(18.0).color(ACCENT));
+                ui.label(RichText::new(detail).size(15.0).color(FAINT));
+            });
+        });
+    }
+}
+
+impl NiceEguiApp for ToccoApp {
+    fn build(
+        &mut self,
+        context: egui::Context,
+        gui: GuiContext,
+        _frame: &mut Frame,
+    ) -> Result<(), HandlerError> {
+        style(&context);
+        self.gui = Some(gui);
+        self.folder = self.shared.params.user_package.folder();
+        Ok(())
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+        self.draw(ui);
+        ui.ctx().request_repaint_after(REFRESH);
+    }
+
+    fn editor_closed(&mut self) {
+        self.gui = None;
+    }
+}
+
+/// What runs at present, and in words what does not.
+fn running(ui: &mut Ui, status: &Status) {
+    let text = match status.models.back() {
+        None => "Not running: the host has not started the plugin yet.".to_owned(),
+        Some(info) => format!("Running: {info}."),
+    };
+    ui.label(RichText::new(text).size(12.0).color(FAINT));
+    for error in [&status.model_error, &status.other_error]
+        .into_iter()
+        .flatten()
+    {
+        ui.label(RichText::new(error).size(12.0).color(WARNING));
+    }
+}
+
+fn panel(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let frame = egui::Frame::new()
+        .fill(PANEL)
+        .corner_radius(6)
+        .inner_margin(12);
+    frame.show(ui, |ui| {
+        ui.set_min_size(ui.available_size());
+        // The columns justify text, which tears short lines apart.
+        ui.with_layout(egui::Layout::top_down(egui::Align::LEFT), content);
+    });
+}
+
+fn style(context: &egui::Context) {
+    context.set_theme(egui::Theme::Dark);
+    context.all_styles_mut(|style| {
+        let visuals = &mut style.visuals;
+        visuals.override_text_color = Some(TEXT);
+        visuals.panel_fill = BACKGROUND;
+        visuals.window_fill = PANEL;
+        visuals.extreme_bg_color = BACKGROUND;
+        visuals.selection.bg_fill = ACCENT.gamma_multiply(0.5);
+        visuals.slider_trailing_fill = true;
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::ToccoParams;
+    use crate::service::{Activation, Service};
+
+    /// All text in one frame of the window.
+    fn drawn(app: &mut ToccoApp) -> String {
+        fn collect(shape: &egui::Shape, text: &mut String) {
+            match shape {
+                egui::Shape::Text(shape) => {
+                    text.push_str(shape.galley.text());
+                    text.push('\n');
+                }
+                egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| collect(s, text)),
+                _ => {}
+            }
+        }
+        let context = egui::Context::default();
+        style(&context);
+        let input = egui::RawInput {
+            screen_rect: Some(egui::Rect::from_min_size(
+                egui::Pos2::ZERO,
+                egui::vec2(SIZE.width, SIZE.height),
+            )),
+            ..egui::RawInput::default()
+        };
+        let mut output = context.run_ui(input, |ui| app.draw(ui));
+        let mut text = String::new();
+        for clipped in &output.shapes {
+            collect(&clipped.shape, &mut text);
+        }
+        output.textures_delta.clear();
+        text
+    }
+
+    #[test]
+    fn the_window_names_what_runs_and_why_the_rest_does_not() {
+        let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+        let mut app = ToccoApp::new(Arc::clone(&shared));
+        assert!(drawn(&mut app).contains("has not started"));
+
+        let service = Service::start(Arc::clone(&shared)).unwrap();
+        let activation = Activation {
+            host_rate: 48_000.0,
+            max_block: 64,
+            offline: false,
+        };
+        let _pipeline = service.activate(activation, None).unwrap();
+        shared.status().model_error = Some("weights.safetensors: it is broken".to_owned());
+        let text = drawn(&mut app);
+        assert!(text.contains("on the audio thread"), "{text}");
+        assert!(text.contains("it is broken"), "{text}");
+        assert!(text.contains("Palm mute"), "{text}");
+        assert!(text.contains("Play a note"), "{text}");
+    }
+}

@@ -1,0 +1,100 @@
+//! The parameters in the window.
+
+use egui::{ComboBox, RichText, Slider, TextEdit, Ui};
+use nice_plug::context::gui::{GuiContext, ParamSetter};
+use nice_plug::params::enums::{Enum, EnumParam};
+use nice_plug::params::persist::PersistentField;
+use nice_plug::params::{FloatParam, Param};
+
+use super::FAINT;
+use crate::params::ModelChoice;
+use crate::service::Shared;
+
+/// Model, engine and the settings of the ear. `folder` is the user's folder while it is typed.
+pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
+    let setter = gui.param_setter();
+    let params = &shared.params;
+    egui::Grid::new("controls")
+        .num_columns(2)
+        .spacing([12.0, 8.0])
+        .show(ui, |ui| {
+            choice(ui, &setter, &params.model);
+            choice(ui, &setter, &params.engine);
+            if params.model.value() == ModelChoice::User {
+                name(ui, "Folder");
+                let edit = TextEdit::singleline(folder).hint_text("folder with model.toml");
+                let response = ui.add(edit.desired_width(180.0));
+                if response.lost_focus() && *folder != params.user_package.folder() {
+                    params.user_package.set(folder.clone());
+                }
+                ui.end_row();
+            }
+            slider(ui, &setter, &params.sensitivity);
+            slider(ui, &setter, &params.minimum_inter_onset);
+            slider(ui, &setter, &params.gate);
+            name(ui, params.midi.name());
+            let mut on = params.midi.value();
+            if ui.checkbox(&mut on, "notes to the host").changed() {
+                set(&setter, &params.midi, on);
+            }
+            ui.end_row();
+        });
+    if shared.status().model_error.is_some() && ui.button("Try again").clicked() {
+        shared.load_again();
+    }
+}
+
+fn name(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).color(FAINT));
+}
+
+fn choice<T: Enum + PartialEq + 'static>(
+    ui: &mut Ui,
+    setter: &ParamSetter<'_>,
+    param: &EnumParam<T>,
+) {
+    name(ui, param.name());
+    let chosen = param.value().to_index();
+    let variants = T::variants();
+    ComboBox::from_id_salt(param.name())
+        .width(180.0)
+        .selected_text(variants[chosen])
+        .show_ui(ui, |ui| {
+            for (index, variant) in variants.iter().enumerate() {
+                if ui.selectable_label(index == chosen, *variant).clicked() && index != chosen {
+                    set(setter, param, T::from_index(index));
+                }
+            }
+        });
+    ui.end_row();
+}
+
+fn slider(ui: &mut Ui, setter: &ParamSetter<'_>, param: &FloatParam) {
+    name(ui, param.name());
+    let mut value = param.unmodulated_normalized_value();
+    ui.horizontal(|ui| {
+        let response = ui.add(Slider::new(&mut value, 0.0..=1.0).show_value(false));
+        if response.drag_started() {
+            setter.begin_set_parameter(param);
+        }
+        if response.changed() {
+            if response.dragged() {
+                setter.set_parameter_normalized(param, value);
+            } else {
+                // By a click or a key, which begin no drag.
+                set(setter, param, param.preview_plain(value));
+            }
+        }
+        if response.drag_stopped() {
+            setter.end_set_parameter(param);
+        }
+        ui.label(param.to_string());
+    });
+    ui.end_row();
+}
+
+fn set<P: Param>(setter: &ParamSetter<'_>, param: &P, value: P::Plain) {
+    setter.begin_set_parameter(param);
+    setter.set_parameter(param, value);
+    setter.end_set_parameter(param);
+}

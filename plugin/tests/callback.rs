@@ -1,0 +1,249 @@
+//! The plugin's callback, driven as by a host.
+
+mod host;
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use host::{Host, set, tones};
+use nice_plug::prelude::*;
+use tocco::params::{EngineChoice, ModelChoice};
+
+fn listening(model: ModelChoice, rate: f32, max_block: u32, mode: ProcessMode) -> Host {
+    let mut host = Host::new();
+    host.choose(model, EngineChoice::Native);
+    host.activate(rate, max_block, 1, mode);
+    host
+}
+
+#[test]
+fn the_same_playing_gives_the_same_midi_at_every_block_size() {
+    for (model, mode) in [
+        (ModelChoice::C, ProcessMode::Realtime),
+        (ModelChoice::A, ProcessMode::Offline),
+    ] {
+        let samples = tones(48_000.0, 10, 0.15);
+        let mut expected = listening(model, 48_000.0, 64, mode);
+        expected.play(&samples, &[64]);
+        assert_eq!(expected.notes().len(), 10);
+        for blocks in [
+            &[1][..],
+            &[63],
+            &[65],
+            &[512],
+            &[8192],
+            &[3, 64, 1000, 5000],
+        ] {
+            let mut other = listening(model, 48_000.0, 8192, mode);
+            other.play(&samples, blocks);
+            assert_eq!(
+                other.sent(),
+                expected.sent(),
+                "{model:?} in blocks of {blocks:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_rate_and_layout_hears_every_note_at_its_time() {
+    for rate in [44_100.0, 48_000.0, 96_000.0, 192_000.0] {
+        let samples = tones(rate, 8, 0.15);
+        let mut seconds: Vec<Vec<f64>> = Vec::new();
+        for (channels, blocks) in [(1, [64]), (2, [500])] {
+            let mut host = Host::new();
+            host.activate(rate as f32, 8192, channels, ProcessMode::Realtime);
+            host.play(&samples, &blocks);
+            seconds.push(host.notes().iter().map(|n| n.0 as f64 / rate).collect());
+        }
+        assert_eq!(seconds[0], seconds[1]);
+        assert_eq!(seconds[0].len(), 8, "at {rate} Hz");
+        for (note, time) in seconds[0].iter().enumerate() {
+            let onset = 0.075 + 0.15 * note as f64;
+            let latency = time - onset;
+            assert!(
+                (0.005..0.020).contains(&latency),
+                "{latency} s at {rate} Hz"
+            );
+        }
+    }
+}
+
+#[test]
+fn stereo_passes_each_channel_untouched() {
+    let mut host = Host::new();
+    host.activate(48_000.0, 8192, 2, ProcessMode::Realtime);
+    let mut left = tones(48_000.0, 1, 0.05);
+    let mut right: Vec<f32> = left.iter().map(|s| -0.3 * s).collect();
+    left[100] = f32::NAN;
+    right[200] = f32::NEG_INFINITY;
+    let before = (left.clone(), right.clone());
+    host.stereo(&mut left, &mut right);
+    let bits = |samples: &[f32]| samples.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&left), bits(&before.0));
+    assert_eq!(bits(&right), bits(&before.1));
+}
+
+#[test]
+fn a_note_is_an_on_eight_pressures_and_an_off() {
+    let mut host = listening(ModelChoice::C, 48_000.0, 64, ProcessMode::Realtime);
+    host.play(&tones(48_000.0, 1, 0.3), &[64]);
+    let sent = host.sent();
+    let (
+        begin,
+        NoteEvent::NoteOn {
+            voice_id,
+            key,
+            velocity,
+            ..
+        },
+    ) = sent[0]
+    else {
+        panic!("{:?}", sent[0])
+    };
+    assert!((0.1..1.0).contains(&velocity));
+    let mut sum = 0.0;
+    for (class, (position, event)) in sent[1..9].iter().enumerate() {
+        let NoteEvent::PolyPressure {
+            voice_id: id,
+            key,
+            pressure,
+            ..
+        } = event
+        else {
+            panic!("{event:?}")
+        };
+        assert_eq!((*position, *id), (begin, voice_id));
+        assert_eq!(key.number(), Some(36 + class as u8));
+        sum += pressure;
+    }
+    assert!((sum - 1.0).abs() < 1e-5);
+    let (
+        end,
+        NoteEvent::NoteOff {
+            voice_id: id,
+            key: off,
+            ..
+        },
+    ) = sent[9]
+    else {
+        panic!("{:?}", sent[9])
+    };
+    assert_eq!((end - begin, id, off), (4_800, voice_id, key));
+    assert_eq!(sent.len(), 10);
+}
+
+#[test]
+fn the_settings_act() {
+    let samples = tones(48_000.0, 6, 0.15);
+    let notes = |prepare: &dyn Fn(&mut Host)| {
+        let mut host = listening(ModelChoice::C, 48_000.0, 512, ProcessMode::Realtime);
+        prepare(&mut host);
+        host.play(&samples, &[512]);
+        host.notes()
+    };
+    let all = notes(&|_| {});
+    assert_eq!(all.len(), 6);
+    assert_eq!(
+        notes(&|host| set(&host.plugin.shared().params.midi, false)),
+        []
+    );
+    assert_eq!(
+        notes(&|host| set(&host.plugin.shared().params.gate, 1.0)),
+        []
+    );
+    let slow = notes(&|host| set(&host.plugin.shared().params.minimum_inter_onset, 200.0));
+    assert_eq!(slow.len(), 3);
+    let deaf = notes(&|host| set(&host.plugin.shared().params.sensitivity, 0.0));
+    assert!(deaf.len() < 6);
+    let moved = notes(&|host| {
+        for note in &host.plugin.shared().params.notes {
+            set(&note.note, note.note.value() + 24);
+        }
+    });
+    let up: Vec<_> = all.iter().map(|(at, key)| (*at, key + 24)).collect();
+    assert_eq!(moved, up);
+}
+
+#[test]
+fn a_host_that_takes_no_events_is_counted_and_no_note_hangs() {
+    let mut host = listening(ModelChoice::C, 48_000.0, 64, ProcessMode::Realtime);
+    let samples = tones(48_000.0, 3, 0.3);
+    let third = samples.len() / 3;
+    host.play(&samples[..third + 4_000], &[64]);
+    let begun = host.notes().len();
+    assert!(begun > 0);
+    host.refuse_events(true);
+    host.play(&samples[third + 4_000..2 * third], &[64]);
+    host.refuse_events(false);
+    host.play(&samples[2 * third..], &[64]);
+    let ends = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
+    let ended = host.sent().iter().filter(|(_, event)| ends(event)).count();
+    assert_eq!(ended, host.notes().len());
+    let counters = &host.plugin.shared().gauges.counters;
+    let results = counters.results.load(Relaxed) as usize;
+    assert_eq!(results, 3);
+    assert_eq!(
+        counters.midi_refused.load(Relaxed) as usize,
+        results - host.notes().len()
+    );
+}
+
+#[test]
+fn storms_leave_no_trace() {
+    let samples = tones(48_000.0, 5, 0.15);
+    let mut calm = listening(ModelChoice::C, 48_000.0, 512, ProcessMode::Offline);
+    calm.play(&samples, &[512]);
+    let expected: Vec<u8> = calm.notes().iter().map(|note| note.1).collect();
+    assert_eq!(expected.len(), 5);
+
+    // Multiplying by the golden ratio scatters the bits.
+    let scattered = |i: usize| {
+        let i = (i as u32).wrapping_mul(0x9e37_79b9);
+        (i ^ i >> 15).wrapping_mul(0x85eb_ca6b)
+    };
+    let storms: [&dyn Fn(usize) -> f32; 8] = [
+        &|_| f32::NAN,
+        &|_| f32::INFINITY,
+        &|i| if i % 2 == 0 { f32::MAX } else { f32::MIN },
+        &|_| 0.0,
+        &|_| 1.0,
+        &|_| f32::from_bits(1),
+        &|i| (scattered(i) >> 8) as f32 / (1 << 23) as f32 - 1.0,
+        &|i| f32::from_bits(scattered(i)),
+    ];
+    for storm in storms {
+        let mut host = listening(ModelChoice::C, 48_000.0, 512, ProcessMode::Offline);
+        let sound: Vec<f32> = (0..48_000).map(storm).collect();
+        host.play(&sound, &[512]);
+        // Time for the storm to leave aubio's and our history.
+        host.play(&[0.0; 9_600], &[512]);
+        let before = host.notes().len();
+        host.play(&samples, &[512]);
+        let heard: Vec<u8> = host.notes()[before..].iter().map(|note| note.1).collect();
+        assert_eq!(heard, expected);
+        let counters = &host.plugin.shared().gauges.counters;
+        assert_eq!(
+            counters.onsets.load(Relaxed),
+            counters.results.load(Relaxed),
+            "nothing is stuck"
+        );
+    }
+}
+
+#[test]
+fn a_missing_engine_is_said_and_the_model_goes_on() {
+    let mut host = Host::new();
+    host.choose(ModelChoice::User, EngineChoice::Native);
+    host.activate(48_000.0, 512, 1, ProcessMode::Offline);
+    let error = host.plugin.shared().status().model_error.clone();
+    assert!(error.is_some_and(|error| error.contains("no folder is set")));
+    host.play(&tones(48_000.0, 2, 0.15), &[512]);
+    assert_eq!(host.notes().len(), 2);
+    // Offline a new choice counts from the next block on.
+    host.choose(ModelChoice::B, EngineChoice::Native);
+    host.play(&tones(48_000.0, 2, 0.15), &[512]);
+    assert_eq!(host.notes().len(), 4);
+    let status = host.plugin.shared().status();
+    assert_eq!(status.model_error, None);
+    assert_eq!(status.models.back().map(|info| info.id.as_str()), Some("b"));
+}

@@ -1,0 +1,78 @@
+//! The callback neither allocates nor frees, whatever happens around it.
+
+mod host;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::time::Duration;
+
+use host::{Host, heap_call, heap_calls, tones};
+use nice_plug::prelude::*;
+use tocco::params::{EngineChoice, ModelChoice};
+
+struct Counting;
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        heap_call();
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        heap_call();
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn callbacks_make_no_heap_call_from_the_first_one_on() {
+    for (rate, block) in [(48_000.0, 64), (44_100.0, 512), (96_000.0, 37)] {
+        let samples = tones(f64::from(rate), 12, 0.08);
+        for model in [ModelChoice::C, ModelChoice::B, ModelChoice::A] {
+            for mode in [ProcessMode::Realtime, ProcessMode::Offline] {
+                let mut host = Host::new();
+                host.choose(model, EngineChoice::Native);
+                host.activate(rate, 512, 2, mode);
+                host.play(&samples, &[block]);
+                host.plugin.reset();
+                host.play(&samples, &[block]);
+                assert_eq!(heap_calls(), 0, "{model:?}, {mode:?}, {rate} Hz");
+            }
+        }
+    }
+}
+
+#[test]
+fn swaps_and_readers_make_no_heap_call_in_callbacks() {
+    let mut host = Host::new();
+    host.activate(48_000.0, 64, 1, ProcessMode::Realtime);
+    let samples = tones(48_000.0, 3, 0.08);
+    for model in [
+        ModelChoice::A,
+        ModelChoice::User,
+        ModelChoice::B,
+        ModelChoice::C,
+    ] {
+        host.choose(model, EngineChoice::Native);
+        while !host.plugin.shared().is_settled() {
+            host.play(&samples, &[64]);
+            let _ = host.plugin.shared().gauges.meters.last_note();
+            drop(host.plugin.shared().status().clone());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        host.play(&samples, &[64]);
+    }
+    assert_eq!(heap_calls(), 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    // A planted allocation, through the same path.
+    let before = heap_calls();
+    host::counted(|| drop(std::hint::black_box(vec![0u8; 100])));
+    assert_eq!(heap_calls() - before, 2);
+}

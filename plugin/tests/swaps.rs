@@ -1,0 +1,172 @@
+//! Models and engines swapped at random while notes stream.
+
+mod host;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use host::{set, tones};
+use nice_plug::prelude::Enum;
+use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
+use tocco::params::{ModelChoice, ToccoParams};
+use tocco::pipeline::{Pipeline, Settings};
+use tocco::service::{Activation, Service, Shared};
+
+/// Bytes in use.
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+
+struct Weighing;
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Weighing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size() as isize, Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size() as isize, Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Weighing = Weighing;
+
+const MODELS: [ModelChoice; 3] = [ModelChoice::A, ModelChoice::B, ModelChoice::C];
+
+fn activation(offline: bool) -> Activation {
+    Activation {
+        host_rate: 48_000.0,
+        max_block: 64,
+        offline,
+    }
+}
+
+/// What a model says of each note of the loop, by the note's position in it.
+fn reference(model: ModelChoice, samples: &[f32]) -> Vec<(u64, [f32; MAX_CLASSES])> {
+    let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+    set(&shared.params.model, model);
+    let service = Service::start(shared).unwrap();
+    let mut pipeline = service.activate(activation(true), None).unwrap();
+    let mut notes = Vec::new();
+    // The second time round is what every later one is like.
+    for round in 0..2 {
+        for block in samples.chunks(64) {
+            pipeline.process(&[block], &Settings::default(), |result, _| {
+                if round == 1 {
+                    let position = result.note.position - samples.len() as u64;
+                    notes.push((position, result.probabilities));
+                }
+            });
+        }
+    }
+    notes
+}
+
+#[test]
+fn a_thousand_swaps_lose_no_note_and_confuse_none() {
+    // Whole hops, so that every round of the loop is the same.
+    let mut samples = tones(48_000.0, 5, 0.15);
+    samples.truncate(samples.len() / 64 * 64);
+    let references: HashMap<&str, _> = ["a", "b", "c"]
+        .into_iter()
+        .zip(MODELS.map(|model| reference(model, &samples)))
+        .collect();
+    let per_round = references["a"].len();
+    assert!(per_round >= 5, "{per_round} notes");
+
+    let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+    let service = Service::start(Arc::clone(&shared)).unwrap();
+    let mut pipeline = service.activate(activation(false), None).unwrap();
+    let counters = &shared.gauges.counters;
+    let mut results: Vec<Classification> = Vec::with_capacity(1 << 16);
+    let mut names = HashMap::new();
+    let mut random = 1u32;
+    let (mut live, mut rounds) = (0, 0);
+    let play = |pipeline: &mut Pipeline, results: &mut Vec<Classification>, blocks: &[f32]| {
+        for block in blocks.chunks(64) {
+            pipeline.process(&[block], &Settings::default(), |result, _| {
+                results.push(*result);
+            });
+        }
+    };
+    while counters.swaps.load(Relaxed) < 1_000 {
+        for quarter in samples.chunks(samples.len() / 64 / 4 * 64 + 64) {
+            if shared.is_settled() {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let index =
+                    (shared.params.model.value().to_index() + 1 + (random >> 30) as usize % 2) % 3;
+                set(&shared.params.model, MODELS[index]);
+            }
+            play(&mut pipeline, &mut results, quarter);
+            // This streams a hundred times faster than life: the classifier thread may catch up.
+            std::thread::sleep(Duration::from_millis(1));
+            learn_names(&shared, &mut names);
+        }
+        rounds += 1;
+        if live == 0 && counters.swaps.load(Relaxed) > 20 {
+            live = settle_on_c(&shared, &mut pipeline, &play, &mut results, &samples);
+            learn_names(&shared, &mut names);
+        }
+    }
+    let live_after = settle_on_c(&shared, &mut pipeline, &play, &mut results, &samples);
+    learn_names(&shared, &mut names);
+    println!("{rounds} rounds; {live} bytes in use after 20 swaps, {live_after} after 1,000");
+    assert!(
+        (live_after - live).abs() < 100_000,
+        "{live} bytes became {live_after}"
+    );
+
+    let onsets = counters.onsets.load(Relaxed);
+    assert_eq!(counters.lost(), 0);
+    assert_eq!(onsets, results.len() as u64);
+    let ids: Vec<u64> = results.iter().map(|result| result.note.onset_id).collect();
+    assert!(
+        ids.iter().copied().eq(0..onsets),
+        "each note once, in order"
+    );
+    let mut by_model = HashMap::new();
+    for result in &results {
+        let position = result.note.position % samples.len() as u64;
+        let model = &names[&result.model];
+        *by_model.entry(model).or_insert(0) += 1;
+        let known = references[model.as_str()]
+            .iter()
+            .find(|note| note.0 == position);
+        // The very first notes have silence before them, not the end of the loop.
+        if let Some((_, probabilities)) = known
+            && result.note.position > samples.len() as u64
+        {
+            assert_eq!(&result.probabilities, probabilities, "{result:?}");
+        }
+    }
+    println!("results by model: {by_model:?}");
+    assert_eq!(by_model.len(), 3);
+}
+
+fn learn_names(shared: &Shared, names: &mut HashMap<ModelSerial, String>) {
+    for info in &shared.status().models {
+        names.entry(info.serial).or_insert_with(|| info.id.clone());
+    }
+}
+
+/// Bytes in use with model C alone.
+fn settle_on_c(
+    shared: &Shared,
+    pipeline: &mut Pipeline,
+    play: &impl Fn(&mut Pipeline, &mut Vec<Classification>, &[f32]),
+    results: &mut Vec<Classification>,
+    samples: &[f32],
+) -> isize {
+    set(&shared.params.model, ModelChoice::C);
+    for _ in 0..20 {
+        play(pipeline, results, samples);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    LIVE.load(Relaxed)
+}

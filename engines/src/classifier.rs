@@ -1,6 +1,7 @@
 //! A model package brought to life by an engine.
 
 use crate::native::NativeEngine;
+use crate::native_fixed::NativeFixedEngine;
 use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler, foreign};
 
 /// Inferences that settle an engine's lazy allocations and warm the caches.
@@ -23,13 +24,10 @@ impl Classifier {
         let engine: Box<dyn Engine> = match id {
             EngineId::Native => Box::new(NativeEngine::new(&package.network()?)),
             EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => foreign::load(package, id)?,
-            EngineId::NativeFixed => {
-                return Err(LoadError::Engine {
-                    engine: id,
-                    reason: "it is not part of this build".to_owned(),
-                    remedy: "choose native".to_owned(),
-                });
-            }
+            EngineId::NativeFixed => Box::new(NativeFixedEngine::new(
+                &package.network()?,
+                &package.source,
+            )?),
         };
         Self::with_engine(package, engine)
     }

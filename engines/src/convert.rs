@@ -114,19 +114,31 @@ pub struct UnknownFormat {
     known: &'static str,
 }
 
+/// A network that is not written in the formats of the foreign engines: they get what they are
+/// compared on, which are dense layers with batch normalisation and the paper's activations.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "after folding, layer {step} is neither dense nor relu, tanh, sigmoid or softmax; only such networks are written in other formats"
+)]
+pub struct Unconvertible {
+    step: usize,
+}
+
 /// The bytes of a file of `format` with `network`, the same for the same network.
 ///
 /// Batch normalisation is folded into the dense layers, in double precision: no engine has to
 /// compute it.
-#[must_use]
-pub fn convert(network: &Network, format: Format) -> Vec<u8> {
-    let folded = FoldedNetwork::new(network);
-    match format {
+///
+/// # Errors
+/// When the network has other layers than dense ones, batch normalisation and activations.
+pub fn convert(network: &Network, format: Format) -> Result<Vec<u8>, Unconvertible> {
+    let folded = FoldedNetwork::new(network)?;
+    Ok(match format {
         Format::Onnx => onnx::write(&folded),
         Format::TfLite => tflite::write(&folded),
         Format::TorchScript => torchscript::write(&folded),
         Format::RtNeural => rtneural::write(&folded),
-    }
+    })
 }
 
 /// Name of the input in the formats that name it.

@@ -33,7 +33,11 @@ pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engin
         .into_iter()
         .find(|format| format.engine() == id)
         .unwrap_or(Format::RtNeural);
-    let model = convert(&package.network()?, format);
+    let model = convert(&package.network()?, format).map_err(|error| LoadError::Engine {
+        engine: id,
+        reason: error.to_string(),
+        remedy: "choose native".to_owned(),
+    })?;
     let file = format!("{} as {format}", package.source);
     load_bytes(id, &model, &file, n_features)
 }

@@ -15,9 +15,11 @@ pub mod discovery;
 pub mod foreign;
 pub mod inspect;
 pub mod native;
+pub mod native_fixed;
 pub mod network;
 pub mod package;
 pub mod reference;
+pub mod rtneural;
 
 mod classifier;
 mod engine;

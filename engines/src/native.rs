@@ -1,56 +1,176 @@
 //! Our own engine, its networks loaded at run time.
 
-mod activation;
+pub(crate) mod activation;
+mod conv1d;
+mod conv2d;
 mod dense;
 pub(crate) mod fold;
+mod history;
+mod max_pool;
+mod recurrent;
 
-use crate::network::{Activation, Network};
-use crate::{Engine, EngineId, InferError};
+use std::path::Path;
+
+use crate::network::{Activation, Layer, Network};
+use crate::{Engine, EngineId, InferError, LoadError, rtneural};
+use conv1d::Conv1dKernel;
+use conv2d::{CausalConv2dKernel, Conv2dKernel};
 use dense::DenseKernel;
 use fold::{Step, fold};
+use max_pool::{MaxPool2dKernel, MaxPoolKernel};
+use recurrent::{GruKernel, LstmKernel};
 
 /// What is done to the values that pass, in order.
 enum Operation {
-    Dense(DenseKernel),
-    ScaleShift { scale: Vec<f32>, shift: Vec<f32> },
+    /// `scale x + shift`, repeated over the vector.
+    ScaleShift(Vec<(f32, f32)>),
     Activation(Activation),
+    Prelu(Vec<f32>),
+    Dense(DenseKernel),
+    Conv1d(Conv1dKernel),
+    CausalConv2d(CausalConv2dKernel),
+    Gru(GruKernel),
+    Lstm(LstmKernel),
+    MaxPool(MaxPoolKernel),
+    /// Goes on with so many of the inputs.
+    Split(usize),
+    /// Appends the inputs from this one on.
+    ConcatSide(usize),
+    Conv2d(Conv2dKernel),
+    MaxPool2d(MaxPool2dKernel),
 }
 
 /// The engine `native`.
 ///
-/// Batch normalisation is folded into a neighbouring dense layer when the network is loaded.
+/// Batch normalisation is folded into a neighbouring layer when the network is loaded.
 /// [`Engine::infer`] neither allocates nor fails on slices of the right lengths: real-time safe.
+/// Inputs that are not finite count as 0, so that they cannot stay in a layer's memory.
 pub struct NativeEngine {
     n_features: usize,
-    n_classes: usize,
     operations: Vec<Operation>,
     /// Values before and after an operation, each as long as the widest layer.
     front: Vec<f32>,
     back: Vec<f32>,
+    /// The last new output `[n_classes]`.
+    output: Vec<f32>,
 }
 
 impl NativeEngine {
     /// Packs `network` for this engine.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        let mut widest = network.n_inputs();
-        let operations = fold(network)
+        let operations: Vec<Operation> = fold(network)
             .into_iter()
-            .map(|step| match step {
-                Step::Dense(dense) => {
-                    widest = widest.max(dense.outputs);
-                    Operation::Dense(DenseKernel::new(&dense))
-                }
-                Step::ScaleShift { scale, shift } => Operation::ScaleShift { scale, shift },
-                Step::Activation(activation) => Operation::Activation(activation),
-            })
+            .map(|step| Operation::new(step, network))
             .collect();
+        let mut widest = network.n_inputs();
+        let mut width = network.n_inputs();
+        for operation in &operations {
+            width = operation.output_width(width, network.n_inputs());
+            widest = widest.max(width);
+        }
         Self {
             n_features: network.n_inputs(),
-            n_classes: network.n_outputs(),
             operations,
             front: vec![0.0; widest],
             back: vec![0.0; widest],
+            output: vec![0.0; network.n_outputs()],
+        }
+    }
+
+    /// Loads a model file of RTNeural, see [`rtneural`].
+    ///
+    /// # Errors
+    /// When the file cannot be read or is malformed.
+    pub fn from_rtneural(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Ok(Self::new(&rtneural::load(path)?))
+    }
+}
+
+impl Operation {
+    fn new(step: Step, network: &Network) -> Self {
+        let layer = match step {
+            Step::ScaleShift(affine) => {
+                let narrow = |(scale, shift): (f64, f64)| (scale as f32, shift as f32);
+                return Self::ScaleShift(affine.into_iter().map(narrow).collect());
+            }
+            Step::Layer(layer) => layer,
+        };
+        match layer {
+            Layer::Dense(dense) => {
+                Self::Dense(DenseKernel::new(dense.inputs, dense.weight, dense.bias))
+            }
+            Layer::BatchNorm(norm) => {
+                let narrow = |i| {
+                    let (scale, shift) = norm.scale_and_shift(i);
+                    (scale as f32, shift as f32)
+                };
+                Self::ScaleShift((0..norm.size()).map(narrow).collect())
+            }
+            Layer::Activation(activation) => Self::Activation(activation),
+            Layer::Prelu(alpha) => Self::Prelu(alpha),
+            Layer::Conv1d(conv) => Self::Conv1d(Conv1dKernel::new(&conv)),
+            Layer::CausalConv2d(conv) => Self::CausalConv2d(CausalConv2dKernel::new(&conv)),
+            Layer::Gru(gru) => Self::Gru(GruKernel::new(&gru)),
+            Layer::Lstm(lstm) => Self::Lstm(LstmKernel::new(&lstm)),
+            Layer::MaxPool(pool) => Self::MaxPool(MaxPoolKernel::new(&pool)),
+            Layer::Split(_) => Self::Split(network.split()),
+            Layer::ConcatSide => Self::ConcatSide(network.split()),
+            Layer::Conv2d(conv) => Self::Conv2d(Conv2dKernel::new(&conv)),
+            Layer::MaxPool2d(pool) => Self::MaxPool2d(MaxPool2dKernel::new(&pool)),
+        }
+    }
+
+    /// Length of the output for an input of `width`, in a network of `n_inputs` inputs.
+    fn output_width(&self, width: usize, n_inputs: usize) -> usize {
+        match self {
+            Self::ScaleShift(_) | Self::Activation(_) | Self::Prelu(_) => width,
+            Self::Dense(dense) => dense.outputs(),
+            Self::Conv1d(conv) => conv.outputs(),
+            Self::CausalConv2d(conv) => conv.outputs(),
+            Self::Gru(gru) => gru.outputs(),
+            Self::Lstm(lstm) => lstm.outputs(),
+            Self::MaxPool(pool) => pool.outputs(),
+            Self::Split(n) => *n,
+            Self::ConcatSide(first) => width + n_inputs - first,
+            Self::Conv2d(conv) => conv.outputs(),
+            Self::MaxPool2d(pool) => pool.outputs(),
+        }
+    }
+
+    fn weight_bytes(&self) -> usize {
+        match self {
+            Self::ScaleShift(affine) => size_of_val(&affine[..]),
+            Self::Prelu(alpha) => size_of_val(&alpha[..]),
+            Self::Dense(dense) => dense.weight_bytes(),
+            Self::Conv1d(conv) => conv.weight_bytes(),
+            Self::CausalConv2d(conv) => conv.weight_bytes(),
+            Self::Gru(gru) => gru.weight_bytes(),
+            Self::Lstm(lstm) => lstm.weight_bytes(),
+            Self::Conv2d(conv) => conv.weight_bytes(),
+            Self::Activation(_)
+            | Self::MaxPool(_)
+            | Self::Split(_)
+            | Self::ConcatSide(_)
+            | Self::MaxPool2d(_) => 0,
+        }
+    }
+
+    fn reset(&mut self) {
+        match self {
+            Self::Conv1d(conv) => conv.reset(),
+            Self::CausalConv2d(conv) => conv.reset(),
+            Self::Gru(gru) => gru.reset(),
+            Self::Lstm(lstm) => lstm.reset(),
+            Self::MaxPool(pool) => pool.reset(),
+            Self::ScaleShift(_)
+            | Self::Activation(_)
+            | Self::Prelu(_)
+            | Self::Dense(_)
+            | Self::Split(_)
+            | Self::ConcatSide(_)
+            | Self::Conv2d(_)
+            | Self::MaxPool2d(_) => {}
         }
     }
 }
@@ -65,46 +185,97 @@ impl Engine for NativeEngine {
     }
 
     fn n_classes(&self) -> usize {
-        self.n_classes
+        self.output.len()
     }
 
     fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
-        InferError::check_lengths(self.n_features, features, self.n_classes, probabilities)?;
+        InferError::check_lengths(self.n_features, features, self.output.len(), probabilities)?;
         let mut front = self.front.as_mut_slice();
         let mut back = self.back.as_mut_slice();
+        for (value, feature) in front.iter_mut().zip(features) {
+            *value = if feature.is_finite() { *feature } else { 0.0 };
+        }
         let mut width = features.len();
-        front[..width].copy_from_slice(features);
-        for operation in &self.operations {
-            match operation {
-                Operation::Dense(dense) => {
-                    dense.apply(&front[..width], &mut back[..dense.outputs()]);
-                    width = dense.outputs();
-                    std::mem::swap(&mut front, &mut back);
-                }
-                Operation::ScaleShift { scale, shift } => {
-                    for ((x, scale), shift) in front[..width].iter_mut().zip(scale).zip(shift) {
+        let mut renewed = true;
+        for operation in &mut self.operations {
+            let next = operation.output_width(width, features.len());
+            let (x, y) = (&mut front[..next.max(width)], &mut back[..next]);
+            let in_place = match operation {
+                Operation::ScaleShift(affine) => {
+                    for (x, (scale, shift)) in x.iter_mut().zip(affine.iter().cycle()) {
                         *x = *x * scale + shift;
                     }
+                    true
                 }
                 Operation::Activation(activation) => {
-                    activation::apply(*activation, &mut front[..width]);
+                    activation::apply(*activation, x);
+                    true
                 }
+                Operation::Prelu(alpha) => {
+                    activation::prelu(alpha, x);
+                    true
+                }
+                Operation::Split(_) => true,
+                Operation::ConcatSide(first) => {
+                    for (value, feature) in x[width..].iter_mut().zip(&features[*first..]) {
+                        *value = if feature.is_finite() { *feature } else { 0.0 };
+                    }
+                    true
+                }
+                Operation::Dense(dense) => {
+                    dense.apply(&x[..width], y);
+                    false
+                }
+                Operation::Conv1d(conv) => {
+                    renewed = conv.step(&x[..width], y);
+                    false
+                }
+                Operation::CausalConv2d(conv) => {
+                    conv.step(&x[..width], y);
+                    false
+                }
+                Operation::Gru(gru) => {
+                    gru.step(&x[..width], y);
+                    false
+                }
+                Operation::Lstm(lstm) => {
+                    lstm.step(&x[..width], y);
+                    false
+                }
+                Operation::MaxPool(pool) => {
+                    renewed = pool.step(&x[..width], y);
+                    false
+                }
+                Operation::Conv2d(conv) => {
+                    conv.apply(&x[..width], y);
+                    false
+                }
+                Operation::MaxPool2d(pool) => {
+                    pool.apply(&x[..width], y);
+                    false
+                }
+            };
+            if !renewed {
+                break;
             }
+            if !in_place {
+                std::mem::swap(&mut front, &mut back);
+            }
+            width = next;
         }
-        probabilities.copy_from_slice(&front[..width]);
+        if renewed {
+            self.output.copy_from_slice(&front[..width]);
+        }
+        probabilities.copy_from_slice(&self.output);
         Ok(())
     }
 
+    fn reset(&mut self) {
+        self.operations.iter_mut().for_each(Operation::reset);
+        self.output.fill(0.0);
+    }
+
     fn weight_bytes(&self) -> usize {
-        self.operations
-            .iter()
-            .map(|operation| match operation {
-                Operation::Dense(dense) => dense.weight_bytes(),
-                Operation::ScaleShift { scale, shift } => {
-                    size_of_val(&scale[..]) + size_of_val(&shift[..])
-                }
-                Operation::Activation(_) => 0,
-            })
-            .sum()
+        self.operations.iter().map(Operation::weight_bytes).sum()
     }
 }

@@ -2,6 +2,37 @@
 //!
 //! Everything that builds a [`Network`] checks that the layers fit each other and that their
 //! parameters have the sizes they claim, so that engines and exporters need not.
+//!
+//! # Steps
+//! A network is evaluated in steps: one input vector `[n_inputs]`, one output vector
+//! `[n_outputs]`. For a classifier a step is a note, and the steps have nothing to do with each
+//! other. Recurrent layers and causal convolutions see the steps as time and remember earlier
+//! ones; before the first step, and after a reset, everything remembered is zero.
+//!
+//! Layers that move by more than one step of time at once (a stride in time, pooling over time)
+//! give a new output only at some steps. At the others all layers behind them rest, and the
+//! network's output stays what it was (zero before the first). So every new output is that of the
+//! framework which evaluates the whole signal at once.
+//!
+//! # Frames
+//! Two-dimensional layers see the vector of a step as a frame `[features, channels]`, the channel
+//! index running fastest, which is Keras' order.
+
+mod activation;
+mod builder;
+mod conv1d;
+mod conv2d;
+mod linear;
+mod max_pool;
+mod recurrent;
+
+pub use activation::Activation;
+pub(crate) use builder::{Builder, Misfit};
+pub use conv1d::Conv1d;
+pub use conv2d::{CausalConv2d, Conv2d, Padding};
+pub use linear::{BatchNorm, Dense};
+pub use max_pool::{MaxPool, MaxPool2d};
+pub use recurrent::{Gru, Lstm};
 
 /// Layers with their parameters as trained: nothing folded, nothing packed.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,71 +49,56 @@ pub enum Layer {
     Dense(Dense),
     /// Batch normalisation in its inference form.
     BatchNorm(BatchNorm),
-    /// A function without parameters.
+    /// A function of each element, or of the whole vector for softmax.
     Activation(Activation),
+    /// `y = x` above zero, `alpha x` below; `alpha` `[size]`, repeated if `x` is longer.
+    Prelu(Vec<f32>),
+    /// Causal convolution over time.
+    Conv1d(Conv1d),
+    /// Convolution of frames, causal over time.
+    CausalConv2d(CausalConv2d),
+    /// Gated recurrent unit.
+    Gru(Gru),
+    /// Long short-term memory.
+    Lstm(Lstm),
+    /// Largest value over time and features.
+    MaxPool(MaxPool),
+    /// Goes on with the first values of the network's input as a patch `[frames, bands, channels]`
+    /// and leaves the rest for [`Layer::ConcatSide`]. Only as the first layer.
+    Split([usize; 3]),
+    /// Appends the values that [`Layer::Split`] left.
+    ConcatSide,
+    /// Convolution of one patch, without memory.
+    Conv2d(Conv2d),
+    /// Largest value over a patch's frames and bands, without memory.
+    MaxPool2d(MaxPool2d),
 }
 
-/// `y = W x + b`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dense {
-    /// Length of `x`.
-    pub inputs: usize,
-    /// Length of `y`.
-    pub outputs: usize,
-    /// `W` `[outputs, inputs]`, row-major.
-    pub weight: Vec<f32>,
-    /// `b` `[outputs]`.
-    pub bias: Vec<f32>,
-}
-
-/// `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BatchNorm {
-    /// `[size]`
-    pub gamma: Vec<f32>,
-    /// `[size]`
-    pub beta: Vec<f32>,
-    /// `[size]`
-    pub mean: Vec<f32>,
-    /// `[size]`, not negative
-    pub variance: Vec<f32>,
-    /// Guard against a variance of zero, positive.
-    pub epsilon: f64,
-}
-
-impl BatchNorm {
-    /// Length of `x` and `y`.
+impl Layer {
+    /// Number of parameters, see [`Network::parameter_count`].
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.gamma.len()
+    pub fn parameter_count(&self) -> usize {
+        match self {
+            Self::Dense(dense) => dense.weight.len() + dense.bias.len(),
+            Self::BatchNorm(norm) => 4 * norm.size(),
+            Self::Prelu(alpha) => alpha.len(),
+            Self::Conv1d(conv) => conv.weight.len() + conv.bias.len(),
+            Self::CausalConv2d(conv) => conv.weight.len() + conv.bias.len(),
+            Self::Conv2d(conv) => conv.weight.len() + conv.bias.len(),
+            Self::Gru(gru) => {
+                gru.kernel.len()
+                    + gru.recurrent.len()
+                    + gru.input_bias.len()
+                    + gru.recurrent_bias.len()
+            }
+            Self::Lstm(lstm) => lstm.kernel.len() + lstm.recurrent.len() + lstm.bias.len(),
+            Self::Activation(_)
+            | Self::MaxPool(_)
+            | Self::MaxPool2d(_)
+            | Self::Split(_)
+            | Self::ConcatSide => 0,
+        }
     }
-
-    /// The same as `y_i = scale_i x_i + shift_i`: (scale, shift) of element `i`, in double
-    /// precision.
-    #[must_use]
-    pub fn scale_and_shift(&self, i: usize) -> (f64, f64) {
-        let scale = f64::from(self.gamma[i]) / (f64::from(self.variance[i]) + self.epsilon).sqrt();
-        (
-            scale,
-            f64::from(self.beta[i]) - f64::from(self.mean[i]) * scale,
-        )
-    }
-}
-
-/// A function without parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    /// `max(x, 0)`.
-    Relu,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-    /// `exp(x_i / T) / sum_j exp(x_j / T)`.
-    Softmax {
-        /// `T`, positive.
-        temperature: f32,
-    },
 }
 
 impl Network {
@@ -104,17 +120,19 @@ impl Network {
         &self.layers
     }
 
+    /// How much of the input [`Layer::Split`] sends through the layers: all of it without one.
+    #[must_use]
+    pub fn split(&self) -> usize {
+        match self.layers.first() {
+            Some(Layer::Split(patch)) => patch.iter().product(),
+            _ => self.n_inputs,
+        }
+    }
+
     /// Number of parameters as Keras counts them: the two statistics of batch normalisation,
     /// which training does not touch by gradient, are parameters as well.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|layer| match layer {
-                Layer::Dense(dense) => dense.weight.len() + dense.bias.len(),
-                Layer::BatchNorm(norm) => 4 * norm.size(),
-                Layer::Activation(_) => 0,
-            })
-            .sum()
+        self.layers.iter().map(Layer::parameter_count).sum()
     }
 }

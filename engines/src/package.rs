@@ -13,7 +13,7 @@ pub use manifest::Manifest;
 pub use tensor::{Tensor, Tensors};
 
 use crate::network::Network;
-use crate::{LoadError, Scaler};
+use crate::{LoadError, Scaler, rtneural};
 use architecture::Parts;
 
 /// Name of the manifest in the package's folder.
@@ -130,19 +130,26 @@ impl ModelPackage {
         write(path, text.as_bytes())
     }
 
-    /// The network, with its parameters as trained.
+    /// The network, with its parameters as trained: that of the layers, or that of an RTNeural
+    /// file, which is read now.
     ///
     /// # Errors
-    /// When the package names a model file of another format instead of layers: its engine reads
-    /// that file itself, see [`ModelPackage::network_file`].
+    /// When the RTNeural file is malformed, or the package names a model file of another format
+    /// instead of layers: its engine reads that file itself, see [`ModelPackage::network_file`].
     pub fn network(&self) -> Result<Network, LoadError> {
         let manifest_file = self.file(MANIFEST_FILE);
-        if let Some(file) = &self.manifest.network.file {
+        if let Some(path) = self.network_file() {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                return rtneural::load(path);
+            }
             return Err(LoadError::malformed(
                 manifest_file,
                 "network.file",
-                "layers and weights",
-                format_args!("the model file {file}"),
+                "layers and weights, or an RTNeural .json file",
+                path.display(),
                 "choose the engine of that file's format",
             ));
         }
@@ -209,7 +216,7 @@ fn file_in(source: &str, name: &str) -> String {
 }
 
 /// The bytes of a file that is no larger than `largest`.
-fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
     let unreadable = |error: io::Error| LoadError::Read {
         file: path.display().to_string(),
         error,

@@ -1,7 +1,8 @@
 //! A network as dense layers, each with one activation: what all formats have in common.
 
+use super::Unconvertible;
 use crate::native::fold::{Step, fold};
-use crate::network::{Activation, Dense, Network};
+use crate::network::{Activation, Dense, Layer, Network};
 
 /// Dense layers in the order in which they are evaluated; at least one.
 #[derive(Debug, PartialEq)]
@@ -34,34 +35,40 @@ pub(super) enum FoldedActivation {
 impl FoldedNetwork {
     /// Folds batch normalisation into its neighbours as `native` does. One that has no dense
     /// neighbour, and an activation that follows none, get a diagonal dense layer.
-    pub(super) fn new(network: &Network) -> Self {
+    ///
+    /// # Errors
+    /// When the network has a layer that is neither dense nor batch normalisation nor one of the
+    /// activations of [`FoldedActivation`].
+    pub(super) fn new(network: &Network) -> Result<Self, Unconvertible> {
         let mut layers: Vec<FoldedLayer> = Vec::new();
         let mut size = network.n_inputs();
-        for step in fold(network) {
+        for (i, step) in fold(network).into_iter().enumerate() {
             match step {
-                Step::Dense(dense) => {
+                Step::Layer(Layer::Dense(dense)) => {
                     size = dense.outputs;
                     layers.push(FoldedLayer::new(dense));
                 }
-                Step::ScaleShift { scale, shift } => {
+                Step::ScaleShift(affine) => {
+                    let scale: Vec<f32> = affine.iter().map(|(scale, _)| *scale as f32).collect();
+                    let shift = affine.iter().map(|(_, shift)| *shift as f32).collect();
                     layers.push(FoldedLayer::diagonal(&scale, shift));
                 }
-                Step::Activation(activation) => match layers.last_mut() {
-                    Some(layer) if layer.activation == FoldedActivation::None => {
-                        layer.activate(activation);
+                Step::Layer(Layer::Activation(activation)) => {
+                    if !matches!(layers.last(), Some(layer) if layer.activation == FoldedActivation::None)
+                    {
+                        layers.push(FoldedLayer::diagonal(&vec![1.0; size], vec![0.0; size]));
                     }
-                    _ => {
-                        let mut layer = FoldedLayer::diagonal(&vec![1.0; size], vec![0.0; size]);
-                        layer.activate(activation);
-                        layers.push(layer);
+                    if let Some(layer) = layers.last_mut() {
+                        layer.activate(activation, i)?;
                     }
-                },
+                }
+                Step::Layer(_) => return Err(Unconvertible { step: i }),
             }
         }
         if layers.is_empty() {
             layers.push(FoldedLayer::diagonal(&vec![1.0; size], vec![0.0; size]));
         }
-        Self { layers }
+        Ok(Self { layers })
     }
 
     pub(super) fn n_inputs(&self) -> usize {
@@ -100,7 +107,7 @@ impl FoldedLayer {
         }
     }
 
-    fn activate(&mut self, activation: Activation) {
+    fn activate(&mut self, activation: Activation, step: usize) -> Result<(), Unconvertible> {
         self.activation = match activation {
             Activation::Relu => FoldedActivation::Relu,
             Activation::Tanh => FoldedActivation::Tanh,
@@ -111,14 +118,18 @@ impl FoldedLayer {
                 }
                 FoldedActivation::Softmax
             }
+            Activation::LeakyRelu { .. } | Activation::Elu { .. } => {
+                return Err(Unconvertible { step });
+            }
         };
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{BatchNorm, Layer};
+    use crate::network::BatchNorm;
 
     fn dense(weight: &[f32], bias: &[f32]) -> Layer {
         Layer::Dense(Dense {
@@ -150,7 +161,7 @@ mod tests {
             n_outputs,
             layers,
         };
-        FoldedNetwork::new(&network).layers
+        FoldedNetwork::new(&network).unwrap().layers
     }
 
     fn folded(weight: &[f32], bias: &[f32], activation: FoldedActivation) -> FoldedLayer {

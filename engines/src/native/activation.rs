@@ -3,17 +3,32 @@
 use crate::network::Activation;
 
 /// Applies `activation` to `values`. Real-time safe.
-pub(super) fn apply(activation: Activation, values: &mut [f32]) {
+pub(crate) fn apply(activation: Activation, values: &mut [f32]) {
     match activation {
         Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
+        Activation::LeakyRelu { slope } => values
+            .iter_mut()
+            .for_each(|x| *x = if *x < 0.0 { slope * *x } else { *x }),
+        Activation::Elu { alpha } => values
+            .iter_mut()
+            .for_each(|x| *x = if *x < 0.0 { alpha * x.exp_m1() } else { *x }),
         Activation::Tanh => values.iter_mut().for_each(|x| *x = x.tanh()),
         Activation::Sigmoid => values.iter_mut().for_each(|x| *x = sigmoid(*x)),
         Activation::Softmax { temperature } => softmax(values, temperature),
     }
 }
 
+/// `alpha x` below zero; `alpha` is repeated over `values`. Real-time safe.
+pub(super) fn prelu(alpha: &[f32], values: &mut [f32]) {
+    for (x, alpha) in values.iter_mut().zip(alpha.iter().cycle()) {
+        if *x < 0.0 {
+            *x *= alpha;
+        }
+    }
+}
+
 /// `1 / (1 + exp(-x))`; the overflow of `exp` to infinity gives the right limit, 0.
-fn sigmoid(x: f32) -> f32 {
+pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 

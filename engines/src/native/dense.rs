@@ -1,6 +1,4 @@
-//! The dense layer's matrix-vector product.
-
-use crate::network::Dense;
+//! The matrix-vector product at the bottom of nearly every layer.
 
 /// Partial sums kept for a row: enough to hide the latency of the additions, and as many as the
 /// compiler can keep in vector registers of any width.
@@ -14,11 +12,13 @@ pub(super) struct DenseKernel {
 }
 
 impl DenseKernel {
-    pub(super) fn new(dense: &Dense) -> Self {
+    /// From `weight` `[outputs, inputs]`, row-major, and `bias` `[outputs]`.
+    pub(super) fn new(inputs: usize, weight: Vec<f32>, bias: Vec<f32>) -> Self {
+        debug_assert_eq!(weight.len(), inputs * bias.len());
         Self {
-            inputs: dense.inputs,
-            weight: dense.weight.clone(),
-            bias: dense.bias.clone(),
+            inputs,
+            weight,
+            bias,
         }
     }
 
@@ -32,11 +32,8 @@ impl DenseKernel {
 
     /// Writes `y` `[outputs]` from `x` `[inputs]`. Real-time safe.
     pub(super) fn apply(&self, x: &[f32], y: &mut [f32]) {
-        for ((y, row), bias) in y
-            .iter_mut()
-            .zip(self.weight.chunks_exact(self.inputs))
-            .zip(&self.bias)
-        {
+        let rows = self.weight.chunks_exact(self.inputs);
+        for ((y, row), bias) in y.iter_mut().zip(rows).zip(&self.bias) {
             *y = dot(row, x) + bias;
         }
     }

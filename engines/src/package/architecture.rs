@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::manifest::{LayerSpec, Manifest, ScalerSpec};
+use super::manifest::{LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
 use super::tensor::Tensors;
-use crate::network::{Activation, BatchNorm, Dense, Layer, Network};
+use crate::network::{
+    Activation, BatchNorm, Builder, Conv2d, Dense, Layer, MaxPool2d, Misfit, Network, Padding,
+};
 use crate::{LoadError, Scaler};
 
 /// The tensors of one file, of which none may be left over.
@@ -57,28 +59,49 @@ impl<'a> Parts<'a> {
 
     /// The network.
     pub(super) fn network(&mut self) -> Result<Network, LoadError> {
-        let n_inputs = self.manifest.input.features.len();
-        let mut width = n_inputs;
+        let misfit = |manifest_file: &str, i: usize, spec: &LayerSpec, misfit: Misfit| {
+            let name = spec
+                .name()
+                .map(|name| format!(" \"{name}\""))
+                .unwrap_or_default();
+            LoadError::malformed(
+                manifest_file,
+                format_args!("network.layers[{i}]{name}"),
+                misfit.expected,
+                misfit.found,
+                "make the layers fit each other",
+            )
+        };
+        let manifest = self.manifest;
+        let layers = &manifest.network.layers;
         let mut names = HashSet::new();
-        let mut layers = Vec::with_capacity(self.manifest.network.layers.len());
-        for (i, spec) in self.manifest.network.layers.iter().enumerate() {
-            if let LayerSpec::Dense { name, .. } | LayerSpec::BatchNorm { name, .. } = spec {
+        let mut network = Builder::new(1, manifest.input.features.len())
+            .map_err(|error| misfit(self.manifest_file, 0, &LayerSpec::Flatten {}, error))?;
+        for (i, spec) in layers.iter().enumerate() {
+            if let Some(name) = spec.name() {
                 self.check_name(i, name, &mut names)?;
             }
-            layers.push(self.layer(i, spec, &mut width)?);
+            if matches!(spec, LayerSpec::Flatten {} | LayerSpec::ConcatSide {}) {
+                network.flatten();
+            }
+            if let Some(layer) = self.layer(i, spec, &network)? {
+                network
+                    .push(layer)
+                    .map_err(|error| misfit(self.manifest_file, i, spec, error))?;
+            }
         }
-        let labels = self.manifest.labels.len();
-        if labels != width {
+        let labels = manifest.labels.len();
+        if labels != network.width() {
             return Err(LoadError::malformed(
                 self.manifest_file,
                 "labels",
-                format_args!("{width}, as many as the network has outputs"),
+                format_args!("{}, as many as the network has outputs", network.width()),
                 labels,
                 "name every output of the last layer once",
             ));
         }
         if !matches!(
-            layers.last(),
+            network.last(),
             Some(Layer::Activation(Activation::Softmax { .. }))
         ) {
             return Err(LoadError::malformed(
@@ -89,11 +112,9 @@ impl<'a> Parts<'a> {
                 "add a layer with kind = \"softmax\"",
             ));
         }
-        Ok(Network {
-            n_inputs,
-            n_outputs: width,
-            layers,
-        })
+        network
+            .build()
+            .map_err(|error| misfit(self.manifest_file, 0, &LayerSpec::Flatten {}, error))
     }
 
     /// Refuses tensors that neither the scaler nor a layer has asked for.
@@ -110,25 +131,30 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn layer(&mut self, i: usize, spec: &LayerSpec, width: &mut usize) -> Result<Layer, LoadError> {
-        Ok(match spec {
+    /// The layer `spec`, number `i`, behind what `network` has so far; `None` if it only changes
+    /// how the values are seen.
+    fn layer(
+        &mut self,
+        i: usize,
+        spec: &LayerSpec,
+        network: &Builder,
+    ) -> Result<Option<Layer>, LoadError> {
+        let [frames, bands, channels] = network.shape();
+        Ok(Some(match spec {
             LayerSpec::Dense {
                 name,
                 inputs,
                 outputs,
             } => {
-                self.check_width(i, name, "inputs", *inputs, *width)?;
-                let weight = self.take(&format!("{name}.weight"), &[*outputs, *inputs])?;
-                let bias = self.take(&format!("{name}.bias"), &[*outputs])?;
+                self.check_width(i, name, "inputs", *inputs, network.width())?;
                 if *outputs == 0 {
                     return Err(self.bad_value(i, "outputs", "at least 1", outputs));
                 }
-                *width = *outputs;
                 Layer::Dense(Dense {
                     inputs: *inputs,
                     outputs: *outputs,
-                    weight,
-                    bias,
+                    weight: self.take(&format!("{name}.weight"), &[*outputs, *inputs])?,
+                    bias: self.take(&format!("{name}.bias"), &[*outputs])?,
                 })
             }
             LayerSpec::BatchNorm {
@@ -136,42 +162,134 @@ impl<'a> Parts<'a> {
                 size,
                 epsilon,
             } => {
-                self.check_width(i, name, "size", *size, *width)?;
-                if !(epsilon.is_finite() && *epsilon > 0.0) {
-                    return Err(self.bad_value(i, "epsilon", "a positive number", epsilon));
+                self.check_width(i, name, "size", *size, channels)?;
+                Layer::BatchNorm(self.batch_norm(i, name, *size, *epsilon)?)
+            }
+            LayerSpec::Split {
+                frames,
+                bands,
+                channels,
+            } => Layer::Split([*frames, *bands, *channels]),
+            LayerSpec::Conv2d {
+                name,
+                filters,
+                kernel,
+                stride,
+                padding,
+            } => {
+                let padding = self.padding(i, *padding, *kernel)?;
+                if *filters == 0 {
+                    return Err(self.bad_value(i, "filters", "at least 1", filters));
                 }
-                let variance_name = format!("{name}.variance");
-                let variance = self.take(&variance_name, &[*size])?;
-                if let Some(value) = variance.iter().find(|value| **value < 0.0) {
-                    return Err(LoadError::malformed(
-                        self.weights_file,
-                        variance_name,
-                        "no negative values",
-                        value,
-                        "export the variance itself, not its logarithm or root",
-                    ));
-                }
-                Layer::BatchNorm(BatchNorm {
-                    gamma: self.take(&format!("{name}.gamma"), &[*size])?,
-                    beta: self.take(&format!("{name}.beta"), &[*size])?,
-                    mean: self.take(&format!("{name}.mean"), &[*size])?,
-                    variance,
-                    epsilon: *epsilon,
+                Layer::Conv2d(Conv2d {
+                    size: [frames, bands],
+                    inputs: channels,
+                    filters: *filters,
+                    kernel: *kernel,
+                    stride: *stride,
+                    padding,
+                    weight: self.take(
+                        &format!("{name}.weight"),
+                        &[*filters, kernel[0], kernel[1], channels],
+                    )?,
+                    bias: self.take(&format!("{name}.bias"), &[*filters])?,
                 })
             }
+            LayerSpec::MaxPool2d {
+                pool,
+                stride,
+                padding,
+            } => Layer::MaxPool2d(MaxPool2d {
+                size: [frames, bands],
+                channels,
+                pool: *pool,
+                stride: stride.unwrap_or(*pool),
+                padding: self.padding(i, *padding, *pool)?,
+            }),
+            LayerSpec::Flatten {} => return Ok(None),
+            LayerSpec::ConcatSide {} => Layer::ConcatSide,
             LayerSpec::Relu {} => Layer::Activation(Activation::Relu),
+            LayerSpec::LeakyRelu { slope } => Layer::Activation(Activation::LeakyRelu {
+                slope: self.finite(i, "slope", *slope)?,
+            }),
+            LayerSpec::Elu { alpha } => Layer::Activation(Activation::Elu {
+                alpha: self.finite(i, "alpha", *alpha)?,
+            }),
+            LayerSpec::Prelu { name, size } => {
+                Layer::Prelu(self.take(&format!("{name}.alpha"), &[*size])?)
+            }
             LayerSpec::Tanh {} => Layer::Activation(Activation::Tanh),
             LayerSpec::Sigmoid {} => Layer::Activation(Activation::Sigmoid),
             LayerSpec::Softmax { temperature } => {
                 let narrow = *temperature as f32;
-                if !(narrow.is_finite() && narrow.is_normal() && narrow > 0.0) {
+                if !(narrow.is_normal() && narrow > 0.0) {
                     return Err(self.bad_value(i, "temperature", "a positive number", temperature));
                 }
                 Layer::Activation(Activation::Softmax {
                     temperature: narrow,
                 })
             }
+        }))
+    }
+
+    fn batch_norm(
+        &mut self,
+        i: usize,
+        name: &str,
+        size: usize,
+        epsilon: f64,
+    ) -> Result<BatchNorm, LoadError> {
+        if !(epsilon.is_finite() && epsilon > 0.0) {
+            return Err(self.bad_value(i, "epsilon", "a positive number", epsilon));
+        }
+        let variance_name = format!("{name}.variance");
+        let variance = self.take(&variance_name, &[size])?;
+        if let Some(value) = variance.iter().find(|value| **value < 0.0) {
+            return Err(LoadError::malformed(
+                self.weights_file,
+                variance_name,
+                "no negative values",
+                value,
+                "export the variance itself, not its logarithm or root",
+            ));
+        }
+        Ok(BatchNorm {
+            gamma: self.take(&format!("{name}.gamma"), &[size])?,
+            beta: self.take(&format!("{name}.beta"), &[size])?,
+            mean: self.take(&format!("{name}.mean"), &[size])?,
+            variance,
+            epsilon,
         })
+    }
+
+    fn padding(
+        &self,
+        i: usize,
+        spec: PaddingSpec,
+        window: [usize; 2],
+    ) -> Result<[Padding; 2], LoadError> {
+        match spec {
+            PaddingSpec::Named(NamedPadding::Valid) => Ok([Padding::Valid; 2]),
+            PaddingSpec::Named(NamedPadding::Same) => Ok([Padding::Same; 2]),
+            PaddingSpec::Zeros(zeros) if zeros[0] < window[0] && zeros[1] < window[1] => {
+                Ok(zeros.map(Padding::Explicit))
+            }
+            PaddingSpec::Zeros(zeros) => Err(self.bad_value(
+                i,
+                "padding",
+                "less than the window",
+                format_args!("{zeros:?}"),
+            )),
+        }
+    }
+
+    fn finite(&self, i: usize, field: &str, value: f64) -> Result<f32, LoadError> {
+        let narrow = value as f32;
+        if narrow.is_finite() {
+            Ok(narrow)
+        } else {
+            Err(self.bad_value(i, field, "a number in the range of f32", value))
+        }
     }
 
     fn check_name(

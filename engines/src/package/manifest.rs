@@ -113,17 +113,75 @@ pub enum LayerSpec {
         outputs: usize,
     },
     /// `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`, the form batch normalisation
-    /// takes after training. Tensors `NAME.gamma`, `.beta`, `.mean` and `.variance`, `[size]`.
+    /// takes after training, for each channel of a patch or each value of a vector. Tensors
+    /// `NAME.gamma`, `.beta`, `.mean` and `.variance`, `[size]`.
     BatchNorm {
         /// Prefix of the tensors.
         name: String,
-        /// Length of `x` and `y`.
+        /// Number of channels.
         size: usize,
         /// Guard against a variance of zero.
         epsilon: f64,
     },
+    /// Takes the first `frames * bands * channels` inputs as a patch, the channel running
+    /// fastest, and keeps the others for `concat_side`. Only as the first layer.
+    Split {
+        /// Frames of the patch.
+        frames: usize,
+        /// Bands of each frame.
+        bands: usize,
+        /// Channels of each band.
+        channels: usize,
+    },
+    /// Convolution of a patch over frames and bands. Tensors `NAME.weight`
+    /// `[filters, kernel[0], kernel[1], channels]` and `NAME.bias` `[filters]`.
+    Conv2d {
+        /// Prefix of the tensors.
+        name: String,
+        /// Channels of the new patch.
+        filters: usize,
+        /// Frames and bands of the kernel.
+        kernel: [usize; 2],
+        /// Steps over frames and bands.
+        #[serde(default = "ones", skip_serializing_if = "are_ones")]
+        stride: [usize; 2],
+        /// What stands outside the patch.
+        padding: PaddingSpec,
+    },
+    /// Largest value of each channel in windows over frames and bands.
+    MaxPool2d {
+        /// Frames and bands of the window.
+        pool: [usize; 2],
+        /// Steps over frames and bands, `pool` unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<[usize; 2]>,
+        /// What stands outside the patch; it is never the largest value.
+        padding: PaddingSpec,
+    },
+    /// Makes a patch a vector, the channel running fastest.
+    Flatten {},
+    /// Makes a patch a vector and appends the inputs that `split` has left.
+    ConcatSide {},
     /// `max(x, 0)`.
     Relu {},
+    /// `x` above zero, `slope x` below.
+    LeakyRelu {
+        /// Usually small and positive.
+        slope: f64,
+    },
+    /// `x` above zero, `alpha (exp(x) - 1)` below.
+    Elu {
+        /// 1 unless given.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        alpha: f64,
+    },
+    /// `x` above zero, `alpha x` below. Tensor `NAME.alpha`, `[size]`.
+    Prelu {
+        /// Prefix of the tensor.
+        name: String,
+        /// 1, or the number of channels.
+        size: usize,
+    },
     /// Hyperbolic tangent.
     Tanh {},
     /// `1 / (1 + exp(-x))`.
@@ -134,6 +192,52 @@ pub enum LayerSpec {
         #[serde(default = "one", skip_serializing_if = "is_one")]
         temperature: f64,
     },
+}
+
+impl LayerSpec {
+    /// Prefix of the layer's tensors, if it has any.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Dense { name, .. }
+            | Self::BatchNorm { name, .. }
+            | Self::Conv2d { name, .. }
+            | Self::Prelu { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// What stands outside a patch: `"valid"`, `"same"` or `[frames, bands]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "\"valid\", \"same\" or [frames, bands] of zeros on both sides"
+)]
+pub enum PaddingSpec {
+    /// By name.
+    Named(NamedPadding),
+    /// So many frames and bands of zeros on both sides, as in PyTorch and burn. Fewer than the
+    /// kernel has.
+    Zeros([usize; 2]),
+}
+
+/// Paddings of Keras, see [`crate::network::Padding`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedPadding {
+    /// The window stays inside the patch.
+    Valid,
+    /// As many windows as steps fit into the patch.
+    Same,
+}
+
+fn ones() -> [usize; 2] {
+    [1, 1]
+}
+
+fn are_ones(sizes: &[usize; 2]) -> bool {
+    *sizes == [1, 1]
 }
 
 fn one() -> f64 {

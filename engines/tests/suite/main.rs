@@ -1,6 +1,8 @@
 //! Tests of the crate from outside, in one binary because linking takes longer than running.
 
+mod golden;
 mod native;
 mod package;
 mod random_package;
 mod real_time;
+mod rtneural;

@@ -13,9 +13,13 @@ fn features(package: &ModelPackage, random: &mut Random) -> Vec<f32> {
 
 /// Largest difference in probability over `notes` random feature vectors.
 fn compare(package: &ModelPackage, notes: usize) {
+    compare_on(package, notes, EngineId::Native);
+}
+
+fn compare_on(package: &ModelPackage, notes: usize, engine: EngineId) {
     let network = package.network().unwrap();
     let scaler = package.scaler().unwrap();
-    let mut classifier = Classifier::new(package, EngineId::Native).unwrap();
+    let mut classifier = Classifier::new(package, engine).unwrap();
     let mut random = Random::new(5);
     let mut probabilities = vec![0.0; classifier.n_classes()];
     let mut scaled = vec![0.0; classifier.n_features()];
@@ -37,6 +41,27 @@ fn the_papers_networks_agree_with_the_reference() {
     compare(&a(), 10);
     compare(&b(), 30);
     compare(&c(), 200);
+}
+
+#[test]
+fn the_papers_networks_agree_with_the_reference_when_their_shape_is_fixed() {
+    compare_on(&a(), 10, EngineId::NativeFixed);
+    compare_on(&b(), 30, EngineId::NativeFixed);
+    compare_on(&c(), 200, EngineId::NativeFixed);
+}
+
+#[test]
+fn another_shape_is_refused_by_the_fixed_engine_with_those_there_are() {
+    let layers = vec![dense("d", 173, 8), LayerSpec::Softmax { temperature: 1.0 }];
+    let package = package("other", 173, layers);
+    let error = Classifier::new(&package, EngineId::NativeFixed)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("173-350-8") && error.contains("choose native"),
+        "{error}"
+    );
 }
 
 fn dense(name: &str, inputs: usize, outputs: usize) -> LayerSpec {

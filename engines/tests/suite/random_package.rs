@@ -58,6 +58,22 @@ pub fn package(id: &str, n_features: usize, layers: Vec<LayerSpec>) -> ModelPack
             _ => {}
         }
     }
+    with_tensors(id, n_features, layers, tensors)
+}
+
+/// A package of `layers` on `n_features` inputs, with 8 labels and these tensors; without a scaler
+/// where the tensors have none.
+pub fn with_tensors(
+    id: &str,
+    n_features: usize,
+    layers: Vec<LayerSpec>,
+    tensors: Tensors,
+) -> ModelPackage {
+    let scaler = if tensors.contains_key("scaler.mean") {
+        ScalerSpec::Standard {}
+    } else {
+        ScalerSpec::None {}
+    };
     let manifest = Manifest {
         format: FORMAT,
         id: id.to_owned(),
@@ -72,7 +88,7 @@ pub fn package(id: &str, n_features: usize, layers: Vec<LayerSpec>) -> ModelPack
             preset: "timbreid".to_owned(),
             features: (0..n_features).map(|i| format!("feature_{i}")).collect(),
         },
-        scaler: ScalerSpec::Standard {},
+        scaler,
         network: NetworkSpec {
             weights: Some("weights.safetensors".to_owned()),
             file: None,

@@ -4,7 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use crate::random_package;
-use tocco_engines::{Classifier, EngineId};
+use tocco_engines::native::NativeEngine;
+use tocco_engines::{Classifier, Engine, EngineId};
 
 /// The system's allocator, counting calls of the current thread.
 struct Counting;
@@ -33,20 +34,48 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 #[test]
+fn layers_with_memory_make_no_heap_call() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    for name in [
+        "several_layers",
+        "several_frames",
+        "conv1d_stride_gru",
+        "maxpool2d_9x3_p2x2_valid",
+    ] {
+        let mut engine = NativeEngine::from_rtneural(format!("{folder}/{name}.json")).unwrap();
+        let x = vec![0.1; engine.n_features()];
+        let mut y = vec![0.0; engine.n_classes()];
+        let before = CALLS.get();
+        for _ in 0..100 {
+            engine.infer(&x, &mut y).unwrap();
+        }
+        engine.reset();
+        assert_eq!(CALLS.get() - before, 0, "{name}");
+    }
+}
+
+#[test]
 fn classifying_makes_no_heap_call() {
     for package in [
         random_package::a(),
         random_package::b(),
         random_package::c(),
     ] {
-        let mut classifier = Classifier::new(&package, EngineId::Native).unwrap();
-        let features = vec![0.1; classifier.n_features()];
-        let mut probabilities = vec![0.0; classifier.n_classes()];
-        let before = CALLS.get();
-        for _ in 0..10 {
-            classifier.classify(&features, &mut probabilities).unwrap();
+        for engine in [EngineId::Native, EngineId::NativeFixed] {
+            let mut classifier = Classifier::new(&package, engine).unwrap();
+            let features = vec![0.1; classifier.n_features()];
+            let mut probabilities = vec![0.0; classifier.n_classes()];
+            let before = CALLS.get();
+            for _ in 0..10 {
+                classifier.classify(&features, &mut probabilities).unwrap();
+            }
+            assert_eq!(
+                CALLS.get() - before,
+                0,
+                "{engine}, network {}",
+                package.manifest.id
+            );
         }
-        assert_eq!(CALLS.get() - before, 0, "network {}", package.manifest.id);
     }
     let before = CALLS.get();
     drop(std::hint::black_box(vec![1_u8; 10]));

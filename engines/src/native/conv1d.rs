@@ -1,0 +1,77 @@
+//! Causal convolution over time, a step at once.
+
+use super::dense::DenseKernel;
+use super::history::History;
+use crate::network::Conv1d;
+
+/// See [`Conv1d`] for what is computed.
+pub(super) struct Conv1dKernel {
+    dilation: usize,
+    stride: usize,
+    kernel: usize,
+    /// Steps until the next output.
+    wait: usize,
+    history: History,
+    /// The inputs of the taps of one group, oldest first, `[kernel, inputs / groups]`.
+    taps: Vec<f32>,
+    /// One matrix a group.
+    groups: Vec<DenseKernel>,
+}
+
+impl Conv1dKernel {
+    pub(super) fn new(conv: &Conv1d) -> Self {
+        let taps = conv.kernel * conv.inputs / conv.groups;
+        let outputs = conv.outputs / conv.groups;
+        let groups = conv
+            .weight
+            .chunks_exact(outputs * taps)
+            .zip(conv.bias.chunks_exact(outputs))
+            .map(|(weight, bias)| DenseKernel::new(taps, weight.to_vec(), bias.to_vec()))
+            .collect();
+        Self {
+            dilation: conv.dilation,
+            stride: conv.stride,
+            kernel: conv.kernel,
+            wait: 0,
+            history: History::new(conv.history(), conv.inputs),
+            taps: vec![0.0; taps],
+            groups,
+        }
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.groups.iter().map(DenseKernel::outputs).sum()
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.groups.iter().map(DenseKernel::weight_bytes).sum()
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.history.reset();
+        self.wait = 0;
+    }
+
+    /// Takes `x` `[inputs]`; if this step has an output, writes it to `y` `[outputs]` and returns
+    /// true. Real-time safe.
+    pub(super) fn step(&mut self, x: &[f32], y: &mut [f32]) -> bool {
+        self.history.push(x);
+        if self.wait > 0 {
+            self.wait -= 1;
+            return false;
+        }
+        self.wait = self.stride - 1;
+        let run = self.taps.len() / self.kernel;
+        let mut y = y;
+        for (g, group) in self.groups.iter().enumerate() {
+            for (k, tap) in self.taps.chunks_exact_mut(run).enumerate() {
+                let age = (self.kernel - 1 - k) * self.dilation;
+                tap.copy_from_slice(&self.history.ago(age)[g * run..(g + 1) * run]);
+            }
+            let (head, tail) = y.split_at_mut(group.outputs());
+            group.apply(&self.taps, head);
+            y = tail;
+        }
+        true
+    }
+}

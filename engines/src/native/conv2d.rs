@@ -1,0 +1,130 @@
+//! Convolution of patches, and of frames over time.
+
+use super::dense::DenseKernel;
+use super::history::History;
+use crate::network::{CausalConv2d, Conv2d, Padding};
+
+/// See [`Conv2d`] for what is computed.
+pub(super) struct Conv2dKernel {
+    size: [usize; 2],
+    inputs: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    output_size: [usize; 2],
+    /// Zeros before the first frame and the first band.
+    pad: [usize; 2],
+    /// What the kernel sees at one place, `[kernel_0, kernel_1, inputs]`.
+    window: Vec<f32>,
+    filters: DenseKernel,
+}
+
+impl Conv2dKernel {
+    pub(super) fn new(conv: &Conv2d) -> Self {
+        let window = conv.kernel[0] * conv.kernel[1] * conv.inputs;
+        let pad = [0, 1].map(|axis| {
+            conv.padding[axis]
+                .arrange(conv.size[axis], conv.kernel[axis], conv.stride[axis])
+                .map_or(0, |(_, before)| before)
+        });
+        Self {
+            size: conv.size,
+            inputs: conv.inputs,
+            kernel: conv.kernel,
+            stride: conv.stride,
+            output_size: conv.output_size(),
+            pad,
+            window: vec![0.0; window],
+            filters: DenseKernel::new(window, conv.weight.clone(), conv.bias.clone()),
+        }
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.output_size[0] * self.output_size[1] * self.filters.outputs()
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.filters.weight_bytes()
+    }
+
+    /// Writes `y` `[frames', bands', filters]` from `x` `[frames, bands, inputs]`. Real-time safe.
+    pub(super) fn apply(&mut self, x: &[f32], y: &mut [f32]) {
+        let [frames, bands] = self.size;
+        let row = self.kernel[1] * self.inputs;
+        let mut places = y.chunks_exact_mut(self.filters.outputs());
+        for frame in 0..self.output_size[0] {
+            for band in 0..self.output_size[1] {
+                // The part of the kernel's row that lies inside the patch.
+                let left = (band * self.stride[1]) as isize - self.pad[1] as isize;
+                let first = left.max(0) as usize;
+                let last = (left + self.kernel[1] as isize).clamp(0, bands as isize) as usize;
+                let skipped = (first as isize - left) as usize * self.inputs;
+                for (k, window) in self.window.chunks_exact_mut(row).enumerate() {
+                    let t = (frame * self.stride[0] + k).wrapping_sub(self.pad[0]);
+                    window.fill(0.0);
+                    if t < frames && first < last {
+                        let source =
+                            &x[(t * bands + first) * self.inputs..(t * bands + last) * self.inputs];
+                        window[skipped..skipped + source.len()].copy_from_slice(source);
+                    }
+                }
+                if let Some(place) = places.next() {
+                    self.filters.apply(&self.window, place);
+                }
+            }
+        }
+    }
+}
+
+/// See [`CausalConv2d`] for what is computed: at each step the frames that the taps meet are a
+/// patch of their own, on which the kernel fits once over time.
+pub(super) struct CausalConv2dKernel {
+    dilation: usize,
+    kernel_time: usize,
+    history: History,
+    /// `[kernel_time, features, inputs]`, oldest first.
+    patch: Vec<f32>,
+    conv: Conv2dKernel,
+}
+
+impl CausalConv2dKernel {
+    pub(super) fn new(conv: &CausalConv2d) -> Self {
+        let frame = conv.features * conv.inputs;
+        Self {
+            dilation: conv.dilation,
+            kernel_time: conv.kernel_time,
+            history: History::new(conv.history(), frame),
+            patch: vec![0.0; conv.kernel_time * frame],
+            conv: Conv2dKernel::new(&Conv2d {
+                size: [conv.kernel_time, conv.features],
+                inputs: conv.inputs,
+                filters: conv.filters,
+                kernel: [conv.kernel_time, conv.kernel_features],
+                stride: [1, conv.stride],
+                padding: [Padding::Valid, conv.padding],
+                weight: conv.weight.clone(),
+                bias: conv.bias.clone(),
+            }),
+        }
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.conv.outputs()
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.conv.weight_bytes()
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.history.reset();
+    }
+
+    /// Writes `y` `[output_features, filters]` from `x` `[features, inputs]`. Real-time safe.
+    pub(super) fn step(&mut self, x: &[f32], y: &mut [f32]) {
+        self.history.push(x);
+        for (k, frame) in self.patch.chunks_exact_mut(x.len()).enumerate() {
+            frame.copy_from_slice(self.history.ago((self.kernel_time - 1 - k) * self.dilation));
+        }
+        self.conv.apply(&self.patch, y);
+    }
+}

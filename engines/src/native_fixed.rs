@@ -1,0 +1,111 @@
+//! The paper's three networks with their shapes fixed at compile time.
+//!
+//! The answer to RTNeural's compile-time models: the compiler knows the length of every loop. What
+//! is loaded is the same as for `native`, a package or a model file, as long as its network,
+//! after folding, has the shape of A, B or C.
+
+mod multilayer;
+
+use crate::native::fold::{Step, fold};
+use crate::network::{Activation, Dense, Layer, Network};
+use crate::{Engine, EngineId, InferError, LoadError};
+use multilayer::Multilayer;
+
+/// Number of classes of all three networks.
+const CLASSES: usize = 8;
+
+/// A network of one of the shapes there are.
+enum Shape {
+    A(Box<Multilayer<180, 800, 3>>),
+    B(Box<Multilayer<173, 350, 5>>),
+    C(Box<Multilayer<173, 350, 0>>),
+}
+
+/// The engine `native-fixed`.
+///
+/// [`Engine::infer`] neither allocates nor fails on slices of the right lengths: real-time safe.
+/// Inputs that are not finite count as 0.
+pub struct NativeFixedEngine {
+    shape: Shape,
+}
+
+impl NativeFixedEngine {
+    /// Packs `network`; `source` names it in errors.
+    ///
+    /// # Errors
+    /// When the network has not the shape of A, B or C.
+    pub fn new(network: &Network, source: &str) -> Result<Self, LoadError> {
+        let (layers, temperature) = dense_layers(network).ok_or_else(|| other_shape(source))?;
+        let a = Multilayer::new(&layers, temperature).map(|a| Shape::A(Box::new(a)));
+        let b = || Multilayer::new(&layers, temperature).map(|b| Shape::B(Box::new(b)));
+        let c = || Multilayer::new(&layers, temperature).map(|c| Shape::C(Box::new(c)));
+        let shape = a.or_else(b).or_else(c).ok_or_else(|| other_shape(source))?;
+        Ok(Self { shape })
+    }
+}
+
+fn other_shape(source: &str) -> LoadError {
+    LoadError::Engine {
+        engine: EngineId::NativeFixed,
+        reason: format!(
+            "the network of {source} is not one of those built in: 180-800-800-800-800-8, \
+             173-350-350-350-350-350-350-8 and 173-350-8, with relu between and softmax at the end"
+        ),
+        remedy: "choose native, which runs any shape".to_owned(),
+    }
+}
+
+/// The dense layers and the softmax's temperature, if `network`, after folding, has nothing but
+/// dense layers with relu between them and a softmax at the end.
+fn dense_layers(network: &Network) -> Option<(Vec<Dense>, f32)> {
+    let mut layers = Vec::new();
+    let mut steps = fold(network).into_iter();
+    loop {
+        let Some(Step::Layer(Layer::Dense(dense))) = steps.next() else {
+            return None;
+        };
+        layers.push(dense);
+        match steps.next() {
+            Some(Step::Layer(Layer::Activation(Activation::Relu))) => {}
+            Some(Step::Layer(Layer::Activation(Activation::Softmax { temperature }))) => {
+                return steps.next().is_none().then_some((layers, temperature));
+            }
+            _ => return None,
+        }
+    }
+}
+
+impl Engine for NativeFixedEngine {
+    fn name(&self) -> &'static str {
+        EngineId::NativeFixed.name()
+    }
+
+    fn n_features(&self) -> usize {
+        match &self.shape {
+            Shape::A(_) => 180,
+            Shape::B(_) | Shape::C(_) => 173,
+        }
+    }
+
+    fn n_classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
+        InferError::check_lengths(self.n_features(), features, CLASSES, probabilities)?;
+        match &mut self.shape {
+            Shape::A(network) => network.infer(features, probabilities),
+            Shape::B(network) => network.infer(features, probabilities),
+            Shape::C(network) => network.infer(features, probabilities),
+        }
+        Ok(())
+    }
+
+    fn weight_bytes(&self) -> usize {
+        match &self.shape {
+            Shape::A(network) => network.weight_bytes(),
+            Shape::B(network) => network.weight_bytes(),
+            Shape::C(network) => network.weight_bytes(),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Puts layers together and refuses those that do not fit.
+
+use super::{Activation, Layer, Network};
+
+/// Longest vector that may pass between two layers.
+const LARGEST_VECTOR: usize = 1 << 20;
+
+/// Most numbers that the layers of a network may remember together.
+///
+/// Files name sizes, such as dilations and filters, whose product the bytes of their weights do
+/// not cover. The two limits keep a small file from claiming more than a few megabytes.
+const LARGEST_MEMORY: usize = 1 << 22;
+
+/// A layer that does not fit.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    pub(crate) expected: String,
+    pub(crate) found: String,
+}
+
+impl Misfit {
+    pub(crate) fn new(expected: impl ToString, found: impl ToString) -> Self {
+        Self {
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}
+
+/// A network as far as it is known to fit together.
+///
+/// The lengths of a layer's parameters are the business of those who read them from a file.
+pub(crate) struct Builder {
+    n_inputs: usize,
+    /// What comes out of the last layer: frames, bands (features), channels.
+    shape: [usize; 3],
+    side: Option<usize>,
+    memory: usize,
+    layers: Vec<Layer>,
+}
+
+impl Builder {
+    /// A network whose input is a frame `[features, channels]`.
+    pub(crate) fn new(features: usize, channels: usize) -> Result<Self, Misfit> {
+        let shape = [1, features, channels];
+        let n_inputs = checked_width(shape)?;
+        Ok(Self {
+            n_inputs,
+            shape,
+            side: None,
+            memory: 0,
+            layers: Vec::new(),
+        })
+    }
+
+    /// Frames, bands and channels that come out of the last layer.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Length of the vector that comes out of the last layer.
+    pub(crate) fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The layer added last.
+    pub(crate) fn last(&self) -> Option<&Layer> {
+        self.layers.last()
+    }
+
+    /// Forgets that the vector has frames and bands.
+    pub(crate) fn flatten(&mut self) {
+        self.shape = [1, 1, self.width()];
+    }
+
+    /// Sees the vector as a frame `[features, channels]` of the same length.
+    pub(crate) fn reframe(&mut self, features: usize, channels: usize) {
+        if features * channels == self.width() {
+            self.shape = [1, features, channels];
+        }
+    }
+
+    /// Adds a layer.
+    pub(crate) fn push(&mut self, layer: Layer) -> Result<(), Misfit> {
+        let shape = self.shape_after(&layer)?;
+        checked_width(shape)?;
+        let memory = memory_of(&layer)
+            .and_then(|memory| memory.checked_add(self.memory))
+            .filter(|memory| *memory <= LARGEST_MEMORY);
+        self.memory = memory.ok_or_else(|| {
+            Misfit::new(
+                format_args!("layers that remember at most {LARGEST_MEMORY} values together"),
+                "more: a kernel, dilation or pool that is too long",
+            )
+        })?;
+        if let Layer::Split(patch) = &layer {
+            self.side = Some(self.n_inputs - patch.iter().product::<usize>());
+        }
+        self.shape = shape;
+        self.layers.push(layer);
+        Ok(())
+    }
+
+    /// The network.
+    pub(crate) fn build(self) -> Result<Network, Misfit> {
+        if self.layers.is_empty() {
+            return Err(Misfit::new("at least one layer", "none"));
+        }
+        Ok(Network {
+            n_inputs: self.n_inputs,
+            n_outputs: self.width(),
+            layers: self.layers,
+        })
+    }
+
+    /// The shape that comes out of `layer`, if it fits behind the others.
+    fn shape_after(&self, layer: &Layer) -> Result<[usize; 3], Misfit> {
+        let [frames, bands, channels] = self.shape;
+        let width = self.width();
+        let vector_of = |inputs: usize, outputs: usize| {
+            expect_shape(self.shape, [1, 1, inputs])?;
+            Ok([1, 1, outputs])
+        };
+        match layer {
+            Layer::Dense(dense) => vector_of(dense.inputs, dense.outputs),
+            Layer::Gru(gru) => vector_of(gru.inputs, gru.units),
+            Layer::Lstm(lstm) => vector_of(lstm.inputs, lstm.units),
+            Layer::Conv1d(conv) => {
+                expect_positive("kernel", &[conv.kernel])?;
+                expect_positive("dilation", &[conv.dilation])?;
+                expect_positive("stride", &[conv.stride])?;
+                expect_positive("groups", &[conv.groups])?;
+                if !conv.inputs.is_multiple_of(conv.groups)
+                    || !conv.outputs.is_multiple_of(conv.groups)
+                {
+                    return Err(Misfit::new(
+                        format_args!(
+                            "a number of groups that divides {} inputs and {} outputs",
+                            conv.inputs, conv.outputs
+                        ),
+                        conv.groups,
+                    ));
+                }
+                vector_of(conv.inputs, conv.outputs)
+            }
+            Layer::BatchNorm(norm) => {
+                if norm.size() == channels || norm.size() == width {
+                    Ok(self.shape)
+                } else {
+                    Err(Misfit::new(
+                        format_args!("one set of parameters for each of {channels} channels"),
+                        norm.size(),
+                    ))
+                }
+            }
+            Layer::Prelu(alpha) => {
+                if [1, channels, width].contains(&alpha.len()) {
+                    Ok(self.shape)
+                } else {
+                    Err(Misfit::new(
+                        format_args!("one alpha, or one for each of {channels} channels"),
+                        alpha.len(),
+                    ))
+                }
+            }
+            Layer::Activation(Activation::Softmax { .. }) if frames * bands != 1 => {
+                Err(Misfit::new(
+                    "a vector",
+                    format_args!(
+                        "{} (flatten it first: softmax means something else for each framework otherwise)",
+                        shape_text(self.shape)
+                    ),
+                ))
+            }
+            Layer::Activation(_) => Ok(self.shape),
+            Layer::CausalConv2d(conv) => {
+                expect_positive("kernel", &[conv.kernel_time, conv.kernel_features])?;
+                expect_positive("dilation", &[conv.dilation])?;
+                expect_positive("stride", &[conv.stride])?;
+                expect_shape(self.shape, [1, conv.features, conv.inputs])?;
+                match conv.output_features() {
+                    0 => Err(too_large(conv.kernel_features, conv.features)),
+                    features => Ok([1, features, conv.filters]),
+                }
+            }
+            Layer::MaxPool(pool) => {
+                expect_positive("pool", &[pool.pool_time, pool.pool_features])?;
+                expect_positive("stride", &[pool.stride_time, pool.stride_features])?;
+                expect_shape(self.shape, [1, pool.features, pool.channels])?;
+                match pool.output_features() {
+                    0 => Err(too_large(pool.pool_features, pool.features)),
+                    features => Ok([1, features, pool.channels]),
+                }
+            }
+            Layer::Split(patch) => {
+                let n = checked_width(*patch)?;
+                if !self.layers.is_empty() || n > self.n_inputs {
+                    return Err(Misfit::new(
+                        format_args!(
+                            "the first layer, with a patch of at most {} values",
+                            self.n_inputs
+                        ),
+                        format_args!("layer {}, {n} values", self.layers.len()),
+                    ));
+                }
+                Ok(*patch)
+            }
+            Layer::ConcatSide => match self.side {
+                Some(side) => Ok([1, 1, width + side]),
+                None => Err(Misfit::new("a split as the first layer", "none")),
+            },
+            Layer::Conv2d(conv) => {
+                expect_positive("kernel", &conv.kernel)?;
+                expect_positive("stride", &conv.stride)?;
+                expect_shape(self.shape, [conv.size[0], conv.size[1], conv.inputs])?;
+                match conv.output_size() {
+                    [0, _] | [_, 0] => Err(too_large(
+                        conv.kernel[0].max(conv.kernel[1]),
+                        frames.min(bands),
+                    )),
+                    [frames, bands] => Ok([frames, bands, conv.filters]),
+                }
+            }
+            Layer::MaxPool2d(pool) => {
+                expect_positive("pool", &pool.pool)?;
+                expect_positive("stride", &pool.stride)?;
+                expect_shape(self.shape, [pool.size[0], pool.size[1], pool.channels])?;
+                match pool.output_size() {
+                    [0, _] | [_, 0] => {
+                        Err(too_large(pool.pool[0].max(pool.pool[1]), frames.min(bands)))
+                    }
+                    [frames, bands] => Ok([frames, bands, pool.channels]),
+                }
+            }
+        }
+    }
+}
+
+/// Numbers that a layer remembers or needs room for while it works; `None` if they overflow.
+fn memory_of(layer: &Layer) -> Option<usize> {
+    let history =
+        |kernel: usize, dilation: usize| (kernel - 1).checked_mul(dilation)?.checked_add(1);
+    match layer {
+        Layer::Conv1d(conv) => history(conv.kernel, conv.dilation)?.checked_mul(conv.inputs),
+        Layer::CausalConv2d(conv) => history(conv.kernel_time, conv.dilation)?
+            .checked_mul(conv.features)?
+            .checked_mul(conv.inputs),
+        Layer::MaxPool(pool) => pool
+            .pool_time
+            .checked_mul(pool.features)?
+            .checked_mul(pool.channels),
+        _ => Some(0),
+    }
+}
+
+fn checked_width(shape: [usize; 3]) -> Result<usize, Misfit> {
+    shape[0]
+        .checked_mul(shape[1])
+        .and_then(|n| n.checked_mul(shape[2]))
+        .filter(|n| (1..=LARGEST_VECTOR).contains(n))
+        .ok_or_else(|| {
+            Misfit::new(
+                format_args!("1 to {LARGEST_VECTOR} values between two layers"),
+                shape_text(shape),
+            )
+        })
+}
+
+fn expect_shape(found: [usize; 3], expected: [usize; 3]) -> Result<(), Misfit> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Misfit::new(
+            format_args!("{} from the layer before", shape_text(expected)),
+            shape_text(found),
+        ))
+    }
+}
+
+fn expect_positive(name: &str, values: &[usize]) -> Result<(), Misfit> {
+    match values.iter().all(|value| *value > 0) {
+        true => Ok(()),
+        false => Err(Misfit::new(format_args!("a positive {name}"), 0)),
+    }
+}
+
+fn too_large(window: usize, room: usize) -> Misfit {
+    Misfit::new(
+        format_args!("a window of at most {room}"),
+        format_args!("one of {window} that does not fit even once"),
+    )
+}
+
+fn shape_text(shape: [usize; 3]) -> String {
+    match shape {
+        [1, 1, n] => format!("a vector of {n}"),
+        [1, features, channels] => {
+            format!("a frame of {features} features and {channels} channels")
+        }
+        [frames, bands, channels] => {
+            format!("a patch of {frames} frames, {bands} bands and {channels} channels")
+        }
+    }
+}

@@ -1,0 +1,586 @@
+//! One layer of a model file.
+
+use super::{Array, RawLayer, Sizes, frame_of};
+use crate::network::{
+    Activation, BatchNorm, Builder, CausalConv2d, Conv1d, Dense, Gru, Layer, Lstm, MaxPool, Misfit,
+    Padding,
+};
+
+/// A misfit and the field it is in.
+type FieldMisfit = (String, Misfit);
+
+const KINDS: &str = "dense, time-distributed-dense, conv1d, conv2d, gru, lstm, batchnorm, batchnorm2d, prelu, activation, maxpool1d, maxpool2d or leakyrelu";
+
+const ACTIVATIONS: &str = "tanh, relu, sigmoid, softmax, elu, leaky_relu, linear or nothing";
+
+/// Adds the layer `raw` and its activation to `network`.
+pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), FieldMisfit> {
+    let layer = match raw.kind.as_str() {
+        "dense" | "time-distributed-dense" => dense(&raw, network)?,
+        "conv1d" => {
+            network.flatten();
+            conv1d(&raw, network.width())?
+        }
+        "conv2d" => conv2d(&raw, network)?,
+        "gru" => {
+            network.flatten();
+            gru(&raw, network.width())?
+        }
+        "lstm" => {
+            network.flatten();
+            lstm(&raw, network.width())?
+        }
+        "batchnorm" | "batchnorm2d" => batch_norm(&raw, network)?,
+        "prelu" => prelu(&raw)?,
+        "activation" => activation(&raw)?
+            .map(Layer::Activation)
+            .ok_or_else(|| bad("activation", ACTIVATIONS, "none"))?,
+        "leakyrelu" | "leaky_relu" => Layer::Activation(leaky_relu(&raw)?),
+        "maxpool1d" | "maxpool2d" => max_pool(&raw, network)?,
+        kind => return Err(bad("type", KINDS, format_args!("\"{kind}\""))),
+    };
+    let follows = match raw.kind.as_str() {
+        "dense" | "time-distributed-dense" | "conv1d" | "conv2d" => activation(&raw)?,
+        "activation" => None,
+        kind => {
+            let built_in = matches!(kind, "gru" | "lstm");
+            match raw.activation.as_deref() {
+                None | Some("" | "linear") => None,
+                Some("tanh") if built_in => None,
+                Some("leaky_relu" | "leakyrelu") if kind.starts_with("leaky") => None,
+                Some(other) => {
+                    let expected = if built_in {
+                        "tanh or nothing"
+                    } else {
+                        "nothing"
+                    };
+                    return Err(bad("activation", expected, format_args!("\"{other}\"")));
+                }
+            }
+        }
+    };
+    let misfit = |error| ("the layer".to_owned(), error);
+    network.push(layer).map_err(misfit)?;
+    check_shape(&raw, network)?;
+    match follows {
+        Some(activation) => network
+            .push(Layer::Activation(activation))
+            .map_err(|error| ("activation".to_owned(), error)),
+        None => Ok(()),
+    }
+}
+
+/// The output's size must be what the file says.
+fn check_shape(raw: &RawLayer, network: &Builder) -> Result<(), FieldMisfit> {
+    let Some(shape) = &raw.shape else {
+        return Ok(());
+    };
+    let [features, channels] = frame_of(shape).map_err(|error| ("shape".to_owned(), error))?;
+    if features.checked_mul(channels) != Some(network.width()) {
+        return Err(bad(
+            "shape",
+            format_args!("{} values, as the weights give", network.width()),
+            format_args!("{features} x {channels}"),
+        ));
+    }
+    Ok(())
+}
+
+fn dense(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+    let [_, features, channels] = network.shape();
+    let per_feature = features > 1
+        && raw
+            .weights
+            .first()
+            .map(|kernel| &kernel.shape[..])
+            .is_some_and(|shape| shape.first() == Some(&channels));
+    if !per_feature {
+        network.flatten();
+    }
+    let inputs = if per_feature {
+        channels
+    } else {
+        network.width()
+    };
+    let Linear {
+        shape,
+        weight,
+        bias,
+    } = kernel_and_bias(
+        raw,
+        "[inputs, outputs]",
+        |shape| match *shape {
+            [n, outputs] if n == inputs && outputs > 0 => Some(outputs),
+            _ => None,
+        },
+        inputs,
+    )?;
+    let outputs = shape[1];
+    Ok(if per_feature {
+        Layer::CausalConv2d(CausalConv2d {
+            features,
+            inputs,
+            filters: outputs,
+            kernel_time: 1,
+            kernel_features: 1,
+            dilation: 1,
+            stride: 1,
+            padding: Padding::Valid,
+            weight,
+            bias,
+        })
+    } else {
+        Layer::Dense(Dense {
+            inputs,
+            outputs,
+            weight,
+            bias,
+        })
+    })
+}
+
+fn conv1d(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
+    let groups = raw.groups.unwrap_or(1);
+    let Linear {
+        shape,
+        weight,
+        bias,
+    } = kernel_and_bias(
+        raw,
+        "[kernel, inputs / groups, outputs]",
+        |shape| match *shape {
+            [kernel, n, outputs]
+                if kernel > 0 && n > 0 && n.checked_mul(groups) == Some(inputs) && outputs > 0 =>
+            {
+                Some(outputs)
+            }
+            _ => None,
+        },
+        inputs,
+    )?;
+    let kernel = shape[0];
+    let named = one(raw.kernel_size.as_ref(), "kernel_size", kernel)?;
+    if named != kernel {
+        return Err(bad(
+            "kernel_size",
+            format_args!("{kernel}, as the weights have"),
+            named,
+        ));
+    }
+    Ok(Layer::Conv1d(Conv1d {
+        inputs,
+        outputs: shape[2],
+        kernel,
+        dilation: one(raw.dilation.as_ref(), "dilation", 1)?,
+        stride: one(raw.strides.as_ref(), "strides", 1)?,
+        groups,
+        weight,
+        bias,
+    }))
+}
+
+fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+    let width = network.width();
+    let Linear {
+        shape,
+        weight,
+        bias,
+    } = kernel_and_bias(
+        raw,
+        "[time, features, inputs, filters]",
+        |shape| match *shape {
+            [time, features, inputs, filters]
+                if time > 0
+                    && features > 0
+                    && inputs > 0
+                    && width.is_multiple_of(inputs)
+                    && filters > 0 =>
+            {
+                Some(filters)
+            }
+            _ => None,
+        },
+        width,
+    )?;
+    let [kernel_time, kernel_features, inputs, filters] = [shape[0], shape[1], shape[2], shape[3]];
+    network.reframe(width / inputs, inputs);
+    let features = width / inputs;
+    let [named_time, named_features] = match &raw.kernel_size {
+        Some(sizes) => two(sizes, "kernel_size")?,
+        None => [
+            raw.kernel_size_time.unwrap_or(kernel_time),
+            raw.kernel_size_feature.unwrap_or(kernel_features),
+        ],
+    };
+    for (field, named, actual) in [
+        ("kernel_size_time", named_time, kernel_time),
+        ("kernel_size_feature", named_features, kernel_features),
+        (
+            "num_filters_in",
+            raw.num_filters_in.unwrap_or(inputs),
+            inputs,
+        ),
+        (
+            "num_features_in",
+            raw.num_features_in.unwrap_or(features),
+            features,
+        ),
+        (
+            "num_filters_out",
+            raw.num_filters_out.unwrap_or(filters),
+            filters,
+        ),
+    ] {
+        if named != actual {
+            return Err(bad(
+                field,
+                format_args!("{actual}, as the weights and the layer before give"),
+                named,
+            ));
+        }
+    }
+    Ok(Layer::CausalConv2d(CausalConv2d {
+        features,
+        inputs,
+        filters,
+        kernel_time,
+        kernel_features,
+        dilation: first_with_second_one(raw.dilation.as_ref(), "dilation")?,
+        stride: second_with_first_one(raw.strides.as_ref(), "strides")?,
+        padding: padding(raw)?,
+        weight,
+        bias,
+    }))
+}
+
+fn gru(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
+    let (units, kernel, recurrent) = recurrent_kernels(raw, inputs, 3)?;
+    let bias = match raw.weights.get(2) {
+        None => vec![0.0; 6 * units],
+        Some(bias) if bias.shape == [2, 3 * units] => bias.values.clone(),
+        Some(bias) => {
+            return Err(bad(
+                "weights[2]",
+                format_args!(
+                    "[2, {}], the two biases of a GRU with reset_after=True",
+                    3 * units
+                ),
+                format_args!("{:?}", bias.shape),
+            ));
+        }
+    };
+    let (input_bias, recurrent_bias) = bias.split_at(3 * units);
+    Ok(Layer::Gru(Gru {
+        inputs,
+        units,
+        kernel,
+        recurrent,
+        input_bias: input_bias.to_vec(),
+        recurrent_bias: recurrent_bias.to_vec(),
+    }))
+}
+
+fn lstm(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
+    let (units, kernel, recurrent) = recurrent_kernels(raw, inputs, 4)?;
+    let bias = match raw.weights.get(2) {
+        None => vec![0.0; 4 * units],
+        Some(bias) if bias.shape == [4 * units] => bias.values.clone(),
+        Some(bias) => {
+            return Err(bad(
+                "weights[2]",
+                format_args!("[{}]", 4 * units),
+                format_args!("{:?}", bias.shape),
+            ));
+        }
+    };
+    Ok(Layer::Lstm(Lstm {
+        inputs,
+        units,
+        kernel,
+        recurrent,
+        bias,
+    }))
+}
+
+/// Units, `[gates, units, inputs]` and `[gates, units, units]`.
+fn recurrent_kernels(
+    raw: &RawLayer,
+    inputs: usize,
+    gates: usize,
+) -> Result<(usize, Vec<f32>, Vec<f32>), FieldMisfit> {
+    let [kernel, recurrent, ..] = &raw.weights[..] else {
+        return Err(bad(
+            "weights",
+            "kernel, recurrent kernel and bias",
+            format_args!("{} arrays", raw.weights.len()),
+        ));
+    };
+    if raw.weights.len() > 3 {
+        return Err(bad("weights", "at most 3 arrays", raw.weights.len()));
+    }
+    let units = match recurrent.shape[..] {
+        [units, sums] if units > 0 && units.checked_mul(gates) == Some(sums) => units,
+        _ => {
+            return Err(bad(
+                "weights[1]",
+                format_args!("[units, {gates} units]"),
+                format_args!("{:?}", recurrent.shape),
+            ));
+        }
+    };
+    if kernel.shape != [inputs, gates * units] {
+        return Err(bad(
+            "weights[0]",
+            format_args!("[{inputs}, {}]", gates * units),
+            format_args!("{:?}", kernel.shape),
+        ));
+    }
+    Ok((units, kernel.last_axis_first(), recurrent.last_axis_first()))
+}
+
+fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+    let size = match raw.weights.last().map(|variance| &variance.shape[..]) {
+        Some([size]) if *size > 0 => *size,
+        _ => {
+            return Err(bad(
+                "weights",
+                "gamma, beta, mean and variance, one list each",
+                "others",
+            ));
+        }
+    };
+    if let Some((i, other)) = raw
+        .weights
+        .iter()
+        .enumerate()
+        .find(|(_, array)| array.shape != [size])
+    {
+        return Err(bad(
+            format_args!("weights[{i}]"),
+            format_args!("[{size}]"),
+            format_args!("{:?}", other.shape),
+        ));
+    }
+    let of = |i: usize| raw.weights[i].values.clone();
+    let (gamma, beta, mean, variance) = match raw.weights.len() {
+        4 => (of(0), of(1), of(2), of(3)),
+        2 => (vec![1.0; size], vec![0.0; size], of(0), of(1)),
+        n => {
+            return Err(bad(
+                "weights",
+                "gamma, beta, mean and variance, or the last two",
+                format_args!("{n} arrays"),
+            ));
+        }
+    };
+    if let Some(value) = variance.iter().find(|value| **value < 0.0) {
+        return Err(bad("weights", "a variance that is not negative", value));
+    }
+    let epsilon = match raw.epsilon {
+        Some(epsilon) if epsilon.is_finite() && epsilon > 0.0 => epsilon,
+        Some(epsilon) => return Err(bad("epsilon", "a positive number", epsilon)),
+        None => return Err(bad("epsilon", "a positive number", "none")),
+    };
+    if raw.kind == "batchnorm2d" && network.width().is_multiple_of(size) {
+        network.reframe(network.width() / size, size);
+    }
+    Ok(Layer::BatchNorm(BatchNorm {
+        gamma,
+        beta,
+        mean,
+        variance,
+        epsilon,
+    }))
+}
+
+fn prelu(raw: &RawLayer) -> Result<Layer, FieldMisfit> {
+    match &raw.weights[..] {
+        [alpha] => Ok(Layer::Prelu(alpha.values.clone())),
+        others => Err(bad(
+            "weights",
+            "one array, alpha",
+            format_args!("{} arrays", others.len()),
+        )),
+    }
+}
+
+fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+    let Some(pool_size) = &raw.pool_size else {
+        return Err(bad("pool_size", "a size", "none"));
+    };
+    let two_dimensional = raw.kind == "maxpool2d";
+    let (pool, stride) = if two_dimensional {
+        let pool = two(pool_size, "pool_size")?;
+        (
+            pool,
+            raw.strides
+                .as_ref()
+                .map_or(Ok(pool), |sizes| two(sizes, "strides"))?,
+        )
+    } else {
+        network.flatten();
+        let pool = one(Some(pool_size), "pool_size", 1)?;
+        ([pool, 1], [one(raw.strides.as_ref(), "strides", pool)?, 1])
+    };
+    let [_, features, channels] = network.shape();
+    Ok(Layer::MaxPool(MaxPool {
+        features,
+        channels,
+        pool_time: pool[0],
+        pool_features: pool[1],
+        stride_time: stride[0],
+        stride_features: stride[1],
+        padding: if raw.padding.is_some() {
+            padding(raw)?
+        } else {
+            Padding::Valid
+        },
+    }))
+}
+
+fn padding(raw: &RawLayer) -> Result<Padding, FieldMisfit> {
+    match raw.padding.as_deref() {
+        Some("valid") => Ok(Padding::Valid),
+        Some("same") => Ok(Padding::Same),
+        other => Err(bad(
+            "padding",
+            "\"valid\" or \"same\"",
+            format_args!("{other:?}"),
+        )),
+    }
+}
+
+/// The activation named in `raw`, if it names one.
+fn activation(raw: &RawLayer) -> Result<Option<Activation>, FieldMisfit> {
+    Ok(Some(match raw.activation.as_deref() {
+        None | Some("" | "linear") => return Ok(None),
+        Some("tanh") => Activation::Tanh,
+        Some("relu") => Activation::Relu,
+        Some("sigmoid") => Activation::Sigmoid,
+        Some("softmax") => Activation::Softmax { temperature: 1.0 },
+        Some("elu") => Activation::Elu {
+            alpha: finite("alpha", raw.alpha.unwrap_or(1.0))?,
+        },
+        Some("leaky_relu" | "leakyrelu") => leaky_relu(raw)?,
+        Some(other) => return Err(bad("activation", ACTIVATIONS, format_args!("\"{other}\""))),
+    }))
+}
+
+fn leaky_relu(raw: &RawLayer) -> Result<Activation, FieldMisfit> {
+    match raw.alpha.or(raw.negative_slope) {
+        Some(slope) => Ok(Activation::LeakyRelu {
+            slope: finite("alpha", slope)?,
+        }),
+        None => Err(bad("alpha", "the slope below zero", "none")),
+    }
+}
+
+fn finite(field: &str, value: f64) -> Result<f32, FieldMisfit> {
+    let narrow = value as f32;
+    if narrow.is_finite() {
+        Ok(narrow)
+    } else {
+        Err(bad(field, "a number in the range of f32", value))
+    }
+}
+
+/// A kernel and its bias.
+struct Linear<'a> {
+    /// As in the file, outputs last.
+    shape: &'a [usize],
+    /// Outputs first.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// The two arrays of a layer whose kernel has the `form`; `outputs` finds the number of outputs
+/// in the kernel's shape, if that fits.
+fn kernel_and_bias<'a>(
+    raw: &'a RawLayer,
+    form: &str,
+    outputs: impl FnOnce(&[usize]) -> Option<usize>,
+    inputs: usize,
+) -> Result<Linear<'a>, FieldMisfit> {
+    let (kernel, bias): (&Array, Option<&Array>) = match &raw.weights[..] {
+        [kernel] => (kernel, None),
+        [kernel, bias] => (kernel, Some(bias)),
+        others => {
+            return Err(bad(
+                "weights",
+                "kernel and bias",
+                format_args!("{} arrays", others.len()),
+            ));
+        }
+    };
+    let Some(outputs) = outputs(&kernel.shape) else {
+        return Err(bad(
+            "weights[0]",
+            format_args!("{form} for {inputs} inputs"),
+            format_args!("{:?}", kernel.shape),
+        ));
+    };
+    let bias = match bias {
+        None => vec![0.0; outputs],
+        Some(bias) if bias.shape == [outputs] => bias.values.clone(),
+        Some(bias) => {
+            return Err(bad(
+                "weights[1]",
+                format_args!("[{outputs}]"),
+                format_args!("{:?}", bias.shape),
+            ));
+        }
+    };
+    Ok(Linear {
+        shape: &kernel.shape,
+        weight: kernel.last_axis_first(),
+        bias,
+    })
+}
+
+/// A size of a one-dimensional layer.
+fn one(sizes: Option<&Sizes>, field: &str, default: usize) -> Result<usize, FieldMisfit> {
+    match sizes.map(Sizes::as_slice) {
+        None => Ok(default),
+        Some(&[size]) => Ok(size),
+        Some(others) => Err(bad(field, "one size", format_args!("{others:?}"))),
+    }
+}
+
+/// Sizes over time and features; a single one counts for both.
+fn two(sizes: &Sizes, field: &str) -> Result<[usize; 2], FieldMisfit> {
+    match *sizes.as_slice() {
+        [size] => Ok([size, size]),
+        [time, features] => Ok([time, features]),
+        ref others => Err(bad(field, "one or two sizes", format_args!("{others:?}"))),
+    }
+}
+
+/// A size over time, where that over features can only be 1.
+fn first_with_second_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, FieldMisfit> {
+    match sizes.map(Sizes::as_slice) {
+        None => Ok(1),
+        Some(&[size] | &[size, 1]) => Ok(size),
+        Some(others) => Err(bad(
+            field,
+            "one size, or a size over time and 1",
+            format_args!("{others:?}"),
+        )),
+    }
+}
+
+/// A size over features, where that over time can only be 1.
+fn second_with_first_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, FieldMisfit> {
+    match sizes.map(Sizes::as_slice) {
+        None => Ok(1),
+        Some(&[size] | &[1, size]) => Ok(size),
+        Some(others) => Err(bad(
+            field,
+            "one size, or 1 and a size over features",
+            format_args!("{others:?}"),
+        )),
+    }
+}
+
+fn bad(field: impl ToString, expected: impl ToString, found: impl ToString) -> FieldMisfit {
+    (field.to_string(), Misfit::new(expected, found))
+}

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use crate::convert::{Format, convert};
-use crate::{Engine, EngineId, LiteRtEngine, LoadError, ModelPackage, OnnxEngine, TorchEngine};
+use crate::native::NativeEngine;
+use crate::native_fixed::NativeFixedEngine;
+use crate::{
+    Engine, EngineId, LiteRtEngine, LoadError, ModelPackage, OnnxEngine, TorchEngine, rtneural,
+};
 
 /// The engine `id`, one of the foreign ones, with the network of `package`: the model file that
 /// the package names, or its layers written in the engine's format, in memory.
@@ -60,7 +64,7 @@ pub fn load_file(
     load_bytes(id, &model, &file, n_features)
 }
 
-/// The engine `id`, one of the foreign ones, with the model file `model` of its format; `file`
+/// The engine `id` with the model file `model` of its format, RTNeural's for our own engines; `file`
 /// names it in errors. The network must have one input, in which `n_features` values fit.
 ///
 /// # Errors
@@ -75,12 +79,10 @@ pub fn load_bytes(
         EngineId::Onnx => Box::new(OnnxEngine::load(model, file, n_features)?),
         EngineId::LiteRt => Box::new(LiteRtEngine::load(model, file, n_features)?),
         EngineId::Torch => Box::new(TorchEngine::load(model, file, n_features)?),
-        EngineId::Native | EngineId::NativeFixed => {
-            return Err(LoadError::Engine {
-                engine: id,
-                reason: format!("{file} is not read by a foreign library"),
-                remedy: "choose onnx, litert or torch".to_owned(),
-            });
-        }
+        EngineId::Native => Box::new(NativeEngine::new(&rtneural::parse(model, file)?)),
+        EngineId::NativeFixed => Box::new(NativeFixedEngine::new(
+            &rtneural::parse(model, file)?,
+            file,
+        )?),
     })
 }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn written(format: Format) -> Description {
-        let bytes = convert(&network(), format);
+        let bytes = convert(&network(), format).unwrap();
         describe(&bytes, format, "test").unwrap()
     }
 
@@ -243,7 +243,7 @@ mod tests {
             cut: bool,
         ) {
             for format in Format::ALL {
-                let mut bytes = convert(&network(), format);
+                let mut bytes = convert(&network(), format).unwrap();
                 for (place, value) in &damage {
                     let n = bytes.len();
                     bytes[place.index(n)] = *value;

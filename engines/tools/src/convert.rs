@@ -93,7 +93,7 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
     for &format in &arguments.to {
         let path = dir.join(format!("{}.{}", package.manifest.id, format.extension()));
         let file = path.display().to_string();
-        let model = convert(&network, format);
+        let model = convert(&network, format)?;
         std::fs::write(&path, &model).with_context(|| format!("{file}: cannot be written"))?;
         let mut written = Written {
             format: format.name(),

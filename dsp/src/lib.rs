@@ -13,6 +13,7 @@ pub mod denormals;
 pub mod features;
 pub mod hop_stream;
 pub mod onset;
+pub mod synth;
 
 pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
 pub use hop_stream::{HopEnd, HopStream, HopStreamError};

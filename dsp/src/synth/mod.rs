@@ -1,0 +1,22 @@
+//! A synthesised acoustic guitar, for tests and for the demo.
+//!
+//! **Nothing here is a recording.** Strings and body are physical models, every number that comes
+//! out of measuring them describes this synthesiser and no real player, and whoever lets it be
+//! heard or quotes a result on it says so. The parameters were set by comparing spectra, attacks
+//! and decays with measurements of real playing; no recorded sample is in it.
+//!
+//! The same seed gives the same samples. A [`Performance`] is a score played by the [`Guitar`]:
+//! [`string`] plucks, [`percussion`] hits, [`body`] is what both sound through.
+
+pub mod body;
+pub mod guitar;
+pub mod modes;
+pub mod noise;
+pub mod percussion;
+pub mod performance;
+pub mod string;
+pub mod technique;
+
+pub use guitar::{Guitar, Stroke};
+pub use performance::{Performance, PlayedNote};
+pub use technique::Technique;

@@ -1,0 +1,173 @@
+//! A score, played.
+
+use super::guitar::{Guitar, Stroke};
+use super::noise::Noise;
+use super::technique::Technique;
+use crate::SAMPLE_RATE;
+
+/// Synthesised playing, with what is played in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Performance {
+    /// Mono, at [`SAMPLE_RATE`], full scale 1.
+    pub samples: Vec<f32>,
+    /// The notes, in order of time.
+    pub notes: Vec<PlayedNote>,
+}
+
+/// A note of a [`Performance`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlayedNote {
+    /// When it begins, seconds from the start.
+    pub time_s: f64,
+    /// How it is played.
+    pub technique: Technique,
+}
+
+/// Power of the microphone's hiss, dB full scale.
+const HISS_DB: f64 = -90.0;
+/// Power of the room's rumble (noise under 60 Hz), dB full scale.
+const RUMBLE_DB: f64 = -74.0;
+const RUMBLE_EDGE_HZ: f64 = 60.0;
+
+impl Performance {
+    /// Plays `score` on the guitar of `seed`, and lets the last stroke ring for a second.
+    pub fn play(score: &[Stroke], seed: u64) -> Self {
+        let end_s = score.iter().map(|s| s.time_s).fold(0.0, f64::max) + 1.0;
+        let mut samples = background((end_s * f64::from(SAMPLE_RATE)) as usize, seed);
+        let mut guitar = Guitar::new(seed);
+        for stroke in score {
+            guitar.play(stroke, &mut samples);
+        }
+        let mut notes: Vec<PlayedNote> = score
+            .iter()
+            .map(|stroke| PlayedNote {
+                time_s: stroke.time_s,
+                technique: stroke.technique,
+            })
+            .collect();
+        notes.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+        Self { samples, notes }
+    }
+
+    /// About 17 seconds with 40 notes, each technique five times, on several strings and at
+    /// several levels, 300 to 500 ms apart.
+    pub fn demo(seed: u64) -> Self {
+        let mut noise = Noise::new(seed);
+        let mut time_s = 0.5;
+        let mut score = Vec::new();
+        for bar in 0..5 {
+            for beat in 0..8 {
+                let technique = PATTERN[(beat + bar) % 8];
+                let (string, fret) = POSITIONS[technique.index()][bar];
+                score.push(Stroke {
+                    time_s,
+                    technique,
+                    string,
+                    fret,
+                    peak_db: LEVELS_DB[(3 * bar + beat) % LEVELS_DB.len()] + noise.sample(),
+                    ring_s: 0.28,
+                });
+                time_s += 0.4 + 0.1 * noise.sample();
+            }
+        }
+        Self::play(&score, seed)
+    }
+}
+
+/// A quiet room: rumble and hiss, so that nothing starts from digital silence.
+fn background(length: usize, seed: u64) -> Vec<f32> {
+    let mut noise = Noise::new(!seed);
+    let pole = (-std::f64::consts::TAU * RUMBLE_EDGE_HZ / f64::from(SAMPLE_RATE)).exp();
+    // The power of even noise is a third, of its low-passed kind (1 - pole) / (1 + pole) of that.
+    let hiss = 3f64.sqrt() * 10f64.powf(HISS_DB / 20.0);
+    let rumble = (3.0 * (1.0 + pole) / (1.0 - pole)).sqrt() * 10f64.powf(RUMBLE_DB / 20.0);
+    let mut low = 0.0;
+    (0..length)
+        .map(|_| {
+            low = (1.0 - pole) * noise.sample() + pole * low;
+            (hiss * noise.sample() + rumble * low) as f32
+        })
+        .collect()
+}
+
+/// Order of the techniques in a bar of the demo; each bar begins one later.
+const PATTERN: [Technique; 8] = [
+    Technique::Kick,
+    Technique::PickOverSoundHole,
+    Technique::Snare1,
+    Technique::PalmMute,
+    Technique::Tom,
+    Technique::NaturalHarmonics,
+    Technique::Snare2,
+    Technique::PickNearBridge,
+];
+
+/// String and fret by technique and bar; no matter for hits.
+const POSITIONS: [[(u8, u8); 5]; 8] = [
+    [(1, 0); 5],
+    [(1, 0); 5],
+    [(1, 0); 5],
+    [(1, 0); 5],
+    [(3, 12), (5, 7), (4, 12), (3, 5), (2, 12)],
+    [(6, 3), (6, 5), (5, 2), (4, 3), (6, 7)],
+    [(6, 8), (2, 3), (4, 2), (6, 7), (2, 5)],
+    [(3, 1), (1, 2), (5, 3), (3, 4), (6, 3)],
+];
+
+/// Soft, medium and loud, dB full scale.
+const LEVELS_DB: [f64; 5] = [-15.0, -12.0, -17.0, -10.0, -14.0];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HOP, OnsetConfig, OnsetDetector};
+
+    #[test]
+    fn the_same_seed_plays_the_same_and_another_does_not() {
+        let first = Performance::demo(1);
+        assert_eq!(first, Performance::demo(1));
+        assert_ne!(first.samples, Performance::demo(2).samples);
+    }
+
+    #[test]
+    fn the_demo_has_every_technique_at_musical_distances() {
+        let Performance { samples, notes } = Performance::demo(3);
+        assert_eq!(notes.len(), 40);
+        for technique in Technique::ALL {
+            assert_eq!(notes.iter().filter(|n| n.technique == technique).count(), 5);
+        }
+        for pair in notes.windows(2) {
+            assert!((0.299..0.501).contains(&(pair[1].time_s - pair[0].time_s)));
+        }
+        let peak = samples.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
+        assert!((0.2..0.9).contains(&peak), "{peak}");
+    }
+
+    #[test]
+    fn the_detector_hears_each_note_of_the_demo_once() {
+        let (mut played, mut found, mut matched) = (0, 0, 0);
+        for seed in 1..=5 {
+            let Performance { samples, notes } = Performance::demo(seed);
+            let mut detector = OnsetDetector::new(&OnsetConfig::default()).unwrap();
+            let onsets: Vec<f64> = samples
+                .as_chunks::<HOP>()
+                .0
+                .iter()
+                .filter_map(|hop| detector.process(hop))
+                .map(|position| position as f64 / f64::from(SAMPLE_RATE))
+                .collect();
+            played += notes.len();
+            found += onsets.len();
+            // One to one: notes lie 300 ms apart, the detector's 20 ms cannot span two.
+            matched += notes
+                .iter()
+                .filter(|note| onsets.iter().any(|o| (o - note.time_s).abs() < 0.02))
+                .count();
+        }
+        let f1 = 2.0 * f64::from(matched as u32) / f64::from((played + found) as u32);
+        assert!(
+            f1 >= 0.98,
+            "F1 {f1}: {played} played, {found} found, {matched} matched"
+        );
+    }
+}

@@ -183,20 +183,9 @@ impl PluginHost for ClapHost {
 
     fn text_to_value(&mut self, parameter: &Parameter, text: &str) -> Result<f64> {
         let handle = self.instance.plugin_handle();
-        let value =
-            self.params
-                .text_to_value(&handle, ClapId::new(parameter.id), &CString::new(text)?);
-        match value {
-            Some(value) => Ok(value),
-            None => {
-                let choices = self.choices(parameter)?;
-                bail!(
-                    "parameter '{}' cannot be set to '{text}'{}",
-                    parameter.name,
-                    list(&choices)
-                )
-            }
-        }
+        self.params
+            .text_to_value(&handle, ClapId::new(parameter.id), &CString::new(text)?)
+            .with_context(|| format!("parameter '{}' cannot be '{text}'", parameter.name))
     }
 
     fn value(&mut self, parameter: &Parameter) -> Result<f64> {
@@ -405,13 +394,4 @@ fn midi_out(event: &UnknownEvent, block_start: u64) -> Option<MidiOut> {
         key,
         message,
     })
-}
-
-/// "; there are: a, b" or nothing.
-fn list(choices: &[String]) -> String {
-    if choices.is_empty() {
-        String::new()
-    } else {
-        format!("; there are: {}", choices.join(", "))
-    }
 }

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+
+use tocco_engines::{Classifier, EngineId, ModelPackage};
 
 use crate::clap_host::ClapHost;
 use crate::event_log::{self, EventLog, LoggedNote};
 use crate::plugin_host::{self, PluginHost, StreamFormat};
 use crate::real_time;
 use crate::sound::Sound;
-use crate::streaming::{self, Played};
+use crate::streaming::{self, Played, Speed};
 
 pub use report::{Heard, Report, Summary};
 
@@ -48,11 +50,12 @@ impl Demo {
         let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
         let log_path = folder.path().join("events.jsonl");
         let mut host = load(&log_path)?;
+        self.check_engine()?;
         if let Some(model) = &self.model {
-            choose(&mut host, "Model", model)?;
+            host.set_text("Model", model)?;
         }
         if let Some(engine) = &self.engine {
-            choose(&mut host, "Engine", engine)?;
+            host.set_text("Engine", engine)?;
         }
         let sample_rate = f64::from(self.sound.sample_rate);
         self.sound.append_silence(TAIL_S);
@@ -79,7 +82,13 @@ impl Demo {
                 if !offline && let Err(reason) = real_time::schedule_as_audio_thread() {
                     eprintln!("demo: {reason}; blocks may come late");
                 }
-                let played = streaming::play(&mut stream, sound, BLOCK, offline);
+                let speed = if offline {
+                    Speed::Unpaced
+                } else {
+                    Speed::REAL_TIME
+                };
+                let blocks = std::iter::repeat(BLOCK);
+                let played = streaming::play(&mut stream, sound, blocks, speed);
                 // The receiver only waits for this; it is there until the thread has ended.
                 let _ = done.send(());
                 (stream, played)
@@ -103,10 +112,49 @@ impl Demo {
         host.deactivate(stream);
         drop(host);
         read(&mut logged)?;
+        self.check_selection(&logged)?;
         compare_with_midi(&logged, &played)?;
         Ok(Report::new(&self.sound, self.offline, &logged, &played))
     }
 }
+
+impl Demo {
+    /// Loads the engine here first: the plugin would go on with another one, and can tell why only
+    /// in its editor.
+    fn check_engine(&self) -> Result<()> {
+        let Some(engine) = &self.engine else {
+            return Ok(());
+        };
+        let engine: EngineId = engine.parse()?;
+        let model = self.model.as_deref().unwrap_or(DEFAULT_MODEL);
+        let folder = plugin_host::model_folder(&model.to_lowercase());
+        if folder.is_dir() {
+            Classifier::new(&ModelPackage::load(&folder)?, engine)?;
+        }
+        Ok(())
+    }
+
+    /// The plugin must have heard with what was asked for.
+    fn check_selection(&self, logged: &[LoggedNote]) -> Result<()> {
+        for note in logged {
+            for (kind, asked, used) in [
+                ("model", &self.model, &note.model),
+                ("engine", &self.engine, &note.engine),
+            ] {
+                if let Some(asked) = asked {
+                    ensure!(
+                        used.eq_ignore_ascii_case(asked),
+                        "{kind} '{asked}' was asked for, but the plugin used '{used}'"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The model that a new instance of the plugin uses.
+const DEFAULT_MODEL: &str = "c";
 
 /// Loads the bundled CLAP with its event log switched on.
 fn load(log: &Path) -> Result<ClapHost> {
@@ -114,20 +162,6 @@ fn load(log: &Path) -> Result<ClapHost> {
     // SAFETY: nothing else runs in this process yet that reads the environment.
     unsafe { std::env::set_var(event_log::VARIABLE, log) };
     ClapHost::load(&bundle)
-}
-
-/// Sets a stepped parameter to the choice with that id.
-fn choose(host: &mut ClapHost, name: &str, id: &str) -> Result<()> {
-    let parameter = host.parameter(name)?;
-    let choices = host.choices(&parameter)?;
-    let Some(index) = choices.iter().position(|c| c.eq_ignore_ascii_case(id)) else {
-        bail!(
-            "there is no {} '{id}'; there are: {}",
-            name.to_lowercase(),
-            choices.join(", ")
-        );
-    };
-    host.set_value(&parameter, parameter.minimum + index as f64)
 }
 
 /// The keys of the notes that the host was sent.

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The environment variable that switches the log on; read when an instance is made.
 pub const VARIABLE: &str = "TOCCO_EVENT_LOG";
@@ -57,9 +57,42 @@ impl LoggedNote {
     }
 }
 
+/// The last line that an instance writes, when it is freed: its counts of everything.
+#[derive(Debug, Deserialize)]
+struct LastLine {
+    counters: Counters,
+}
+
+/// The plugin's book-keeping since the instance was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Onsets detected.
+    pub onsets: u64,
+    /// Results that reached the audio thread.
+    pub results: u64,
+    /// Onsets dropped because too many others waited for their features.
+    pub dropped_pending: u64,
+    /// Notes dropped because the queue to the classifier thread was full.
+    pub dropped_full: u64,
+    /// Notes whose engine reported a failure.
+    pub failed: u64,
+    /// Notes under way when the stream was reset or stopped.
+    pub abandoned: u64,
+    /// Models and engines taken into use after the first.
+    pub swaps: u64,
+}
+
+impl Counters {
+    /// Notes that were lost for whatever reason.
+    pub fn lost(&self) -> u64 {
+        self.dropped_pending + self.dropped_full + self.failed + self.abandoned
+    }
+}
+
 /// Reads a log while the plugin writes it.
 pub struct EventLog {
     path: PathBuf,
+    counters: Option<Counters>,
     reader: Option<BufReader<File>>,
     /// The beginning of a line whose end is not written yet.
     partial: String,
@@ -71,6 +104,7 @@ impl EventLog {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            counters: None,
             reader: None,
             partial: String::new(),
             lines: 0,
@@ -96,12 +130,22 @@ impl EventLog {
                 break;
             }
             self.lines += 1;
-            let note = serde_json::from_str(&self.partial)
-                .with_context(|| format!("{} line {}", self.path.display(), self.lines))?;
-            notes.push(note);
+            match serde_json::from_str::<LastLine>(&self.partial) {
+                Ok(last) => self.counters = Some(last.counters),
+                Err(_) => {
+                    let note = serde_json::from_str(&self.partial)
+                        .with_context(|| format!("{} line {}", self.path.display(), self.lines))?;
+                    notes.push(note);
+                }
+            }
             self.partial.clear();
         }
         Ok(notes)
+    }
+
+    /// The counts of the last instance that was freed, if that has been read.
+    pub fn counters(&self) -> Option<&Counters> {
+        self.counters.as_ref()
     }
 }
 
@@ -124,6 +168,20 @@ mod tests {
         let notes = log.read_new().unwrap();
         assert_eq!((notes.len(), notes[0].id), (1, 7));
         assert!((notes[0].latency_ms(48_000.0) - 13.833).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_last_line_brings_the_counters() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let counters = r#"{"onsets":9,"notes":9,"results":6,"dropped_pending":0,"dropped_full":1,"failed":0,"abandoned":2,"swaps":4}"#;
+        writeln!(file, "{LINE}\n{{\"instance\":1,\"counters\":{counters}}}").unwrap();
+        let mut log = EventLog::new(file.path());
+        assert_eq!(log.read_new().unwrap().len(), 1);
+        let counters = log.counters().unwrap();
+        assert_eq!(
+            (counters.onsets, counters.results, counters.lost()),
+            (9, 6, 3)
+        );
     }
 
     #[test]

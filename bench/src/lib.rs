@@ -4,9 +4,12 @@
 pub mod audit;
 pub mod clap_host;
 pub mod demo;
+pub mod deployment;
 pub mod event_log;
+pub mod memory;
 pub mod plugin_host;
 pub mod real_time;
+pub mod soak;
 pub mod sound;
 pub mod streaming;
 pub mod vst3_host;

@@ -96,7 +96,7 @@ pub trait PluginHost: Sized {
     /// The plain value that the plugin reads from a text.
     ///
     /// # Errors
-    /// If the plugin cannot read the text; for stepped parameters the error lists the texts it can.
+    /// If the plugin cannot read the text.
     fn text_to_value(&mut self, parameter: &Parameter, text: &str) -> Result<f64>;
 
     /// The plain value a parameter has now.
@@ -163,13 +163,27 @@ pub trait PluginHost: Sized {
         self.value_to_text(&parameter, value)
     }
 
-    /// Sets a parameter by its name and the text of a value. Only while the plugin is not active.
+    /// Sets a parameter by its name and the text of a value; upper and lower case are the same.
+    /// Only while the plugin is not active.
     ///
     /// # Errors
     /// If there is no such parameter or no such value; the error lists those there are.
     fn set_text(&mut self, name: &str, text: &str) -> Result<()> {
         let parameter = self.parameter(name)?;
-        let value = self.text_to_value(&parameter, text)?;
+        let choices = self.choices(&parameter)?;
+        let value = if choices.is_empty() {
+            self.text_to_value(&parameter, text)?
+        } else {
+            let index = choices.iter().position(|c| c.eq_ignore_ascii_case(text));
+            let index = index.with_context(|| {
+                format!(
+                    "there is no {} '{text}'; there are: {}",
+                    parameter.name.to_lowercase(),
+                    choices.join(", ")
+                )
+            })?;
+            parameter.minimum + index as f64
+        };
         self.set_value(&parameter, value)
     }
 
@@ -227,4 +241,11 @@ pub fn bundle_path(file_name: &str) -> Result<PathBuf> {
         );
     }
     Ok(path)
+}
+
+/// The folder of a model package that this project ships.
+pub fn model_folder(id: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../models")
+        .join(id)
 }

@@ -4,8 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use hound::{SampleFormat, WavReader};
+use tocco_dsp::synth::{self, Performance, Technique};
+
+/// Which of the synthesiser's performances is played.
+const DEMO_SEED: u64 = 1;
 
 /// Sound to stream, with the notes in it where they are known.
+#[derive(Debug, Clone)]
 pub struct Sound {
     /// What it is, for the reader of a report.
     pub source: String,
@@ -81,24 +86,20 @@ impl Sound {
         })
     }
 
-    /// PLACEHOLDER
-    pub fn synthesised() -> Result<Self> {
-        let mut samples = vec![0.0; 48_000 * 3];
-        for i in 1..12 {
-            samples[i * 12_000] = 1.0;
+    /// The synthesised performance of `tocco_dsp::synth`: all eight techniques, no recording.
+    pub fn synthesised() -> Self {
+        let performance = Performance::demo(DEMO_SEED);
+        let note = |note: &synth::PlayedNote| PlayedNote {
+            time_s: note.time_s,
+            class: note.technique.index(),
+        };
+        Self {
+            source: "the synthesised performance (not a recording)".to_owned(),
+            sample_rate: tocco_dsp::SAMPLE_RATE,
+            played: performance.notes.iter().map(note).collect(),
+            labels: Technique::ALL.map(|t| t.to_string()).to_vec(),
+            channels: vec![performance.samples],
         }
-        Ok(Self {
-            source: "placeholder".into(),
-            sample_rate: 48_000,
-            channels: vec![samples],
-            played: (1..12)
-                .map(|i| PlayedNote {
-                    time_s: i as f64 * 0.25,
-                    class: i % 8,
-                })
-                .collect(),
-            labels: vec![],
-        })
     }
 
     /// Samples in each channel.

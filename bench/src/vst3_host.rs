@@ -199,7 +199,7 @@ impl PluginHost for Vst3Host {
             )
         };
         check(result, "IEditController::getParamValueByString")
-            .with_context(|| format!("parameter '{}' cannot be set to '{text}'", parameter.name))?;
+            .with_context(|| format!("parameter '{}' cannot be '{text}'", parameter.name))?;
         Ok(value * parameter.maximum)
     }
 
@@ -266,10 +266,13 @@ impl PluginHost for Vst3Host {
                 processor.setBusArrangements(&mut arrangement, 1, &mut output_arrangement, 1),
                 "IAudioProcessor::setBusArrangements",
             )?;
-            check(
-                processor.setupProcessing(&mut setup),
-                "IAudioProcessor::setupProcessing",
-            )?;
+            // Twice, because nice-plug 0.4.2 tells the plugin the mode of the call before.
+            for _ in 0..2 {
+                check(
+                    processor.setupProcessing(&mut setup),
+                    "IAudioProcessor::setupProcessing",
+                )?;
+            }
             for (media, direction) in [(kAudio, kInput), (kAudio, kOutput), (kEvent, kOutput)] {
                 if self
                     .component

@@ -103,7 +103,7 @@ pub enum OnsetError {
 /// Time keeping and the minimum inter-onset interval are ours: aubio counts samples in 32 bits
 /// (after 24.8 hours it would stay deaf for another 24.8), and it is deaf for one interval after
 /// its start and reports a phantom onset when a stream starts in the middle of a sound. Otherwise
-/// the onsets are those of aubio itself; a test compares the two.
+/// the onsets are meant to be those of aubio itself.
 ///
 /// ```
 /// use tocco_dsp::{HOP, OnsetConfig, OnsetDetector};

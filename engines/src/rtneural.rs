@@ -37,7 +37,7 @@
 //! Unknown types and activations are refused, never skipped. Unknown fields are allowed, because
 //! projects keep notes of their own in these files.
 //!
-//! Sources: the format as published with RTNeural's Keras exporter; the definitions of the layers
+//! Sources: the format as public files and descriptions of it show; the definitions of the layers
 //! in Keras' documentation; RTNeural's pull requests 89 (two-dimensional layers) and 145
 //! (strides). Checked against Keras in double precision, see `tests/golden`.
 

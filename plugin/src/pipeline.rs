@@ -7,7 +7,7 @@
 //!                                                                 -> Classification, a block later
 //! ```
 //!
-//! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a [`Service`]
+//! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a [`Service`](crate::service::Service)
 //! on another thread: it sends loaded models and frees those that come back.
 //!
 //! Defined behaviour under load: notes may overlap, and each is answered with its own id. A note

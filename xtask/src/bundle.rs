@@ -1,5 +1,6 @@
 //! The CLAP and VST3 bundles.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -62,6 +63,29 @@ pub fn run(arguments: &BundleArguments) -> Result<()> {
 /// If the build fails.
 pub fn for_this_machine() -> Result<()> {
     build(PLUGIN, &["--release".to_owned()])
+}
+
+/// The CLAP with the paper's polling worker beside ours, in a folder of its own, which is returned:
+/// no bundle that anybody installs has that worker.
+///
+/// # Errors
+/// If the build fails.
+pub fn with_polling_worker() -> Result<PathBuf> {
+    eprintln!("xtask: building the plugin with the paper's polling worker");
+    let options = ["--release", "--features", "polling-baseline"].map(str::to_owned);
+    nice_plug_xtask::build(&[PLUGIN.to_owned()], &options)?;
+    let target = target_folder()?;
+    let folder = target.join("bundled-with-polling-worker");
+    fs::create_dir_all(&folder)
+        .and_then(|()| {
+            // A CLAP on Linux is the library itself.
+            fs::copy(
+                target.join("release/libtocco.so"),
+                folder.join("Tocco.clap"),
+            )
+        })
+        .with_context(|| format!("cannot write to {}", folder.display()))?;
+    Ok(folder)
 }
 
 fn build(package: &str, options: &[String]) -> Result<()> {

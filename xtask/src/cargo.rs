@@ -44,16 +44,48 @@ pub fn call(purpose: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Builds the library that the audit preloads.
+///
+/// # Errors
+/// If the build fails.
+pub fn build_interposer() -> Result<()> {
+    call(
+        "building the counting library",
+        &[
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "tocco-interpose",
+        ],
+    )
+}
+
 /// Builds a binary of the workspace in release and takes on its exit code, so that its own error
 /// message is the last thing on the screen.
 ///
 /// # Errors
 /// If cargo cannot be started.
 pub fn run(package: &str, binary: &str, first: &[&str], rest: &[String]) -> Result<()> {
+    run_with_bundles(&bundle::folder()?, package, binary, first, rest)
+}
+
+/// As [`run`], with the bundles of another folder.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn run_with_bundles(
+    bundles: &Path,
+    package: &str,
+    binary: &str,
+    first: &[&str],
+    rest: &[String],
+) -> Result<()> {
     let status = command(&["run", "--quiet", "--release", "--package", package])?
         .args(["--bin", binary, "--"])
         .args(first)
         .args(rest)
+        .env("TOCCO_BUNDLES", bundles)
         .status()
         .context("cannot start cargo")?;
     if !status.success() {

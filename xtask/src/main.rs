@@ -40,6 +40,12 @@ enum Command {
     Lint,
     /// Build the plugin and put its CLAP and VST3 bundles into target/bundled
     Bundle(bundle::BundleArguments),
+    /// Count heap calls, locks and system calls of the engines and of the plugin's callback
+    #[command(disable_help_flag = true)]
+    Audit(Forwarded),
+    /// Measure the plugin as it will run
+    #[command(subcommand)]
+    Bench(Bench),
     /// Train the model packages from recordings with labels
     #[command(disable_help_flag = true)]
     Train(Forwarded),
@@ -58,6 +64,16 @@ enum Command {
     /// Run a model file of any engine over the rows of a CSV file
     #[command(disable_help_flag = true)]
     Infer(Forwarded),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// The paper's deployment test: notes in real time, with its worker and with ours
+    #[command(disable_help_flag = true)]
+    Deployment(Forwarded),
+    /// Hours of audio through one instance: memory and book-keeping
+    #[command(disable_help_flag = true)]
+    Soak(Forwarded),
 }
 
 const EXAMPLES_DEMO: &str = "Example: cargo xtask demo --input take.wav --model a --json";
@@ -99,9 +115,31 @@ fn run() -> Result<()> {
             }
             cargo::run("tocco-bench", "demo", &[], &forwarded.arguments)
         }
+        Command::Audit(forwarded) => {
+            if !forwarded.asks_for_help() {
+                bundle::for_this_machine()?;
+                cargo::build_interposer()?;
+            }
+            cargo::run("tocco-bench", "audit", &[], &forwarded.arguments)
+        }
         Command::Test(arguments) => testing::run(&arguments),
         Command::Lint => lint::run(),
         Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Bench(Bench::Deployment(forwarded)) => {
+            let bundles = if forwarded.asks_for_help() {
+                bundle::folder()?
+            } else {
+                bundle::with_polling_worker()?
+            };
+            let arguments = &forwarded.arguments;
+            cargo::run_with_bundles(&bundles, "tocco-bench", "deployment", &[], arguments)
+        }
+        Command::Bench(Bench::Soak(forwarded)) => {
+            if !forwarded.asks_for_help() {
+                bundle::for_this_machine()?;
+            }
+            cargo::run("tocco-bench", "soak", &[], &forwarded.arguments)
+        }
         Command::Train(forwarded) => trainer("train", &forwarded),
         Command::Evaluate(forwarded) => trainer("evaluate", &forwarded),
         Command::Engines(forwarded) => engine_tools("engines", &forwarded),

@@ -36,6 +36,7 @@ struct Count {
 /// If a test fails or something does not build.
 pub fn run(arguments: &TestArguments) -> Result<()> {
     bundle::for_this_machine()?;
+    cargo::build_interposer()?;
     let mut count = Count::default();
     let mut succeeded = true;
     match &arguments.package {

@@ -17,7 +17,7 @@ pub struct Violation {
     /// What it is.
     pub name: &'static str,
     /// Commits it.
-    pub commit: Box<dyn FnMut()>,
+    pub commit: Box<dyn FnMut() + Send>,
     /// Whether the findings tell of it.
     pub is_in: fn(&Findings) -> bool,
 }
@@ -78,7 +78,7 @@ fn violations() -> Result<Vec<Violation>> {
 fn plant(
     name: &'static str,
     is_in: fn(&Findings) -> bool,
-    commit: impl FnMut() + 'static,
+    commit: impl FnMut() + Send + 'static,
 ) -> Violation {
     Violation {
         name,

@@ -138,7 +138,17 @@ impl Watch {
         let traces = self.interposer.traces().into_iter();
         traces
             .chain(self.system_calls.traces())
-            .map(|(call, frames)| (call, frames.into_iter().flat_map(describe).collect()))
+            .map(|(call, frames)| {
+                let mut frames: Vec<String> = frames.into_iter().flat_map(describe).collect();
+                // Only what lies between the audit's hook and `during` is of interest.
+                let ours = frames.iter().rposition(|frame| {
+                    frame.contains("/bench/interpose/") || frame.contains("write_down_trace")
+                });
+                frames.drain(..ours.map_or(0, |last| last + 1));
+                let end = frames.iter().position(|frame| frame.contains(file!()));
+                frames.truncate(end.unwrap_or(frames.len()));
+                (call, frames)
+            })
             .collect()
     }
 }

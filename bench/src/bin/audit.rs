@@ -1,16 +1,162 @@
-//! `cargo xtask audit`
-fn main() -> anyhow::Result<()> {
-    tocco_bench::audit::interposer::preload()?;
-    std::thread::spawn(|| {
-        let mut w =
-            tocco_bench::audit::watch::Watch::this_thread(std::env::args().count() > 1).unwrap();
-        let c = tocco_bench::audit::control::run(&mut w).unwrap();
-        println!("{} {:?}", c.planted, c.missed);
-        for (n, f) in w.traces() {
-            println!("{n}\n   {}", f[..f.len().min(9)].join("\n   "));
+//! `cargo xtask audit`: heap calls, locks and system calls of the engines and of the callback.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, bail};
+use clap::Parser;
+use tocco_bench::audit::callback::{CallbackAudit, CallbackFindings};
+use tocco_bench::audit::control::{self, Control};
+use tocco_bench::audit::report::Report;
+use tocco_bench::audit::watch::Watch;
+use tocco_bench::audit::{engines, interposer};
+use tocco_bench::clap_host::ClapHost;
+use tocco_bench::plugin_host::{PluginHost, bundle_path};
+use tocco_bench::vst3_host::Vst3Host;
+use tocco_engines::EngineId;
+
+/// Counts what must not happen on an audio thread: heap calls, locks that could block, system
+/// calls, page faults.
+///
+/// Each engine runs each network, once fresh from loading and 1000 times more. Then the bundled
+/// CLAP and the bundled VST3 play while states are loaded, models and engines are swapped and all
+/// parameters are read; every callback is watched. At last known violations are committed, all of
+/// which must be found. Fails if our own engines or a callback do anything of the kind.
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask audit",
+    after_help = "Examples:\n  \
+        cargo xtask audit\n  \
+        cargo xtask audit --engine onnx --model c --seconds 5 --backtrace   where the calls come from\n  \
+        cargo xtask audit --seconds 20 --plant 'C: malloc'                  must fail"
+)]
+struct Arguments {
+    /// Print one JSON document on stdout and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Seconds of audio for each callback
+    #[arg(long, default_value_t = 600.0, value_parser = positive)]
+    seconds: f64,
+    /// How many times faster than real time it is played
+    #[arg(long, default_value_t = 4.0, value_parser = positive)]
+    speed: f64,
+    /// Only this engine [default: all there are]
+    #[arg(long, value_name = "ID")]
+    engine: Option<EngineId>,
+    /// Only this network: a, b or c [default: all]
+    #[arg(long, value_name = "ID")]
+    model: Option<String>,
+    /// Print where the first calls that were found came from
+    #[arg(long)]
+    backtrace: bool,
+    /// Commit this violation in one callback, to see the audit fail; an unknown name lists them
+    #[arg(long, value_name = "NAME")]
+    plant: Option<String>,
+}
+
+fn positive(text: &str) -> Result<f64> {
+    match text.parse() {
+        Ok(value) if value > 0.0 && f64::is_finite(value) => Ok(value),
+        _ => bail!("expected a number above 0"),
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match interposer::preload().and_then(|()| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
-    })
-    .join()
-    .unwrap();
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(name) = &arguments.plant {
+        control::violation(name)?;
+    }
+    eprintln!("audit: planting violations");
+    let control = on_a_thread(|| control::run(&mut Watch::this_thread(false)?))?;
+    let (mut found, mut absent) = (Vec::new(), Vec::new());
+    let all = ["a", "b", "c"].map(str::to_owned);
+    let models = arguments
+        .model
+        .as_ref()
+        .map_or(&all[..], std::slice::from_ref);
+    for engine in EngineId::ALL {
+        if arguments.engine.is_some_and(|only| only != engine) {
+            continue;
+        }
+        for model in models {
+            eprintln!("audit: engine {engine}, model {model}");
+            match engines::audit(engine, model, arguments.backtrace)? {
+                Ok(findings) => found.push(findings),
+                Err(reason) => absent.push(reason),
+            }
+        }
+    }
+    let report = Report {
+        clap: callback::<ClapHost>(arguments, "Tocco.clap")?,
+        vst3: callback::<Vst3Host>(arguments, "Tocco.vst3")?,
+        engines: found,
+        absent,
+        control,
+    };
+    if arguments.backtrace {
+        print_traces(&report);
+    }
+    if arguments.json {
+        println!("{}", report.to_json()?);
+    } else {
+        print!("{report}");
+    }
+    let failures = report.failures();
+    if !failures.is_empty() {
+        bail!("the audit is not passed: {}", failures.join("; "));
+    }
     Ok(())
+}
+
+fn callback<H: PluginHost>(arguments: &Arguments, bundle: &str) -> Result<CallbackFindings> {
+    eprintln!(
+        "audit: the callback of {bundle}, {} s of audio in {:.0} s",
+        arguments.seconds,
+        arguments.seconds / arguments.speed
+    );
+    let planted = arguments.plant.as_deref().map(control::violation);
+    let audit = CallbackAudit {
+        seconds: arguments.seconds,
+        speed: arguments.speed,
+        keep_traces: arguments.backtrace,
+        planted: planted.transpose()?,
+    };
+    audit.run(H::load(&bundle_path(bundle)?)?)
+}
+
+/// A thread can be watched once, so each audit has its own.
+fn on_a_thread(work: impl FnOnce() -> Result<Control> + Send) -> Result<Control> {
+    std::thread::scope(|scope| {
+        let panicked = |_| anyhow!("the control's thread panicked");
+        scope.spawn(work).join().map_err(panicked)?
+    })
+}
+
+fn print_traces(report: &Report) {
+    let engines = report
+        .engines
+        .iter()
+        .map(|e| (format!("{} {}", e.engine, e.model), &e.traces));
+    let callbacks = [
+        ("CLAP callback", &report.clap),
+        ("VST3 callback", &report.vst3),
+    ];
+    let callbacks = callbacks.map(|(name, callback)| (name.to_owned(), &callback.traces));
+    for (name, traces) in engines.chain(callbacks) {
+        for (call, frames) in traces {
+            eprintln!("{name}: {call}");
+            for frame in frames {
+                eprintln!("    {frame}");
+            }
+        }
+    }
 }

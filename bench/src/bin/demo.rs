@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let sound = match &arguments.input {
         Some(path) => Sound::read_wav(path)?,
-        None => Sound::synthesised()?,
+        None => Sound::synthesised(),
     };
     eprintln!(
         "demo: playing {:.1} s of {}",
@@ -67,12 +67,7 @@ fn run(arguments: Arguments) -> Result<()> {
         offline: arguments.offline,
     };
     if arguments.json {
-        let mut heard = 0_usize;
-        let report = demo.run(|_| {
-            heard += 1;
-            eprint!("\rdemo: {heard} notes");
-        })?;
-        eprintln!();
+        let report = demo.run(|note| eprintln!("{note}"))?;
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("     time    technique                  prob.  latency");

@@ -1,0 +1,208 @@
+//! What the plugin's callback does that it must not, over a long stream with everything going on:
+//! notes, engine swaps, state loads, an editor that reads.
+
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+use tocco_dsp::synth::Performance;
+
+use super::control::Violation;
+use super::watch::{Findings, Watch};
+use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat};
+use crate::sound::Sound;
+use crate::streaming::{self, Speed};
+
+/// Time between two disturbances by the main thread.
+const DISTURBANCE: Duration = Duration::from_millis(20);
+
+/// How the callback is audited.
+pub struct CallbackAudit {
+    /// Seconds of audio.
+    pub seconds: f64,
+    /// How many times faster than real time. The classifier thread must keep up, or notes are
+    /// dropped and its queues are not exercised.
+    pub speed: f64,
+    /// Whether to write down where findings come from.
+    pub keep_traces: bool,
+    /// Something to do within the watched time of one callback, which the audit must then find.
+    pub planted: Option<Violation>,
+}
+
+/// The findings.
+#[derive(Debug, Serialize)]
+pub struct CallbackFindings {
+    /// Callbacks that were watched: all of them.
+    pub blocks: u64,
+    /// Notes that the plugin sent meanwhile.
+    pub notes: u64,
+    /// States that were loaded meanwhile, each with another model or engine.
+    pub state_loads: u64,
+    /// Times that every parameter was read, as an open editor does.
+    pub editor_reads: u64,
+    /// Seconds of audio.
+    pub seconds: f64,
+    /// What the callback did.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// Where the calls came from, if asked for.
+    #[serde(skip)]
+    pub traces: Vec<(String, Vec<String>)>,
+}
+
+impl CallbackAudit {
+    /// Watches every callback of the plugin in `host`.
+    ///
+    /// # Errors
+    /// If the plugin fails or the thread cannot be watched.
+    pub fn run<H: PluginHost>(self, mut host: H) -> Result<CallbackFindings> {
+        let states = states(&mut host)?;
+        let parameters = host.parameters()?;
+        let sound = long_performance(self.seconds);
+        let stream = host.activate(StreamFormat::PAPER)?;
+        let ended = AtomicBool::new(false);
+        let (mut state_loads, mut editor_reads) = (0, 0);
+        let (stream, result) = std::thread::scope(|scope| -> Result<_> {
+            let audio = scope.spawn(|| {
+                // Also when it panics, or the loop below would never end.
+                let _ended = SetAtEnd(&ended);
+                self.stream(stream, &sound)
+            });
+            while !ended.load(Acquire) {
+                host.restore_state(&states[state_loads as usize % states.len()])?;
+                state_loads += 1;
+                for parameter in &parameters {
+                    let value = host.value(parameter)?;
+                    host.value_to_text(parameter, value)?;
+                }
+                editor_reads += 1;
+                host.idle();
+                std::thread::sleep(DISTURBANCE);
+            }
+            audio
+                .join()
+                .map_err(|_| anyhow!("the audio thread panicked"))?
+        })?;
+        host.deactivate(stream);
+        Ok(CallbackFindings {
+            state_loads,
+            editor_reads,
+            ..result
+        })
+    }
+
+    /// The audio thread.
+    fn stream<S: PluginStream>(
+        mut self,
+        stream: S,
+        sound: &Sound,
+    ) -> Result<(S, CallbackFindings)> {
+        let mut watched = Watched {
+            stream,
+            watch: Watch::this_thread(self.keep_traces)?,
+            plant: self.planted.take(),
+        };
+        let blocks = std::iter::repeat(StreamFormat::PAPER.max_block);
+        let played = streaming::play(&mut watched, sound, blocks, Speed::Times(self.speed))?;
+        let begins = |event: &&MidiOut| matches!(event.message, MidiMessage::NoteOn { .. });
+        let findings = CallbackFindings {
+            blocks: played.blocks,
+            notes: played.midi.iter().filter(begins).count() as u64,
+            state_loads: 0,
+            editor_reads: 0,
+            seconds: self.seconds,
+            findings: watched.watch.take(),
+            traces: if self.keep_traces {
+                watched.watch.traces()
+            } else {
+                Vec::new()
+            },
+        };
+        Ok((watched.stream, findings))
+    }
+}
+
+/// States with every model in every engine of our own, and the parameters as they were delivered
+/// otherwise.
+///
+/// # Errors
+/// If the plugin refuses one of them.
+pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
+    let mut states = Vec::new();
+    for engine in ["native", "native-fixed"] {
+        for model in ["a", "b", "c"] {
+            host.set_text("Engine", engine)?;
+            host.set_text("Model", model)?;
+            states.push(host.save_state()?);
+        }
+    }
+    host.restore_state(states.last().context("there are states")?)?;
+    Ok(states)
+}
+
+/// Performances by different guitars, one after the other, for so many seconds.
+pub fn long_performance(seconds: f64) -> Sound {
+    let mut sound = Sound::synthesised();
+    let length = (seconds * f64::from(sound.sample_rate)) as usize;
+    let mut seed = 2;
+    while sound.len() < length {
+        sound.channels[0].extend(Performance::demo(seed).samples);
+        seed += 1;
+    }
+    sound.channels[0].truncate(length);
+    sound.played.clear();
+    sound
+}
+
+/// A stream whose callback is watched.
+struct Watched<S> {
+    stream: S,
+    watch: Watch,
+    plant: Option<Violation>,
+}
+
+/// The callback in which a violation is planted: any one will do.
+const PLANTED_AT: u64 = 1000 * 64;
+
+impl<S: PluginStream> PluginStream for Watched<S> {
+    fn input(&mut self, channel: usize) -> &mut [f32] {
+        self.stream.input(channel)
+    }
+
+    fn output(&self, channel: usize) -> &[f32] {
+        self.stream.output(channel)
+    }
+
+    fn process(&mut self, frames: usize) -> Result<()> {
+        let Self {
+            stream,
+            watch,
+            plant,
+        } = self;
+        let planted = plant.as_mut().filter(|_| stream.position() == PLANTED_AT);
+        watch.during(|| {
+            if let Some(violation) = planted {
+                (violation.commit)();
+            }
+            stream.process(frames)
+        })
+    }
+
+    fn midi(&self) -> &[MidiOut] {
+        self.stream.midi()
+    }
+
+    fn position(&self) -> u64 {
+        self.stream.position()
+    }
+}
+
+/// Sets a flag when it goes, however that comes about.
+pub struct SetAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
+}

@@ -1,0 +1,237 @@
+//! The audit's outcome, as JSON and as a table like the paper's section 4.1.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::callback::CallbackFindings;
+use super::control::Control;
+use super::engines::{AbsentEngine, EngineFindings};
+use super::watch::Findings;
+
+/// Everything that was found.
+pub struct Report {
+    /// The CLAP's callback.
+    pub clap: CallbackFindings,
+    /// The VST3's callback.
+    pub vst3: CallbackFindings,
+    /// The engines, one by one with each network.
+    pub engines: Vec<EngineFindings>,
+    /// Engines that could not be audited here.
+    pub absent: Vec<AbsentEngine>,
+    /// Whether the audit finds what is planted.
+    pub control: Control,
+}
+
+/// The engines that must be clean: those that may run on the audio thread.
+const MUST_BE_CLEAN: [&str; 2] = ["native", "native-fixed"];
+
+/// The document of `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    callback: Callback<'a>,
+    callback_vst3: Callback<'a>,
+    engines: Vec<Engine<'a>>,
+    absent_engines: &'a [AbsentEngine],
+    control: ControlCounts<'a>,
+    passed: bool,
+}
+
+#[derive(Serialize)]
+struct Callback<'a> {
+    blocks: u64,
+    notes: u64,
+    heap_calls: u64,
+    blocking_locks: u64,
+    system_calls: u64,
+    seconds: f64,
+    state_loads: u64,
+    editor_reads: u64,
+    by_name: &'a Findings,
+}
+
+#[derive(Serialize)]
+struct Engine<'a> {
+    engine: &'a str,
+    model: &'a str,
+    first: Counts<'a>,
+    later: Counts<'a>,
+    later_runs: u32,
+}
+
+#[derive(Serialize)]
+struct Counts<'a> {
+    heap_calls: u64,
+    blocking_locks: u64,
+    system_calls: u64,
+    page_faults: u64,
+    by_name: &'a Findings,
+}
+
+#[derive(Serialize)]
+struct ControlCounts<'a> {
+    planted: usize,
+    found: usize,
+    missed: &'a [String],
+}
+
+impl Report {
+    /// What must not be: empty if the audit is passed.
+    pub fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
+            if !callback.findings.is_clean() {
+                failures.push(format!("the {name}'s callback is not clean"));
+            }
+            if callback.notes == 0 {
+                failures.push(format!("the {name} heard no notes: nothing was audited"));
+            }
+        }
+        for engine in &self.engines {
+            let clean = engine.first.is_clean() && engine.later.is_clean();
+            if MUST_BE_CLEAN.contains(&engine.engine) && !clean {
+                failures.push(format!(
+                    "{} with {} is not clean",
+                    engine.engine, engine.model
+                ));
+            }
+        }
+        for missed in &self.control.missed {
+            failures.push(format!("this planted violation was not found: {missed}"));
+        }
+        failures
+    }
+
+    /// The JSON document.
+    ///
+    /// # Errors
+    /// Never in practice: nothing in it fails to be JSON.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(&Document {
+            callback: Callback::from(&self.clap),
+            callback_vst3: Callback::from(&self.vst3),
+            engines: self.engines.iter().map(Engine::from).collect(),
+            absent_engines: &self.absent,
+            control: ControlCounts {
+                planted: self.control.planted,
+                found: self.control.planted - self.control.missed.len(),
+                missed: &self.control.missed,
+            },
+            passed: self.failures().is_empty(),
+        })
+    }
+}
+
+impl<'a> From<&'a CallbackFindings> for Callback<'a> {
+    fn from(callback: &'a CallbackFindings) -> Self {
+        Self {
+            blocks: callback.blocks,
+            notes: callback.notes,
+            heap_calls: callback.findings.heap_calls(),
+            blocking_locks: callback.findings.blocking_locks(),
+            system_calls: callback.findings.calls_of_the_system(),
+            seconds: callback.seconds,
+            state_loads: callback.state_loads,
+            editor_reads: callback.editor_reads,
+            by_name: &callback.findings,
+        }
+    }
+}
+
+impl<'a> From<&'a EngineFindings> for Engine<'a> {
+    fn from(findings: &'a EngineFindings) -> Self {
+        Self {
+            engine: findings.engine,
+            model: &findings.model,
+            first: Counts::from(&findings.first),
+            later: Counts::from(&findings.later),
+            later_runs: findings.later_runs,
+        }
+    }
+}
+
+impl<'a> From<&'a Findings> for Counts<'a> {
+    fn from(findings: &'a Findings) -> Self {
+        Self {
+            heap_calls: findings.heap_calls(),
+            blocking_locks: findings.blocking_locks(),
+            system_calls: findings.calls_of_the_system(),
+            page_faults: findings.page_faults,
+            by_name: findings,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<14}{:<7}{:>12}{:>8}{:>14}{:>13}",
+            "engine", "model", "heap calls", "locks", "system calls", "page faults"
+        )?;
+        for engine in &self.engines {
+            let later = format!("later {}", engine.later_runs);
+            for (which, findings) in [("first", &engine.first), (&*later, &engine.later)] {
+                writeln!(
+                    f,
+                    "{:<14}{:<7}{:>12}{:>8}{:>14}{:>13}   {which}{}",
+                    engine.engine,
+                    engine.model,
+                    findings.heap_calls(),
+                    findings.blocking_locks(),
+                    findings.calls_of_the_system(),
+                    findings.page_faults,
+                    Names(findings)
+                )?;
+            }
+        }
+        for absent in &self.absent {
+            writeln!(
+                f,
+                "{:<14}{:<7}  not audited: {}",
+                absent.engine, absent.model, absent.reason
+            )?;
+        }
+        writeln!(f)?;
+        for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
+            writeln!(
+                f,
+                "{name} callback: {} blocks, {:.0} s, {} notes, {} state loads, {} editor reads: \
+                 {} heap calls, {} blocking locks, {} system calls{}",
+                callback.blocks,
+                callback.seconds,
+                callback.notes,
+                callback.state_loads,
+                callback.editor_reads,
+                callback.findings.heap_calls(),
+                callback.findings.blocking_locks(),
+                callback.findings.calls_of_the_system(),
+                Names(&callback.findings)
+            )?;
+        }
+        writeln!(
+            f,
+            "control: {} of {} planted violations found",
+            self.control.planted - self.control.missed.len(),
+            self.control.planted
+        )
+    }
+}
+
+/// The names behind the counts.
+struct Names<'a>(&'a Findings);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Findings {
+            heap,
+            locks,
+            system_calls,
+            ..
+        } = self.0;
+        for (name, count) in heap.iter().chain(locks).chain(system_calls) {
+            write!(f, "  {name} {count}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Hours of audio through one instance of the plugin, rendered offline, while states are loaded,
+//! models are swapped and the rate changes: memory must stay flat, and no note may go uncounted.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+
+use crate::audit::callback::{SetAtEnd, long_performance, states};
+use crate::clap_host::ClapHost;
+use crate::event_log::{self, Counters, EventLog};
+use crate::memory::resident_mib;
+use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, StreamFormat, bundle_path};
+use crate::streaming::{self, Speed};
+
+/// Audio between two changes of the rate, in seconds.
+const SEGMENT_S: f64 = 600.0;
+
+/// Host rates, in turn, in Hz.
+const RATES: [u32; 4] = [48_000, 44_100, 96_000, 48_000];
+
+/// Block lengths, in turn, in samples.
+const BLOCKS: [usize; 4] = [64, 512, 128, 1024];
+
+/// Time between two state loads.
+const DISTURBANCE: Duration = Duration::from_millis(50);
+
+/// Segments until caches, arenas and buffers have their size.
+const WARM_UP: usize = 4;
+
+/// What the resident memory may vary by, in MiB: the arenas of malloc give back in their own time.
+const MEMORY_TOLERANCE_MIB: f64 = 4.0;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct SoakFindings {
+    /// Hours of audio.
+    pub hours: f64,
+    /// Callbacks.
+    pub blocks: u64,
+    /// Times the stream began anew, at another rate and block length.
+    pub activations: usize,
+    /// States that were loaded, each with another model.
+    pub state_loads: u64,
+    /// Notes that the host was sent.
+    pub midi_notes: u64,
+    /// Lines in the event log.
+    pub logged: u64,
+    /// Samples of the output that differ from the input.
+    pub altered_samples: u64,
+    /// The plugin's own book-keeping.
+    pub counters: Counters,
+    /// Resident memory after each segment, in MiB.
+    pub memory_mib: Vec<f64>,
+    /// What is wrong; empty if nothing is.
+    pub failures: Vec<String>,
+}
+
+/// Streams so many hours. `on_segment` is called after each segment with the hours so far.
+///
+/// # Errors
+/// If the plugin fails.
+pub fn run(hours: f64, mut on_segment: impl FnMut(f64, f64)) -> Result<SoakFindings> {
+    let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
+    let path = folder.path().join("events.jsonl");
+    // SAFETY: nothing else runs in this process yet that reads the environment.
+    unsafe { std::env::set_var(event_log::VARIABLE, &path) };
+    let mut host = ClapHost::load(&bundle_path("Tocco.clap")?)?;
+    let states = states(&mut host)?;
+    let mut sound = long_performance(SEGMENT_S.min(hours * 3600.0));
+    let segments = (hours * 3600.0 / SEGMENT_S).ceil().max(1.0) as usize;
+    let mut findings = SoakFindings {
+        hours: 0.0,
+        blocks: 0,
+        activations: 0,
+        state_loads: 0,
+        midi_notes: 0,
+        logged: 0,
+        altered_samples: 0,
+        counters: Counters::default(),
+        memory_mib: Vec::new(),
+        failures: Vec::new(),
+    };
+    for segment in 0..segments {
+        let block = BLOCKS[segment / RATES.len() % BLOCKS.len()];
+        sound.sample_rate = RATES[segment % RATES.len()];
+        let mut stream = host.activate(StreamFormat {
+            sample_rate: f64::from(sound.sample_rate),
+            max_block: block,
+            channels: 1,
+            offline: true,
+        })?;
+        let ended = AtomicBool::new(false);
+        let (stream, played) = std::thread::scope(|scope| -> Result<_> {
+            let audio = scope.spawn(|| {
+                let _ended = SetAtEnd(&ended);
+                let blocks = std::iter::repeat(block);
+                let played = streaming::play(&mut stream, &sound, blocks, Speed::Unpaced);
+                (stream, played)
+            });
+            while !ended.load(Acquire) {
+                host.restore_state(&states[findings.state_loads as usize % states.len()])?;
+                findings.state_loads += 1;
+                host.idle();
+                std::thread::sleep(DISTURBANCE);
+            }
+            audio
+                .join()
+                .map_err(|_| anyhow!("the audio thread panicked"))
+        })?;
+        host.deactivate(stream);
+        let played = played?;
+        let begins = |event: &&MidiOut| matches!(event.message, MidiMessage::NoteOn { .. });
+        findings.midi_notes += played.midi.iter().filter(begins).count() as u64;
+        findings.blocks += played.blocks;
+        findings.altered_samples += played.altered;
+        findings.activations += 1;
+        findings.hours += sound.duration_s() / 3600.0;
+        findings.memory_mib.push(resident_mib()?);
+        on_segment(findings.hours, findings.memory_mib[segment]);
+    }
+    drop(host);
+    findings.read_log(&path)?;
+    findings.judge();
+    Ok(findings)
+}
+
+impl SoakFindings {
+    fn read_log(&mut self, path: &Path) -> Result<()> {
+        let mut log = EventLog::new(path);
+        self.logged = log.read_new()?.len() as u64;
+        self.counters = log
+            .counters()
+            .cloned()
+            .context("the event log does not end with the plugin's counters")?;
+        Ok(())
+    }
+
+    fn judge(&mut self) {
+        let mut failures = Vec::new();
+        let Counters {
+            onsets, results, ..
+        } = self.counters;
+        let lost = self.counters.lost();
+        if onsets == 0 || onsets != results + lost {
+            failures.push(format!(
+                "{onsets} onsets, but {results} results and {lost} counted losses"
+            ));
+        }
+        for (name, count) in [
+            ("lines in the log", self.logged),
+            ("MIDI notes", self.midi_notes),
+        ] {
+            if count != results {
+                failures.push(format!("{results} results, but {count} {name}"));
+            }
+        }
+        if self.altered_samples > 0 {
+            failures.push(format!("{} samples were altered", self.altered_samples));
+        }
+        let settled = self.memory_mib.get(WARM_UP..).unwrap_or_default();
+        if let (Some(first), Some(last)) = (settled.first(), settled.last())
+            && last - first > MEMORY_TOLERANCE_MIB
+        {
+            failures.push(format!("memory grew from {first:.1} to {last:.1} MiB"));
+        }
+        self.failures = failures;
+    }
+}

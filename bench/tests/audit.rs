@@ -1,0 +1,70 @@
+//! The audit's own gate: it passes as things are, and fails when something is planted.
+//!
+//! `cargo xtask test` builds the bundles and the counting library first.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn audit(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_audit"))
+        .args(["--json", "--engine", "native", "--model", "c"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Ten minutes through the CLAP and ten through the VST3: the gate that every change must pass.
+#[test]
+fn ten_minutes_of_callbacks_and_the_default_engine_are_clean() {
+    let output = audit(&["--seconds", "600", "--speed", "8"]);
+    let found = document(&output);
+    assert!(output.status.success(), "{found:#}");
+    for callback in ["callback", "callback_vst3"] {
+        let callback = &found[callback];
+        assert_eq!(callback["blocks"], 450_000);
+        assert!(callback["notes"].as_u64().unwrap() > 500, "{callback}");
+        assert!(
+            callback["state_loads"].as_u64().unwrap() > 100,
+            "{callback}"
+        );
+        for count in ["heap_calls", "blocking_locks", "system_calls"] {
+            assert_eq!(callback[count], 0, "{callback}");
+        }
+    }
+    for run in ["first", "later"] {
+        let engine = &found["engines"][0][run];
+        for count in ["heap_calls", "blocking_locks", "system_calls"] {
+            assert_eq!(engine[count], 0, "{engine}");
+        }
+    }
+    assert!(found["control"]["planted"].as_u64().unwrap() >= 25);
+    assert_eq!(found["control"]["planted"], found["control"]["found"]);
+}
+
+#[test]
+fn a_planted_violation_fails_the_gate() {
+    for (planted, count) in [
+        ("C: malloc", "heap_calls"),
+        ("lock: pthread_mutex_lock", "blocking_locks"),
+        ("system call: getppid", "system_calls"),
+    ] {
+        let output = audit(&["--seconds", "4", "--speed", "8", "--plant", planted]);
+        let found = document(&output);
+        assert!(
+            !output.status.success(),
+            "{planted} went unnoticed: {found:#}"
+        );
+        for callback in ["callback", "callback_vst3"] {
+            assert!(
+                found[callback][count].as_u64().unwrap() > 0,
+                "{planted}: {found:#}"
+            );
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The demo's command line.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::playing::PERFORMANCE;
+
+fn demo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_demo"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = demo(arguments);
+    assert!(output.status.success(), "{}", error(&output));
+    // Nothing but the document may be on stdout.
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn wav(folder: &TempDir, name: &str, rate: u32, channels: u16) -> PathBuf {
+    let path = folder.path().join(name);
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate: rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    for sample in &PERFORMANCE.channels[0] {
+        for _ in 0..channels {
+            writer.write_sample(*sample).unwrap();
+        }
+    }
+    writer.finalize().unwrap();
+    path
+}
+
+#[test]
+fn the_document_has_every_note_and_what_it_promises() {
+    let document = json(&["--offline", "--json"]);
+    assert_eq!(document["host"], "clap");
+    assert_eq!(document["sample_rate"], 48_000);
+    assert_eq!(document["block"], 64);
+    let notes = document["notes"].as_array().unwrap();
+    assert!(notes.len() >= 24, "{} notes", notes.len());
+    for note in notes {
+        assert!(note["time_s"].as_f64().unwrap() >= 0.0);
+        assert!(!note["technique"].as_str().unwrap().is_empty());
+        let probability = note["probability"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&probability));
+        let latency = note["latency_ms"].as_f64().unwrap();
+        assert!((5.0..20.0).contains(&latency), "{latency} ms");
+        assert_eq!(note["late_blocks"], 0);
+    }
+    let summary = &document["summary"];
+    assert_eq!(summary["notes"], notes.len());
+    assert_eq!(summary["audio_altered_samples"], 0);
+    assert_eq!(summary["played"]["by_class"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn a_recording_and_the_other_models_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, rate, channels) in [("mono.wav", 48_000, 1), ("stereo.wav", 44_100, 2)] {
+        let path = wav(&folder, name, rate, channels);
+        let file = path.to_str().unwrap();
+        for model in ["a", "b", "C"] {
+            let document = json(&["--input", file, "--model", model, "--offline", "--json"]);
+            assert_eq!(document["sample_rate"], rate);
+            assert_eq!(document["summary"]["model"], model.to_lowercase());
+            assert!(document["notes"].as_array().unwrap().len() >= 24);
+        }
+    }
+}
+
+#[test]
+fn wrong_names_are_answered_with_the_right_ones() {
+    for (arguments, expected) in [
+        (
+            ["--model", "z"],
+            "there is no model 'z'; there are: A, B, C",
+        ),
+        (
+            ["--engine", "abacus"],
+            "native, native-fixed, onnx, litert, torch",
+        ),
+    ] {
+        let output = demo(&arguments);
+        assert!(!output.status.success());
+        assert!(error(&output).contains(expected), "{}", error(&output));
+    }
+}
+
+#[test]
+fn a_recording_that_cannot_be_played_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.wav");
+    std::fs::write(&text, "this is no sound").unwrap();
+    let cut = wav(&folder, "cut.wav", 48_000, 1);
+    let bytes = std::fs::read(&cut).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let missing = folder.path().join("missing.wav");
+    for (path, expected) in [
+        (&text, "cannot be read as a WAV file"),
+        (&cut, "cut short"),
+        (&missing, "No such file"),
+    ] {
+        let output = demo(&["--input", path.to_str().unwrap()]);
+        assert!(!output.status.success());
+        assert_eq!(output.stdout, b"", "something was printed on stdout");
+        let message = error(&output);
+        assert!(
+            message.contains(expected) && message.contains(name(path)),
+            "{message}"
+        );
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}

@@ -1,0 +1,11 @@
+//! The real bundles in real hosts: what a DAW would see.
+//!
+//! `cargo xtask test` bundles the plugin first; without a bundle these tests fail and say how to
+//! make one.
+
+mod bundle;
+mod demo;
+mod hostile_input;
+mod listening;
+mod playing;
+mod state;

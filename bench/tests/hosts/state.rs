@@ -1,0 +1,156 @@
+//! What a DAW saves with a project comes back, and what is not a state does no harm.
+
+use std::iter::repeat;
+
+use tocco_bench::plugin_host::{PluginHost, StreamFormat};
+
+use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, notes, play};
+
+in_both_hosts!(
+    settings_come_back_in_a_new_instance,
+    settings_take_effect,
+    what_is_not_a_state_changes_nothing,
+    a_state_from_a_later_version_is_read_as_far_as_it_is_known,
+);
+
+/// Everything a user can set, by its text.
+fn settings<H: PluginHost>(host: &mut H) -> Vec<(String, String)> {
+    let parameters = host.parameters().unwrap();
+    parameters
+        .iter()
+        .map(|parameter| {
+            let value = host.value(parameter).unwrap();
+            let text = host.value_to_text(parameter, value).unwrap();
+            (parameter.name.clone(), text)
+        })
+        .collect()
+}
+
+/// Sets every parameter to something that it is not.
+fn change_all<H: PluginHost>(host: &mut H) {
+    for parameter in host.parameters().unwrap() {
+        let value = host.value(&parameter).unwrap();
+        let next = value + 1.0;
+        let other = if !parameter.stepped {
+            parameter.minimum + 0.25 * (parameter.maximum - parameter.minimum)
+        } else if next <= parameter.maximum {
+            next
+        } else {
+            parameter.minimum
+        };
+        host.set_value(&parameter, other).unwrap();
+    }
+}
+
+fn settings_come_back_in_a_new_instance<H: Bundled>() {
+    let mut host = H::fresh();
+    let delivered = settings(&mut host);
+    assert!(delivered.len() >= 6, "only {delivered:?}");
+    change_all(&mut host);
+    let changed = settings(&mut host);
+    for (before, after) in delivered.iter().zip(&changed) {
+        assert_ne!(before, after, "this parameter was not changed");
+    }
+    let state = host.save_state().unwrap();
+
+    let mut other = H::fresh();
+    assert_eq!(settings(&mut other), delivered);
+    other.restore_state(&state).unwrap();
+    assert_eq!(settings(&mut other), changed);
+}
+
+fn settings_take_effect<H: Bundled>() {
+    let mut host = H::fresh();
+    let hear = |host: &mut H| notes(&play(host, &PERFORMANCE, StreamFormat::PAPER, repeat(64)));
+    let all = hear(&mut host);
+    assert!(!all.is_empty());
+
+    host.set_text("MIDI", "off").unwrap();
+    assert_eq!(hear(&mut host), []);
+    let silent = host.save_state().unwrap();
+    host.set_text("MIDI", "on").unwrap();
+    assert_eq!(hear(&mut host), all);
+    host.restore_state(&silent).unwrap();
+    assert_eq!(hear(&mut host), []);
+    host.set_text("MIDI", "on").unwrap();
+
+    host.set_text("Confidence gate", "100").unwrap();
+    assert!(
+        hear(&mut host).len() < all.len(),
+        "the gate holds nothing back"
+    );
+    host.set_text("Confidence gate", "0").unwrap();
+
+    host.set_text("Sensitivity", "0").unwrap();
+    assert!(
+        hear(&mut host).len() < all.len(),
+        "soft notes are still heard"
+    );
+}
+
+fn what_is_not_a_state_changes_nothing<H: Bundled>() {
+    let mut host = H::fresh();
+    change_all(&mut host);
+    host.set_text("Model", "c").unwrap();
+    host.set_text("Engine", "native").unwrap();
+    host.set_text("MIDI", "on").unwrap();
+    let before = settings(&mut host);
+    let good = host.save_state().unwrap();
+    let mut flipped = good.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0xff;
+    let mut huge = vec![0xff; 8];
+    huge.extend_from_slice(&good);
+    for bad in [
+        Vec::new(),
+        b"not a state".to_vec(),
+        vec![0; 64],
+        vec![0xff; 4096],
+        good[..good.len() / 2].to_vec(),
+        good[..good.len() - 1].to_vec(),
+        huge,
+        flipped,
+    ] {
+        // Refusing is right, and so is to take what can be read of it.
+        let taken = host.restore_state(&bad);
+        if taken.is_err() {
+            assert_eq!(settings(&mut host), before, "refused, but settings changed");
+        }
+        host.restore_state(&good).unwrap();
+        assert_eq!(settings(&mut host), before);
+    }
+    let heard = play(&mut host, &PERFORMANCE, StreamFormat::PAPER, repeat(64));
+    assert!(!heard.is_empty(), "nothing is heard any more");
+}
+
+fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
+    let mut host = H::fresh();
+    host.set_text("Model", "b").unwrap();
+    let state = host.save_state().unwrap();
+    // The framework writes the state's length in eight bytes before it in a CLAP.
+    let start = state.iter().position(|byte| *byte == b'{').unwrap();
+    let text = String::from_utf8(state[start..].to_vec()).unwrap();
+    let later = text
+        .replacen("\"params\":{", "\"params\":{\"reverb\":{\"f32\":0.5},", 1)
+        .replacen(
+            "\"engine\":{\"string\":\"native\"}",
+            "\"engine\":{\"string\":\"quantum\"}",
+            1,
+        );
+    assert_ne!(
+        later, text,
+        "the state has another form than this test knows: {text}"
+    );
+    let mut bytes = state[..start].to_vec();
+    if start == 8 {
+        bytes = (later.len() as u64).to_le_bytes().to_vec();
+    }
+    bytes.extend_from_slice(later.as_bytes());
+
+    let mut other = H::fresh();
+    other.restore_state(&bytes).unwrap();
+    assert_eq!(other.text("Model").unwrap(), host.text("Model").unwrap());
+    assert_eq!(other.text("Engine").unwrap(), "native");
+    let heard = play(&mut other, &PERFORMANCE, StreamFormat::PAPER, repeat(64));
+    assert!(!heard.is_empty());
+}

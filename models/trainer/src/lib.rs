@@ -12,16 +12,17 @@
 //! that packages can say it) and of the layers in [`network`] (so that it can be trained).
 //!
 //! # Why burn
-//! Training takes a maintained crate; both that there are were tried on networks A and on a
-//! convolutional one of three strided 3x3 layers (batch 128, one thread, Zen 5, other work on the
-//! machine, so times are processor time).
+//! Training takes a maintained crate; both that there are were tried on network A and on a
+//! convolutional one (three 3x3 layers, two of them with stride 2, then dense 96). Batches of
+//! 128, one thread, within a minute of each other on a machine with other work, the better of two
+//! runs:
 //!
 //! | | burn 0.22.1, `flex` | candle 0.11.1 |
 //! | --- | --- | --- |
-//! | a training step of network A | 33 to 39 ms | 101 to 161 ms |
-//! | a training step of the convolutional one | 24 to 35 ms | gradient fails: shape mismatch at stride 2 |
-//! | same bytes from the same seed | yes | no seed on the CPU |
-//! | first build, processor time | 7.2 min | 5.2 min |
+//! | a training step of network A | 47 ms | 101 ms |
+//! | a training step of the convolutional one | 41 ms | the gradient fails: shape mismatch at stride 2 |
+//! | seed on the CPU | the same bytes in two runs | not tried |
+//! | first release build, processor time | 7 min 14 s | 5 min 14 s |
 //!
 //! `flex` is burn's maintained CPU backend (`ndarray` is deprecated). It is built without `rayon`:
 //! sums then have one order, and a second core is used by training another network at the same

@@ -301,7 +301,7 @@ fn tell(evaluation: &Evaluation, progress: &Progress) {
     ));
 }
 
-/// Four digits: more would mean nothing with some hundred notes.
+/// Three digits, as in the card: more would mean nothing with some hundred notes.
 fn rounded(share: f64) -> f64 {
-    (share * 1e4).round() / 1e4
+    (share * 1e3).round() / 1e3
 }

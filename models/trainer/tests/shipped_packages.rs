@@ -1,0 +1,93 @@
+//! The packages in `models/`: complete, and as good on the recordings as their cards say.
+//!
+//! The recordings lie in `shared` beside the repository, or where `TOCCO_SHARED` says; without
+//! them the last test says so and passes.
+
+use std::path::{Path, PathBuf};
+
+use tocco_corpus::Corpus;
+use tocco_engines::{EngineId, ModelPackage};
+use tocco_trainer::architecture::Architecture;
+use tocco_trainer::protocol::holdout;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Half of the recordings, with all techniques and players: enough to see that things fit.
+fn crops() -> Option<PathBuf> {
+    let named = std::env::var_os("TOCCO_SHARED").map(PathBuf::from);
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let beside = folders.map(|folder| folder.join("shared"));
+    let mut candidates = named.into_iter().chain(beside);
+    let shared = candidates.find(|folder| folder.join("recordings/crops").is_dir());
+    shared.map(|folder| folder.join("recordings/crops"))
+}
+
+#[test]
+fn every_architecture_has_its_package_with_both_protocols() {
+    for architecture in Architecture::all() {
+        let package = ModelPackage::load(models().join(architecture.id)).unwrap();
+        let manifest = &package.manifest;
+        assert_eq!(
+            package.parameter_count().unwrap(),
+            architecture.n_parameters
+        );
+        assert_eq!(manifest.input.features, architecture.features);
+        assert_eq!(manifest.network.layers, architecture.layers);
+
+        let accuracy = |protocol: &str| {
+            let mut measured = manifest.accuracy.iter();
+            measured.find(|a| a.protocol == protocol).unwrap().accuracy
+        };
+        // The paper's figures (section 3.3), by its protocol.
+        let of_the_paper = match architecture.id {
+            "a" => 0.953,
+            "b" => 0.920,
+            _ => 0.912,
+        };
+        assert!(
+            accuracy("random-5fold") >= of_the_paper,
+            "{}",
+            architecture.id
+        );
+        assert!(
+            accuracy("leave-one-player-out") >= 0.4,
+            "{}",
+            architecture.id
+        );
+
+        let card = std::fs::read_to_string(models().join(architecture.id).join("README.md"));
+        let card = card.unwrap();
+        assert!(card.find("## Weaknesses") < card.find("## Accuracy"));
+        for protocol in ["random-5fold", "leave-one-player-out"] {
+            let figure = format!("| {protocol} | {:.3} |", accuracy(protocol));
+            assert!(card.contains(&figure), "{}: {figure}", architecture.id);
+        }
+    }
+}
+
+/// They were trained on these recordings, so this says nothing about other players; it says that
+/// detector, features, scaler and weights fit together.
+#[test]
+fn packages_know_the_recordings_they_were_trained_on() {
+    let Some(crops) = crops() else {
+        eprintln!("SKIPPED: no shared/recordings here, and TOCCO_SHARED is not set");
+        return;
+    };
+    let corpus = Corpus::scan(&crops).unwrap();
+    for architecture in Architecture::all() {
+        let package = ModelPackage::load(models().join(architecture.id)).unwrap();
+        let evaluation = holdout(&corpus, &package, EngineId::Native).unwrap();
+        let accuracy = evaluation.confusion.accuracy();
+        assert!(accuracy > 0.98, "{}: {accuracy}", architecture.id);
+        assert!(
+            evaluation.onsets.f1() >= 0.975,
+            "{}",
+            evaluation.onsets.f1()
+        );
+    }
+}

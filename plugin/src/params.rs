@@ -290,6 +290,16 @@ mod tests {
     }
 
     #[test]
+    fn the_folder_is_part_of_the_state() {
+        let params = ToccoParams::default();
+        params.user_package.set("/home/me/my model".to_owned());
+        let fields = params.serialize_fields();
+        let restored = ToccoParams::default();
+        restored.deserialize_fields(&fields);
+        assert_eq!(restored.user_package.folder(), "/home/me/my model");
+    }
+
+    #[test]
     fn the_key_changes_with_the_folder_only_for_the_users_model() {
         let params = ToccoParams::default();
         let before = params.selection_key();

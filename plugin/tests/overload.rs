@@ -1,0 +1,159 @@
+//! More notes than the classifier thread can take: what cannot be answered is counted, and no
+//! answer goes to the wrong note.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
+use tocco::classifier::worker::{self, WorkerConfig};
+use tocco::classifier::{Seat, Wake};
+use tocco::model::{LoadedModel, RunConfig};
+use tocco::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco::shipped;
+use tocco_engines::native::NativeEngine;
+use tocco_engines::{Classifier, Engine, EngineId, InferError};
+
+/// Clicks of changing level and colour, one every 25 ms: streamed at full speed there is no time
+/// for an inference in between.
+fn clicks(notes: usize) -> Vec<f32> {
+    let spacing = 1_207;
+    // A floor of noise: out of digital silence everything is an onset.
+    let mut noise = 1u32;
+    let mut floor = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((noise >> 8) as f32 / (1 << 23) as f32 - 1.0) * 1e-3
+    };
+    let mut samples: Vec<f32> = (0..(notes + 4) * spacing).map(|_| floor()).collect();
+    for note in 0..notes {
+        let start = 2 * spacing + note * spacing;
+        let colour = 0.3 * (1.0 + (note % 3) as f32);
+        let level = 0.9 / (1.0 + (note % 5) as f32);
+        for (i, sample) in samples[start..start + spacing].iter_mut().enumerate() {
+            *sample += level * (colour * i as f32).sin() * 0.98f32.powi(i as i32);
+        }
+    }
+    samples
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.onset.minimum_inter_onset_ms = 10.0;
+    settings.onset.threshold = 0.3;
+    settings
+}
+
+/// Our own engine with a thread that is often held up.
+struct Slow(NativeEngine);
+
+impl Engine for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn n_features(&self) -> usize {
+        self.0.n_features()
+    }
+    fn n_classes(&self) -> usize {
+        self.0.n_classes()
+    }
+    fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
+        std::thread::sleep(Duration::from_millis(5));
+        self.0.infer(features, probabilities)
+    }
+}
+
+/// A pipeline with model C, on the audio thread or slowly on a classifier thread.
+fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
+    let package = shipped::C.package().unwrap();
+    let config = RunConfig {
+        offline: false,
+        wake: Wake::Armed,
+        block: Duration::from_micros(1_333),
+    };
+    let serial = ModelSerial(0);
+    let (mut model, _) = LoadedModel::new(&package, EngineId::Native, serial, config).unwrap();
+    if slow {
+        let engine = Slow(NativeEngine::new(&package.network().unwrap()));
+        let classifier = Classifier::with_engine(&package, Box::new(engine)).unwrap();
+        let config = WorkerConfig {
+            wake: Wake::Armed,
+            patience: Duration::from_millis(10),
+        };
+        model.seat = Seat::Thread(worker::start(classifier, config).unwrap().0);
+    }
+    let gauges = Arc::new(Gauges::default());
+    let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
+    (pipeline, end, gauges)
+}
+
+fn stream(pipeline: &mut Pipeline, samples: &[f32], results: &mut Vec<Classification>) {
+    for block in samples.chunks(64) {
+        pipeline.process(&[block], &settings(), |result, _| results.push(*result));
+    }
+}
+
+#[test]
+fn too_many_notes_are_counted_and_none_is_mistaken() {
+    let samples = clicks(400);
+    let (mut reference, _end, _) = pipeline(false);
+    let mut expected = Vec::new();
+    stream(&mut reference, &samples, &mut expected);
+    let expected: HashMap<u64, [f32; MAX_CLASSES]> = expected
+        .iter()
+        .map(|result| (result.note.position, result.probabilities))
+        .collect();
+    assert!(expected.len() > 200, "{} notes", expected.len());
+
+    let (mut pipeline, _end, gauges) = pipeline(true);
+    let mut results = Vec::new();
+    stream(&mut pipeline, &samples, &mut results);
+    // The last answers, unhurried.
+    while pipeline.is_busy() {
+        stream(&mut pipeline, &[0.0; 64], &mut results);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let counters = &gauges.counters;
+    assert_eq!(counters.onsets.load(Relaxed), expected.len() as u64);
+    assert_eq!(counters.results.load(Relaxed), results.len() as u64);
+    let dropped = counters.dropped_full.load(Relaxed);
+    println!("{} answered, {dropped} dropped", results.len());
+    assert!(dropped > 0, "the queue was to be full");
+    assert_eq!(
+        results.len() as u64 + counters.lost(),
+        expected.len() as u64
+    );
+    assert!(results.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
+    for result in &results {
+        assert_eq!(result.probabilities, expected[&result.note.position]);
+    }
+}
+
+#[test]
+fn a_reset_or_an_end_amid_notes_keeps_the_books_straight() {
+    let samples = clicks(40);
+    let (mut pipeline, _end, gauges) = pipeline(true);
+    let mut results = Vec::new();
+    for round in 0..20 {
+        // Cut off at a different place each time, mostly amid a note.
+        stream(
+            &mut pipeline,
+            &samples[..samples.len() / 2 + 97 * round],
+            &mut results,
+        );
+        pipeline.reset();
+    }
+    drop(pipeline);
+    let counters = &gauges.counters;
+    assert!(counters.abandoned.load(Relaxed) > 0);
+    assert_eq!(
+        counters.onsets.load(Relaxed),
+        counters.results.load(Relaxed) + counters.lost()
+    );
+    assert!(results.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
+    for result in &results {
+        assert!(result.note.position <= result.note.detected);
+        assert!(result.note.detected < result.note.features_ready);
+        assert!(result.note.features_ready <= result.seen);
+    }
+}

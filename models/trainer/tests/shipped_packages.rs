@@ -17,14 +17,14 @@ fn models() -> PathBuf {
         .to_owned()
 }
 
-/// Half of the recordings, with all techniques and players: enough to see that things fit.
-fn crops() -> Option<PathBuf> {
+/// All recordings: the detector's figure is over all of them, half of them give another.
+fn recordings() -> Option<PathBuf> {
     let named = std::env::var_os("TOCCO_SHARED").map(PathBuf::from);
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let beside = folders.map(|folder| folder.join("shared"));
     let mut candidates = named.into_iter().chain(beside);
-    let shared = candidates.find(|folder| folder.join("recordings/crops").is_dir());
-    shared.map(|folder| folder.join("recordings/crops"))
+    let shared = candidates.find(|folder| folder.join("recordings").is_dir());
+    shared.map(|folder| folder.join("recordings"))
 }
 
 #[test]
@@ -74,11 +74,11 @@ fn every_architecture_has_its_package_with_both_protocols() {
 /// detector, features, scaler and weights fit together.
 #[test]
 fn packages_know_the_recordings_they_were_trained_on() {
-    let Some(crops) = crops() else {
+    let Some(recordings) = recordings() else {
         eprintln!("SKIPPED: no shared/recordings here, and TOCCO_SHARED is not set");
         return;
     };
-    let corpus = Corpus::scan(&crops).unwrap();
+    let corpus = Corpus::scan(&recordings).unwrap();
     for architecture in Architecture::all() {
         let package = ModelPackage::load(models().join(architecture.id)).unwrap();
         let evaluation = holdout(&corpus, &package, EngineId::Native).unwrap();

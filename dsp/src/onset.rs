@@ -258,6 +258,42 @@ mod tests {
         OnsetDetector::new(&OnsetConfig::default()).unwrap()
     }
 
+    /// aubio as it comes, with its own time keeping.
+    fn onsets_of_aubio_alone(config: &OnsetConfig, samples: &[f32]) -> Vec<u64> {
+        let mut aubio = aubio::Onset::new(aubio::OnsetMode::Mkl, WINDOW, HOP, SAMPLE_RATE)
+            .unwrap()
+            .with_awhitening(false)
+            .with_silence(config.silence_db)
+            .with_threshold(config.threshold)
+            .with_minioi_ms(config.minimum_inter_onset_ms);
+        samples
+            .as_chunks::<HOP>()
+            .0
+            .iter()
+            .filter_map(|hop| {
+                let mut offset = [0.0];
+                aubio.do_(hop.as_slice(), offset.as_mut_slice()).unwrap();
+                (offset[0] > 0.0).then(|| aubio.get_last() as u64)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn hears_what_aubio_alone_hears() {
+        // With a low threshold the minimum interval has something to do.
+        for (threshold, at_least) in [(OnsetConfig::default().threshold, 40), (0.05, 100)] {
+            let config = OnsetConfig {
+                threshold,
+                ..OnsetConfig::default()
+            };
+            let samples = crate::synth::Performance::demo(1).samples;
+            let expected = onsets_of_aubio_alone(&config, &samples);
+            assert!(expected.len() >= at_least, "{}", expected.len());
+            let mut detector = OnsetDetector::new(&config).unwrap();
+            assert_eq!(onsets(&mut detector, &samples), expected);
+        }
+    }
+
     #[test]
     fn one_note_is_one_onset_near_its_beginning() {
         let found = onsets(&mut detector(), &tone(10_000, 24_000));

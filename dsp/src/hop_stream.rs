@@ -11,10 +11,20 @@ use crate::{HOP, SAMPLE_RATE};
 /// Length of the resampling filter in samples of the slower of the two rates.
 ///
 /// Half of it is the delay, so this weighs delay against quality: 64 costs 0.73 ms at 44.1 kHz
-/// (half a hop), and leaves the band up to 17.5 kHz, or 19 kHz from faster hosts, as it is within
+/// (half a hop), and leaves the band up to 20 kHz, or 19 kHz from faster hosts, as it is within
 /// 0.01 dB (measured in this crate's `tests/resampling.rs`). The plugin has about 6 ms to spare:
 /// its deadline is 20 ms (paper, section 3.2), its features are there 13 ms after the onset.
 const FILTER_LENGTH: usize = 64;
+
+/// Where the filter ends for hosts below 48 kHz, relative to their Nyquist frequency: from 44.1 kHz
+/// just at the analysis rate's own, 24 kHz.
+///
+/// A common resampler ends below 1, so that nothing is left above the host's Nyquist frequency.
+/// But the features take logarithms, and the networks have never met an empty band: at 44.1 kHz a
+/// hole from 22 to 24 kHz renames every third note. Ending later lets the mirror image of the
+/// band just below (20 to 22 kHz) fill the hole, at about the level that a recording at 48 kHz has
+/// there (on real playing 22 to 24 kHz lies 3 to 9 dB under 18 to 21 kHz).
+const UPSAMPLING_CUTOFF: f64 = 48_000.0 / 44_100.0;
 
 /// Filter phases stored per input sample; positions in between are interpolated by a cubic.
 const PHASES: usize = 128;
@@ -127,11 +137,15 @@ impl HopStream {
         // The filter is a multiple of 8 long, as the resampler would make it.
         let length = (FILTER_LENGTH as f64 * step.max(1.0)).round() as usize;
         let length = length.next_multiple_of(8);
-        // The cutoff is left to the resampler: the highest one that puts the window's first
-        // sidelobe at the slower rate's Nyquist frequency.
-        let parameters = SincInterpolationParameters::new(length, WindowFunction::Blackman)
+        // For faster hosts the cutoff is left to the resampler: the highest one that puts the
+        // window's first sidelobe at the slower rate's Nyquist frequency.
+        let mut parameters = SincInterpolationParameters::new(length, WindowFunction::Blackman)
             .oversampling_factor(PHASES)
             .interpolation(SincInterpolationType::Cubic);
+        if step < 1.0 {
+            let cutoff = UPSAMPLING_CUTOFF.min(1.0 / step);
+            parameters = parameters.f_cutoff(cutoff as f32);
+        }
         // A fixed output of one hop: rubato says how many inputs it needs for the next one.
         let resampler = Async::new_sinc(1.0 / step, 1.0, &parameters, HOP, 1, FixedAsync::Output)
             .map_err(|error| HopStreamError::Resampler {

@@ -8,4 +8,5 @@ mod demo;
 mod hostile_input;
 mod listening;
 mod playing;
+mod recordings;
 mod state;

@@ -86,10 +86,10 @@ impl Guitar {
         let fretted_hz = open_hz * 2f64.powf(f64::from(stroke.fret) / 12.0);
         let scrape = Burst {
             attack_s: 0.0004,
-            decay_s: 0.003,
-            low_hz: 1_500.0,
-            high_hz: 9_000.0,
-            gain: 0.1 * hardness,
+            decay_s: 0.006,
+            low_hz: 2_500.0,
+            high_hz: 16_000.0,
+            gain: 0.12 * hardness,
         };
         let base = Pluck {
             fundamental_hz: fretted_hz,
@@ -104,6 +104,12 @@ impl Guitar {
             Technique::NaturalHarmonics => Pluck {
                 fundamental_hz: open_hz,
                 position: 0.18 * vary,
+                brightness_hz: 1_500.0 * hardness,
+                scrape: Burst {
+                    decay_s: 0.003,
+                    gain: 0.06 * hardness,
+                    ..scrape
+                },
                 touch: Touch::Node {
                     divisor: match stroke.fret {
                         5 => 4,
@@ -116,16 +122,26 @@ impl Guitar {
             },
             Technique::PalmMute => Pluck {
                 position: 0.15 * vary,
-                brightness_hz: 900.0 * hardness,
+                brightness_hz: 1_600.0 * hardness,
                 touch: Touch::Palm {
                     position: 0.04,
                     damping: 60.0,
+                },
+                scrape: Burst {
+                    decay_s: 0.002,
+                    gain: 0.4 * hardness,
+                    ..scrape
                 },
                 ..base
             },
             Technique::PickNearBridge => Pluck {
                 position: 0.06 * vary,
-                brightness_hz: 4_500.0 * hardness,
+                brightness_hz: 3_000.0 * hardness,
+                scrape: Burst {
+                    decay_s: 0.004,
+                    gain: 0.08 * hardness,
+                    ..scrape
+                },
                 ..base
             },
             _ => Pluck {

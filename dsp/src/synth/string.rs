@@ -55,6 +55,10 @@ pub struct Pluck {
 const DAMPING: f64 = 2.0;
 /// Damping inside the string at 1 kHz, 1/s; grows with frequency to the power of 1.5.
 const INNER_DAMPING: f64 = 1.5;
+/// A plectrum holds the string aside and with it pulls at the bridge; when it lets go, the bridge
+/// springs back. Size of that push relative to the string's swing, and its duration, seconds.
+const RELEASE: f64 = 0.2;
+const RELEASE_S: f64 = 0.003;
 /// Damping by the finger that stops the string, 1/s.
 const STOPPING: f64 = 60.0;
 
@@ -111,6 +115,14 @@ impl Pluck {
         }
         // The same swing of the string, however many partials share it.
         out.iter_mut().for_each(|sample| *sample /= total);
+        for (n, sample) in out
+            .iter_mut()
+            .enumerate()
+            .take((6.0 * RELEASE_S * rate) as usize)
+        {
+            *sample -=
+                RELEASE * (PI * self.position).sin() * (-(n as f64) / (RELEASE_S * rate)).exp();
+        }
         self.scrape.add(noise, &mut out);
         out
     }

@@ -10,6 +10,7 @@
 //!
 //! The crate knows nothing of sound: features come in as numbers.
 
+pub mod calibration;
 pub mod convert;
 pub mod discovery;
 pub mod foreign;
@@ -30,6 +31,7 @@ mod scaler;
 mod tensor_shape;
 mod torch;
 
+pub use calibration::Calibration;
 pub use classifier::Classifier;
 pub use engine::{Engine, EngineId, InferError, UnknownEngine};
 pub use litert::LiteRtEngine;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub use manifest::Manifest;
 pub use tensor::{Tensor, Tensors};
 
+use crate::calibration::{self, Statistics};
 use crate::network::Network;
 use crate::{LoadError, Scaler, rtneural};
 use architecture::Parts;
@@ -182,6 +183,41 @@ impl ModelPackage {
         Ok(self.network()?.parameter_count())
     }
 
+    /// Where the embeddings of the training notes lie, if the package tells.
+    ///
+    /// # Errors
+    /// When the tensors were changed since the package was checked.
+    pub fn statistics(&self) -> Result<Option<Statistics>, LoadError> {
+        let manifest_file = self.file(MANIFEST_FILE);
+        let weights_file = self.weights_file();
+        Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file).statistics()
+    }
+
+    /// 16 hexadecimal digits that tell these weights from others: FNV-1a, 64 bits, over the names,
+    /// shapes and values of all tensors but those of [`statistics`](Self::statistics). No
+    /// protection against forgery.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bytes: &[u8]| {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        let tensors = self.tensors.iter();
+        for (name, tensor) in tensors.filter(|(name, _)| !name.starts_with(calibration::PREFIX)) {
+            add(name.as_bytes());
+            add(&[0]);
+            for size in tensor.shape() {
+                add(&(*size as u64).to_le_bytes());
+            }
+            for value in tensor.values() {
+                add(&value.to_le_bytes());
+            }
+        }
+        format!("{hash:016x}")
+    }
+
     /// Checks everything: the manifest, the tensors and that they fit each other.
     fn check(&self) -> Result<(), LoadError> {
         let manifest_file = self.file(MANIFEST_FILE);
@@ -192,6 +228,7 @@ impl ModelPackage {
         if self.manifest.network.file.is_none() {
             parts.network()?;
         }
+        parts.statistics()?;
         parts.check_nothing_left()
     }
 

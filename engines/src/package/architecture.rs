@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::manifest::{LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
 use super::tensor::Tensors;
+use crate::calibration::Statistics;
 use crate::network::{
     Activation, BatchNorm, Builder, Conv2d, Dense, Layer, MaxPool2d, Misfit, Network, Padding,
 };
@@ -55,6 +56,27 @@ impl<'a> Parts<'a> {
                 "leave out features that are constant in the training data, or give them scale 1",
             )
         })
+    }
+
+    /// Where the embeddings of the training notes lie, if the tensors tell. Only before a dense layer
+    /// and a softmax: elsewhere the tensors are left over.
+    pub(super) fn statistics(&mut self) -> Result<Option<Statistics>, LoadError> {
+        match self.manifest.network.layers[..] {
+            [
+                ..,
+                LayerSpec::Dense {
+                    inputs, outputs, ..
+                },
+                LayerSpec::Softmax { .. },
+            ] => Statistics::read(
+                self.tensors,
+                outputs,
+                inputs,
+                &mut self.used,
+                self.weights_file,
+            ),
+            _ => Ok(None),
+        }
     }
 
     /// The network.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use crate::random_package;
 use tocco_engines::native::NativeEngine;
-use tocco_engines::{Classifier, Engine, EngineId};
+use tocco_engines::{Calibration, Classifier, Engine, EngineId};
 
 /// The system's allocator, counting calls of the current thread.
 struct Counting;
@@ -56,10 +56,14 @@ fn layers_with_memory_make_no_heap_call() {
 
 #[test]
 fn classifying_makes_no_heap_call() {
+    let mut calibration = Calibration::new(&random_package::c()).unwrap();
+    calibration.teach(3, &[0.2; 173]).unwrap();
+    calibration.mask(1, true).unwrap();
     for package in [
         random_package::a(),
         random_package::b(),
         random_package::c(),
+        calibration.package().unwrap(),
     ] {
         for engine in [EngineId::Native, EngineId::NativeFixed] {
             let mut classifier = Classifier::new(&package, engine).unwrap();

@@ -1,0 +1,143 @@
+//! A head moved towards what the player played.
+
+use super::Head;
+use super::prior::{Prior, dot, subtract_mean};
+
+/// Bias of a masked class: below every score that sane features can give, so that its probability
+/// is exactly 0; finite, because packages hold only finite numbers.
+const MASKED: f32 = f32::MIN / 4.0;
+
+/// How many examples the prior's mean of a class counts for.
+const PRIOR_EXAMPLES: f64 = 1.0;
+
+/// Weight of the discriminant beside the network's own scores. Notes of the training data lie
+/// closer to their means than those of an unheard player: the discriminant is too sure of itself.
+/// Chosen on leave-one-player-out, see `docs/calibration.md`.
+const DISCRIMINANT: f64 = 0.3;
+
+/// An example in the prior's coordinates.
+pub(super) struct Hit<'a> {
+    pub(super) class: usize,
+    /// `[n_embedding]`.
+    pub(super) point: &'a [f64],
+}
+
+/// `head` for a player who played `hits`: its scores plus those of linear discriminant analysis
+/// with the mean of each taught class moved from `m` to `(m + k h) / (1 + k)`, for `k` hits with
+/// the centre `h`. Without hits, the head as it is. Classes that are `masked` are never answered.
+pub(super) fn adapt(head: &Head, prior: &Prior, hits: &[Hit<'_>], masked: &[bool]) -> Head {
+    let mut adapted = head.clone();
+    if !hits.is_empty() {
+        add_discriminant(&mut adapted, prior, hits);
+    }
+    let rows = adapted.weight.chunks_exact_mut(head.n_embedding());
+    for ((row, bias), masked) in rows.zip(&mut adapted.bias).zip(masked) {
+        if *masked {
+            row.fill(0.0);
+            *bias = MASKED;
+        }
+    }
+    adapted
+}
+
+fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
+    let mut taught = Vec::new();
+    let mut centres = Vec::new();
+    for class in 0..head.n_classes() {
+        let own = hits.iter().filter(|hit| hit.class == class);
+        let points: Vec<&[f64]> = own.map(|hit| hit.point).collect();
+        if !points.is_empty() {
+            taught.push((class, points.len() as f64));
+            centres.push(centre(&points));
+        }
+    }
+    let mut means = prior.means(&centres);
+    for ((class, k), centre) in taught.into_iter().zip(&centres) {
+        let share = k / (PRIOR_EXAMPLES + k);
+        for (mean, h) in means[class].iter_mut().zip(centre) {
+            *mean += share * (h - *mean);
+        }
+    }
+    // What all classes have in common changes no probability; without it the numbers are smaller.
+    let mut constants: Vec<Vec<f64>> = means.iter().map(|m| vec![-0.5 * dot(m, m)]).collect();
+    subtract_mean(&mut constants);
+    subtract_mean(&mut means);
+    let n_embedding = head.n_embedding();
+    // The head's scores are divided by the temperature later.
+    let factor = DISCRIMINANT * f64::from(head.temperature);
+    let rows = head.weight.chunks_exact_mut(n_embedding);
+    for (((row, bias), mean), constant) in rows.zip(&mut head.bias).zip(&means).zip(&constants) {
+        for (w, change) in row.iter_mut().zip(prior.pull_back(mean)) {
+            *w = (f64::from(*w) + factor * change) as f32;
+        }
+        *bias = (f64::from(*bias) + factor * constant[0]) as f32;
+    }
+}
+
+/// The geometric median of `points`: the place with the smallest sum of distances to them. Of
+/// three or more points it stays with the majority wherever a wrong one lies; of one or two it is
+/// their mean.
+///
+/// Weiszfeld's iteration ("Sur le point pour lequel la somme des distances de n points donnés est
+/// minimum", 1937), with distances kept off zero.
+fn centre(points: &[&[f64]]) -> Vec<f64> {
+    const ROUNDS: usize = 32;
+    let mut weights = vec![1.0; points.len()];
+    let mut centre = weighted_mean(points, &weights);
+    if points.len() < 3 {
+        return centre;
+    }
+    let furthest = points.iter().map(|p| distance(p, &centre));
+    let nearest_allowed = 1e-6 * furthest.fold(0.0, f64::max);
+    if nearest_allowed == 0.0 {
+        return centre;
+    }
+    for _ in 0..ROUNDS {
+        for (weight, point) in weights.iter_mut().zip(points) {
+            *weight = 1.0 / distance(point, &centre).max(nearest_allowed);
+        }
+        centre = weighted_mean(points, &weights);
+    }
+    centre
+}
+
+fn weighted_mean(points: &[&[f64]], weights: &[f64]) -> Vec<f64> {
+    let total: f64 = weights.iter().sum();
+    let mut mean = vec![0.0; points[0].len()];
+    for (point, weight) in points.iter().zip(weights) {
+        let share = weight / total;
+        mean.iter_mut()
+            .zip(*point)
+            .for_each(|(m, p)| *m += share * p);
+    }
+    mean
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let differences = a.iter().zip(b).map(|(a, b)| (a - b).powi(2));
+    differences.sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_geometric_median_stays_with_the_majority() {
+        let points: [&[f64]; 5] = [
+            &[1.0, 0.0],
+            &[-1.0, 0.0],
+            &[0.0, 1.0],
+            &[0.0, -1.0],
+            &[1e6, 1e6],
+        ];
+        assert_eq!(centre(&points[..1]), [1.0, 0.0]);
+        assert_eq!(centre(&points[..2]), [0.0, 0.0]);
+        let found = centre(&points);
+        assert!(distance(&found, &[0.0, 0.0]) < 1.0, "{found:?}");
+        assert_eq!(centre(&[&[2.0], &[2.0], &[2.0]]), [2.0]);
+        // In one dimension it is the median.
+        let found = centre(&[&[0.0], &[1.0], &[50.0]]);
+        assert!((found[0] - 1.0).abs() < 0.05, "{found:?}");
+    }
+}

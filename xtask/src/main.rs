@@ -3,6 +3,7 @@
 
 mod bundle;
 mod cargo;
+mod fuzz;
 mod lint;
 mod testing;
 
@@ -38,6 +39,8 @@ enum Command {
     Test(testing::TestArguments),
     /// Check formatting, lints and documentation
     Lint,
+    /// Look for files that break a reader, with libFuzzer
+    Fuzz(fuzz::FuzzArguments),
     /// Build the plugin and put its CLAP and VST3 bundles into target/bundled
     Bundle(bundle::BundleArguments),
     /// Count heap calls, locks and system calls of the engines and of the plugin's callback
@@ -124,6 +127,7 @@ fn run() -> Result<()> {
         }
         Command::Test(arguments) => testing::run(&arguments),
         Command::Lint => lint::run(),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Bench(Bench::Deployment(forwarded)) => {
             let bundles = if forwarded.asks_for_help() {

@@ -1,0 +1,166 @@
+//! The readers.
+
+use std::path::Path;
+
+use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
+use tocco_engines::convert::Format;
+use tocco_engines::native::NativeEngine;
+use tocco_engines::network::Network;
+use tocco_engines::{Classifier, Engine, EngineId, Manifest, ModelPackage, inspect, rtneural};
+
+/// One reader.
+pub struct Target {
+    /// Its name, and that of its corpus.
+    pub name: &'static str,
+    pub(crate) read: fn(&[u8]),
+}
+
+/// All readers.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "model_toml",
+        read: model_toml,
+    },
+    Target {
+        name: "package",
+        read: package,
+    },
+    Target {
+        name: "safetensors",
+        read: safetensors,
+    },
+    Target {
+        name: "rtneural_json",
+        read: rtneural_json,
+    },
+    Target {
+        name: "onnx",
+        read: |bytes| describe(bytes, Format::Onnx),
+    },
+    Target {
+        name: "tflite",
+        read: |bytes| describe(bytes, Format::TfLite),
+    },
+    Target {
+        name: "torchscript",
+        read: |bytes| describe(bytes, Format::TorchScript),
+    },
+    Target {
+        name: "labels_csv",
+        read: labels_csv,
+    },
+    Target {
+        name: "onset_labels",
+        read: onset_labels,
+    },
+    Target {
+        name: "take_name",
+        read: take_name,
+    },
+    Target {
+        name: "wav",
+        read: wav,
+    },
+];
+
+/// A manifest by itself: what is read is written and read again as the same.
+fn model_toml(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(manifest) = Manifest::parse(text, "fuzz")
+        && let Ok(written) = manifest.to_toml("fuzz")
+    {
+        let again = Manifest::parse(&written, "written").expect("what was written is read");
+        assert_eq!(again, manifest);
+    }
+}
+
+/// A manifest and, after the first byte 0, its weights.
+fn package(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    let (manifest, weights) = bytes.split_at(end.unwrap_or(bytes.len()));
+    let Ok(manifest) = std::str::from_utf8(manifest) else {
+        return;
+    };
+    read_package(manifest, weights.get(1..).unwrap_or_default());
+}
+
+/// The weights of a small network.
+fn safetensors(bytes: &[u8]) {
+    read_package(include_str!("../corpus/small.toml"), bytes);
+}
+
+fn read_package(manifest: &str, weights: &[u8]) {
+    let Ok(package) = ModelPackage::from_bytes(manifest, weights, "fuzz") else {
+        return;
+    };
+    // A package may name a file elsewhere; there is none.
+    let Ok(mut classifier) = Classifier::new(&package, EngineId::Native) else {
+        return;
+    };
+    let features = vec![0.5; classifier.n_features()];
+    let mut probabilities = vec![0.0; classifier.n_classes()];
+    classifier
+        .classify(&features, &mut probabilities)
+        .expect("the lengths are right");
+}
+
+fn rtneural_json(bytes: &[u8]) {
+    if let Ok(network) = rtneural::parse(bytes, "fuzz") {
+        run(&network);
+    }
+}
+
+fn run(network: &Network) {
+    // Some steps, so that what is remembered is used; few, since strides and kernels are large.
+    let mut engine = NativeEngine::new(network);
+    let input = vec![0.25; engine.n_features()];
+    let mut output = vec![0.0; engine.n_classes()];
+    for _ in 0..3 {
+        engine
+            .infer(&input, &mut output)
+            .expect("the lengths are right");
+    }
+    engine.reset();
+}
+
+fn describe(bytes: &[u8], format: Format) {
+    if let Ok(description) = inspect::describe(bytes, format, "fuzz") {
+        for tensor in description.inputs.iter().chain(&description.outputs) {
+            let _ = (tensor.n_values(), tensor.to_string());
+        }
+    }
+}
+
+fn labels_csv(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(rows) = parse_labels_csv(text, "fuzz")
+    {
+        assert!(
+            rows.iter()
+                .all(|row| row.time_s >= 0.0 && row.time_s.is_finite())
+        );
+    }
+}
+
+fn onset_labels(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(times) = parse_onset_labels(text, "fuzz")
+    {
+        assert!(times.is_sorted() && times.iter().all(|time| time.is_finite()));
+    }
+}
+
+fn take_name(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = TakeName::parse(Path::new(text));
+    }
+}
+
+fn wav(bytes: &[u8]) {
+    if let Ok(recording) = Recording::parse(bytes, "fuzz") {
+        assert!(recording.sample_rate > 0);
+        assert!(recording.samples.iter().all(|sample| sample.is_finite()));
+    }
+}

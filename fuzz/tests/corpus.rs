@@ -1,0 +1,69 @@
+//! Replays the corpus of each target, whole, cut short and damaged.
+
+use std::path::{Path, PathBuf};
+
+use tocco_fuzz::{CountingAllocator, TARGETS};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+fn corpus(name: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(name);
+    let mut files: Vec<PathBuf> = folder
+        .read_dir()
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_input_of_the_corpus_is_read_or_refused() {
+    for target in TARGETS {
+        let files = corpus(target.name);
+        assert!(!files.is_empty(), "{} has no corpus", target.name);
+        for file in &files {
+            target.check(&std::fs::read(file).unwrap());
+        }
+        println!("{}: {} inputs", target.name, files.len());
+    }
+}
+
+#[test]
+fn damaged_inputs_are_read_or_refused() {
+    for target in TARGETS {
+        // Splitmix-like steps: the same damage on each run.
+        let mut state = 1u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        for file in corpus(target.name).iter().step_by(4) {
+            let whole = std::fs::read(file).unwrap();
+            if whole.is_empty() {
+                continue;
+            }
+            for _ in 0..8 {
+                target.check(&whole[..random(whole.len())]);
+                let mut damaged = whole.clone();
+                for _ in 0..1 + random(4) {
+                    damaged[random(whole.len())] ^= 1 << random(8);
+                }
+                target.check(&damaged);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_takes_too_much_is_caught() {
+    let peak = std::panic::catch_unwind(|| {
+        tocco_fuzz::greedy().check(&[0; 10]);
+    });
+    assert!(peak.is_err());
+}

@@ -10,8 +10,8 @@
 //!                                  examples
 //! ```
 //!
-//! The new layer is the old one plus what linear discriminant analysis says of the class means,
-//! moved towards the examples; without examples it is the old one. Where the classes lay in
+//! The new layer is a weighted sum of the old one and of what linear discriminant analysis says of
+//! the class means, moved towards the examples; without examples it is the old one. Where the classes lay in
 //! training is told by two optional tensors of the package ([`Statistics`]), or else by the old
 //! layer. Everything here allocates and is quick, a
 //! millisecond or so: for the thread that loads models, never for the audio thread.

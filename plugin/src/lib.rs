@@ -11,6 +11,7 @@
 //! The audio thread makes no allocation, takes no lock and calls no system function; whatever it
 //! needs arrives through queues and is freed by the service thread.
 
+pub mod calibration;
 pub mod classification;
 pub mod classifier;
 pub mod counters;

@@ -116,6 +116,8 @@ pub struct ModelInfo {
     pub title: String,
     /// Names of the classes, `[n_classes]`.
     pub labels: Vec<String>,
+    /// Whether it is calibrated to the player.
+    pub calibrated: bool,
     /// The engine.
     pub engine: EngineId,
     /// Where it runs.
@@ -126,7 +128,8 @@ pub struct ModelInfo {
 
 impl fmt::Display for ModelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, engine {}, ", self.title, self.engine)?;
+        let calibrated = if self.calibrated { " (calibrated)" } else { "" };
+        write!(f, "{}{calibrated}, engine {}, ", self.title, self.engine)?;
         match &self.scheduling {
             None => f.write_str("on the audio thread"),
             Some(scheduling) => write!(f, "on a thread of its own, {scheduling}"),
@@ -255,6 +258,7 @@ impl LoadedModel {
             id: manifest.id.clone(),
             title: manifest.title.clone(),
             labels: manifest.labels.clone(),
+            calibrated: false,
             engine,
             placement,
             scheduling,

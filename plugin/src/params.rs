@@ -9,6 +9,7 @@ use nice_plug::prelude::*;
 use tocco_dsp::OnsetConfig;
 use tocco_engines::EngineId;
 
+use crate::calibration::CalibrationState;
 use crate::classification::MAX_CLASSES;
 use crate::model::{ModelSource, Selection};
 use crate::outputs::midi::DEFAULT_NOTES;
@@ -147,6 +148,9 @@ pub struct ToccoParams {
     /// Folder of the user's own model.
     #[persist = "user-package"]
     pub user_package: UserPackage,
+    /// What the models were taught.
+    #[persist = "calibration"]
+    pub calibration: CalibrationState,
     /// The engine.
     #[id = "engine"]
     pub engine: EnumParam<EngineChoice>,
@@ -203,6 +207,7 @@ impl Default for ToccoParams {
         let share = FloatRange::Linear { min: 0.0, max: 1.0 };
         Self {
             user_package: UserPackage::default(),
+            calibration: CalibrationState::default(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
             model: EnumParam::new("Model", ModelChoice::C),
             sensitivity: FloatParam::new("Sensitivity", PAPER_SENSITIVITY, percent)
@@ -238,7 +243,8 @@ impl ToccoParams {
         }
     }
 
-    /// A number that changes whenever [`selection`](Self::selection) does. Real-time safe.
+    /// A number that changes whenever [`selection`](Self::selection) does, or the host restores a
+    /// calibration. Real-time safe.
     #[must_use]
     pub fn selection_key(&self) -> u64 {
         let (engine, model) = (self.engine.value(), self.model.value());
@@ -246,7 +252,11 @@ impl ToccoParams {
             ModelChoice::User => self.user_package.changes(),
             _ => 0,
         };
-        u64::from(folder) << 16 | (engine.to_index() as u64) << 8 | model.to_index() as u64
+        let calibration = u64::from(self.calibration.changes()) << 48;
+        calibration
+            | u64::from(folder) << 16
+            | (engine.to_index() as u64) << 8
+            | model.to_index() as u64
     }
 
     /// What the pipeline needs to know of them. Real-time safe.

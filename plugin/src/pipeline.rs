@@ -23,6 +23,8 @@ use tocco_dsp::{
     SAMPLE_RATE, denormals,
 };
 
+use crate::calibration::Teaching;
+use crate::calibration::examples;
 use crate::classification::{Classification, Note, most_probable};
 use crate::classifier::Seat;
 use crate::classifier::queue::{Answer, Refused};
@@ -61,6 +63,8 @@ pub struct Gauges {
     pub counters: Counters,
     /// The last note.
     pub meters: Meters,
+    /// What is being taught.
+    pub teaching: Teaching,
 }
 
 /// Why there is no pipeline.
@@ -82,6 +86,8 @@ pub struct ServiceEnd {
     pub retired: Consumer<Box<LoadedModel>>,
     /// Every result, for the event log.
     pub results: Consumer<Classification>,
+    /// Notes to learn from.
+    pub examples: examples::Receiver,
 }
 
 /// The audio thread's part.
@@ -98,6 +104,7 @@ struct Listener {
     models: Consumer<Box<LoadedModel>>,
     retired: Producer<Box<LoadedModel>>,
     results: Producer<Classification>,
+    examples: examples::Sender,
     gauges: Arc<Gauges>,
     positions: Positions,
     host_rate: f64,
@@ -165,6 +172,7 @@ impl Pipeline {
         let (models_in, models_out) = RingBuffer::new(MODEL_CAPACITY);
         let (retired_in, retired_out) = RingBuffer::new(MODEL_CAPACITY);
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
+        let (examples_in, examples_out) = examples::queue();
         let first_id = gauges
             .counters
             .onsets
@@ -176,6 +184,7 @@ impl Pipeline {
             models: models_out,
             retired: retired_in,
             results: results_in,
+            examples: examples_in,
             gauges,
             host_rate,
             settings,
@@ -190,6 +199,7 @@ impl Pipeline {
             models: models_in,
             retired: retired_out,
             results: results_out,
+            examples: examples_out,
         };
         Ok((Self { stream, listener }, service))
     }
@@ -297,6 +307,8 @@ impl Listener {
             callback: self.callback,
             epoch: self.epoch,
         };
+        self.examples
+            .send(&self.gauges.teaching, self.model.serial, heard.features);
         match &mut self.model.seat {
             Seat::Inline(inline) => {
                 let start = Instant::now();

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tocco_engines::EngineId;
+use tocco_engines::{EngineId, ModelPackage};
 
+use crate::calibration::{self, CalibrationStatus, Tuition};
 use crate::classification::ModelSerial;
 use crate::classifier::Wake;
 use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
@@ -64,6 +65,8 @@ pub struct Status {
     pub model_error: Option<String>,
     /// What is wrong otherwise.
     pub other_error: Option<String>,
+    /// What the model in use was taught.
+    pub calibration: CalibrationStatus,
 }
 
 impl Status {
@@ -83,6 +86,10 @@ pub struct Shared {
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     status: Mutex<Status>,
+    /// What the service has yet to do for the calibration.
+    calibration: Mutex<VecDeque<calibration::Command>>,
+    /// How many of those were given and not done. Read without the lock.
+    undone: AtomicU64,
 }
 
 impl Shared {
@@ -94,6 +101,8 @@ impl Shared {
             gauges: Arc::default(),
             handled: AtomicU64::new(u64::MAX),
             status: Mutex::default(),
+            calibration: Mutex::default(),
+            undone: AtomicU64::new(0),
         }
     }
 
@@ -102,10 +111,33 @@ impl Shared {
         self.status.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Whether the selected model is loaded or has failed to. Real-time safe.
+    /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] was told
+    /// is done. Real-time safe.
+    ///
+    /// [`calibrate`]: Self::calibrate
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        self.is_selection_settled() && self.undone.load(Acquire) == 0
+    }
+
+    fn is_selection_settled(&self) -> bool {
         self.handled.load(Acquire) == self.params.selection_key()
+    }
+
+    /// Gives a command for the calibration, which the service thread carries out within some
+    /// milliseconds; the next note is an example at once. Takes a lock: not for the audio thread.
+    pub fn calibrate(&self, command: calibration::Command) {
+        if let calibration::Command::Teach(class) = &command {
+            self.gauges.teaching.set(*class);
+        }
+        let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
+        self.undone.fetch_add(1, Release);
+        commands.push_back(command);
+    }
+
+    fn next_calibration_command(&self) -> Option<calibration::Command> {
+        let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
+        commands.pop_front()
     }
 
     /// Makes the service try the selection again, failed or not.
@@ -215,6 +247,8 @@ struct Worker {
     log: Option<EventLog>,
     next_serial: u32,
     running: Option<Running>,
+    /// The calibration of the model loaded last.
+    tuition: Option<Tuition>,
 }
 
 /// What belongs to the pipeline in use.
@@ -248,6 +282,7 @@ impl Worker {
             log,
             next_serial: 0,
             running: None,
+            tuition: None,
         }
     }
 
@@ -265,7 +300,10 @@ impl Worker {
                     drop(reply.send(self.activate(activation, old)));
                 }
                 Ok(Command::Flush { reply }) => drop(reply.send(())),
-                Ok(Command::Look) | Err(RecvTimeoutError::Timeout) => self.follow_selection(),
+                Ok(Command::Look) | Err(RecvTimeoutError::Timeout) => {
+                    self.follow_selection();
+                    self.follow_calibration();
+                }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -306,7 +344,7 @@ impl Worker {
     }
 
     fn follow_selection(&mut self) {
-        let (Some(running), false) = (&self.running, self.shared.is_settled()) else {
+        let (Some(running), false) = (&self.running, self.shared.is_selection_settled()) else {
             return;
         };
         if running.waiting.is_some() {
@@ -330,6 +368,49 @@ impl Worker {
             }
         }
         self.shared.handled.store(key, Release);
+    }
+
+    /// Learns the notes that came, does what it was told, and swaps the model if it changed.
+    fn follow_calibration(&mut self) {
+        let (Some(running), Some(tuition)) = (&mut self.running, &mut self.tuition) else {
+            return;
+        };
+        let params = &self.shared.params;
+        let mut news = false;
+        // The notes first: a command is about what was played before it.
+        while let Some((example, features)) = running.end.examples.receive() {
+            tuition.learn(example, &features, params);
+            news = true;
+        }
+        let mut done = 0;
+        while let Some(command) = self.shared.next_calibration_command() {
+            tuition.obey(command, params);
+            done += 1;
+        }
+        if news || done > 0 {
+            self.shared.status().calibration = tuition.status();
+        }
+        if tuition.changed() && running.waiting.is_none() {
+            let engine = tuition.engine;
+            let activation = running.activation;
+            let calibrated = tuition.is_calibrated();
+            let loaded = tuition
+                .package()
+                .map_err(ModelError::from)
+                .and_then(|package| self.start(&package, engine, activation));
+            match loaded {
+                Ok((model, mut info)) => {
+                    info.calibrated = calibrated;
+                    self.remember(info, None);
+                    if let Some(running) = &mut self.running {
+                        running.waiting = Some(model);
+                    }
+                    self.drain();
+                }
+                Err(error) => self.shared.status().model_error = Some(error.to_string()),
+            }
+        }
+        self.shared.undone.fetch_sub(done, Release);
     }
 
     fn activate(
@@ -389,13 +470,32 @@ impl Worker {
         selection: &Selection,
         activation: Activation,
     ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
+        let base = selection.model.package()?;
+        let saved = self.shared.params.calibration.saved();
+        let since = ModelSerial(self.next_serial);
+        let mut tuition = Tuition::new(base, selection.engine, since, &saved);
+        let package = tuition.package()?;
+        let (model, mut info) = self.start(&package, selection.engine, activation)?;
+        info.calibrated = tuition.is_calibrated();
+        self.shared.status().calibration = tuition.status();
+        self.tuition = Some(tuition);
+        Ok((model, info))
+    }
+
+    /// Puts `package` into `engine` and starts it.
+    fn start(
+        &mut self,
+        package: &ModelPackage,
+        engine: EngineId,
+        activation: Activation,
+    ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
         let serial = ModelSerial(self.next_serial);
         let config = RunConfig {
             offline: activation.offline,
             wake: self.wake,
             block: Duration::from_secs_f64(activation.max_block as f64 / activation.host_rate),
         };
-        let loaded = LoadedModel::load(selection, serial, config)?;
+        let loaded = LoadedModel::new(package, engine, serial, config)?;
         self.next_serial += 1;
         Ok(loaded)
     }

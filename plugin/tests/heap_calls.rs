@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use host::{Host, heap_call, heap_calls, tones};
 use nice_plug::prelude::*;
+use tocco::calibration::Command;
 use tocco::params::{EngineChoice, ModelChoice};
 
 struct Counting;
@@ -67,6 +68,37 @@ fn swaps_and_readers_make_no_heap_call_in_callbacks() {
         host.play(&samples, &[64]);
     }
     assert_eq!(heap_calls(), 0);
+}
+
+#[test]
+fn teaching_makes_no_heap_call_in_callbacks() {
+    let samples = tones(48_000.0, 3, 0.08);
+    for model in [ModelChoice::C, ModelChoice::B] {
+        let mut host = Host::new();
+        host.choose(model, EngineChoice::Native);
+        host.activate(48_000.0, 64, 1, ProcessMode::Realtime);
+        for command in [
+            Command::Teach(Some(2)),
+            Command::Teach(None),
+            Command::Mask {
+                class: 0,
+                masked: true,
+            },
+            Command::Undo,
+            Command::Reset,
+        ] {
+            host.plugin.shared().calibrate(command);
+            host.play(&samples, &[64]);
+            while !host.plugin.shared().is_settled() {
+                host.play(&samples, &[64]);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            host.play(&samples, &[64]);
+        }
+        let swaps = &host.plugin.shared().gauges.counters.swaps;
+        assert!(swaps.load(std::sync::atomic::Ordering::Relaxed) > 2);
+        assert_eq!(heap_calls(), 0, "{model:?}");
+    }
 }
 
 #[test]

@@ -10,11 +10,6 @@ const MASKED: f32 = f32::MIN / 4.0;
 /// How many examples the prior's mean of a class counts for.
 const PRIOR_EXAMPLES: f64 = 1.0;
 
-/// Weight of the discriminant beside the network's own scores. Notes of the training data lie
-/// closer to their means than those of an unheard player: the discriminant is too sure of itself.
-/// Chosen on leave-one-player-out, see `docs/calibration.md`.
-const DISCRIMINANT: f64 = 0.3;
-
 /// An example in the prior's coordinates.
 pub(super) struct Hit<'a> {
     pub(super) class: usize,
@@ -22,7 +17,7 @@ pub(super) struct Hit<'a> {
     pub(super) point: &'a [f64],
 }
 
-/// `head` for a player who played `hits`: its scores plus those of linear discriminant analysis
+/// `head` for a player who played `hits`: a weighted sum of its scores and those of linear discriminant analysis
 /// with the mean of each taught class moved from `m` to `(m + k h) / (1 + k)`, for `k` hits with
 /// the centre `h`. Without hits, the head as it is. Classes that are `masked` are never answered.
 pub(super) fn adapt(head: &Head, prior: &Prior, hits: &[Hit<'_>], masked: &[bool]) -> Head {
@@ -64,13 +59,14 @@ fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
     subtract_mean(&mut means);
     let n_embedding = head.n_embedding();
     // The head's scores are divided by the temperature later.
-    let factor = DISCRIMINANT * f64::from(head.temperature);
+    let factor = prior.weights.discriminant * f64::from(head.temperature);
+    let own = prior.weights.network;
     let rows = head.weight.chunks_exact_mut(n_embedding);
     for (((row, bias), mean), constant) in rows.zip(&mut head.bias).zip(&means).zip(&constants) {
         for (w, change) in row.iter_mut().zip(prior.pull_back(mean)) {
-            *w = (f64::from(*w) + factor * change) as f32;
+            *w = (own * f64::from(*w) + factor * change) as f32;
         }
-        *bias = (f64::from(*bias) + factor * constant[0]) as f32;
+        *bias = (own * f64::from(*bias) + factor * constant[0]) as f32;
     }
 }
 

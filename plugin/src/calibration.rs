@@ -1,0 +1,62 @@
+//! Calibration to the player: notes become examples, examples another last layer of the model.
+//!
+//! ```text
+//! editor, host    Shared::calibrate(Command) -> service thread
+//! audio thread    note while teaching -> examples::Sender -> service thread
+//! service thread  Tuition: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
+//! ```
+//!
+//! What was taught is part of the host's state, per model ([`state`]). The arithmetic is
+//! [`tocco_engines::calibration`], which `cargo xtask calibrate` uses as well.
+
+pub mod examples;
+pub mod state;
+
+mod tuition;
+
+use std::path::PathBuf;
+
+use tocco_engines::calibration::LeftOut;
+
+pub use examples::Teaching;
+pub use state::CalibrationState;
+pub(crate) use tuition::Tuition;
+
+/// What a user wants of the calibration. Classes are indices into the model's labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// From now on every note is an example of this class; `None`: of none.
+    Teach(Option<usize>),
+    /// Forget the last example.
+    Undo,
+    /// Forget everything that this model was taught.
+    Reset,
+    /// Whether the player uses a class at all; a masked one is never answered.
+    Mask {
+        /// The class.
+        class: usize,
+        /// Whether it is masked.
+        masked: bool,
+    },
+    /// Whether the calibration is in use, or only kept.
+    Apply(bool),
+    /// Write what was taught to a file.
+    Save(PathBuf),
+    /// Replace what was taught by what is in a file.
+    Load(PathBuf),
+}
+
+/// What the editor shows of the calibration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CalibrationStatus {
+    /// Examples of each class, `[n_classes]`.
+    pub examples: Vec<usize>,
+    /// Whether each class is masked, `[n_classes]`.
+    pub masked: Vec<bool>,
+    /// Whether the calibration is in use.
+    pub in_use: bool,
+    /// How each example would be classified had it not been taught, in the order of teaching.
+    pub report: Vec<LeftOut>,
+    /// Why the last command or the saved profile was refused, or why there can be no calibration.
+    pub error: Option<String>,
+}

@@ -1,0 +1,75 @@
+//! What was taught, as part of the host's state.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering::*};
+
+use nice_plug::params::persist::PersistentField;
+use serde::{Deserialize, Serialize};
+
+/// The saved calibrations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Saved {
+    /// Whether they are in use.
+    pub in_use: bool,
+    /// A profile's text for each model that was taught, by the model's id. As texts, so that one
+    /// that this version cannot read is refused alone and in words.
+    pub profiles: BTreeMap<String, String>,
+}
+
+impl Default for Saved {
+    fn default() -> Self {
+        Self {
+            in_use: true,
+            profiles: BTreeMap::new(),
+        }
+    }
+}
+
+/// Holds them for the framework, which saves and restores them with the parameters.
+#[derive(Debug, Default)]
+pub struct CalibrationState {
+    saved: Mutex<Saved>,
+    /// Counts the changes by the host, so that the audio thread can notice one without the lock.
+    changes: AtomicU32,
+}
+
+impl CalibrationState {
+    /// What would be saved now. Not for the audio thread.
+    #[must_use]
+    pub fn saved(&self) -> Saved {
+        self.map(Clone::clone)
+    }
+
+    /// How often the host restored a state. Real-time safe.
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.changes.load(Acquire)
+    }
+
+    /// Changes what will be saved, by the one who knows of the change already. Not for the audio
+    /// thread.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Saved)) {
+        change(&mut self.lock());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Saved> {
+        // Every change is whole before the lock is given back, or has not begun.
+        self.saved.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl PersistentField<'_, Saved> for CalibrationState {
+    fn set(&self, saved: Saved) {
+        *self.lock() = saved;
+        self.changes.fetch_add(1, Release);
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&Saved) -> R,
+    {
+        f(&self.lock())
+    }
+}

@@ -1,0 +1,236 @@
+//! A model is taught while notes stream.
+
+mod host;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use host::{set, tones};
+use nice_plug::prelude::*;
+use tocco::calibration::Command;
+use tocco::classification::{Classification, MAX_CLASSES};
+use tocco::params::{ModelChoice, ToccoParams};
+use tocco::pipeline::{Pipeline, Settings};
+use tocco::service::{Activation, Service, Shared};
+
+/// A plugin's inside, played in blocks of 64.
+struct Player {
+    shared: Arc<Shared>,
+    pipeline: Box<Pipeline>,
+    // Ends after the pipeline.
+    _service: Service,
+    samples: Vec<f32>,
+    results: Vec<Classification>,
+}
+
+impl Player {
+    fn new(params: Arc<ToccoParams>, offline: bool) -> Self {
+        let shared = Arc::new(Shared::new(params));
+        let service = Service::start(Arc::clone(&shared)).unwrap();
+        let activation = Activation {
+            host_rate: 48_000.0,
+            max_block: 64,
+            offline,
+        };
+        let pipeline = service.activate(activation, None).unwrap();
+        let mut samples = tones(48_000.0, 4, 0.15);
+        samples.truncate(samples.len() / 64 * 64);
+        let mut player = Self {
+            shared,
+            pipeline,
+            _service: service,
+            samples,
+            results: Vec::new(),
+        };
+        // The first notes have silence before them, all later ones the end of the loop.
+        player.play();
+        player
+    }
+
+    /// Plays the loop once; what was said of its notes.
+    fn play(&mut self) -> Vec<[f32; MAX_CLASSES]> {
+        let before = self.results.len();
+        for block in self.samples.chunks(64) {
+            let results = &mut self.results;
+            self.pipeline
+                .process(&[block], &Settings::default(), |result, _| {
+                    results.push(*result);
+                });
+        }
+        // This streams a hundred times faster than life: a classifier thread may catch up.
+        while self.pipeline.is_busy() {
+            std::thread::sleep(Duration::from_millis(1));
+            let results = &mut self.results;
+            self.pipeline
+                .process(&[&[0.0_f32; 0]], &Settings::default(), |result, _| {
+                    results.push(*result);
+                });
+        }
+        let new = self.results[before..].iter();
+        new.map(|result| result.probabilities).collect()
+    }
+
+    /// Gives the commands and plays on until they have come into effect.
+    fn tell(&mut self, commands: &[Command]) {
+        for command in commands {
+            self.shared.calibrate(command.clone());
+        }
+        self.wait(|player| player.shared.is_settled());
+        // The model that follows from them takes its place between two notes.
+        let newest = self.shared.status().models.back().unwrap().serial;
+        self.wait(|player| player.results.last().unwrap().model == newest);
+    }
+
+    fn wait(&mut self, until: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !until(self) {
+            assert!(start.elapsed() < Duration::from_secs(30), "it takes ages");
+            self.play();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Teaches `class` a round of the loop.
+    fn teach(&mut self, class: usize) {
+        let taught =
+            |player: &Self| -> usize { player.shared.status().calibration.examples.iter().sum() };
+        let before = taught(self);
+        self.shared.calibrate(Command::Teach(Some(class)));
+        let notes = self.play().len();
+        self.tell(&[Command::Teach(None)]);
+        assert_eq!(taught(self), before + notes, "every note is an example");
+    }
+}
+
+fn params(model: ModelChoice) -> Arc<ToccoParams> {
+    let params = Arc::new(ToccoParams::default());
+    set(&params.model, model);
+    params
+}
+
+/// In the audio callback, offline, and on a classifier thread.
+#[test]
+fn teaching_changes_the_answers_loses_no_note_and_is_undone() {
+    for (model, offline) in [
+        (ModelChoice::C, false),
+        (ModelChoice::C, true),
+        (ModelChoice::B, false),
+    ] {
+        let mut player = Player::new(params(model), offline);
+        let before = player.play();
+        assert!(before.len() >= 4, "{} notes", before.len());
+
+        // The class that is farthest from all notes.
+        let sum = |class: usize| before.iter().map(|p| p[class]).sum::<f32>();
+        let class = (0..MAX_CLASSES)
+            .min_by(|a, b| sum(*a).total_cmp(&sum(*b)))
+            .unwrap();
+        player.teach(class);
+        let after = player.play();
+        for (after, before) in after.iter().zip(&before) {
+            assert!(after[class] > before[class], "{after:?} after {before:?}");
+        }
+        let status = player.shared.status().calibration.clone();
+        assert_eq!(status.examples[class], before.len());
+        assert_eq!(status.report.len(), before.len());
+        assert_eq!(status.error, None);
+
+        player.tell(&[Command::Apply(false)]);
+        assert_eq!(player.play(), before, "kept, not used");
+        player.tell(&[Command::Apply(true)]);
+        assert_eq!(player.play(), after);
+
+        let mask = |masked| Command::Mask { class, masked };
+        player.tell(&[mask(true)]);
+        for p in player.play() {
+            assert_eq!(p[class], 0.0);
+            assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        player.tell(&[mask(false)]);
+        assert_eq!(player.play(), after);
+
+        for _ in 0..before.len() {
+            player.tell(&[Command::Undo]);
+        }
+        assert_eq!(player.play(), before);
+        player.teach(class);
+        player.tell(&[Command::Reset]);
+        assert_eq!(player.play(), before);
+        assert!(player.shared.params.calibration.saved().profiles.is_empty());
+
+        let counters = &player.shared.gauges.counters;
+        assert_eq!(counters.lost(), 0);
+        assert_eq!(player.shared.gauges.teaching.missed(), 0);
+        assert!(counters.swaps.load(Relaxed) > 5);
+        let ids = player.results.iter().map(|result| result.note.onset_id);
+        assert!(
+            ids.eq(0..counters.onsets.load(Relaxed)),
+            "each note once, in order"
+        );
+    }
+}
+
+#[test]
+fn the_hosts_state_and_a_file_bring_the_calibrated_model_back() {
+    let mut player = Player::new(params(ModelChoice::C), false);
+    let before = player.play();
+    player.teach(1);
+    player.tell(&[Command::Mask {
+        class: 6,
+        masked: true,
+    }]);
+    let calibrated = player.play();
+    assert_ne!(calibrated, before);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("me.json");
+    player.tell(&[Command::Save(file.clone())]);
+    assert_eq!(player.shared.status().calibration.error, None);
+    let state = player.shared.params.serialize_fields();
+
+    // A new instance, whose state is there before it is started.
+    let restored = params(ModelChoice::C);
+    restored.deserialize_fields(&state);
+    let mut other = Player::new(restored, false);
+    assert_eq!(other.play(), calibrated);
+
+    // One that runs already, and is then given the state.
+    let mut other = Player::new(params(ModelChoice::C), false);
+    assert_eq!(other.play(), before);
+    other.shared.params.deserialize_fields(&state);
+    other.tell(&[]);
+    assert_eq!(other.play(), calibrated);
+
+    // By the file.
+    let mut other = Player::new(params(ModelChoice::C), false);
+    other.tell(&[Command::Load(file.clone())]);
+    assert_eq!(other.play(), calibrated);
+
+    // Another model is not touched by it, says why the file is none of its own, and the
+    // calibration is there again with its model.
+    set(&other.shared.params.model, ModelChoice::A);
+    other.tell(&[]);
+    let a = other.play();
+    other.tell(&[Command::Load(file)]);
+    assert_eq!(other.play(), a);
+    let error = other.shared.status().calibration.error.clone().unwrap();
+    assert!(error.contains("model: expected a"), "{error}");
+    assert!(error.contains("found c"), "{error}");
+    set(&other.shared.params.model, ModelChoice::C);
+    other.tell(&[]);
+    assert_eq!(other.play(), calibrated);
+}
+
+#[test]
+fn a_damaged_state_leaves_the_model_as_it_is() {
+    let params = params(ModelChoice::C);
+    let mut fields = params.serialize_fields();
+    let broken = r#"{"in_use":true,"profiles":{"c":"{\"format\":1}"}}"#;
+    fields.insert("calibration".to_owned(), broken.to_owned());
+    params.deserialize_fields(&fields);
+    let mut player = Player::new(params, false);
+    let mut fresh = Player::new(self::params(ModelChoice::C), false);
+    assert_eq!(player.play(), fresh.play());
+    let error = player.shared.status().calibration.error.clone().unwrap();
+    assert!(error.contains("missing field"), "{error}");
+}

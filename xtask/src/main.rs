@@ -55,6 +55,9 @@ enum Command {
     /// Measure a model: onset precision and recall, accuracy, confusion matrix
     #[command(disable_help_flag = true)]
     Evaluate(Forwarded),
+    /// Measure what a few examples from the player are worth, or write a calibration profile
+    #[command(disable_help_flag = true)]
+    Calibrate(Forwarded),
     /// Print the feature vectors of a recording as CSV
     #[command(disable_help_flag = true)]
     Features(Forwarded),
@@ -146,6 +149,7 @@ fn run() -> Result<()> {
         }
         Command::Train(forwarded) => trainer("train", &forwarded),
         Command::Evaluate(forwarded) => trainer("evaluate", &forwarded),
+        Command::Calibrate(forwarded) => trainer("calibrate", &forwarded),
         Command::Engines(forwarded) => engine_tools("engines", &forwarded),
         Command::Convert(forwarded) => engine_tools("convert", &forwarded),
         Command::Infer(forwarded) => engine_tools("infer", &forwarded),

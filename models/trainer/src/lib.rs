@@ -35,6 +35,7 @@
 
 pub mod architecture;
 pub mod augmentation;
+pub mod calibration;
 pub mod early_stopping;
 pub mod metrics;
 pub mod model_card;

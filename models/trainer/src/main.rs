@@ -1,5 +1,7 @@
 //! `tocco-trainer`: trains model packages and measures them.
 
+mod calibrate;
+
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,13 @@ enum Command {
         cargo xtask evaluate --data ../shared/recordings --model c \
         --protocol leave-one-player-out --json")]
     Evaluate(EvaluateArguments),
+    /// Measure what a few examples from the player are worth, or write a calibration profile
+    ///
+    /// Teaches the model so many notes of each technique and tests it on other takes of the same
+    /// player. holdout teaches the package as it is; leave-one-player-out trains a network without
+    /// each player first.
+    #[command(after_help = calibrate::EXAMPLES)]
+    Calibrate(calibrate::CalibrateArguments),
 }
 
 #[derive(Args)]
@@ -108,6 +117,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train_packages(&arguments),
         Command::Evaluate(arguments) => evaluate(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -25,6 +25,14 @@ impl Confusion {
         self.counts[played][answer] += 1;
     }
 
+    /// Counts all notes of another one.
+    pub fn add(&mut self, other: &Self) {
+        let rows = self.counts.iter_mut().zip(&other.counts);
+        for (count, more) in rows.flat_map(|(row, other)| row.iter_mut().zip(other)) {
+            *count += more;
+        }
+    }
+
     /// Number of notes.
     pub fn notes(&self) -> usize {
         self.counts.iter().flatten().sum()

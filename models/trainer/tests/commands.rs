@@ -110,6 +110,57 @@ fn a_package_is_trained_written_twice_the_same_and_measured() {
 }
 
 #[test]
+fn a_player_teaches_a_model_and_gets_a_profile() {
+    let data = recordings();
+    let folder = TempDir::new().unwrap();
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let profile = folder.path().join("ann.json");
+    let mut arguments = vec![
+        "calibrate",
+        "--data",
+        data.path().to_str().unwrap(),
+        "--model",
+        "c",
+        "--models",
+        models,
+        "--hits",
+        "1,3",
+        "--draws",
+        "2",
+        "--json",
+        "--profile",
+        profile.to_str().unwrap(),
+    ];
+    // A profile is one player's.
+    let message = String::from_utf8(run(&arguments, folder.path()).stderr).unwrap();
+    assert!(message.contains("found holdout and 2 players"), "{message}");
+
+    for file in fs::read_dir(data.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.to_string_lossy().contains("BeaBru") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let output = run(&arguments, folder.path());
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let hits: Vec<_> = json["calibration"].as_array().unwrap().iter().collect();
+    assert_eq!(hits.len(), 3, "0, 1 and 3 examples");
+    for point in hits {
+        assert_eq!(point["notes"], 24, "twelve notes, two draws");
+    }
+    let package = ModelPackage::load(Path::new(models).join("c")).unwrap();
+    let mut calibration = tocco_engines::Calibration::new(&package).unwrap();
+    calibration.load(&profile).unwrap();
+    let taught: Vec<usize> = calibration.taught().collect();
+    assert_eq!(taught, [0, 0, 0, 6, 6, 6]);
+
+    arguments.extend(["--protocol", "random-5fold"]);
+    let message = error(&run(&arguments, folder.path()));
+    assert!(message.contains("leave-one-player-out"), "{message}");
+}
+
+#[test]
 fn mistakes_are_explained() {
     let data = recordings();
     let data = data.path().to_str().unwrap();

@@ -1,0 +1,144 @@
+//! The command `calibrate`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tocco_corpus::Corpus;
+use tocco_engines::EngineId;
+use tocco_trainer::architecture::Architecture;
+use tocco_trainer::calibration::{
+    Lesson, heard_by, json, left_out_pupils, measure, pupils_of, sessions, table, taught,
+};
+use tocco_trainer::progress::Progress;
+use tocco_trainer::protocol::Protocol;
+
+use crate::{SEED, hear, load, threads};
+
+/// Examples of the command line.
+pub const EXAMPLES: &str = "Examples:\n  \
+    cargo xtask calibrate --data my-recordings --model c --hits 3 --profile me.json\n  \
+    cargo xtask calibrate --data ../shared/recordings --model c \
+    --protocol leave-one-player-out --hits 1,3,5 --json";
+
+#[derive(Args)]
+pub struct CalibrateArguments {
+    /// Folder of the recordings with their labels
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The model's id
+    #[arg(long, value_name = "ID", default_value = "c")]
+    model: String,
+    /// Examples of each technique; several numbers are measured in turn, and 0 for comparison
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
+    hits: Vec<usize>,
+    /// How training and test are kept apart: holdout or leave-one-player-out
+    #[arg(long, value_enum, default_value_t = Protocol::Holdout)]
+    protocol: Protocol,
+    /// Write what was taught, with the last number of --hits, as a profile of one player
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// How often the examples are drawn anew
+    #[arg(long, value_name = "N", default_value = "20")]
+    draws: NonZeroUsize,
+    /// Take examples from all sessions of the player, not only from the one that is tested
+    #[arg(long)]
+    any_session: bool,
+    /// Mask the techniques of which the player has no recording
+    #[arg(long)]
+    mask_unused: bool,
+    /// Make one example of each lesson a note of another technique
+    #[arg(long)]
+    one_wrong: bool,
+    /// What computes the probabilities: native, native-fixed, onnx, litert, torch
+    #[arg(long, value_name = "ID", default_value = "native")]
+    engine: EngineId,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Folder of the model packages, for the protocol holdout
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// Begins all random numbers
+    #[arg(long, value_name = "N", default_value_t = SEED)]
+    seed: u64,
+    /// Trainings at the same time; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+pub fn run(arguments: &CalibrateArguments) -> Result<()> {
+    let CalibrateArguments {
+        model, protocol, ..
+    } = arguments;
+    let mut hits = vec![0];
+    hits.extend(arguments.hits.iter().copied().filter(|hits| *hits > 0));
+    let lesson = Lesson {
+        hits,
+        draws: arguments.draws.get(),
+        seed: arguments.seed,
+        any_session: arguments.any_session,
+        mask_unused: arguments.mask_unused,
+        one_wrong: arguments.one_wrong,
+    };
+    let threads = threads(arguments.threads);
+    let corpus = Corpus::scan(&arguments.data)?;
+    let sessions = sessions(&corpus);
+    let notes;
+    let pupils = match protocol {
+        Protocol::Holdout => {
+            let package = load(&arguments.models, model)?;
+            notes = heard_by(&package, &corpus)?;
+            pupils_of(&package, &notes, &sessions)
+        }
+        Protocol::LeaveOnePlayerOut => {
+            let architecture = Architecture::find(model)?;
+            let progress = Progress::on_screen();
+            notes = hear(&architecture, &corpus, arguments.seed, &progress)?;
+            left_out_pupils(
+                &architecture,
+                &notes,
+                &sessions,
+                arguments.seed,
+                threads,
+                &progress,
+            )?
+        }
+        Protocol::RandomFiveFold => bail!(
+            "--protocol: expected holdout or leave-one-player-out, found {}; notes of one take in \
+             training and test tell nothing of a player",
+            protocol.name()
+        ),
+    };
+    let measured = measure(&pupils, &lesson, arguments.engine, threads)?;
+    if arguments.json {
+        let document = json(model, *protocol, &lesson, &measured);
+        println!("{}", serde_json::to_string(&document)?);
+    } else {
+        print!("{}", table(model, *protocol, &lesson, &measured));
+    }
+    let Some(file) = &arguments.profile else {
+        return Ok(());
+    };
+    let ([pupil], Protocol::Holdout) = (&pupils[..], protocol) else {
+        bail!(
+            "--profile: expected --protocol holdout and recordings of one player, found {} and {} \
+             players; a profile is one player's for a model as it is",
+            protocol.name(),
+            pupils.len()
+        );
+    };
+    let hits = lesson.hits.last().copied().unwrap_or(0);
+    let calibration = taught(pupil, hits, &lesson)?;
+    let labels = calibration.labels();
+    for left_out in calibration.report() {
+        eprintln!(
+            "{} would have been taken for {} ({:.2}) without this example",
+            labels[left_out.class], labels[left_out.answer], left_out.probability
+        );
+    }
+    calibration.save(file)?;
+    eprintln!("written to {}", file.display());
+    Ok(())
+}

@@ -1,0 +1,549 @@
+//! What a few examples from the player are worth.
+//!
+//! A player teaches the model some notes of each technique and is then tested on other takes. For
+//! each tested take, the examples of a technique come from one other take of the same session,
+//! drawn at random: notes of one take resemble each other, and examples from the take that is
+//! tested would flatter. A technique of which the session has no other take is not taught then. So
+//! every note is tested as often as there are draws, whatever the number of examples.
+//!
+//! A session is a player with one guitar, microphone and room: what a profile is made for.
+//! [`Lesson::any_session`] asks what it is worth on another day.
+
+mod report;
+
+use std::num::NonZeroUsize;
+
+use anyhow::{Result, bail};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tocco_corpus::{Corpus, Listener, Take, Technique};
+use tocco_dsp::OnsetConfig;
+use tocco_engines::calibration::Statistics;
+use tocco_engines::{Calibration, Classifier, EngineId, ModelPackage};
+
+use crate::architecture::Architecture;
+use crate::early_stopping::{best_epochs, by_player};
+use crate::metrics::Confusion;
+use crate::notes::{Note, Notes};
+use crate::package::package;
+use crate::parallel;
+use crate::progress::Progress;
+use crate::training::train;
+
+pub use report::{Json, json, table};
+
+/// Times that the takes are drawn again for the interval.
+const RESAMPLES: usize = 2_000;
+
+/// Longest embedding, `[n_embedding]`, whose statistics are worth their bytes.
+const LONGEST_EMBEDDING: usize = 256;
+
+/// No take is tested.
+const NO_TAKE: usize = usize::MAX;
+
+/// How the examples are chosen.
+#[derive(Debug, Clone)]
+pub struct Lesson {
+    /// Examples of each technique; one measurement each.
+    pub hits: Vec<usize>,
+    /// How often the examples are drawn anew.
+    pub draws: usize,
+    /// Begins all random numbers.
+    pub seed: u64,
+    /// Whether examples may come from the player's other sessions, too.
+    pub any_session: bool,
+    /// Whether the techniques of which the player has no note are masked.
+    pub mask_unused: bool,
+    /// Whether in each lesson one example is wrong: a note of another technique.
+    pub one_wrong: bool,
+}
+
+/// A player with a model that has never heard that player.
+#[derive(Debug, Clone)]
+pub struct Pupil<'a> {
+    /// The player.
+    pub name: String,
+    /// The model.
+    pub package: ModelPackage,
+    /// All notes of the player.
+    pub notes: Vec<&'a Note>,
+    /// The session of each take of the corpus, `[n_takes]`.
+    pub sessions: &'a [String],
+}
+
+/// What a number of examples gave.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Examples of each technique.
+    pub hits: usize,
+    /// Every note once a draw.
+    pub confusion: Confusion,
+    /// The same by player.
+    pub players: Vec<(String, Confusion)>,
+    /// The tested takes.
+    pub takes: Vec<Tested>,
+    /// Sum of the probabilities that the answers were given with.
+    pub confidence: f64,
+}
+
+/// A tested take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tested {
+    /// Index of its player among the pupils.
+    pub player: usize,
+    /// Notes, times draws.
+    pub notes: usize,
+    /// Right answers.
+    pub right: usize,
+}
+
+impl Measured {
+    /// The mean probability that the answers were given with; for calibrated probabilities it is
+    /// the accuracy.
+    pub fn mean_confidence(&self) -> f64 {
+        self.confidence / self.confusion.notes().max(1) as f64
+    }
+
+    /// The 95 % interval of the accuracy if the takes were others of their kind: mistakes come as
+    /// whole takes, so it is takes that are drawn again, with replacement, each player's own.
+    pub fn interval(&self) -> [f64; 2] {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut accuracies: Vec<f64> = (0..RESAMPLES)
+            .map(|_| {
+                let (mut right, mut notes) = (0, 0);
+                for player in 0..self.players.len() {
+                    let own = self.takes.iter().filter(|take| take.player == player);
+                    let own: Vec<&Tested> = own.collect();
+                    for _ in 0..own.len() {
+                        let take = own[random.random_range(0..own.len())];
+                        right += take.right;
+                        notes += take.notes;
+                    }
+                }
+                right as f64 / notes.max(1) as f64
+            })
+            .collect();
+        accuracies.sort_by(f64::total_cmp);
+        let at = |share: f64| accuracies[(share * (RESAMPLES - 1) as f64).round() as usize];
+        [at(0.025), at(0.975)]
+    }
+}
+
+/// Each player of `notes` with a network of `architecture` trained on the others only, for a time
+/// that was chosen without that player.
+///
+/// # Errors
+/// When there are fewer than two players.
+pub fn left_out_pupils<'a>(
+    architecture: &Architecture,
+    notes: &'a Notes,
+    sessions: &'a [String],
+    seed: u64,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<Vec<Pupil<'a>>> {
+    let all: Vec<&Note> = notes.notes.iter().collect();
+    let splits = by_player(&all, &notes.players);
+    if splits.len() < 2 {
+        bail!(
+            "--protocol leave-one-player-out: expected recordings of at least two players, found \
+             {}; add recordings, or use --protocol holdout",
+            notes.players.len()
+        );
+    }
+    let pupils = parallel::map(splits, threads, |split| -> Result<Pupil<'a>> {
+        let inner = by_player(&split.training, &notes.players);
+        let epochs = best_epochs(architecture, inner, seed, NonZeroUsize::MIN);
+        let trained = train(architecture, &split.training, &[], epochs, seed);
+        progress.line(format!(
+            "{} without {}: trained for {epochs} epochs",
+            architecture.id, split.name
+        ));
+        let package = package(architecture, &trained, None, Vec::new())?;
+        Ok(Pupil {
+            name: split.name,
+            package: with_statistics(package, &split.training)?,
+            notes: split.left_out,
+            sessions,
+        })
+    });
+    pupils.into_iter().collect()
+}
+
+/// `package` with where the embeddings of its `training` notes and their copies lie, which a
+/// calibration starts from. Packages whose embeddings are longer than 256 values are
+/// left as they are: the statistics would be larger than the network.
+///
+/// # Errors
+/// When the network's last layers cannot be calibrated.
+pub fn with_statistics(package: ModelPackage, training: &[&Note]) -> Result<ModelPackage> {
+    let mut calibration = Calibration::new(&package)?;
+    if calibration.head().n_embedding() > LONGEST_EMBEDDING {
+        return Ok(package);
+    }
+    let mut embeddings = Vec::new();
+    for note in training {
+        for features in std::iter::once(&note.features).chain(&note.copies) {
+            let embedding = calibration.embed(features)?;
+            embeddings.push((note.technique.class(), embedding));
+        }
+    }
+    // Without notes of some technique there is nothing to tell.
+    let Some(statistics) = Statistics::fit(package.manifest.labels.len(), &embeddings) else {
+        return Ok(package);
+    };
+    let ModelPackage {
+        manifest,
+        mut tensors,
+        source,
+    } = package;
+    tensors.extend(statistics.tensors());
+    Ok(ModelPackage::new(manifest, tensors, source)?)
+}
+
+/// Each player of `notes` with the same `package`.
+pub fn pupils_of<'a>(
+    package: &ModelPackage,
+    notes: &'a Notes,
+    sessions: &'a [String],
+) -> Vec<Pupil<'a>> {
+    let pupil = |(player, name): (usize, &String)| Pupil {
+        name: name.clone(),
+        package: package.clone(),
+        notes: notes.notes.iter().filter(|n| n.player == player).collect(),
+        sessions,
+    };
+    let pupils = notes.players.iter().enumerate().map(pupil);
+    pupils.filter(|pupil| !pupil.notes.is_empty()).collect()
+}
+
+/// The session of each take, `[n_takes]`: the code in its file name, without the date. Pitched and
+/// percussive takes of one session carry different dates (`shared/recordings/README.md`).
+pub fn sessions(corpus: &Corpus) -> Vec<String> {
+    let session = |take: &Take| match take.session.rsplit_once('_') {
+        Some((code, date)) if date.bytes().all(|b| b.is_ascii_digit()) => code.to_owned(),
+        _ => take.session.clone(),
+    };
+    corpus.takes.iter().map(session).collect()
+}
+
+/// The notes of `corpus` as `package` hears them.
+///
+/// # Errors
+/// When a recording is wrong, or the package wants features there are not.
+pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
+    let input = &package.manifest.input;
+    let listener = Listener {
+        onset: OnsetConfig::default(),
+        preset: input.preset.parse()?,
+        features: input.features.clone(),
+        post_onset_hops: input.post_onset_hops as usize,
+    };
+    Notes::hear(corpus, &listener, None, 0)
+}
+
+/// Teaches and tests all `pupils`, for each number of examples of `lesson`.
+///
+/// # Errors
+/// When `engine` cannot run the models, or their labels are not the techniques.
+pub fn measure(
+    pupils: &[Pupil<'_>],
+    lesson: &Lesson,
+    engine: EngineId,
+    threads: NonZeroUsize,
+) -> Result<Vec<Measured>> {
+    let jobs: Vec<(usize, &Pupil<'_>)> = pupils.iter().enumerate().collect();
+    let taught = parallel::map(jobs, threads, |(player, pupil)| {
+        teach_and_test(player, pupil, lesson, engine)
+    });
+    let mut measured: Vec<Measured> = lesson
+        .hits
+        .iter()
+        .map(|&hits| Measured {
+            hits,
+            confusion: Confusion::default(),
+            players: Vec::new(),
+            takes: Vec::new(),
+            confidence: 0.0,
+        })
+        .collect();
+    for (pupil, taught) in pupils.iter().zip(taught) {
+        for (measured, part) in measured.iter_mut().zip(taught?) {
+            let (confusion, takes, confidence) = part;
+            measured.confidence += confidence;
+            measured.confusion.add(&confusion);
+            measured.players.push((pupil.name.clone(), confusion));
+            measured.takes.extend(takes);
+        }
+    }
+    Ok(measured)
+}
+
+/// A calibration of `pupil` with `hits` notes of each technique.
+///
+/// # Errors
+/// When the model cannot be calibrated, or its labels are not the techniques.
+pub fn taught(pupil: &Pupil<'_>, hits: usize, lesson: &Lesson) -> Result<Calibration> {
+    let mut calibration = Calibration::new(&pupil.package)?;
+    let classes = classes(&pupil.package)?;
+    teach(&mut calibration, &classes, pupil, NO_TAKE, 0, hits, lesson)?;
+    Ok(calibration)
+}
+
+/// For each number of examples: the confusion over all takes and draws, the takes, and the sum of
+/// the probabilities that the answers were given with.
+fn teach_and_test(
+    player: usize,
+    pupil: &Pupil<'_>,
+    lesson: &Lesson,
+    engine: EngineId,
+) -> Result<Vec<(Confusion, Vec<Tested>, f64)>> {
+    let mut calibration = Calibration::new(&pupil.package)?;
+    let classes = classes(&pupil.package)?;
+    let mut takes: Vec<usize> = pupil.notes.iter().map(|note| note.take).collect();
+    takes.dedup();
+    let mut results = Vec::new();
+    for &hits in &lesson.hits {
+        let mut confusion = Confusion::default();
+        let mut tested = Vec::new();
+        let mut confidence = 0.0;
+        for &take in &takes {
+            let mut score = Tested {
+                player,
+                notes: 0,
+                right: 0,
+            };
+            for draw in 0..lesson.draws {
+                calibration.reset();
+                teach(&mut calibration, &classes, pupil, take, draw, hits, lesson)?;
+                let mut classifier = Classifier::new(&calibration.package()?, engine)?;
+                let mut probabilities = vec![0.0; classes.len()];
+                for note in pupil.notes.iter().filter(|note| note.take == take) {
+                    classifier.classify(&note.features, &mut probabilities)?;
+                    let best = (0..probabilities.len())
+                        .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
+                        .unwrap_or(0);
+                    confusion.count(note.technique.class(), classes[best].class());
+                    confidence += f64::from(probabilities[best]);
+                    score.notes += 1;
+                    score.right += usize::from(classes[best] == note.technique);
+                }
+            }
+            tested.push(score);
+        }
+        results.push((confusion, tested, confidence));
+    }
+    Ok(results)
+}
+
+/// The technique of each class of a package, which may order its labels as it likes.
+fn classes(package: &ModelPackage) -> Result<Vec<Technique>> {
+    let labels = package.manifest.labels.iter();
+    Ok(labels
+        .map(|label| label.parse())
+        .collect::<Result<_, _>>()?)
+}
+
+/// Teaches `hits` notes of each technique, none of them from the take `tested`.
+fn teach(
+    calibration: &mut Calibration,
+    classes: &[Technique],
+    pupil: &Pupil<'_>,
+    tested: usize,
+    draw: usize,
+    hits: usize,
+    lesson: &Lesson,
+) -> Result<()> {
+    // The same takes and, as far as they go, the same notes for every number of examples.
+    let seed = lesson.seed ^ (draw as u64) << 32 ^ (tested as u64) << 16;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut examples = Vec::new();
+    for (class, technique) in classes.iter().enumerate() {
+        let played = pupil.notes.iter().filter(|n| n.technique == *technique);
+        let session = pupil.sessions.get(tested);
+        let may_teach = |take: usize| {
+            take != tested
+                && (lesson.any_session
+                    || session.is_none_or(|session| pupil.sessions[take] == *session))
+        };
+        let others: Vec<&&Note> = played.clone().filter(|n| may_teach(n.take)).collect();
+        if lesson.mask_unused && played.count() == 0 {
+            calibration.mask(class, true)?;
+        }
+        let mut takes: Vec<usize> = others.iter().map(|note| note.take).collect();
+        takes.dedup();
+        if takes.is_empty() {
+            continue;
+        }
+        let take = takes[random.random_range(0..takes.len())];
+        let mut own: Vec<&&Note> = others.into_iter().filter(|n| n.take == take).collect();
+        for i in (1..own.len()).rev() {
+            own.swap(i, random.random_range(0..=i));
+        }
+        examples.extend(own.iter().take(hits).map(|note| (class, **note)));
+    }
+    if lesson.one_wrong && !examples.is_empty() {
+        let wrong = random.random_range(0..examples.len());
+        let class = examples[wrong].0;
+        let others: Vec<&Note> = examples
+            .iter()
+            .filter(|(other, _)| *other != class)
+            .map(|(_, note)| *note)
+            .collect();
+        if !others.is_empty() {
+            examples[wrong].1 = others[random.random_range(0..others.len())];
+        }
+    }
+    for (class, note) in examples {
+        calibration.teach(class, &note.features)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::Architecture;
+    use crate::notes::Onsets;
+    use crate::training::tests::easy_notes;
+
+    /// Eight techniques of four players that are easy to tell apart, in three takes each: two of a
+    /// first session, one of a second.
+    fn notes() -> (Notes, Vec<String>) {
+        let mut notes = easy_notes(173, 48);
+        for (i, note) in notes.iter_mut().enumerate() {
+            note.take = (note.player * 8 + note.technique.class()) * 3 + i / 32 % 3;
+        }
+        notes.sort_by_key(|note| note.take);
+        let notes = Notes {
+            notes,
+            players: ["A", "B", "C", "D"].map(str::to_owned).into(),
+            onsets: Onsets {
+                labelled: 384,
+                detected: 384,
+                delays_s: vec![0.006; 384],
+            },
+            n_takes: 96,
+        };
+        let session = |take: usize| ["first", "first", "second"][take % 3].to_owned();
+        (notes, (0..96).map(session).collect())
+    }
+
+    fn lesson() -> Lesson {
+        Lesson {
+            hits: vec![0, 1, 3],
+            draws: 2,
+            seed: 1,
+            any_session: false,
+            mask_unused: false,
+            one_wrong: false,
+        }
+    }
+
+    /// A model that was trained for an epoch and knows little.
+    fn pupils<'a>(notes: &'a Notes, sessions: &'a [String]) -> Vec<Pupil<'a>> {
+        let architecture = Architecture::find("c").unwrap();
+        let all: Vec<&Note> = notes.notes.iter().take(8).collect();
+        let trained = train(&architecture, &all, &[], 1, 1);
+        let package = package(&architecture, &trained, None, Vec::new()).unwrap();
+        pupils_of(&package, notes, sessions)
+    }
+
+    #[test]
+    fn what_is_tested_is_never_taught_and_no_other_session_teaches() {
+        let (notes, sessions) = notes();
+        let pupils = pupils(&notes, &sessions);
+        let pupil = &pupils[0];
+        let classes = classes(&pupil.package).unwrap();
+        let mut calibration = Calibration::new(&pupil.package).unwrap();
+        for (any_session, mask_unused) in [(false, false), (true, false), (false, true)] {
+            let lesson = Lesson {
+                any_session,
+                mask_unused,
+                ..lesson()
+            };
+            for tested in 0..24 {
+                calibration.reset();
+                teach(&mut calibration, &classes, pupil, tested, 0, 3, &lesson).unwrap();
+                let mut embedder = Calibration::new(&pupil.package).unwrap();
+                let mut may_not: Vec<Vec<f32>> = Vec::new();
+                for note in &notes.notes {
+                    let other = sessions[note.take] != sessions[tested];
+                    if note.take == tested || note.player != 0 || (other && !any_session) {
+                        may_not.push(embedder.embed(&note.features).unwrap());
+                    }
+                }
+                let profile = calibration.profile();
+                // In the second session the tested technique has no other take.
+                let alone = tested % 3 == 2 && !any_session;
+                assert_eq!(profile.examples.len(), if alone { 21 } else { 24 });
+                for example in &profile.examples {
+                    assert!(!may_not.contains(&example.embedding));
+                }
+                assert!(profile.masked.is_empty(), "all techniques are played");
+            }
+        }
+    }
+
+    #[test]
+    fn examples_help_and_every_note_is_tested_once_a_draw() {
+        let (notes, sessions) = notes();
+        let pupils = pupils(&notes, &sessions);
+        let threads = NonZeroUsize::new(2).unwrap();
+        let measured = measure(&pupils, &lesson(), EngineId::Native, threads).unwrap();
+        let hits: Vec<usize> = measured.iter().map(|m| m.hits).collect();
+        assert_eq!(hits, [0, 1, 3]);
+        for measured in &measured {
+            assert_eq!(measured.confusion.notes(), 2 * 384);
+            assert_eq!(measured.takes.len(), 96);
+            let notes: usize = measured.takes.iter().map(|take| take.notes).sum();
+            assert_eq!(notes, 2 * 384);
+            let right: usize = measured.takes.iter().map(|take| take.right).sum();
+            assert_eq!(right, measured.confusion.right());
+            let [low, high] = measured.interval();
+            let accuracy = measured.confusion.accuracy();
+            assert!(low <= accuracy && accuracy <= high);
+        }
+        let accuracy = |i: usize| measured[i].confusion.accuracy();
+        assert!(
+            accuracy(2) > accuracy(0) + 0.05,
+            "{} {}",
+            accuracy(0),
+            accuracy(2)
+        );
+        // The same draws give the same numbers, whatever the number of threads.
+        let again = measure(&pupils, &lesson(), EngineId::Native, NonZeroUsize::MIN).unwrap();
+        for (a, b) in measured.iter().zip(&again) {
+            assert_eq!(a.confusion, b.confusion);
+        }
+    }
+
+    #[test]
+    fn statistics_are_added_where_they_are_small() {
+        let mut architecture = Architecture::find("c").unwrap();
+        let notes = easy_notes(173, 4);
+        let training: Vec<&Note> = notes.iter().collect();
+        let trained = |architecture: &Architecture| {
+            let trained = train(architecture, &training, &[], 1, 1);
+            package(architecture, &trained, None, Vec::new()).unwrap()
+        };
+        let large = trained(&architecture);
+        assert_eq!(with_statistics(large.clone(), &training).unwrap(), large);
+        let sizes = architecture.layers.iter_mut();
+        for layer in sizes {
+            if let tocco_engines::package::manifest::LayerSpec::Dense {
+                inputs, outputs, ..
+            } = layer
+            {
+                for size in [inputs, outputs] {
+                    if *size == 350 {
+                        *size = 16;
+                    }
+                }
+            }
+        }
+        let small = with_statistics(trained(&architecture), &training).unwrap();
+        let statistics = small.statistics().unwrap().unwrap();
+        assert_eq!(statistics.n_embedding(), 16);
+    }
+}

@@ -1,0 +1,135 @@
+//! What calibration gave: JSON for programs, a table for people.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use tocco_corpus::Technique;
+
+use super::{Lesson, Measured};
+use crate::protocol::Protocol;
+
+/// The JSON document of a measurement.
+#[derive(Serialize)]
+pub struct Json<'a> {
+    model: &'a str,
+    protocol: &'static str,
+    labels: [&'static str; 8],
+    draws: usize,
+    seed: u64,
+    any_session: bool,
+    mask_unused: bool,
+    one_wrong: bool,
+    /// One entry for each number of examples.
+    calibration: Vec<PointJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct PointJson<'a> {
+    /// Examples of each technique.
+    hits: usize,
+    /// Notes tested, each once a draw.
+    notes: usize,
+    accuracy: f64,
+    /// 95 %, over takes drawn again.
+    accuracy_interval: [f64; 2],
+    macro_f1: f64,
+    /// Mean probability that the answers were given with.
+    confidence: f64,
+    players: Vec<PlayerJson<'a>>,
+    /// Rows: what was played; columns: the answer; summed over the draws.
+    confusion: &'a [Vec<usize>],
+}
+
+#[derive(Serialize)]
+struct PlayerJson<'a> {
+    player: &'a str,
+    accuracy: f64,
+    macro_f1: f64,
+}
+
+/// A measurement as a JSON document.
+pub fn json<'a>(
+    model: &'a str,
+    protocol: Protocol,
+    lesson: &Lesson,
+    measured: &'a [Measured],
+) -> Json<'a> {
+    let point = |measured: &'a Measured| PointJson {
+        hits: measured.hits,
+        notes: measured.confusion.notes(),
+        accuracy: measured.confusion.accuracy(),
+        accuracy_interval: measured.interval(),
+        macro_f1: measured.confusion.macro_f1(),
+        confidence: measured.mean_confidence(),
+        players: measured
+            .players
+            .iter()
+            .map(|(player, confusion)| PlayerJson {
+                player,
+                accuracy: confusion.accuracy(),
+                macro_f1: confusion.macro_f1(),
+            })
+            .collect(),
+        confusion: &measured.confusion.counts,
+    };
+    Json {
+        model,
+        protocol: protocol.name(),
+        labels: Technique::ALL.map(Technique::label),
+        draws: lesson.draws,
+        seed: lesson.seed,
+        any_session: lesson.any_session,
+        mask_unused: lesson.mask_unused,
+        one_wrong: lesson.one_wrong,
+        calibration: measured.iter().map(point).collect(),
+    }
+}
+
+/// A measurement as a text for the terminal.
+pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measured]) -> String {
+    let mut text = format!(
+        "model {model}, protocol {}, examples from other takes of {} than those tested, {} draws\n\
+         {}\n\n\
+         examples  accuracy  95 % over takes  macro-F1  confidence",
+        protocol.name(),
+        if lesson.any_session {
+            "the player"
+        } else {
+            "the session"
+        },
+        lesson.draws,
+        protocol.meaning()
+    );
+    for (player, _) in measured.first().map_or(&[][..], |m| &m.players) {
+        let _ = write!(text, "  {player:>8}");
+    }
+    text.push('\n');
+    for measured in measured {
+        let [low, high] = measured.interval();
+        let _ = write!(
+            text,
+            "{:>8}  {:>8.3}     {low:.3} - {high:.3}  {:>8.3}  {:>10.3}",
+            measured.hits,
+            measured.confusion.accuracy(),
+            measured.confusion.macro_f1(),
+            measured.mean_confidence()
+        );
+        for (_, confusion) in &measured.players {
+            let _ = write!(text, "  {:>8.3}", confusion.accuracy());
+        }
+        text.push('\n');
+    }
+    text.push_str("\nrecall\n");
+    for technique in Technique::ALL {
+        let _ = write!(text, "{:>26}", technique.label());
+        for measured in measured {
+            match measured.confusion.recall(technique.class()) {
+                Some(recall) => write!(text, "  {recall:.3}"),
+                None => write!(text, "      -"),
+            }
+            .ok();
+        }
+        text.push('\n');
+    }
+    text
+}

@@ -36,18 +36,13 @@ impl Report {
         loaded: bool,
         (runs, absent): (Vec<RunFindings>, Vec<Absent>),
     ) -> Self {
-        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let processor = information
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-            .map_or("unknown", |(_, name)| name);
         Self {
             sample_rate: StreamFormat::PAPER.sample_rate,
             block: StreamFormat::PAPER.max_block,
             notes,
             loaded,
             cores: std::thread::available_parallelism().map_or(0, Into::into),
-            processor: processor.to_owned(),
+            processor: crate::processor::name(),
             runs,
             absent,
         }

@@ -110,16 +110,19 @@ impl DenseKernel {
     /// Writes `y` `[outputs]` from `x` `[inputs]`. Real-time safe.
     pub(crate) fn apply(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         match workspace.set() {
-            // SAFETY (of all): the workspace has a set that the processor has, and the weights
-            // were packed for it.
+            // SAFETY: a workspace's set is one that the processor has, and its weights were packed
+            // for it.
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => unsafe { self.apply_avx512(workspace, x, y) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => unsafe { self.apply_avx2(workspace, x, y) },
+            // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon => unsafe {
                 self.apply_as::<float32x4_t, float32x4_t>(workspace, x, y);
             },
+            // SAFETY: as above; plain Rust needs no instructions of its own.
             _ => unsafe { self.apply_as::<Plain, Plain>(workspace, x, y) },
         }
     }

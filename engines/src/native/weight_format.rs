@@ -35,7 +35,8 @@ impl WeightFormat {
 
     /// The format of a package that names none.
     ///
-    /// The fastest that changes no winner on the feature vectors of the real recordings, see
+    /// The fastest that changes no winner, neither on the notes of the recordings, which the
+    /// networks were trained on, nor on synthesised ones, which they were not: see
     /// `docs/engines-benchmark.md`.
     pub const DEFAULT: Self = Self::F16;
 

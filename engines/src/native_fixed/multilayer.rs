@@ -68,14 +68,17 @@ impl<const I: usize, const H: usize, const M: usize> Multilayer<I, H, M> {
             *x = if feature.is_finite() { *feature } else { 0.0 };
         }
         match self.workspace.set() {
-            // SAFETY (of all): the workspace has a set that the processor has, and the weights
-            // were packed for it.
+            // SAFETY: a workspace's set is one that the processor has, and its weights were packed
+            // for it.
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => unsafe { self.apply_avx512() },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => unsafe { self.apply_avx2() },
+            // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon => unsafe { self.apply_as::<float32x4_t, float32x4_t>() },
+            // SAFETY: as above; plain Rust needs no instructions of its own.
             _ => unsafe { self.apply_as::<Plain, Plain>() },
         }
         let temperature = self.temperature;

@@ -266,13 +266,10 @@ impl PluginHost for Vst3Host {
                 processor.setBusArrangements(&mut arrangement, 1, &mut output_arrangement, 1),
                 "IAudioProcessor::setBusArrangements",
             )?;
-            // Twice, because nice-plug 0.4.2 tells the plugin the mode of the call before.
-            for _ in 0..2 {
-                check(
-                    processor.setupProcessing(&mut setup),
-                    "IAudioProcessor::setupProcessing",
-                )?;
-            }
+            check(
+                processor.setupProcessing(&mut setup),
+                "IAudioProcessor::setupProcessing",
+            )?;
             for (media, direction) in [(kAudio, kInput), (kAudio, kOutput), (kEvent, kOutput)] {
                 if self
                     .component

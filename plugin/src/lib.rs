@@ -22,6 +22,7 @@ pub mod params;
 pub mod pipeline;
 pub mod service;
 pub mod shipped;
+mod vst3_entry;
 
 #[cfg(feature = "editor")]
 pub mod editor;
@@ -154,7 +155,8 @@ impl Plugin for Tocco {
         let Some(pipeline) = &mut self.pipeline else {
             return ProcessStatus::Normal;
         };
-        // In a bounce a changed model is loaded before the next sample.
+        // In a bounce a changed model is loaded before the next sample. `offline` is what the host
+        // said at this activation, in both formats (see `vst3_entry`): in real time nothing waits.
         if self.offline
             && !self.shared.is_settled()
             && let Some(service) = &self.service
@@ -212,4 +214,3 @@ impl Vst3Plugin for Tocco {
 }
 
 nice_export_clap!(Tocco);
-nice_export_vst3!(Tocco);

@@ -8,5 +8,6 @@ mod demo;
 mod hostile_input;
 mod listening;
 mod playing;
+mod process_mode;
 mod recordings;
 mod state;

@@ -1,6 +1,7 @@
 //! The plugin's event log: one JSON line for each classification, written by its service thread
 //! to the file that the environment variable [`VARIABLE`] names.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,7 @@ impl LoggedNote {
 /// The last line that an instance writes, when it is freed: its counts of everything.
 #[derive(Debug, Deserialize)]
 struct LastLine {
+    instance: u64,
     counters: Counters,
 }
 
@@ -70,29 +72,33 @@ pub struct Counters {
     pub onsets: u64,
     /// Results that reached the audio thread.
     pub results: u64,
-    /// Onsets dropped because too many others waited for their features.
-    pub dropped_pending: u64,
     /// Notes dropped because the queue to the classifier thread was full.
     pub dropped_full: u64,
     /// Notes whose engine reported a failure.
     pub failed: u64,
     /// Notes under way when the stream was reset or stopped.
     pub abandoned: u64,
+    /// Results by lateness, in callbacks after the first possible one: none, one, more.
+    pub late_blocks: [u64; 3],
+    /// Results that found no room in the queue to the event log.
+    pub unlogged: u64,
     /// Models and engines taken into use after the first.
     pub swaps: u64,
+    /// Calls of the audio callback.
+    pub callbacks: u64,
 }
 
 impl Counters {
     /// Notes that were lost for whatever reason.
     pub fn lost(&self) -> u64 {
-        self.dropped_pending + self.dropped_full + self.failed + self.abandoned
+        self.dropped_full + self.failed + self.abandoned
     }
 }
 
 /// Reads a log while the plugin writes it.
 pub struct EventLog {
     path: PathBuf,
-    counters: Option<Counters>,
+    counters: BTreeMap<u64, Counters>,
     reader: Option<BufReader<File>>,
     /// The beginning of a line whose end is not written yet.
     partial: String,
@@ -104,7 +110,7 @@ impl EventLog {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            counters: None,
+            counters: BTreeMap::new(),
             reader: None,
             partial: String::new(),
             lines: 0,
@@ -131,7 +137,9 @@ impl EventLog {
             }
             self.lines += 1;
             match serde_json::from_str::<LastLine>(&self.partial) {
-                Ok(last) => self.counters = Some(last.counters),
+                Ok(last) => {
+                    self.counters.insert(last.instance, last.counters);
+                }
                 Err(_) => {
                     let note = serde_json::from_str(&self.partial)
                         .with_context(|| format!("{} line {}", self.path.display(), self.lines))?;
@@ -143,9 +151,9 @@ impl EventLog {
         Ok(notes)
     }
 
-    /// The counts of the last instance that was freed, if that has been read.
-    pub fn counters(&self) -> Option<&Counters> {
-        self.counters.as_ref()
+    /// The counts of every instance that was freed, as far as they have been read.
+    pub fn counters(&self) -> &BTreeMap<u64, Counters> {
+        &self.counters
     }
 }
 
@@ -173,11 +181,11 @@ mod tests {
     #[test]
     fn the_last_line_brings_the_counters() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let counters = r#"{"onsets":9,"notes":9,"results":6,"dropped_pending":0,"dropped_full":1,"failed":0,"abandoned":2,"swaps":4}"#;
+        let counters = r#"{"onsets":9,"notes":9,"results":6,"dropped_full":1,"failed":0,"abandoned":2,"late_blocks":[6,0,0],"unlogged":0,"swaps":4,"callbacks":99}"#;
         writeln!(file, "{LINE}\n{{\"instance\":1,\"counters\":{counters}}}").unwrap();
         let mut log = EventLog::new(file.path());
         assert_eq!(log.read_new().unwrap().len(), 1);
-        let counters = log.counters().unwrap();
+        let counters = &log.counters()[&1];
         assert_eq!(
             (counters.onsets, counters.results, counters.lost()),
             (9, 6, 3)

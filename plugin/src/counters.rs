@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::{Serialize, Serializer};
+
 use crate::classification::Classification;
 
 /// From the onset to the result (paper, section 3.2), milliseconds.
@@ -12,8 +14,8 @@ pub const LATENCY_BINS: usize = 41;
 
 /// Counts since the instance was made. Written by the audio thread, read by any.
 ///
-/// `onsets = results + dropped_pending + dropped_full + failed + abandoned + notes under way`
-#[derive(Debug)]
+/// `onsets = results + dropped_full + failed + abandoned + notes under way`
+#[derive(Debug, Serialize)]
 pub struct Counters {
     /// Onsets detected.
     pub onsets: AtomicU64,
@@ -23,8 +25,6 @@ pub struct Counters {
     pub results: AtomicU64,
     /// Results under the confidence gate.
     pub gated: AtomicU64,
-    /// Onsets dropped because too many others were waiting for their features.
-    pub dropped_pending: AtomicU64,
     /// Notes dropped because the queue to the classifier thread was full.
     pub dropped_full: AtomicU64,
     /// Notes whose engine reported a failure.
@@ -36,6 +36,7 @@ pub struct Counters {
     /// Results later than [`DEADLINE_MS`] after the onset.
     pub over_deadline: AtomicU64,
     /// Results by latency, onset to result, in bins of 1 ms.
+    #[serde(serialize_with = "all")]
     pub latency_ms: [AtomicU64; LATENCY_BINS],
     /// MIDI events that the host did not take.
     pub midi_refused: AtomicU64,
@@ -54,7 +55,6 @@ impl Default for Counters {
             notes: AtomicU64::new(0),
             results: AtomicU64::new(0),
             gated: AtomicU64::new(0),
-            dropped_pending: AtomicU64::new(0),
             dropped_full: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
@@ -67,6 +67,11 @@ impl Default for Counters {
             callbacks: AtomicU64::new(0),
         }
     }
+}
+
+/// Serialises a histogram: serde itself knows arrays of up to 32 elements only.
+fn all<S: Serializer>(bins: &[AtomicU64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(bins.iter().map(|bin| bin.load(Relaxed)))
 }
 
 /// Adds to a counter that only the calling thread writes: no atomic read-modify-write is needed.
@@ -95,15 +100,10 @@ impl Counters {
     /// Notes that were lost for whatever reason. Real-time safe.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        [
-            &self.dropped_pending,
-            &self.dropped_full,
-            &self.failed,
-            &self.abandoned,
-        ]
-        .iter()
-        .map(|counter| counter.load(Relaxed))
-        .sum()
+        [&self.dropped_full, &self.failed, &self.abandoned]
+            .iter()
+            .map(|counter| counter.load(Relaxed))
+            .sum()
     }
 
     /// The latency, in whole milliseconds, that `share` (0 to 1) of the results stayed under or

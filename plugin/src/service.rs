@@ -304,8 +304,17 @@ impl Worker {
                     self.follow_selection();
                     self.follow_calibration();
                 }
-                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
+        }
+    }
+
+    /// Closes the books: the pipeline is gone, so that every onset is accounted for.
+    fn end(mut self) {
+        if let Some(log) = &mut self.log {
+            log.end(&self.shared.gauges.counters);
+            // Nobody is left to be told of a failure.
+            let _ = log.flush();
         }
     }
 

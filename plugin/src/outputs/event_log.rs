@@ -1,4 +1,5 @@
-//! The event log: one line of JSON for each classification, for the demo and for measurements.
+//! The event log: one line of JSON for each classification, for the demo and for measurements,
+//! and a last one with the counts of everything when the instance ends.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::classification::Classification;
+use crate::counters::Counters;
 use crate::model::ModelInfo;
 
 /// Environment variable that names the file to append to.
@@ -42,6 +44,13 @@ struct Line<'a> {
     late_blocks: u32,
     model: &'a str,
     engine: &'a str,
+}
+
+/// The last line of an instance.
+#[derive(Debug, Serialize)]
+struct LastLine<'a> {
+    instance: u64,
+    counters: &'a Counters,
 }
 
 /// An open log. Not for the audio thread.
@@ -93,8 +102,20 @@ impl EventLog {
             model: &info.id,
             engine: info.engine.name(),
         };
+        self.push(&line);
+    }
+
+    /// Adds the last line: the instance's counts of everything.
+    pub fn end(&mut self, counters: &Counters) {
+        self.push(&LastLine {
+            instance: self.instance,
+            counters,
+        });
+    }
+
+    fn push(&mut self, line: &impl Serialize) {
         // Writing into memory, and nothing in a line can fail to be JSON.
-        if serde_json::to_writer(&mut self.lines, &line).is_ok() {
+        if serde_json::to_writer(&mut self.lines, line).is_ok() {
             self.lines.push(b'\n');
         }
     }

@@ -3,10 +3,12 @@
 
 pub mod report;
 pub mod run;
+pub mod spread;
 
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 
 use crate::plugin_host::model_folder;
@@ -14,8 +16,8 @@ use run::RunFindings;
 
 /// What is to be measured: every combination of these.
 pub struct Deployment {
-    /// Notes to play.
-    pub notes: usize,
+    /// The notes.
+    pub playing: Playing,
     /// Engines.
     pub engines: Vec<EngineId>,
     /// Ids of the model packages.
@@ -23,11 +25,27 @@ pub struct Deployment {
     /// Ways of waking the classifier thread, as in `TOCCO_WAKE`.
     pub wakes: Vec<String>,
     /// Whether every processor core is kept busy by another process meanwhile.
-    pub loaded: bool,
+    pub overload: bool,
+}
+
+/// The notes of a run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Playing {
+    /// How many.
+    pub notes: usize,
+    /// Milliseconds from one to the next.
+    pub spacing_ms: f64,
+}
+
+impl Playing {
+    /// Seconds of sound.
+    pub fn duration_s(self) -> f64 {
+        run::LEAD_S + self.notes as f64 * self.spacing_ms / 1000.0 + run::TAIL_S
+    }
 }
 
 /// An engine that could not be measured here.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Absent {
     /// Name of the engine.
     pub engine: &'static str,
@@ -35,6 +53,13 @@ pub struct Absent {
     pub model: String,
     /// Why, and what to do about it.
     pub reason: String,
+}
+
+/// One run that is to be made.
+struct Planned<'a> {
+    engine: EngineId,
+    model: &'a str,
+    wake: &'a str,
 }
 
 impl Deployment {
@@ -47,12 +72,42 @@ impl Deployment {
         &self,
         mut on_run: impl FnMut(&RunFindings),
     ) -> Result<(Vec<RunFindings>, Vec<Absent>)> {
-        let _busy = if self.loaded {
+        let _busy = if self.overload {
             Busy::every_core()?
         } else {
             Busy(Vec::new())
         };
-        let (mut findings, mut absent) = (Vec::new(), Vec::new());
+        let (planned, absent) = self.plan();
+        let mut findings: Vec<RunFindings> = Vec::new();
+        for (index, run) in planned.iter().enumerate() {
+            let Planned {
+                engine,
+                model,
+                wake,
+            } = run;
+            let inline_already = findings
+                .iter()
+                .any(|done| done.is_inline && done.engine == engine.name() && done.model == *model);
+            if inline_already {
+                continue; // There is no thread to wake.
+            }
+            eprintln!(
+                "deployment: run {} of {}: {engine} with {model}, {wake}, {:.0} s",
+                index + 1,
+                planned.len(),
+                self.playing.duration_s()
+            );
+            let found = single(run, self.playing)?;
+            on_run(&found);
+            findings.push(found);
+        }
+        Ok((findings, absent))
+    }
+
+    /// The runs, the ways of waking in turn first, so that what changes slowly on the machine
+    /// meets each of them.
+    fn plan(&self) -> (Vec<Planned<'_>>, Vec<Absent>) {
+        let (mut planned, mut absent) = (Vec::new(), Vec::new());
         for engine in &self.engines {
             for model in &self.models {
                 let loaded = ModelPackage::load(model_folder(model))
@@ -65,25 +120,34 @@ impl Deployment {
                     });
                     continue;
                 }
-                for wake in &self.wakes {
-                    let run = single(*engine, model, wake, self.notes)?;
-                    let is_inline = run.is_inline;
-                    on_run(&run);
-                    findings.push(run);
-                    if is_inline {
-                        break; // There is no thread to wake.
-                    }
+                let run = |wake| Planned {
+                    engine: *engine,
+                    model,
+                    wake,
+                };
+                let wakes = self.wakes.iter().map(String::as_str);
+                let combination = planned.len() / self.wakes.len().max(1);
+                if combination.is_multiple_of(2) {
+                    planned.extend(wakes.map(run));
+                } else {
+                    planned.extend(wakes.rev().map(run));
                 }
             }
         }
-        Ok((findings, absent))
+        (planned, absent)
     }
 }
 
 /// One combination, in a process of its own.
-fn single(engine: EngineId, model: &str, wake: &str, notes: usize) -> Result<RunFindings> {
+fn single(run: &Planned, playing: Playing) -> Result<RunFindings> {
+    let Planned {
+        engine,
+        model,
+        wake,
+    } = run;
+    let (notes, spacing_ms) = (playing.notes.to_string(), playing.spacing_ms.to_string());
     let output = Command::new(std::env::current_exe()?)
-        .args(["single", engine.name(), model, wake, &notes.to_string()])
+        .args(["single", engine.name(), model, wake, &notes, &spacing_ms])
         .env("TOCCO_WAKE", wake)
         .stderr(Stdio::inherit())
         .output()

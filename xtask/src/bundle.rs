@@ -1,7 +1,8 @@
 //! The CLAP and VST3 bundles.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -72,9 +73,10 @@ pub fn for_this_machine() -> Result<()> {
 /// If the build fails.
 pub fn with_polling_worker() -> Result<PathBuf> {
     eprintln!("xtask: building the plugin with the paper's polling worker");
+    let target = target_folder()?;
+    forget_library(&target)?;
     let options = ["--release", "--features", "polling-baseline"].map(str::to_owned);
     nice_plug_xtask::build(&[PLUGIN.to_owned()], &options)?;
-    let target = target_folder()?;
     let folder = target.join("bundled-with-polling-worker");
     fs::create_dir_all(&folder)
         .and_then(|()| {
@@ -85,7 +87,23 @@ pub fn with_polling_worker() -> Result<PathBuf> {
             )
         })
         .with_context(|| format!("cannot write to {}", folder.display()))?;
+    forget_library(&target)?;
     Ok(folder)
+}
+
+/// Takes the plugin's library away, so that cargo makes it anew. Cargo gives the library one file
+/// name whatever its features are, and would take the other variant's for the one asked for.
+fn forget_library(target: &Path) -> Result<()> {
+    for file in ["libtocco.so", "libtocco.rlib", "libtocco.rmeta"] {
+        let file = target.join("release/deps").join(file);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn build(package: &str, options: &[String]) -> Result<()> {

@@ -77,12 +77,12 @@ enum Bench {
     /// The paper's deployment test: notes in real time, with its worker and with ours
     #[command(disable_help_flag = true)]
     Deployment(Forwarded),
-    /// One inference of each engine: warm caches, cold caches, and the limit of mere reading
-    #[command(disable_help_flag = true)]
-    Engines(Forwarded),
     /// Hours of audio through one instance: memory and book-keeping
     #[command(disable_help_flag = true)]
     Soak(Forwarded),
+    /// Many instances in one host: processor time and late results
+    #[command(disable_help_flag = true)]
+    Instances(Forwarded),
 }
 
 const EXAMPLES_DEMO: &str = "Example: cargo xtask demo --input take.wav --model a --json";
@@ -118,12 +118,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     cargo::enter_workspace()?;
     match Arguments::parse().command {
-        Command::Demo(forwarded) => {
-            if !forwarded.asks_for_help() {
-                bundle::for_this_machine()?;
-            }
-            cargo::run("tocco-bench", "demo", &[], &forwarded.arguments)
-        }
+        Command::Demo(forwarded) => on_the_bundle("demo", &forwarded),
         Command::Audit(forwarded) => {
             if !forwarded.asks_for_help() {
                 bundle::for_this_machine()?;
@@ -144,15 +139,8 @@ fn run() -> Result<()> {
             let arguments = &forwarded.arguments;
             cargo::run_with_bundles(&bundles, "tocco-bench", "deployment", &[], arguments)
         }
-        Command::Bench(Bench::Engines(forwarded)) => {
-            cargo::run("tocco-bench", "engines", &[], &forwarded.arguments)
-        }
-        Command::Bench(Bench::Soak(forwarded)) => {
-            if !forwarded.asks_for_help() {
-                bundle::for_this_machine()?;
-            }
-            cargo::run("tocco-bench", "soak", &[], &forwarded.arguments)
-        }
+        Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", &forwarded),
+        Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", &forwarded),
         Command::Train(forwarded) => trainer("train", &forwarded),
         Command::Evaluate(forwarded) => trainer("evaluate", &forwarded),
         Command::Calibrate(forwarded) => trainer("calibrate", &forwarded),
@@ -166,6 +154,14 @@ fn run() -> Result<()> {
             &forwarded.arguments,
         ),
     }
+}
+
+/// Runs a program of the bench crate, which loads the bundle that is made first.
+fn on_the_bundle(binary: &str, forwarded: &Forwarded) -> Result<()> {
+    if !forwarded.asks_for_help() {
+        bundle::for_this_machine()?;
+    }
+    cargo::run("tocco-bench", binary, &[], &forwarded.arguments)
 }
 
 fn engine_tools(command: &str, forwarded: &Forwarded) -> Result<()> {

@@ -1,27 +1,35 @@
 //! `cargo xtask bench deployment`: the paper's deployment test.
 
+use std::fmt::Display;
 use std::hint::spin_loop;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use tocco_bench::deployment::report::{HEADER, Report};
-use tocco_bench::deployment::{Deployment, run};
+use tocco_bench::deployment::report::{Callbacks, HEADER, Report, Row};
+use tocco_bench::deployment::{Deployment, Playing, run};
 use tocco_engines::EngineId;
+
+/// Notes of a full run: the paper's (section 3.4).
+const NOTES: usize = 768;
+/// Notes of a quick one.
+const QUICK_NOTES: usize = 96;
 
 /// Streams notes in real time through the bundled plugin, at 48 kHz and 64 samples a block, with
 /// each engine and network: how late the results are, what the callback takes, processor and
 /// memory. The paper's polling worker runs beside our classifier thread.
 ///
-/// The paper plays 768 notes (section 3.4). A run takes about 0.25 s a note. Measure on an idle
-/// machine, or with --loaded on one that is made busy on every core.
+/// All five engines with three networks take about 18 minutes, with --quick about 3. Measure on an
+/// idle machine, or with --overload on one that is made busy on every core. Fails if a result was
+/// lost or went to another note.
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask bench deployment",
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
         cargo xtask bench deployment --json > deployment.json\n  \
-        cargo xtask bench deployment --notes 100 --engine native --model a --loaded"
+        cargo xtask bench deployment --engine native --model a --model b --overload\n  \
+        cargo xtask bench deployment --quick --wake armed --wake futex"
 )]
 struct Arguments {
     #[command(flatten)]
@@ -32,9 +40,12 @@ struct Arguments {
 
 #[derive(Args)]
 struct Measurement {
-    /// Notes to play in each run
-    #[arg(long, default_value_t = 768)]
-    notes: usize,
+    /// Notes to play in each run [default: 768, with --quick 96]
+    #[arg(long)]
+    notes: Option<usize>,
+    /// Milliseconds from one note to the next; the paper has 2000
+    #[arg(long, default_value_t = 45.0, value_parser = spacing)]
+    spacing_ms: f64,
     /// Only this engine; may be given several times [default: all there are]
     #[arg(long, value_name = "ID")]
     engine: Vec<EngineId>,
@@ -44,9 +55,12 @@ struct Measurement {
     /// How the classifier thread is woken: polling (the paper's), armed (ours), futex
     #[arg(long, value_name = "WAY", default_values = ["polling", "armed"])]
     wake: Vec<String>,
+    /// Few notes: to see it run, not to judge by
+    #[arg(long)]
+    quick: bool,
     /// Keep every core busy with another process meanwhile
     #[arg(long)]
-    loaded: bool,
+    overload: bool,
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -62,10 +76,19 @@ enum Part {
         model: String,
         wake: String,
         notes: usize,
+        spacing_ms: f64,
     },
     /// Keeps a core busy until it is killed
     #[command(hide = true)]
     Spin,
+}
+
+fn spacing(text: &str) -> Result<f64> {
+    match text.parse() {
+        // The plugin's shortest time between onsets is 20 ms unless set otherwise.
+        Ok(value) if value >= 25.0 && f64::is_finite(value) => Ok(value),
+        _ => bail!("expected 25 or more"),
+    }
 }
 
 fn main() -> ExitCode {
@@ -85,8 +108,10 @@ fn perform(arguments: Arguments) -> Result<()> {
             model,
             wake,
             notes,
+            spacing_ms,
         }) => {
-            let findings = run::measure(engine, &model, &wake, notes)?;
+            let playing = Playing { notes, spacing_ms };
+            let findings = run::measure(engine, &model, &wake, playing)?;
             println!("{}", serde_json::to_string(&findings)?);
             Ok(())
         }
@@ -100,25 +125,30 @@ fn perform(arguments: Arguments) -> Result<()> {
 fn compare(measurement: Measurement) -> Result<()> {
     let Measurement {
         notes,
+        spacing_ms,
         engine,
         model,
         wake,
-        loaded,
+        quick,
+        overload,
         json,
     } = measurement;
-    let engines = if engine.is_empty() {
-        EngineId::ALL.to_vec()
-    } else {
-        engine
+    let playing = Playing {
+        notes: notes.unwrap_or(if quick { QUICK_NOTES } else { NOTES }),
+        spacing_ms,
     };
     let deployment = Deployment {
-        notes,
-        engines,
+        playing,
+        engines: if engine.is_empty() {
+            EngineId::ALL.to_vec()
+        } else {
+            engine
+        },
         models: model,
         wakes: wake,
-        loaded,
+        overload,
     };
-    let print = |line: &dyn std::fmt::Display| {
+    let print = |line: &dyn Display| {
         if json {
             eprintln!("{line}");
         } else {
@@ -126,8 +156,16 @@ fn compare(measurement: Measurement) -> Result<()> {
         }
     };
     print(&HEADER);
-    let findings = deployment.run(|run| print(run))?;
-    let report = Report::new(notes, loaded, findings);
+    let findings = deployment.run(|run| print(&Row(run)))?;
+    let report = Report::new(playing, overload, findings);
+    print(&Callbacks(&report.runs));
+    print(&format_args!(
+        "\n{} notes every {spacing_ms} ms{}; {}, {} cores",
+        playing.notes,
+        if overload { ", every core busy" } else { "" },
+        report.machine.processor,
+        report.machine.cores
+    ));
     for absent in &report.absent {
         eprintln!(
             "not measured: {} with {}: {}",
@@ -136,6 +174,16 @@ fn compare(measurement: Measurement) -> Result<()> {
     }
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
+    }
+    let faulty = report.runs.iter().filter(|run| !run.is_complete());
+    let faulty: Vec<String> = faulty
+        .map(|run| format!("{} with {}, {}", run.engine, run.model, run.wake))
+        .collect();
+    if !faulty.is_empty() {
+        bail!(
+            "results were lost or went to another note: {}",
+            faulty.join("; ")
+        );
     }
     Ok(())
 }

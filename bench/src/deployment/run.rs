@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use tocco_dsp::SAMPLE_RATE;
-use tocco_dsp::synth::{Performance, Stroke, Technique};
 use tocco_engines::EngineId;
 
+use super::Playing;
+use super::spread::Spread;
 use crate::clap_host::ClapHost;
 use crate::event_log::{self, EventLog, LoggedNote};
 use crate::memory::resident_mib;
@@ -22,8 +23,14 @@ use crate::streaming::{self, Speed};
 /// Samples in a block, as in the paper.
 const BLOCK: usize = StreamFormat::PAPER.max_block;
 
-/// Seconds between two notes. The paper has 2; the caches are cold after this time, too.
-const GAP_S: f64 = 0.25;
+/// A block's length, microseconds.
+pub const BLOCK_US: f64 = BLOCK as f64 / SAMPLE_RATE as f64 * 1e6;
+
+/// Seconds before the first note.
+pub const LEAD_S: f64 = 0.5;
+
+/// Seconds after the last note.
+pub const TAIL_S: f64 = 1.0;
 
 /// What was measured.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,10 +54,12 @@ pub struct RunFindings {
     pub execution_us: Spread,
     /// Microseconds that the inference takes on its thread.
     pub inference_us: Spread,
-    /// Results later than the first block after the features by none, one, and more blocks.
+    /// Results by lateness, none, one or more blocks: callbacks after the first one that began
+    /// when the inference could have finished, see [`first_possible`].
     pub late: [usize; 3],
-    /// Results later than the first block after the inference could have finished.
-    pub later_than_possible: [usize; 3],
+    /// The same against the callback that follows the one with the features, whatever the
+    /// inference takes and however punctual the host was: the paper's way of counting.
+    pub late_for_next_block: [usize; 3],
     /// Results more than 20 ms after their onset.
     pub over_deadline: usize,
     /// Microseconds of the callback in blocks with features or a result in them.
@@ -63,46 +72,18 @@ pub struct RunFindings {
     pub cpu_percent: f64,
     /// Memory of the process at the end, in MiB.
     pub memory_mib: f64,
+    /// Of that, what it had before the plugin was loaded: the host and the sound, in MiB.
+    pub memory_before_mib: f64,
+    /// The plugin's own book-keeping balances: every onset is a result or a counted loss.
+    pub books_balance: bool,
     /// Whether the host's audio thread runs at real-time priority.
     pub real_time_priority: bool,
 }
 
-/// How values are spread.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Spread {
-    /// How many.
-    pub count: usize,
-    /// Their mean.
-    pub mean: f64,
-    /// Their standard deviation.
-    pub std: f64,
-    /// What half of them stay under or reach.
-    pub median: f64,
-    /// What 99.9 % of them stay under or reach.
-    pub p999: f64,
-    /// The greatest.
-    pub max: f64,
-}
-
-impl Spread {
-    /// Of these values.
-    pub fn of(mut values: Vec<f64>) -> Self {
-        if values.is_empty() {
-            return Self::default();
-        }
-        values.sort_by(f64::total_cmp);
-        let count = values.len();
-        let mean = values.iter().sum::<f64>() / count as f64;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count as f64;
-        let rank = |share: f64| values[((share * count as f64).ceil() as usize).max(1) - 1];
-        Self {
-            count,
-            mean,
-            std: variance.sqrt(),
-            median: rank(0.5),
-            p999: rank(0.999),
-            max: values[count - 1],
-        }
+impl RunFindings {
+    /// Whether every note was answered, each with its own result.
+    pub fn is_complete(&self) -> bool {
+        self.results > 0 && self.lost == 0 && self.mispaired == 0 && self.books_balance
     }
 }
 
@@ -110,9 +91,10 @@ impl Spread {
 ///
 /// # Errors
 /// If the plugin fails, or uses another engine or model than asked for.
-pub fn measure(engine: EngineId, model: &str, wake: &str, notes: usize) -> Result<RunFindings> {
+pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> Result<RunFindings> {
     let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
-    let sound = notes_at_intervals(notes);
+    let sound = notes_at_intervals(playing);
+    let memory_before_mib = resident_mib()?;
 
     let offline_path = folder.path().join("offline.jsonl");
     let mut host = load(&offline_path, engine, model)?;
@@ -140,7 +122,8 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, notes: usize) -> Resul
             let permitted = real_time::schedule_as_audio_thread().is_ok();
             let mut timed = Timed {
                 stream,
-                durations: Vec::with_capacity(sound.len() / BLOCK + 1),
+                origin: Instant::now(),
+                callbacks: Vec::with_capacity(sound.len() / BLOCK + 1),
             };
             let blocks = std::iter::repeat(BLOCK);
             let played = streaming::play(&mut timed, &sound, blocks, Speed::REAL_TIME);
@@ -156,7 +139,10 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, notes: usize) -> Resul
     let memory_mib = resident_mib()?;
     host.deactivate(timed.stream);
     drop(host);
-    let logged = EventLog::new(&path).read_new()?;
+    let mut log = EventLog::new(&path);
+    let logged = log.read_new()?;
+    let counters = log.counters().values().next();
+    let counters = counters.context("the event log does not end with the plugin's counters")?;
     let begins = |event: &&MidiOut| matches!(event.message, MidiMessage::NoteOn { .. });
     let sent = played.midi.iter().filter(begins).count();
     ensure!(
@@ -173,7 +159,12 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, notes: usize) -> Resul
         );
     }
     let (lost, mispaired) = compare(&expected, &logged);
-    let (with_note, without_note) = split(&timed.durations, &logged);
+    let callbacks = &timed.callbacks;
+    let (with_note, without_note) = split(callbacks, &logged);
+    let inference_us = Spread::of(logged.iter().map(|note| note.inference_us).collect());
+    let late = |note: &LoggedNote| {
+        block_of(note.seen).saturating_sub(first_possible(note, callbacks, inference_us.median))
+    };
     Ok(RunFindings {
         engine: engine.name().to_owned(),
         model: model.to_owned(),
@@ -183,9 +174,9 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, notes: usize) -> Resul
         lost,
         mispaired,
         execution_us: Spread::of(logged.iter().map(execution_us).collect()),
-        inference_us: Spread::of(logged.iter().map(|note| note.inference_us).collect()),
-        late: lateness(logged.iter().map(|note| note.late_blocks)),
-        later_than_possible: lateness(logged.iter().map(blocks_beyond_possible)),
+        late: lateness(logged.iter().map(late)),
+        late_for_next_block: lateness(logged.iter().map(|note| note.late_blocks as usize)),
+        inference_us,
         over_deadline: logged
             .iter()
             .filter(|note| note.latency_ms(f64::from(SAMPLE_RATE)) > 20.0)
@@ -195,6 +186,8 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, notes: usize) -> Resul
         missed_blocks: played.missed_blocks,
         cpu_percent: 100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64(),
         memory_mib,
+        memory_before_mib,
+        books_balance: counters.onsets == counters.results + counters.lost(),
         real_time_priority,
     })
 }
@@ -208,25 +201,45 @@ fn load(log: &std::path::Path, engine: EngineId, model: &str) -> Result<ClapHost
     Ok(host)
 }
 
-/// Synthesised notes of all techniques, [`GAP_S`] apart, never at the same place in a block.
-fn notes_at_intervals(notes: usize) -> Sound {
-    let score: Vec<Stroke> = (0..notes)
-        .map(|index| Stroke {
-            // A third of a block's length more each time.
-            time_s: 0.5 + index as f64 * (GAP_S + BLOCK as f64 / 3.0 / f64::from(SAMPLE_RATE)),
-            technique: Technique::ALL[index % Technique::ALL.len()],
-            string: 1 + (index % 6) as u8,
-            fret: (index % 5) as u8,
-            peak_db: -8.0,
-            ring_s: 0.12,
-        })
+/// Synthesised hits at equal distances, never at the same place in a block: bursts of noise of
+/// changing colour that die away within milliseconds, so that each is an onset of its own however
+/// fast they come. What an inference takes does not depend on what is heard.
+fn notes_at_intervals(playing: Playing) -> Sound {
+    let rate = f64::from(SAMPLE_RATE);
+    // A third of a block more than a whole number of blocks.
+    let block_s = BLOCK_US * 1e-6;
+    let step_s = ((playing.spacing_ms / 1000.0 / block_s).floor() + 1.0 / 3.0) * block_s;
+    let mut noise = Noise(1);
+    // A floor under it: out of digital silence everything is an onset.
+    let mut samples: Vec<f32> = (0..(playing.duration_s() * rate) as usize)
+        .map(|_| 1e-4 * noise.sample())
         .collect();
+    for index in 0..playing.notes {
+        let start = ((LEAD_S + index as f64 * step_s) * rate) as usize;
+        let smoothing = 0.2 * (index % 4) as f32;
+        let mut smoothed = 0.0;
+        for (i, sample) in samples[start..].iter_mut().take(960).enumerate() {
+            smoothed = smoothing * smoothed + (1.0 - smoothing) * noise.sample();
+            *sample += 0.5 * smoothed * (-(i as f32) / 150.0).exp();
+        }
+    }
     Sound {
-        source: "synthesised notes".to_owned(),
+        source: "synthesised hits".to_owned(),
         sample_rate: SAMPLE_RATE,
-        channels: vec![Performance::play(&score, 7).samples],
+        channels: vec![samples],
         played: Vec::new(),
         labels: Vec::new(),
+    }
+}
+
+/// White noise, the same in each run.
+struct Noise(u32);
+
+impl Noise {
+    /// -1 to 1. A linear congruential generator with the constants of Numerical Recipes.
+    fn sample(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / (1 << 23) as f32 - 1.0
     }
 }
 
@@ -249,21 +262,25 @@ fn compare(expected: &[LoggedNote], logged: &[LoggedNote]) -> (usize, usize) {
     (lost, mispaired)
 }
 
-/// Callback durations of blocks with and without features or a result in them.
-fn split(durations: &[Duration], logged: &[LoggedNote]) -> (Vec<f64>, Vec<f64>) {
-    let mut has_note = vec![false; durations.len()];
+/// Durations of the callbacks with and without features or a result in them, microseconds.
+fn split(callbacks: &[Callback], logged: &[LoggedNote]) -> (Vec<f64>, Vec<f64>) {
+    let mut has_note = vec![false; callbacks.len()];
     for position in logged.iter().flat_map(|n| [n.features_ready, n.seen]) {
-        // Positions are the ends of hops, which are the ends of blocks.
-        if let Some(flag) = has_note.get_mut((position / BLOCK as u64) as usize - 1) {
+        if let Some(flag) = has_note.get_mut(block_of(position)) {
             *flag = true;
         }
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    for (duration, has_note) in durations.iter().zip(has_note) {
+    for (callback, has_note) in callbacks.iter().zip(has_note) {
         let side = if has_note { &mut with } else { &mut without };
-        side.push(duration.as_secs_f64() * 1e6);
+        side.push(callback.duration_us);
     }
     (with, without)
+}
+
+/// The number of the block that ends at `position`, a sample count: hops are blocks here.
+fn block_of(position: u64) -> usize {
+    (position / BLOCK as u64).saturating_sub(1) as usize
 }
 
 /// From the features to the result, see [`RunFindings::execution_us`].
@@ -275,26 +292,42 @@ fn execution_us(note: &LoggedNote) -> f64 {
     }
 }
 
-/// Callbacks later than the first one after the inference could have finished, had it begun the
-/// moment the features were there.
-fn blocks_beyond_possible(note: &LoggedNote) -> u64 {
-    let block_us = BLOCK as f64 / f64::from(SAMPLE_RATE) * 1e6;
-    let needed = (note.inference_us / block_us) as u64;
-    note.late_blocks.saturating_sub(needed)
+/// The first callback that could have had the result: the one with the features if the network is
+/// inline, else the first one that began no sooner than the features' callback had ended plus
+/// `inference_us`, what an inference usually takes (the median of the run). So neither a callback
+/// that the host makes too early counts against the plugin, nor a slow inference for it.
+fn first_possible(note: &LoggedNote, callbacks: &[Callback], inference_us: f64) -> usize {
+    let features = block_of(note.features_ready);
+    let Some(callback) = callbacks.get(features).filter(|_| !note.inline) else {
+        return features;
+    };
+    let finished_us = callback.start_us + callback.duration_us + inference_us;
+    let later = callbacks[features + 1..].iter();
+    let waiting = later.take_while(|callback| callback.start_us < finished_us);
+    features + 1 + waiting.count()
 }
 
-fn lateness(late: impl Iterator<Item = u64>) -> [usize; 3] {
+fn lateness(late: impl Iterator<Item = usize>) -> [usize; 3] {
     let mut counts = [0; 3];
     for blocks in late {
-        counts[blocks.min(2) as usize] += 1;
+        counts[blocks.min(2)] += 1;
     }
     counts
+}
+
+/// When a callback was made.
+#[derive(Debug, Clone, Copy)]
+struct Callback {
+    /// Microseconds since the stream began.
+    start_us: f64,
+    duration_us: f64,
 }
 
 /// A stream whose callback is timed.
 struct Timed<S> {
     stream: S,
-    durations: Vec<Duration>,
+    origin: Instant,
+    callbacks: Vec<Callback>,
 }
 
 impl<S: PluginStream> PluginStream for Timed<S> {
@@ -309,7 +342,12 @@ impl<S: PluginStream> PluginStream for Timed<S> {
     fn process(&mut self, frames: usize) -> Result<()> {
         let start = Instant::now();
         let result = self.stream.process(frames);
-        self.durations.push(start.elapsed());
+        let duration = start.elapsed();
+        let us = |duration: Duration| duration.as_secs_f64() * 1e6;
+        self.callbacks.push(Callback {
+            start_us: us(start - self.origin),
+            duration_us: us(duration),
+        });
         result
     }
 
@@ -342,15 +380,71 @@ fn processor_time() -> Result<Duration> {
 mod tests {
     use super::*;
 
+    fn note(ready: u64, seen: u64, inline: bool) -> LoggedNote {
+        LoggedNote {
+            instance: 0,
+            id: 0,
+            position: 0,
+            detected: 0,
+            features_ready: ready * BLOCK as u64,
+            seen: seen * BLOCK as u64,
+            technique: String::new(),
+            class: 0,
+            probability: 1.0,
+            probabilities: vec![1.0],
+            peak_db: 0.0,
+            gated: false,
+            inline,
+            inference_us: 0.0,
+            late_blocks: 0,
+            model: String::new(),
+            engine: String::new(),
+        }
+    }
+
     #[test]
-    fn the_spread_of_a_thousand_values() {
-        let spread = Spread::of((1..=1000).rev().map(f64::from).collect());
-        assert_eq!((spread.count, spread.mean), (1000, 500.5));
-        assert_eq!(
-            (spread.median, spread.p999, spread.max),
-            (500.0, 999.0, 1000.0)
-        );
-        assert!((spread.std - 288.675).abs() < 1e-3);
-        assert_eq!(Spread::of(Vec::new()).count, 0);
+    fn late_is_measured_from_when_the_inference_could_have_finished() {
+        // The host is late with the fourth callback and makes the fifth at once.
+        let starts = [0.0, 1333.0, 2667.0, 5300.0, 5310.0, 6667.0];
+        let callbacks = starts.map(|start_us| Callback {
+            start_us,
+            duration_us: 10.0,
+        });
+        let first = |ready, inference_us| {
+            // Blocks are counted from one in positions, which are their ends.
+            first_possible(&note(ready, 0, false), &callbacks, inference_us)
+        };
+        assert_eq!(first(1, 100.0), 1, "the next callback");
+        assert_eq!(first(1, 1400.0), 2, "an inference longer than a block");
+        assert_eq!(first(4, 100.0), 5, "the one made at once is no chance");
+        assert_eq!(first(6, 100.0), 6, "none was made any more");
+        assert_eq!(first_possible(&note(3, 3, true), &callbacks, 1e6), 2);
+        assert_eq!(lateness([0, 1, 0, 2, 7].into_iter()), [2, 1, 2]);
+    }
+
+    #[test]
+    fn lost_and_mispaired_results_are_found() {
+        let numbered = |id| LoggedNote {
+            id,
+            ..note(1, 1, true)
+        };
+        let expected = [numbered(0), numbered(1), numbered(2)];
+        let wrong = LoggedNote {
+            probabilities: vec![0.5],
+            ..numbered(2)
+        };
+        assert_eq!(compare(&expected, &expected), (0, 0));
+        assert_eq!(compare(&expected, &[numbered(0), wrong]), (1, 1));
+        assert_eq!(compare(&expected[..1], &[numbered(0), numbered(0)]), (0, 1));
+    }
+
+    #[test]
+    fn callbacks_are_told_apart_by_their_notes() {
+        let callbacks = [1.0, 2.0, 3.0, 4.0].map(|duration_us| Callback {
+            start_us: 0.0,
+            duration_us,
+        });
+        let (with, without) = split(&callbacks, &[note(2, 3, false)]);
+        assert_eq!((with, without), (vec![2.0, 3.0], vec![1.0, 4.0]));
     }
 }

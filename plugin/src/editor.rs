@@ -208,14 +208,27 @@ fn style(context: &egui::Context) {
     });
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::params::ToccoParams;
-    use crate::service::{Activation, Service};
+/// The window without a screen, for tests and the audit: each frame reads all that an open window
+/// reads.
+pub struct Offscreen {
+    app: ToccoApp,
+    context: egui::Context,
+}
 
-    /// All text in one frame of the window.
-    fn drawn(app: &mut ToccoApp) -> String {
+impl Offscreen {
+    /// The window of a plugin instance.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let context = egui::Context::default();
+        style(&context);
+        Self {
+            app: ToccoApp::new(shared),
+            context,
+        }
+    }
+
+    /// Draws a frame and returns all text in it, a line for each piece.
+    pub fn frame(&mut self) -> String {
         fn collect(shape: &egui::Shape, text: &mut String) {
             match shape {
                 egui::Shape::Text(shape) => {
@@ -226,8 +239,6 @@ mod tests {
                 _ => {}
             }
         }
-        let context = egui::Context::default();
-        style(&context);
         let input = egui::RawInput {
             screen_rect: Some(egui::Rect::from_min_size(
                 egui::Pos2::ZERO,
@@ -235,7 +246,8 @@ mod tests {
             )),
             ..egui::RawInput::default()
         };
-        let mut output = context.run_ui(input, |ui| app.draw(ui));
+        let app = &mut self.app;
+        let mut output = self.context.run_ui(input, |ui| app.draw(ui));
         let mut text = String::new();
         for clipped in &output.shapes {
             collect(&clipped.shape, &mut text);
@@ -243,12 +255,19 @@ mod tests {
         output.textures_delta.clear();
         text
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::ToccoParams;
+    use crate::service::{Activation, Service};
 
     #[test]
     fn the_window_names_what_runs_and_why_the_rest_does_not() {
         let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
-        let mut app = ToccoApp::new(Arc::clone(&shared));
-        assert!(drawn(&mut app).contains("has not started"));
+        let mut window = Offscreen::new(Arc::clone(&shared));
+        assert!(window.frame().contains("has not started"));
 
         let service = Service::start(Arc::clone(&shared)).unwrap();
         let activation = Activation {
@@ -258,7 +277,7 @@ mod tests {
         };
         let _pipeline = service.activate(activation, None).unwrap();
         shared.status().model_error = Some("weights.safetensors: it is broken".to_owned());
-        let text = drawn(&mut app);
+        let text = window.frame();
         assert!(text.contains("on the audio thread"), "{text}");
         assert!(text.contains("it is broken"), "{text}");
         assert!(text.contains("Palm mute"), "{text}");

@@ -1,4 +1,4 @@
-//! The functions of POSIX threads that may wait for another thread.
+//! The functions of POSIX threads, and of C11's, that may wait for another thread.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering::*};
@@ -73,6 +73,16 @@ hook!(CondClockwait, pthread_cond_clockwait, None,
      until: *const timespec));
 hook!(RwlockRdlock, pthread_rwlock_rdlock, None, (lock: *mut pthread_rwlock_t));
 hook!(RwlockWrlock, pthread_rwlock_wrlock, None, (lock: *mut pthread_rwlock_t));
+hook!(RwlockTimedrdlock, pthread_rwlock_timedrdlock, None,
+    (lock: *mut pthread_rwlock_t, until: *const timespec));
+hook!(RwlockTimedwrlock, pthread_rwlock_timedwrlock, None,
+    (lock: *mut pthread_rwlock_t, until: *const timespec));
+hook!(Once, pthread_once, None, (once: *mut c_void, initialiser: extern "C" fn()));
+hook!(MtxLock, mtx_lock, None, (mutex: *mut c_void));
+hook!(MtxTimedlock, mtx_timedlock, None, (mutex: *mut c_void, until: *const timespec));
+hook!(CndWait, cnd_wait, None, (condition: *mut c_void, mutex: *mut c_void));
+hook!(CndTimedwait, cnd_timedwait, None,
+    (condition: *mut c_void, mutex: *mut c_void, until: *const timespec));
 hook!(SpinLock, pthread_spin_lock, None, (lock: *mut pthread_spinlock_t));
 hook!(BarrierWait, pthread_barrier_wait, None, (barrier: *mut pthread_barrier_t));
 hook!(Join, pthread_join, None, (thread: pthread_t, result: *mut *mut c_void));

@@ -36,6 +36,13 @@ functions! {
     CondClockwait c"pthread_cond_clockwait",
     RwlockRdlock c"pthread_rwlock_rdlock",
     RwlockWrlock c"pthread_rwlock_wrlock",
+    RwlockTimedrdlock c"pthread_rwlock_timedrdlock",
+    RwlockTimedwrlock c"pthread_rwlock_timedwrlock",
+    Once c"pthread_once",
+    MtxLock c"mtx_lock",
+    MtxTimedlock c"mtx_timedlock",
+    CndWait c"cnd_wait",
+    CndTimedwait c"cnd_timedwait",
     SpinLock c"pthread_spin_lock",
     BarrierWait c"pthread_barrier_wait",
     Join c"pthread_join",
@@ -123,7 +130,7 @@ pub extern "C" fn tocco_interpose_end() {
 }
 
 /// The name of the function number `index`, null after the last one. The heap's functions come
-/// before those of the locks, whose names begin with `pthread_` or `sem_`.
+/// before those of the locks, whose names begin with `pthread_`, `sem_`, `mtx_` or `cnd_`.
 #[unsafe(no_mangle)]
 pub extern "C" fn tocco_interpose_name(index: usize) -> *const c_char {
     NAMES.get(index).map_or(null(), |name| name.as_ptr())

@@ -1,5 +1,6 @@
 //! What the plugin's callback does that it must not, over a long stream with everything going on:
-//! notes, engine swaps, state loads, an editor that reads.
+//! notes, engine swaps, state loads, a host that reads all parameters. What an open window reads is
+//! audited by the plugin's own test `window`.
 
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
@@ -39,8 +40,8 @@ pub struct CallbackFindings {
     pub notes: u64,
     /// States that were loaded meanwhile, each with another model or engine.
     pub state_loads: u64,
-    /// Times that every parameter was read, as an open editor does.
-    pub editor_reads: u64,
+    /// Times that the host read every parameter and its text.
+    pub parameter_reads: u64,
     /// Seconds of audio.
     pub seconds: f64,
     /// What the callback did.
@@ -62,7 +63,7 @@ impl CallbackAudit {
         let sound = long_performance(self.seconds);
         let stream = host.activate(StreamFormat::PAPER)?;
         let ended = AtomicBool::new(false);
-        let (mut state_loads, mut editor_reads) = (0, 0);
+        let (mut state_loads, mut parameter_reads) = (0, 0);
         let (stream, result) = std::thread::scope(|scope| -> Result<_> {
             let audio = scope.spawn(|| {
                 // Also when it panics, or the loop below would never end.
@@ -76,7 +77,7 @@ impl CallbackAudit {
                     let value = host.value(parameter)?;
                     host.value_to_text(parameter, value)?;
                 }
-                editor_reads += 1;
+                parameter_reads += 1;
                 host.idle();
                 std::thread::sleep(DISTURBANCE);
             }
@@ -87,7 +88,7 @@ impl CallbackAudit {
         host.deactivate(stream);
         Ok(CallbackFindings {
             state_loads,
-            editor_reads,
+            parameter_reads,
             ..result
         })
     }
@@ -110,7 +111,7 @@ impl CallbackAudit {
             blocks: played.blocks,
             notes: played.midi.iter().filter(begins).count() as u64,
             state_loads: 0,
-            editor_reads: 0,
+            parameter_reads: 0,
             seconds: self.seconds,
             findings: watched.watch.take(),
             traces: if self.keep_traces {

@@ -92,7 +92,9 @@ impl Interposer {
 
 /// Whether a counted function is one of the locks.
 pub fn is_lock(function: &str) -> bool {
-    function.starts_with("pthread_") || function.starts_with("sem_")
+    ["pthread_", "sem_", "mtx_", "cnd_"]
+        .iter()
+        .any(|prefix| function.starts_with(prefix))
 }
 
 /// Starts this program anew with the counting library preloaded, unless it already is. Returns

@@ -46,7 +46,7 @@ struct Callback<'a> {
     system_calls: u64,
     seconds: f64,
     state_loads: u64,
-    editor_reads: u64,
+    parameter_reads: u64,
     by_name: &'a Findings,
 }
 
@@ -132,7 +132,7 @@ impl<'a> From<&'a CallbackFindings> for Callback<'a> {
             system_calls: callback.findings.calls_of_the_system(),
             seconds: callback.seconds,
             state_loads: callback.state_loads,
-            editor_reads: callback.editor_reads,
+            parameter_reads: callback.parameter_reads,
             by_name: &callback.findings,
         }
     }
@@ -196,13 +196,13 @@ impl fmt::Display for Report {
         for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
             writeln!(
                 f,
-                "{name} callback: {} blocks, {:.0} s, {} notes, {} state loads, {} editor reads: \
+                "{name} callback: {} blocks, {:.0} s, {} notes, {} state loads, {} parameter reads: \
                  {} heap calls, {} blocking locks, {} system calls{}",
                 callback.blocks,
                 callback.seconds,
                 callback.notes,
                 callback.state_loads,
-                callback.editor_reads,
+                callback.parameter_reads,
                 callback.findings.heap_calls(),
                 callback.findings.blocking_locks(),
                 callback.findings.calls_of_the_system(),

@@ -88,6 +88,9 @@ impl Watch {
             page_faults: 0,
             before: Findings::default(),
         };
+        // The first use of the code that watches faults its own pages in, which are not the work's.
+        watch.during_with_page_faults(|| ());
+        watch.page_faults = 0;
         watch.take();
         Ok(watch)
     }

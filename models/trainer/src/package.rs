@@ -47,7 +47,6 @@ pub fn package(
         network: NetworkSpec {
             weights: Some("weights.safetensors".to_owned()),
             file: None,
-            weight_format: None,
             layers: architecture.layers.clone(),
         },
         provenance,

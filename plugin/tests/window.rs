@@ -1,0 +1,166 @@
+//! The callback while the plugin's own window is drawn beside it: no heap call, no lock that could
+//! block, no system call.
+//!
+//! In a bundle the window needs a screen. Here the pipeline runs in this process and the window is
+//! drawn without one: every frame reads the meters, the counters, the histogram and the status as
+//! an open window does, and models are swapped meanwhile as the service thread swaps them.
+//!
+//! A program of its own, not a list of tests: it starts itself anew with the counting library of
+//! `cargo xtask audit` preloaded, which `cargo xtask test` builds first.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::time::Duration;
+
+use tocco::classification::ModelSerial;
+use tocco::classifier::Wake;
+use tocco::editor::Offscreen;
+use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
+use tocco::params::ToccoParams;
+use tocco::pipeline::{Pipeline, ServiceEnd};
+use tocco::service::Shared;
+use tocco_bench::audit::callback::{SetAtEnd, long_performance};
+use tocco_bench::audit::control;
+use tocco_bench::audit::interposer;
+use tocco_bench::audit::watch::{Findings, Watch};
+use tocco_bench::real_time::Pace;
+use tocco_engines::EngineId;
+
+/// Seconds of audio.
+const SECONDS: f64 = 60.0;
+
+/// How many times faster than real time it is played: the classifier thread still keeps up.
+const SPEED: f64 = 16.0;
+
+/// Samples in a block, and Hz.
+const BLOCK: usize = 64;
+const RATE: f64 = 48_000.0;
+
+/// Time between two frames.
+const FRAME: Duration = Duration::from_millis(4);
+
+/// Frames between two swaps.
+const FRAMES_PER_SWAP: u64 = 8;
+
+/// The callback in which the control plants a violation.
+const PLANTED_AT: u64 = 1000;
+
+/// What happened.
+struct Audited {
+    blocks: u64,
+    results: u64,
+    frames: u64,
+    swaps: u64,
+    findings: Findings,
+}
+
+fn main() -> ExitCode {
+    interposer::preload().expect("cargo xtask test builds the counting library first");
+    // The control first: what must be found is found.
+    let planted = audit(3.0, Some("C: malloc"));
+    assert_eq!(planted.findings.heap_calls(), 2, "{:?}", planted.findings);
+    let planted = audit(3.0, Some("lock: pthread_mutex_lock"));
+    assert_eq!(planted.findings.blocking_locks(), 1);
+    let planted = audit(3.0, Some("system call: getppid"));
+    assert_eq!(planted.findings.calls_of_the_system(), 1);
+
+    let Audited {
+        blocks,
+        results,
+        frames,
+        swaps,
+        findings,
+    } = audit(SECONDS, None);
+    println!("{blocks} blocks, {results} results, {frames} frames, {swaps} swaps: {findings:?}");
+    assert_eq!(blocks, (SECONDS * RATE) as u64 / BLOCK as u64);
+    assert!(results > 50 && frames > 100 && swaps > 10);
+    assert!(findings.is_clean());
+    // What `cargo xtask test` adds up.
+    println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+    ExitCode::SUCCESS
+}
+
+fn audit(seconds: f64, plant: Option<&str>) -> Audited {
+    let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+    let (pipeline, mut service) =
+        Pipeline::new(RATE, model(0), Arc::clone(&shared.gauges)).unwrap();
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    let ended = AtomicBool::new(false);
+    let mut frames = 0;
+    let found = std::thread::scope(|scope| {
+        let audio = scope.spawn(|| {
+            // Also when it panics, or the loop below would never end.
+            let _ended = SetAtEnd(&ended);
+            stream(pipeline, &shared, seconds, plant)
+        });
+        while !ended.load(Acquire) {
+            assert!(window.frame().contains("Onsets"));
+            frames += 1;
+            if frames % FRAMES_PER_SWAP == 0 {
+                swap(&mut service, frames / FRAMES_PER_SWAP);
+            }
+            std::thread::sleep(FRAME);
+        }
+        audio.join().unwrap()
+    });
+    Audited {
+        frames,
+        swaps: shared.gauges.counters.swaps.load(Relaxed),
+        ..found
+    }
+}
+
+/// The audio thread.
+fn stream(mut pipeline: Pipeline, shared: &Shared, seconds: f64, plant: Option<&str>) -> Audited {
+    let sound = long_performance(seconds);
+    let mut planted = plant.map(|name| control::violation(name).unwrap());
+    let mut pace = Pace::new(RATE * SPEED);
+    let mut watch = Watch::this_thread(false).unwrap();
+    let (mut blocks, mut results, mut position) = (0, 0, 0);
+    for block in sound.channels[0].chunks(BLOCK) {
+        position += block.len() as u64;
+        pace.wait_for(position, block.len());
+        let planted = planted.as_mut().filter(|_| blocks == PLANTED_AT);
+        watch.during(|| {
+            if let Some(violation) = planted {
+                (violation.commit)();
+            }
+            pipeline.process(&[block], &shared.params.settings(), |_, _| results += 1);
+        });
+        blocks += 1;
+    }
+    Audited {
+        blocks,
+        results,
+        frames: 0,
+        swaps: 0,
+        findings: watch.take(),
+    }
+}
+
+/// Does the service thread's part: frees what came back and sends the next model.
+fn swap(service: &mut ServiceEnd, number: u64) {
+    while service.retired.pop().is_ok() {}
+    while service.results.pop().is_ok() {}
+    if service.models.slots() > 0 {
+        assert!(service.models.push(model(number)).is_ok(), "there is room");
+    }
+}
+
+/// The models of the paper in turn, in both of our engines.
+fn model(number: u64) -> Box<LoadedModel> {
+    let models = [ModelSource::A, ModelSource::B, ModelSource::C];
+    let engines = [EngineId::Native, EngineId::NativeFixed];
+    let selection = Selection {
+        model: models[number as usize % models.len()].clone(),
+        engine: engines[number as usize / models.len() % engines.len()],
+    };
+    let config = RunConfig {
+        offline: false,
+        wake: Wake::Armed,
+        block: Duration::from_secs_f64(BLOCK as f64 / RATE),
+    };
+    let serial = ModelSerial(number as u32);
+    LoadedModel::load(&selection, serial, config).unwrap().0
+}

@@ -14,13 +14,8 @@ pub struct Machine {
 impl Machine {
     /// This one.
     pub fn this() -> Self {
-        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let processor = information
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-            .map_or("unknown", |(_, name)| name);
         Self {
-            processor: processor.to_owned(),
+            processor: crate::processor::name(),
             cores: std::thread::available_parallelism().map_or(0, Into::into),
         }
     }

@@ -1,6 +1,6 @@
 //! A model package brought to life by an engine.
 
-use crate::native::NativeEngine;
+use crate::native::{NativeEngine, NativeOptions, WeightFormat};
 use crate::native_fixed::NativeFixedEngine;
 use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler, foreign};
 
@@ -16,17 +16,37 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Loads `package` into the engine `id`.
+    /// Loads `package` into the engine `id`. Our own engines store the weights as the package
+    /// asks, or in [`WeightFormat::DEFAULT`].
     ///
     /// # Errors
     /// When the engine is not there or cannot run this package.
     pub fn new(package: &ModelPackage, id: EngineId) -> Result<Self, LoadError> {
+        let chosen = package.manifest.network.weight_format;
+        Self::with_weights(package, id, chosen.unwrap_or(WeightFormat::DEFAULT))
+    }
+
+    /// Loads `package` into the engine `id`. Our own engines store the weights as `weights`, the
+    /// others as they like.
+    ///
+    /// # Errors
+    /// When the engine is not there or cannot run this package.
+    pub fn with_weights(
+        package: &ModelPackage,
+        id: EngineId,
+        weights: WeightFormat,
+    ) -> Result<Self, LoadError> {
+        let options = NativeOptions {
+            weights,
+            ..NativeOptions::default()
+        };
         let engine: Box<dyn Engine> = match id {
-            EngineId::Native => Box::new(NativeEngine::new(&package.network()?)),
+            EngineId::Native => Box::new(NativeEngine::with_options(&package.network()?, options)),
             EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => foreign::load(package, id)?,
-            EngineId::NativeFixed => Box::new(NativeFixedEngine::new(
+            EngineId::NativeFixed => Box::new(NativeFixedEngine::with_options(
                 &package.network()?,
                 &package.source,
+                options,
             )?),
         };
         Self::with_engine(package, engine)
@@ -61,7 +81,8 @@ impl Classifier {
         }
         let scaler = package.scaler()?;
         Ok(Self {
-            scaled: vec![0.0; scaler.n_features()],
+            // Ones, because zeros may be pages that the system has not given yet.
+            scaled: vec![1.0; scaler.n_features()],
             scaler,
             engine,
             labels: package.manifest.labels.clone(),

@@ -3,11 +3,17 @@
 pub(crate) mod activation;
 mod conv1d;
 mod conv2d;
-mod dense;
+pub(crate) mod dense;
 pub(crate) mod fold;
 mod history;
+mod instruction_set;
+mod int8;
+pub(crate) mod lanes;
 mod max_pool;
+mod panel;
 mod recurrent;
+mod weight_format;
+pub(crate) mod weights;
 
 use std::path::Path;
 
@@ -19,6 +25,29 @@ use dense::DenseKernel;
 use fold::{Step, fold};
 use max_pool::{MaxPool2dKernel, MaxPoolKernel};
 use recurrent::{GruKernel, LstmKernel};
+use weights::{Packing, Workspace};
+
+pub use instruction_set::InstructionSet;
+pub use weight_format::{UnknownWeightFormat, WeightFormat};
+
+/// How the engines `native` and `native-fixed` compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NativeOptions {
+    /// What the weights of dense layers are stored as.
+    pub weights: WeightFormat,
+    /// The vector instructions; if the processor has not got them, the best that it has.
+    pub instructions: InstructionSet,
+}
+
+impl Default for NativeOptions {
+    /// Weights as they were trained, the best instructions there are.
+    fn default() -> Self {
+        Self {
+            weights: WeightFormat::F32,
+            instructions: InstructionSet::best(),
+        }
+    }
+}
 
 /// What is done to the values that pass, in order.
 enum Operation {
@@ -42,12 +71,14 @@ enum Operation {
 
 /// The engine `native`.
 ///
-/// Batch normalisation is folded into a neighbouring layer when the network is loaded.
-/// [`Engine::infer`] neither allocates nor fails on slices of the right lengths: real-time safe.
+/// When the network is loaded, batch normalisation is folded into a neighbouring layer, a ReLU into
+/// the dense layer before it, and the weights are packed for the processor's vector instructions
+/// and touched, so that not even the first inference waits for a page. [`Engine::infer`] neither allocates nor fails on slices of the right lengths: real-time safe.
 /// Inputs that are not finite count as 0, so that they cannot stay in a layer's memory.
 pub struct NativeEngine {
     n_features: usize,
     operations: Vec<Operation>,
+    workspace: Workspace,
     /// Values before and after an operation, each as long as the widest layer.
     front: Vec<f32>,
     back: Vec<f32>,
@@ -56,26 +87,57 @@ pub struct NativeEngine {
 }
 
 impl NativeEngine {
-    /// Packs `network` for this engine.
+    /// Packs `network` for this engine, with weights as they were trained.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        let operations: Vec<Operation> = fold(network)
-            .into_iter()
-            .map(|step| Operation::new(step, network))
-            .collect();
+        Self::with_options(network, NativeOptions::default())
+    }
+
+    /// Packs `network` for this engine.
+    #[must_use]
+    pub fn with_options(network: &Network, options: NativeOptions) -> Self {
+        let mut packing = Packing::new(options.instructions);
+        let mut operations: Vec<Operation> = Vec::new();
+        let mut steps = fold(network).into_iter().peekable();
+        while let Some(step) = steps.next() {
+            operations.push(match step {
+                Step::Layer(Layer::Dense(dense)) => {
+                    let relu = |step: &Step| {
+                        matches!(step, Step::Layer(Layer::Activation(Activation::Relu)))
+                    };
+                    let relu = steps.next_if(relu).is_some();
+                    let (weight, bias) = (&dense.weight, &dense.bias);
+                    let format = options.weights;
+                    Operation::Dense(DenseKernel::new(&mut packing, format, weight, bias, relu))
+                }
+                step => Operation::new(step, network, &mut packing),
+            });
+        }
         let mut widest = network.n_inputs();
         let mut width = network.n_inputs();
         for operation in &operations {
             width = operation.output_width(width, network.n_inputs());
             widest = widest.max(width);
         }
-        Self {
+        let mut engine = Self {
             n_features: network.n_inputs(),
             operations,
+            workspace: packing.finish(),
             front: vec![0.0; widest],
             back: vec![0.0; widest],
             output: vec![0.0; network.n_outputs()],
-        }
+        };
+        engine.touch();
+        engine
+    }
+
+    /// Brings what an inference reads and writes into memory.
+    fn touch(&mut self) {
+        let features = vec![1.0; self.n_features];
+        let mut probabilities = vec![0.0; self.output.len()];
+        // The lengths are right: there is nothing that could fail.
+        let _ = self.infer(&features, &mut probabilities);
+        self.reset();
     }
 
     /// Loads a model file of RTNeural, see [`rtneural`].
@@ -88,7 +150,7 @@ impl NativeEngine {
 }
 
 impl Operation {
-    fn new(step: Step, network: &Network) -> Self {
+    fn new(step: Step, network: &Network, packing: &mut Packing) -> Self {
         let layer = match step {
             Step::ScaleShift(affine) => {
                 let narrow = |(scale, shift): (f64, f64)| (scale as f32, shift as f32);
@@ -98,7 +160,9 @@ impl Operation {
         };
         match layer {
             Layer::Dense(dense) => {
-                Self::Dense(DenseKernel::new(dense.inputs, dense.weight, dense.bias))
+                let (weight, bias) = (&dense.weight, &dense.bias);
+                let format = WeightFormat::F32;
+                Self::Dense(DenseKernel::new(packing, format, weight, bias, false))
             }
             Layer::BatchNorm(norm) => {
                 let narrow = |i| {
@@ -109,14 +173,16 @@ impl Operation {
             }
             Layer::Activation(activation) => Self::Activation(activation),
             Layer::Prelu(alpha) => Self::Prelu(alpha),
-            Layer::Conv1d(conv) => Self::Conv1d(Conv1dKernel::new(&conv)),
-            Layer::CausalConv2d(conv) => Self::CausalConv2d(CausalConv2dKernel::new(&conv)),
-            Layer::Gru(gru) => Self::Gru(GruKernel::new(&gru)),
-            Layer::Lstm(lstm) => Self::Lstm(LstmKernel::new(&lstm)),
+            Layer::Conv1d(conv) => Self::Conv1d(Conv1dKernel::new(packing, &conv)),
+            Layer::CausalConv2d(conv) => {
+                Self::CausalConv2d(CausalConv2dKernel::new(packing, &conv))
+            }
+            Layer::Gru(gru) => Self::Gru(GruKernel::new(packing, &gru)),
+            Layer::Lstm(lstm) => Self::Lstm(LstmKernel::new(packing, &lstm)),
             Layer::MaxPool(pool) => Self::MaxPool(MaxPoolKernel::new(&pool)),
             Layer::Split(_) => Self::Split(network.split()),
             Layer::ConcatSide => Self::ConcatSide(network.split()),
-            Layer::Conv2d(conv) => Self::Conv2d(Conv2dKernel::new(&conv)),
+            Layer::Conv2d(conv) => Self::Conv2d(Conv2dKernel::new(packing, &conv)),
             Layer::MaxPool2d(pool) => Self::MaxPool2d(MaxPool2dKernel::new(&pool)),
         }
     }
@@ -135,24 +201,6 @@ impl Operation {
             Self::ConcatSide(first) => width + n_inputs - first,
             Self::Conv2d(conv) => conv.outputs(),
             Self::MaxPool2d(pool) => pool.outputs(),
-        }
-    }
-
-    fn weight_bytes(&self) -> usize {
-        match self {
-            Self::ScaleShift(affine) => size_of_val(&affine[..]),
-            Self::Prelu(alpha) => size_of_val(&alpha[..]),
-            Self::Dense(dense) => dense.weight_bytes(),
-            Self::Conv1d(conv) => conv.weight_bytes(),
-            Self::CausalConv2d(conv) => conv.weight_bytes(),
-            Self::Gru(gru) => gru.weight_bytes(),
-            Self::Lstm(lstm) => lstm.weight_bytes(),
-            Self::Conv2d(conv) => conv.weight_bytes(),
-            Self::Activation(_)
-            | Self::MaxPool(_)
-            | Self::Split(_)
-            | Self::ConcatSide(_)
-            | Self::MaxPool2d(_) => 0,
         }
     }
 
@@ -190,6 +238,7 @@ impl Engine for NativeEngine {
 
     fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
         InferError::check_lengths(self.n_features, features, self.output.len(), probabilities)?;
+        let workspace = &mut self.workspace;
         let mut front = self.front.as_mut_slice();
         let mut back = self.back.as_mut_slice();
         for (value, feature) in front.iter_mut().zip(features) {
@@ -223,23 +272,23 @@ impl Engine for NativeEngine {
                     true
                 }
                 Operation::Dense(dense) => {
-                    dense.apply(&x[..width], y);
+                    dense.apply(workspace, &x[..width], y);
                     false
                 }
                 Operation::Conv1d(conv) => {
-                    renewed = conv.step(&x[..width], y);
+                    renewed = conv.step(workspace, &x[..width], y);
                     false
                 }
                 Operation::CausalConv2d(conv) => {
-                    conv.step(&x[..width], y);
+                    conv.step(workspace, &x[..width], y);
                     false
                 }
                 Operation::Gru(gru) => {
-                    gru.step(&x[..width], y);
+                    gru.step(workspace, &x[..width], y);
                     false
                 }
                 Operation::Lstm(lstm) => {
-                    lstm.step(&x[..width], y);
+                    lstm.step(workspace, &x[..width], y);
                     false
                 }
                 Operation::MaxPool(pool) => {
@@ -247,7 +296,7 @@ impl Engine for NativeEngine {
                     false
                 }
                 Operation::Conv2d(conv) => {
-                    conv.apply(&x[..width], y);
+                    conv.apply(workspace, &x[..width], y);
                     false
                 }
                 Operation::MaxPool2d(pool) => {
@@ -276,6 +325,6 @@ impl Engine for NativeEngine {
     }
 
     fn weight_bytes(&self) -> usize {
-        self.operations.iter().map(Operation::weight_bytes).sum()
+        self.workspace.weight_bytes()
     }
 }

@@ -6,6 +6,7 @@
 
 mod multilayer;
 
+use crate::native::NativeOptions;
 use crate::native::fold::{Step, fold};
 use crate::network::{Activation, Dense, Layer, Network};
 use crate::{Engine, EngineId, InferError, LoadError};
@@ -30,15 +31,27 @@ pub struct NativeFixedEngine {
 }
 
 impl NativeFixedEngine {
-    /// Packs `network`; `source` names it in errors.
+    /// Packs `network`, with weights as they were trained; `source` names it in errors.
     ///
     /// # Errors
     /// When the network has not the shape of A, B or C.
     pub fn new(network: &Network, source: &str) -> Result<Self, LoadError> {
+        Self::with_options(network, source, NativeOptions::default())
+    }
+
+    /// Packs `network`; `source` names it in errors.
+    ///
+    /// # Errors
+    /// When the network has not the shape of A, B or C.
+    pub fn with_options(
+        network: &Network,
+        source: &str,
+        options: NativeOptions,
+    ) -> Result<Self, LoadError> {
         let (layers, temperature) = dense_layers(network).ok_or_else(|| other_shape(source))?;
-        let a = Multilayer::new(&layers, temperature).map(|a| Shape::A(Box::new(a)));
-        let b = || Multilayer::new(&layers, temperature).map(|b| Shape::B(Box::new(b)));
-        let c = || Multilayer::new(&layers, temperature).map(|c| Shape::C(Box::new(c)));
+        let a = Multilayer::new(&layers, temperature, options).map(|a| Shape::A(Box::new(a)));
+        let b = || Multilayer::new(&layers, temperature, options).map(|b| Shape::B(Box::new(b)));
+        let c = || Multilayer::new(&layers, temperature, options).map(|c| Shape::C(Box::new(c)));
         let shape = a.or_else(b).or_else(c).ok_or_else(|| other_shape(source))?;
         Ok(Self { shape })
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Mutex;
 
+use tocco_engines::native::WeightFormat;
 use tocco_engines::network::Network;
 use tocco_engines::package::Tensors;
 use tocco_engines::{Classifier, EngineId, LoadError, Manifest, ModelPackage, Tensor, reference};
@@ -166,9 +167,10 @@ fn winner<T: PartialOrd>(values: &[T]) -> usize {
     (0..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
 
-/// The classifier, or `None` after saying why the engine is absent.
+/// The classifier with weights as they were trained, or `None` after saying why the engine is
+/// absent.
 fn classifier(package: &ModelPackage, id: EngineId) -> Option<Classifier> {
-    match Classifier::new(package, id) {
+    match Classifier::with_weights(package, id, WeightFormat::F32) {
         Ok(classifier) => Some(classifier),
         Err(error @ LoadError::Engine { .. }) => {
             assert!(

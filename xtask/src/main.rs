@@ -77,6 +77,9 @@ enum Bench {
     /// The paper's deployment test: notes in real time, with its worker and with ours
     #[command(disable_help_flag = true)]
     Deployment(Forwarded),
+    /// One inference of each engine: warm caches, cold caches, and the limit of mere reading
+    #[command(disable_help_flag = true)]
+    Engines(Forwarded),
     /// Hours of audio through one instance: memory and book-keeping
     #[command(disable_help_flag = true)]
     Soak(Forwarded),
@@ -138,6 +141,9 @@ fn run() -> Result<()> {
             };
             let arguments = &forwarded.arguments;
             cargo::run_with_bundles(&bundles, "tocco-bench", "deployment", &[], arguments)
+        }
+        Command::Bench(Bench::Engines(forwarded)) => {
+            cargo::run("tocco-bench", "engines", &[], &forwarded.arguments)
         }
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", &forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", &forwarded),

@@ -1,7 +1,9 @@
 //! Causal convolution over time, a step at once.
 
+use super::WeightFormat;
 use super::dense::DenseKernel;
 use super::history::History;
+use super::weights::{Packing, Workspace};
 use crate::network::Conv1d;
 
 /// See [`Conv1d`] for what is computed.
@@ -19,14 +21,14 @@ pub(super) struct Conv1dKernel {
 }
 
 impl Conv1dKernel {
-    pub(super) fn new(conv: &Conv1d) -> Self {
+    pub(super) fn new(packing: &mut Packing, conv: &Conv1d) -> Self {
         let taps = conv.kernel * conv.inputs / conv.groups;
         let outputs = conv.outputs / conv.groups;
         let groups = conv
             .weight
             .chunks_exact(outputs * taps)
             .zip(conv.bias.chunks_exact(outputs))
-            .map(|(weight, bias)| DenseKernel::new(taps, weight.to_vec(), bias.to_vec()))
+            .map(|(weight, bias)| DenseKernel::new(packing, WeightFormat::F32, weight, bias, false))
             .collect();
         Self {
             dilation: conv.dilation,
@@ -43,10 +45,6 @@ impl Conv1dKernel {
         self.groups.iter().map(DenseKernel::outputs).sum()
     }
 
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.groups.iter().map(DenseKernel::weight_bytes).sum()
-    }
-
     pub(super) fn reset(&mut self) {
         self.history.reset();
         self.wait = 0;
@@ -54,7 +52,7 @@ impl Conv1dKernel {
 
     /// Takes `x` `[inputs]`; if this step has an output, writes it to `y` `[outputs]` and returns
     /// true. Real-time safe.
-    pub(super) fn step(&mut self, x: &[f32], y: &mut [f32]) -> bool {
+    pub(super) fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) -> bool {
         self.history.push(x);
         if self.wait > 0 {
             self.wait -= 1;
@@ -69,7 +67,7 @@ impl Conv1dKernel {
                 tap.copy_from_slice(&self.history.ago(age)[g * run..(g + 1) * run]);
             }
             let (head, tail) = y.split_at_mut(group.outputs());
-            group.apply(&self.taps, head);
+            group.apply(workspace, &self.taps, head);
             y = tail;
         }
         true

@@ -1,7 +1,9 @@
 //! Convolution of patches, and of frames over time.
 
+use super::WeightFormat;
 use super::dense::DenseKernel;
 use super::history::History;
+use super::weights::{Packing, Workspace};
 use crate::network::{CausalConv2d, Conv2d, Padding};
 
 /// See [`Conv2d`] for what is computed.
@@ -19,7 +21,7 @@ pub(super) struct Conv2dKernel {
 }
 
 impl Conv2dKernel {
-    pub(super) fn new(conv: &Conv2d) -> Self {
+    pub(super) fn new(packing: &mut Packing, conv: &Conv2d) -> Self {
         let window = conv.kernel[0] * conv.kernel[1] * conv.inputs;
         let pad = [0, 1].map(|axis| {
             conv.padding[axis]
@@ -34,7 +36,7 @@ impl Conv2dKernel {
             output_size: conv.output_size(),
             pad,
             window: vec![0.0; window],
-            filters: DenseKernel::new(window, conv.weight.clone(), conv.bias.clone()),
+            filters: DenseKernel::new(packing, WeightFormat::F32, &conv.weight, &conv.bias, false),
         }
     }
 
@@ -42,12 +44,8 @@ impl Conv2dKernel {
         self.output_size[0] * self.output_size[1] * self.filters.outputs()
     }
 
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.filters.weight_bytes()
-    }
-
     /// Writes `y` `[frames', bands', filters]` from `x` `[frames, bands, inputs]`. Real-time safe.
-    pub(super) fn apply(&mut self, x: &[f32], y: &mut [f32]) {
+    pub(super) fn apply(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         let [frames, bands] = self.size;
         let row = self.kernel[1] * self.inputs;
         let mut places = y.chunks_exact_mut(self.filters.outputs());
@@ -68,7 +66,7 @@ impl Conv2dKernel {
                     }
                 }
                 if let Some(place) = places.next() {
-                    self.filters.apply(&self.window, place);
+                    self.filters.apply(workspace, &self.window, place);
                 }
             }
         }
@@ -87,23 +85,26 @@ pub(super) struct CausalConv2dKernel {
 }
 
 impl CausalConv2dKernel {
-    pub(super) fn new(conv: &CausalConv2d) -> Self {
+    pub(super) fn new(packing: &mut Packing, conv: &CausalConv2d) -> Self {
         let frame = conv.features * conv.inputs;
         Self {
             dilation: conv.dilation,
             kernel_time: conv.kernel_time,
             history: History::new(conv.history(), frame),
             patch: vec![0.0; conv.kernel_time * frame],
-            conv: Conv2dKernel::new(&Conv2d {
-                size: [conv.kernel_time, conv.features],
-                inputs: conv.inputs,
-                filters: conv.filters,
-                kernel: [conv.kernel_time, conv.kernel_features],
-                stride: [1, conv.stride],
-                padding: [Padding::Valid, conv.padding],
-                weight: conv.weight.clone(),
-                bias: conv.bias.clone(),
-            }),
+            conv: Conv2dKernel::new(
+                packing,
+                &Conv2d {
+                    size: [conv.kernel_time, conv.features],
+                    inputs: conv.inputs,
+                    filters: conv.filters,
+                    kernel: [conv.kernel_time, conv.kernel_features],
+                    stride: [1, conv.stride],
+                    padding: [Padding::Valid, conv.padding],
+                    weight: conv.weight.clone(),
+                    bias: conv.bias.clone(),
+                },
+            ),
         }
     }
 
@@ -111,20 +112,16 @@ impl CausalConv2dKernel {
         self.conv.outputs()
     }
 
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.conv.weight_bytes()
-    }
-
     pub(super) fn reset(&mut self) {
         self.history.reset();
     }
 
     /// Writes `y` `[output_features, filters]` from `x` `[features, inputs]`. Real-time safe.
-    pub(super) fn step(&mut self, x: &[f32], y: &mut [f32]) {
+    pub(super) fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         self.history.push(x);
         for (k, frame) in self.patch.chunks_exact_mut(x.len()).enumerate() {
             frame.copy_from_slice(self.history.ago((self.kernel_time - 1 - k) * self.dilation));
         }
-        self.conv.apply(&self.patch, y);
+        self.conv.apply(workspace, &self.patch, y);
     }
 }

@@ -1,7 +1,9 @@
 //! Recurrent layers, a step at once.
 
+use super::WeightFormat;
 use super::activation::sigmoid;
 use super::dense::DenseKernel;
+use super::weights::{Packing, Workspace};
 use crate::network::{Gru, Lstm};
 
 /// See [`Gru`] for what is computed.
@@ -15,14 +17,12 @@ pub(super) struct GruKernel {
 }
 
 impl GruKernel {
-    pub(super) fn new(gru: &Gru) -> Self {
+    pub(super) fn new(packing: &mut Packing, gru: &Gru) -> Self {
+        let mut pack =
+            |weight, bias| DenseKernel::new(packing, WeightFormat::F32, weight, bias, false);
         Self {
-            from_input: DenseKernel::new(gru.inputs, gru.kernel.clone(), gru.input_bias.clone()),
-            from_state: DenseKernel::new(
-                gru.units,
-                gru.recurrent.clone(),
-                gru.recurrent_bias.clone(),
-            ),
+            from_input: pack(&gru.kernel, &gru.input_bias),
+            from_state: pack(&gru.recurrent, &gru.recurrent_bias),
             input_sums: vec![0.0; 3 * gru.units],
             state_sums: vec![0.0; 3 * gru.units],
             h: vec![0.0; gru.units],
@@ -33,18 +33,15 @@ impl GruKernel {
         self.h.len()
     }
 
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.from_input.weight_bytes() + self.from_state.weight_bytes()
-    }
-
     pub(super) fn reset(&mut self) {
         self.h.fill(0.0);
     }
 
     /// Writes `y` `[units]` from `x` `[inputs]`. Real-time safe.
-    pub(super) fn step(&mut self, x: &[f32], y: &mut [f32]) {
-        self.from_input.apply(x, &mut self.input_sums);
-        self.from_state.apply(&self.h, &mut self.state_sums);
+    pub(super) fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
+        self.from_input.apply(workspace, x, &mut self.input_sums);
+        self.from_state
+            .apply(workspace, &self.h, &mut self.state_sums);
         let units = self.h.len();
         for i in 0..units {
             let z = sigmoid(self.input_sums[i] + self.state_sums[i]);
@@ -70,9 +67,9 @@ pub(super) struct LstmKernel {
 }
 
 impl LstmKernel {
-    pub(super) fn new(lstm: &Lstm) -> Self {
+    pub(super) fn new(packing: &mut Packing, lstm: &Lstm) -> Self {
         let rows = lstm.kernel.chunks_exact(lstm.inputs);
-        let weight = rows
+        let weight: Vec<f32> = rows
             .zip(lstm.recurrent.chunks_exact(lstm.units))
             .flat_map(|(w, u)| w.iter().chain(u).copied())
             .collect();
@@ -80,7 +77,7 @@ impl LstmKernel {
         Self {
             inputs: lstm.inputs,
             units: lstm.units,
-            gates: DenseKernel::new(width, weight, lstm.bias.clone()),
+            gates: DenseKernel::new(packing, WeightFormat::F32, &weight, &lstm.bias, false),
             xh: vec![0.0; width],
             sums: vec![0.0; 4 * lstm.units],
             c: vec![0.0; lstm.units],
@@ -91,19 +88,15 @@ impl LstmKernel {
         self.units
     }
 
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.gates.weight_bytes()
-    }
-
     pub(super) fn reset(&mut self) {
         self.xh.fill(0.0);
         self.c.fill(0.0);
     }
 
     /// Writes `y` `[units]` from `x` `[inputs]`. Real-time safe.
-    pub(super) fn step(&mut self, x: &[f32], y: &mut [f32]) {
+    pub(super) fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         self.xh[..self.inputs].copy_from_slice(x);
-        self.gates.apply(&self.xh, &mut self.sums);
+        self.gates.apply(workspace, &self.xh, &mut self.sums);
         let units = self.units;
         for (i, c) in self.c.iter_mut().enumerate() {
             let input = sigmoid(self.sums[i]);

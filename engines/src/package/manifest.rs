@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::LoadError;
+use crate::native::WeightFormat;
 
 /// Format of the manifest that this version reads and writes.
 pub const FORMAT: u32 = 1;
@@ -94,6 +95,11 @@ pub struct NetworkSpec {
     /// Name of an `.onnx`, `.tflite`, `.pt` or RTNeural `.json` file in the package's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// What our engines store the weights of dense layers as, `"f32"`, `"f16"`, `"bf16"` or
+    /// `"int8"`: for a network that the default, [`WeightFormat::DEFAULT`], is too coarse for, or
+    /// that a coarser one does no harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_format: Option<WeightFormat>,
     /// The layers, in the order in which they are evaluated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerSpec>,
@@ -451,6 +457,18 @@ impl Manifest {
                 "either layers or file",
                 if has_layers { "both" } else { "neither" },
                 "describe the network by [[network.layers]] or name a model file, not both",
+            ));
+        }
+        let foreign = |name: &String| !name.ends_with(".json");
+        if let Some(name) = self.network.file.as_ref().filter(|name| foreign(name))
+            && let Some(format) = self.network.weight_format
+        {
+            return Err(LoadError::malformed(
+                file,
+                "network.weight_format",
+                format_args!("nothing, because the engine of {name} stores weights as it likes"),
+                format_args!("\"{format}\""),
+                "remove it",
             ));
         }
         let needs_weights = has_layers || self.scaler == ScalerSpec::Standard {};

@@ -92,6 +92,7 @@ pub fn with_tensors(
         network: NetworkSpec {
             weights: Some("weights.safetensors".to_owned()),
             file: None,
+            weight_format: None,
             layers,
         },
         provenance: None,

@@ -47,6 +47,7 @@ pub fn package(
         network: NetworkSpec {
             weights: Some("weights.safetensors".to_owned()),
             file: None,
+            weight_format: None,
             layers: architecture.layers.clone(),
         },
         provenance,

@@ -1,0 +1,90 @@
+//! `cargo xtask bench engines`: how long one inference takes, and what weight formats cost.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use tocco_bench::inference::feature_vectors::FeatureVectors;
+use tocco_bench::inference::{Comparison, agreement, pin_to_core};
+
+/// Times one inference of every engine with every network of the paper, in one process on one
+/// core, the engines taking turns: with warm caches, and with caches that have been emptied, as
+/// they are when an inference runs only at a note. Beside them stands the time that merely reading
+/// as many bytes takes.
+///
+/// The networks work on the notes of recordings where there are any, because zeros behind a ReLU
+/// are skipped: how many there are depends on the input.
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask bench engines",
+    after_help = "Examples:\n  \
+        cargo xtask bench engines --json > engines.json\n  \
+        cargo xtask bench engines --quick --model c\n  \
+        cargo xtask bench engines --agreement --data ../shared/recordings"
+)]
+struct Arguments {
+    /// Fewer runs: half a minute instead of several
+    #[arg(long)]
+    quick: bool,
+    /// Only this network; may be given several times
+    #[arg(long, value_name = "ID", default_values = ["a", "b", "c"])]
+    model: Vec<String>,
+    /// Folder of recordings with labels [default: ../shared/recordings if it is there, else a
+    /// synthesised performance]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The processor core to run on
+    #[arg(long, default_value_t = 1)]
+    core: usize,
+    /// Instead of times: each weight format's results against double precision
+    #[arg(long)]
+    agreement: bool,
+    /// Print one JSON document on stdout and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match perform(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: &Arguments) -> Result<()> {
+    let beside = PathBuf::from("../shared/recordings");
+    let data = arguments.data.clone().or(beside.is_dir().then_some(beside));
+    let vectors = match data {
+        Some(data) => FeatureVectors::from_recordings(&data)?,
+        None => FeatureVectors::synthesised(),
+    };
+    eprintln!("notes from {}", vectors.source);
+    if arguments.agreement {
+        let table = agreement::compare(&arguments.model, &vectors)?;
+        if arguments.json {
+            println!("{}", serde_json::to_string_pretty(&table)?);
+        } else {
+            println!("{}", agreement::HEADER);
+            table.iter().for_each(|row| println!("{row}"));
+        }
+        return Ok(());
+    }
+    #[cfg(target_os = "linux")]
+    pin_to_core(arguments.core)?;
+    let comparison = Comparison {
+        models: arguments.model.clone(),
+        warm_turns: if arguments.quick { 12 } else { 100 },
+        cold_runs: if arguments.quick { 21 } else { 201 },
+    };
+    let report = comparison.run(&vectors)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Feature vectors of real notes, for networks to work on.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tocco_corpus::{Corpus, Listener, Recording};
+use tocco_dsp::OnsetConfig;
+use tocco_engines::ModelPackage;
+
+use crate::sound::Sound;
+
+/// Classes of all networks that are measured.
+pub const CLASSES: usize = 8;
+
+/// Where notes come from.
+pub struct FeatureVectors {
+    recordings: Vec<(PathBuf, Recording)>,
+    /// For the reader of a report.
+    pub source: String,
+}
+
+impl FeatureVectors {
+    /// From all recordings of the folder `data`.
+    ///
+    /// # Errors
+    /// If there are none, or one cannot be read.
+    pub fn from_recordings(data: &Path) -> Result<Self> {
+        let corpus = Corpus::scan(data)?;
+        let recordings = corpus.takes.into_iter().map(|take| {
+            let recording = Recording::read(&take.path)?;
+            Ok((take.path, recording))
+        });
+        Ok(Self {
+            recordings: recordings.collect::<Result<_>>()?,
+            source: format!("the recordings in {}", data.display()),
+        })
+    }
+
+    /// From our synthesised performance.
+    pub fn synthesised() -> Self {
+        let mut sound = Sound::synthesised();
+        let recording = Recording {
+            samples: sound.channels.swap_remove(0),
+            sample_rate: sound.sample_rate,
+        };
+        Self {
+            recordings: vec![(PathBuf::from("synthesised"), recording)],
+            source: sound.source,
+        }
+    }
+
+    /// The raw features of all notes that are detected, `[notes][n_features]`, as `package` wants
+    /// them.
+    ///
+    /// # Errors
+    /// If the package's features do not exist, or no note is detected.
+    pub fn raw(&self, package: &ModelPackage) -> Result<Vec<Vec<f32>>> {
+        let input = &package.manifest.input;
+        let listener = Listener {
+            onset: OnsetConfig::default(),
+            preset: input.preset.parse()?,
+            features: input.features.clone(),
+            post_onset_hops: input.post_onset_hops as usize,
+        };
+        let mut vectors = Vec::new();
+        for (path, recording) in &self.recordings {
+            let heard = listener.hear(recording, path)?;
+            vectors.extend(heard.notes.into_iter().map(|note| note.features));
+        }
+        vectors
+            .first()
+            .with_context(|| format!("no notes in {}", self.source))?;
+        Ok(vectors)
+    }
+
+    /// The same after the package's scaler: what its network gets.
+    ///
+    /// # Errors
+    /// As [`FeatureVectors::raw`].
+    pub fn scaled(&self, package: &ModelPackage) -> Result<Vec<Vec<f32>>> {
+        let scaler = package.scaler()?;
+        let mut vectors = self.raw(package)?;
+        for vector in &mut vectors {
+            let raw = vector.clone();
+            scaler.apply(&raw, vector);
+        }
+        Ok(vectors)
+    }
+}

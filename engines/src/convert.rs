@@ -114,31 +114,37 @@ pub struct UnknownFormat {
     known: &'static str,
 }
 
-/// A network that is not written in the formats of the foreign engines: they get what they are
-/// compared on, which are dense layers with batch normalisation and the paper's activations.
+/// A layer that a format does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "after folding, layer {step} is neither dense nor relu, tanh, sigmoid or softmax; only such networks are written in other formats"
-)]
+#[error("{format} has no layer like {layer}; choose another format, or engine native")]
 pub struct Unconvertible {
-    step: usize,
+    layer: String,
+    format: Format,
+}
+
+impl Unconvertible {
+    fn new(layer: impl ToString, format: Format) -> Self {
+        Self {
+            layer: layer.to_string(),
+            format,
+        }
+    }
 }
 
 /// The bytes of a file of `format` with `network`, the same for the same network.
 ///
-/// Batch normalisation is folded into the dense layers, in double precision: no engine has to
-/// compute it.
+/// Batch normalisation is folded into its neighbours, in double precision.
 ///
 /// # Errors
-/// When the network has other layers than dense ones, batch normalisation and activations.
+/// When the network has a layer that the format lacks, or one with memory.
 pub fn convert(network: &Network, format: Format) -> Result<Vec<u8>, Unconvertible> {
-    let folded = FoldedNetwork::new(network)?;
-    Ok(match format {
-        Format::Onnx => onnx::write(&folded),
+    let folded = FoldedNetwork::new(network, format)?;
+    match format {
+        Format::Onnx => Ok(onnx::write(&folded)),
         Format::TfLite => tflite::write(&folded),
-        Format::TorchScript => torchscript::write(&folded),
+        Format::TorchScript => Ok(torchscript::write(&folded)),
         Format::RtNeural => rtneural::write(&folded),
-    })
+    }
 }
 
 /// Name of the input in the formats that name it.

@@ -182,8 +182,8 @@ mod tests {
                 layers: [
                     "weight_0 [5, 3]",
                     "bias_0 [5]",
-                    "weight_1 [2, 5]",
-                    "bias_1 [2]"
+                    "weight_2 [2, 5]",
+                    "bias_2 [2]"
                 ]
                 .map(str::to_owned)
                 .into(),

@@ -184,6 +184,27 @@ fn classifier(package: &ModelPackage, id: EngineId) -> Option<Classifier> {
     }
 }
 
+/// Largest difference in probability, and for how many vectors another class wins.
+fn compare(classifier: &mut Classifier, cases: &[(Vec<f32>, Vec<f64>)]) -> (f64, usize) {
+    classifier.prime().unwrap();
+    let mut probabilities = vec![0.0; classifier.n_classes()];
+    let (mut largest, mut other_winners) = (0.0_f64, 0);
+    for (features, expected) in cases {
+        classifier.classify(features, &mut probabilities).unwrap();
+        for (&found, expected) in probabilities.iter().zip(expected) {
+            let difference = (f64::from(found) - expected).abs();
+            // A probability that is no number is as far off as can be.
+            largest = largest.max(if difference.is_nan() {
+                f64::INFINITY
+            } else {
+                difference
+            });
+        }
+        other_winners += usize::from(winner(&probabilities) != winner(expected));
+    }
+    (largest, other_winners)
+}
+
 /// The libraries are made for one thread each; one test at a time keeps the numbers readable.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -205,16 +226,7 @@ fn every_engine_agrees_with_double_precision_on_every_network() {
             let Some(mut classifier) = classifier(&package, id) else {
                 continue;
             };
-            classifier.prime().unwrap();
-            let mut probabilities = vec![0.0; N_CLASSES];
-            let (mut largest, mut other_winners) = (0.0_f64, 0);
-            for (features, expected) in &cases {
-                classifier.classify(features, &mut probabilities).unwrap();
-                for (&found, expected) in probabilities.iter().zip(expected) {
-                    largest = largest.max((f64::from(found) - expected).abs());
-                }
-                other_winners += usize::from(winner(&probabilities) != winner(expected));
-            }
+            let (largest, other_winners) = compare(&mut classifier, &cases);
             println!(
                 "network {}, engine {id}: largest difference {largest:.1e}, {other_winners} other winners of {VECTORS}",
                 shape.id
@@ -249,4 +261,162 @@ fn every_engine_refuses_slices_of_the_wrong_length() {
             .unwrap_err();
         classifier.classify(&features, &mut probabilities).unwrap();
     }
+}
+
+/// Every layer that a manifest can name, with all paddings, on a patch of 9 x 7 x 2 and a side
+/// vector of 5: the signal shrinks to 5 x 4, then 3 x 4, then 2 x 2 places of 3 channels.
+const EVERY_LAYER: &str = r#"
+[[network.layers]]
+kind = "split"
+frames = 9
+bands = 7
+channels = 2
+[[network.layers]]
+kind = "conv2d"
+name = "conv_same"
+filters = 5
+kernel = [3, 3]
+stride = [2, 2]
+padding = "same"
+[[network.layers]]
+kind = "leaky_relu"
+slope = 0.2
+[[network.layers]]
+kind = "batch_norm"
+name = "norm_patch"
+size = 5
+epsilon = 1e-3
+[[network.layers]]
+kind = "max_pool2d"
+pool = [3, 3]
+stride = [2, 1]
+padding = [1, 1]
+[[network.layers]]
+kind = "conv2d"
+name = "conv_zeros"
+filters = 4
+kernel = [2, 3]
+padding = [1, 2]
+[[network.layers]]
+kind = "prelu"
+name = "prelu_patch"
+size = 4
+[[network.layers]]
+kind = "max_pool2d"
+pool = [2, 2]
+padding = "same"
+[[network.layers]]
+kind = "elu"
+[[network.layers]]
+kind = "conv2d"
+name = "conv_valid"
+filters = 3
+kernel = [1, 2]
+padding = "valid"
+[[network.layers]]
+kind = "relu"
+[[network.layers]]
+kind = "max_pool2d"
+pool = [1, 1]
+padding = "valid"
+[[network.layers]]
+kind = "concat_side"
+[[network.layers]]
+kind = "dense"
+name = "hidden"
+inputs = 17
+outputs = 9
+[[network.layers]]
+kind = "tanh"
+[[network.layers]]
+kind = "prelu"
+name = "prelu_vector"
+size = 9
+[[network.layers]]
+kind = "sigmoid"
+[[network.layers]]
+kind = "batch_norm"
+name = "norm_vector"
+size = 9
+epsilon = 1e-3
+[[network.layers]]
+kind = "relu"
+[[network.layers]]
+kind = "dense"
+name = "last"
+inputs = 9
+outputs = 8
+[[network.layers]]
+kind = "softmax"
+temperature = 1.5
+"#;
+
+#[test]
+fn every_layer_of_a_package_runs_in_every_engine() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let mut noise = Noise(7);
+    let mut tensors = Tensors::new();
+    for (name, sizes) in [
+        ("conv_same.weight", &[5, 3, 3, 2][..]),
+        ("conv_same.bias", &[5]),
+        ("conv_zeros.weight", &[4, 2, 3, 5]),
+        ("conv_zeros.bias", &[4]),
+        ("conv_valid.weight", &[3, 1, 2, 4]),
+        ("conv_valid.bias", &[3]),
+        ("hidden.weight", &[9, 17]),
+        ("hidden.bias", &[9]),
+        ("last.weight", &[8, 9]),
+        ("last.bias", &[8]),
+        ("prelu_patch.alpha", &[4]),
+        ("prelu_vector.alpha", &[9]),
+        ("norm_patch.gamma", &[5]),
+        ("norm_patch.beta", &[5]),
+        ("norm_patch.mean", &[5]),
+        ("norm_patch.variance", &[5]),
+        ("norm_vector.gamma", &[9]),
+        ("norm_vector.beta", &[9]),
+        ("norm_vector.mean", &[9]),
+        ("norm_vector.variance", &[9]),
+    ] {
+        let mut values = noise.values(sizes.iter().product(), 0.5);
+        if name.ends_with("variance") {
+            values
+                .iter_mut()
+                .for_each(|value| *value = 0.3 + value.abs());
+        }
+        tensors.insert(
+            name.to_owned(),
+            Tensor::new(sizes.to_vec(), values).unwrap(),
+        );
+    }
+    let features: Vec<String> = (0..131).map(|i| format!("feature_{i}")).collect();
+    let labels: Vec<String> = (0..N_CLASSES).map(|i| format!("class_{i}")).collect();
+    let manifest = format!(
+        "format = 1\nid = \"every-layer\"\ntitle = \"Random\"\nlabels = {labels:?}\n\
+         licence = \"CC0-1.0\"\n[input]\nsample_rate = 48000\nhop = 64\nwindow = 704\n\
+         post_onset_hops = 5\npreset = \"timbreid\"\nfeatures = {features:?}\n\
+         [scaler]\nkind = \"none\"\n[network]\nweights = \"w.safetensors\"\n{EVERY_LAYER}"
+    );
+    let manifest = Manifest::parse(&manifest, "model.toml").unwrap();
+    let package = ModelPackage::new(manifest, tensors, "built in").unwrap();
+    let network = package.network().unwrap();
+    let cases = cases(&network);
+    let mut failures = Vec::new();
+    for id in EngineId::ALL {
+        if id == EngineId::NativeFixed {
+            // Its shapes are the paper's.
+            continue;
+        }
+        let Some(mut classifier) = classifier(&package, id) else {
+            continue;
+        };
+        let (largest, other_winners) = compare(&mut classifier, &cases);
+        println!(
+            "every layer, engine {id}: largest difference {largest:.1e}, {other_winners} other winners of {VECTORS}"
+        );
+        if largest.is_nan() || largest > TOLERANCE || other_winners > 0 {
+            failures.push(format!("{id}: {largest:e}, {other_winners}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
 }

@@ -1,129 +1,258 @@
-//! A network as dense layers, each with one activation: what all formats have in common.
+//! A network as the operations that the formats write: batch normalisation folded, shapes known.
 
-use super::Unconvertible;
+use super::{Format, Unconvertible};
 use crate::native::fold::{Step, fold};
-use crate::network::{Activation, Dense, Layer, Network};
+use crate::network::{Activation, Conv2d, Dense, Layer, MaxPool2d, Network, Padding};
 
-/// Dense layers in the order in which they are evaluated; at least one.
+/// Operations in the order in which they are evaluated.
 #[derive(Debug, PartialEq)]
 pub(super) struct FoldedNetwork {
-    pub(super) layers: Vec<FoldedLayer>,
+    pub(super) n_inputs: usize,
+    pub(super) n_outputs: usize,
+    pub(super) stages: Vec<Stage>,
 }
 
-/// `y = activation(W x + b)`.
+/// An operation and what comes out of it.
 #[derive(Debug, PartialEq)]
-pub(super) struct FoldedLayer {
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-    /// `W` `[outputs, inputs]`, row-major.
-    pub(super) weight: Vec<f32>,
-    /// `b` `[outputs]`.
-    pub(super) bias: Vec<f32>,
-    pub(super) activation: FoldedActivation,
+pub(super) struct Stage {
+    pub(super) operation: Operation,
+    pub(super) output: Shape,
 }
 
-/// What follows a dense layer. The temperature of a softmax is folded into the layer.
+/// Shape of a value, without the batch of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FoldedActivation {
-    None,
+pub(super) enum Shape {
+    /// `[n]`
+    Vector(usize),
+    /// `[frames, bands, channels]`
+    Patch([usize; 3]),
+}
+
+/// What is done to the value.
+#[derive(Debug, PartialEq)]
+pub(super) enum Operation {
+    /// `W x + b`.
+    Dense(Dense),
     Relu,
     Tanh,
     Sigmoid,
+    /// Over a vector; its temperature is folded into what comes before.
     Softmax,
+    LeakyRelu(f32),
+    Elu(f32),
+    /// One alpha for each channel, or for each value.
+    Prelu(Vec<f32>),
+    /// `scale x + shift`, one of each for each channel, or for each value.
+    ScaleShift(Vec<f32>, Vec<f32>),
+    /// The first values of the network's input as a patch.
+    Split([usize; 3]),
+    Conv2d(Conv2d),
+    MaxPool2d(MaxPool2d),
+    /// The patch as a vector, the channel running fastest.
+    Flatten,
+    /// Appends the network's inputs from this one on.
+    ConcatSide(usize),
+}
+
+impl Shape {
+    /// Number of values.
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::Vector(n) => n,
+            Self::Patch(sizes) => sizes.iter().product(),
+        }
+    }
+
+    fn channels(self) -> usize {
+        match self {
+            Self::Vector(n) | Self::Patch([_, _, n]) => n,
+        }
+    }
+
+    /// `[1, n]` or `[1, frames, bands, channels]`.
+    pub(super) fn sizes(self) -> Vec<usize> {
+        match self {
+            Self::Vector(n) => vec![1, n],
+            Self::Patch([frames, bands, channels]) => vec![1, frames, bands, channels],
+        }
+    }
+
+    /// Parameters of an operation on values of this shape, for a format that keeps channels
+    /// before frames and bands: their sizes `[n]`, `[channels, 1, 1]` or
+    /// `[channels, frames, bands]`, and the parameters in that order.
+    pub(super) fn channels_first(self, parameters: &[f32]) -> (Vec<usize>, Vec<f32>) {
+        match self {
+            Self::Patch([frames, bands, channels]) if parameters.len() != channels => {
+                let mut turned = Vec::with_capacity(parameters.len());
+                for channel in 0..channels {
+                    turned.extend(parameters.iter().skip(channel).step_by(channels));
+                }
+                (vec![channels, frames, bands], turned)
+            }
+            Self::Patch([_, _, channels]) => (vec![channels, 1, 1], parameters.to_vec()),
+            Self::Vector(n) => (vec![n], parameters.to_vec()),
+        }
+    }
 }
 
 impl FoldedNetwork {
-    /// Folds batch normalisation into its neighbours as `native` does. One that has no dense
-    /// neighbour, and an activation that follows none, get a diagonal dense layer.
+    /// Folds batch normalisation into its neighbours as `native` does.
     ///
     /// # Errors
-    /// When the network has a layer that is neither dense nor batch normalisation nor one of the
-    /// activations of [`FoldedActivation`].
-    pub(super) fn new(network: &Network) -> Result<Self, Unconvertible> {
-        let mut layers: Vec<FoldedLayer> = Vec::new();
-        let mut size = network.n_inputs();
-        for (i, step) in fold(network).into_iter().enumerate() {
+    /// When the network has a layer with memory: the files are of networks without.
+    pub(super) fn new(network: &Network, format: Format) -> Result<Self, Unconvertible> {
+        let mut stages = Stages {
+            shape: Shape::Vector(network.n_inputs()),
+            list: Vec::new(),
+        };
+        for step in fold(network) {
             match step {
-                Step::Layer(Layer::Dense(dense)) => {
-                    size = dense.outputs;
-                    layers.push(FoldedLayer::new(dense));
-                }
                 Step::ScaleShift(affine) => {
-                    let scale: Vec<f32> = affine.iter().map(|(scale, _)| *scale as f32).collect();
+                    let scale = affine.iter().map(|(scale, _)| *scale as f32).collect();
                     let shift = affine.iter().map(|(_, shift)| *shift as f32).collect();
-                    layers.push(FoldedLayer::diagonal(&scale, shift));
+                    stages.scale_shift(scale, shift);
                 }
-                Step::Layer(Layer::Activation(activation)) => {
-                    if !matches!(layers.last(), Some(layer) if layer.activation == FoldedActivation::None)
-                    {
-                        layers.push(FoldedLayer::diagonal(&vec![1.0; size], vec![0.0; size]));
-                    }
-                    if let Some(layer) = layers.last_mut() {
-                        layer.activate(activation, i)?;
-                    }
-                }
-                Step::Layer(_) => return Err(Unconvertible { step: i }),
+                Step::Layer(layer) => stages.layer(layer, network, format)?,
             }
         }
-        if layers.is_empty() {
-            layers.push(FoldedLayer::diagonal(&vec![1.0; size], vec![0.0; size]));
-        }
-        Ok(Self { layers })
-    }
-
-    pub(super) fn n_inputs(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.inputs)
-    }
-
-    pub(super) fn n_outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.outputs)
+        stages.flatten();
+        Ok(Self {
+            n_inputs: network.n_inputs(),
+            n_outputs: network.n_outputs(),
+            stages: stages.list,
+        })
     }
 }
 
-impl FoldedLayer {
-    fn new(dense: Dense) -> Self {
-        Self {
-            inputs: dense.inputs,
-            outputs: dense.outputs,
-            weight: dense.weight,
-            bias: dense.bias,
-            activation: FoldedActivation::None,
+struct Stages {
+    shape: Shape,
+    list: Vec<Stage>,
+}
+
+impl Stages {
+    fn push(&mut self, operation: Operation, output: Shape) {
+        self.shape = output;
+        self.list.push(Stage { operation, output });
+    }
+
+    fn flatten(&mut self) {
+        if let Shape::Patch(_) = self.shape {
+            self.push(Operation::Flatten, Shape::Vector(self.shape.len()));
         }
     }
 
-    /// `y_i = scale_i x_i + shift_i`.
-    fn diagonal(scale: &[f32], shift: Vec<f32>) -> Self {
-        let n = scale.len();
-        let mut weight = vec![0.0; n * n];
-        for (i, &scale) in scale.iter().enumerate() {
-            weight[i * n + i] = scale;
-        }
-        Self {
-            inputs: n,
-            outputs: n,
-            weight,
-            bias: shift,
-            activation: FoldedActivation::None,
-        }
+    fn scale_shift(&mut self, scale: Vec<f32>, shift: Vec<f32>) {
+        self.push(Operation::ScaleShift(scale, shift), self.shape);
     }
 
-    fn activate(&mut self, activation: Activation, step: usize) -> Result<(), Unconvertible> {
-        self.activation = match activation {
-            Activation::Relu => FoldedActivation::Relu,
-            Activation::Tanh => FoldedActivation::Tanh,
-            Activation::Sigmoid => FoldedActivation::Sigmoid,
-            Activation::Softmax { temperature } => {
-                for value in self.weight.iter_mut().chain(&mut self.bias) {
-                    *value /= temperature;
-                }
-                FoldedActivation::Softmax
+    fn layer(
+        &mut self,
+        layer: Layer,
+        network: &Network,
+        format: Format,
+    ) -> Result<(), Unconvertible> {
+        let same = self.shape;
+        match layer {
+            Layer::Dense(dense) => {
+                self.flatten();
+                let outputs = dense.outputs;
+                self.push(Operation::Dense(dense), Shape::Vector(outputs));
             }
-            Activation::LeakyRelu { .. } | Activation::Elu { .. } => {
-                return Err(Unconvertible { step });
+            Layer::Activation(Activation::Softmax { temperature }) => {
+                self.flatten();
+                self.divide(temperature);
+                self.push(Operation::Softmax, self.shape);
             }
-        };
+            Layer::Activation(Activation::Relu) => self.push(Operation::Relu, same),
+            Layer::Activation(Activation::Tanh) => self.push(Operation::Tanh, same),
+            Layer::Activation(Activation::Sigmoid) => self.push(Operation::Sigmoid, same),
+            Layer::Activation(Activation::LeakyRelu { slope }) => {
+                self.push(Operation::LeakyRelu(slope), same);
+            }
+            Layer::Activation(Activation::Elu { alpha }) => self.push(Operation::Elu(alpha), same),
+            Layer::Prelu(alpha) => {
+                let alpha = match alpha[..] {
+                    [alpha] => vec![alpha; same.channels()],
+                    _ => alpha,
+                };
+                self.push(Operation::Prelu(alpha), same);
+            }
+            Layer::Split(patch) => self.push(Operation::Split(patch), Shape::Patch(patch)),
+            Layer::Conv2d(conv) => {
+                let [frames, bands] = conv.output_size();
+                let output = Shape::Patch([frames, bands, conv.filters]);
+                self.push(Operation::Conv2d(conv), output);
+            }
+            Layer::MaxPool2d(pool) => {
+                let [frames, bands] = pool.output_size();
+                let output = Shape::Patch([frames, bands, pool.channels]);
+                self.push(Operation::MaxPool2d(pool), output);
+            }
+            Layer::ConcatSide => {
+                self.flatten();
+                let first = network.split();
+                let output = Shape::Vector(self.shape.len() + network.n_inputs() - first);
+                self.push(Operation::ConcatSide(first), output);
+            }
+            // `fold` leaves none.
+            Layer::BatchNorm(_) => return Err(Unconvertible::new("batch_norm", format)),
+            Layer::Conv1d(_) => return Err(Unconvertible::new("conv1d, with memory,", format)),
+            Layer::CausalConv2d(_) => {
+                return Err(Unconvertible::new("conv2d with memory", format));
+            }
+            Layer::Gru(_) => return Err(Unconvertible::new("gru", format)),
+            Layer::Lstm(_) => return Err(Unconvertible::new("lstm", format)),
+            Layer::MaxPool(_) => return Err(Unconvertible::new("max_pool with memory", format)),
+        }
         Ok(())
     }
+
+    /// Divides the value by `temperature`, in the dense layer before if there is one.
+    fn divide(&mut self, temperature: f32) {
+        if temperature == 1.0 {
+            return;
+        }
+        if let Some(Stage {
+            operation: Operation::Dense(dense),
+            ..
+        }) = self.list.last_mut()
+        {
+            for value in dense.weight.iter_mut().chain(&mut dense.bias) {
+                *value /= temperature;
+            }
+        } else {
+            let n = self.shape.len();
+            self.scale_shift(vec![1.0 / temperature; n], vec![0.0; n]);
+        }
+    }
+}
+
+/// Zeros before the first and after the last frame and band, `[[before, after]; 2]`.
+pub(super) fn zeros(
+    size: [usize; 2],
+    window: [usize; 2],
+    stride: [usize; 2],
+    padding: [Padding; 2],
+) -> [[usize; 2]; 2] {
+    [0, 1].map(|axis| {
+        let (n, before) = padding[axis]
+            .arrange(size[axis], window[axis], stride[axis])
+            .unwrap_or((1, 0));
+        let covered = (n - 1) * stride[axis] + window[axis];
+        [before, covered.saturating_sub(size[axis] + before)]
+    })
+}
+
+/// A convolution's weight `[filters, k0, k1, inputs]` as `[filters, inputs, k0, k1]`.
+pub(super) fn inputs_before_kernel(conv: &Conv2d) -> Vec<f32> {
+    let window = conv.kernel[0] * conv.kernel[1] * conv.inputs;
+    conv.weight
+        .chunks_exact(window)
+        .flat_map(|filter| {
+            (0..conv.inputs).flat_map(|input| filter.iter().skip(input).step_by(conv.inputs))
+        })
+        .copied()
+        .collect()
 }
 
 #[cfg(test)]
@@ -131,13 +260,13 @@ mod tests {
     use super::*;
     use crate::network::BatchNorm;
 
-    fn dense(weight: &[f32], bias: &[f32]) -> Layer {
-        Layer::Dense(Dense {
+    fn dense(weight: &[f32], bias: &[f32]) -> Dense {
+        Dense {
             inputs: weight.len() / bias.len(),
             outputs: bias.len(),
             weight: weight.to_vec(),
             bias: bias.to_vec(),
-        })
+        }
     }
 
     /// `y = scale x + shift`, with mean 1 and variance 4.
@@ -155,23 +284,15 @@ mod tests {
         })
     }
 
-    fn fold(n_inputs: usize, n_outputs: usize, layers: Vec<Layer>) -> Vec<FoldedLayer> {
+    fn fold(n_inputs: usize, n_outputs: usize, layers: Vec<Layer>) -> Vec<Operation> {
         let network = Network {
             n_inputs,
             n_outputs,
             layers,
         };
-        FoldedNetwork::new(&network).unwrap().layers
-    }
-
-    fn folded(weight: &[f32], bias: &[f32], activation: FoldedActivation) -> FoldedLayer {
-        FoldedLayer {
-            inputs: weight.len() / bias.len(),
-            outputs: bias.len(),
-            weight: weight.to_vec(),
-            bias: bias.to_vec(),
-            activation,
-        }
+        let folded = FoldedNetwork::new(&network, Format::Onnx).unwrap();
+        let operations = folded.stages.into_iter().map(|stage| stage.operation);
+        operations.collect()
     }
 
     const RELU: Layer = Layer::Activation(Activation::Relu);
@@ -179,46 +300,59 @@ mod tests {
     #[test]
     fn a_normalisation_goes_into_the_next_dense_layer() {
         let layers = vec![
-            dense(&[1.0, 2.0], &[0.0, 0.0]),
+            Layer::Dense(dense(&[1.0, 2.0], &[0.0, 0.0])),
             RELU,
             norm(&[2.0, 3.0], &[10.0, 20.0]),
-            dense(&[1.0, 1.0], &[0.5]),
+            Layer::Dense(dense(&[1.0, 1.0], &[0.5])),
         ];
         assert_eq!(
             fold(1, 1, layers),
             [
-                folded(&[1.0, 2.0], &[0.0, 0.0], FoldedActivation::Relu),
-                folded(&[2.0, 3.0], &[30.5], FoldedActivation::None),
+                Operation::Dense(dense(&[1.0, 2.0], &[0.0, 0.0])),
+                Operation::Relu,
+                Operation::Dense(dense(&[2.0, 3.0], &[30.5])),
             ]
         );
     }
 
     #[test]
-    fn a_normalisation_without_dense_neighbours_becomes_a_diagonal_layer() {
+    fn a_normalisation_without_dense_neighbours_stays() {
         let layers = vec![norm(&[2.0, 3.0], &[1.0, 5.0]), RELU];
         assert_eq!(
             fold(2, 2, layers),
-            [folded(
-                &[2.0, 0.0, 0.0, 3.0],
-                &[1.0, 5.0],
-                FoldedActivation::Relu
-            )]
+            [
+                Operation::ScaleShift(vec![2.0, 3.0], vec![1.0, 5.0]),
+                Operation::Relu
+            ]
         );
     }
 
     #[test]
-    fn the_temperature_of_a_softmax_divides_the_layer_before_it() {
+    fn the_temperature_of_a_softmax_divides_what_comes_before_it() {
         let softmax = Layer::Activation(Activation::Softmax { temperature: 2.0 });
+        let layer = Layer::Dense(dense(&[1.0, 2.0], &[4.0, 6.0]));
         assert_eq!(
-            fold(1, 2, vec![dense(&[1.0, 2.0], &[4.0, 6.0]), softmax.clone()]),
-            [folded(&[0.5, 1.0], &[2.0, 3.0], FoldedActivation::Softmax)]
+            fold(1, 2, vec![layer, softmax.clone()]),
+            [
+                Operation::Dense(dense(&[0.5, 1.0], &[2.0, 3.0])),
+                Operation::Softmax
+            ]
         );
         assert_eq!(
             fold(1, 1, vec![RELU, softmax]),
             [
-                folded(&[1.0], &[0.0], FoldedActivation::Relu),
-                folded(&[0.5], &[0.0], FoldedActivation::Softmax),
+                Operation::Relu,
+                Operation::ScaleShift(vec![0.5], vec![0.0]),
+                Operation::Softmax,
             ]
         );
+    }
+
+    #[test]
+    fn zeros_are_those_that_the_window_reaches() {
+        let zeros = |padding| zeros([13, 24], [3, 3], [2, 2], [padding; 2]);
+        assert_eq!(zeros(Padding::Valid), [[0, 0], [0, 0]]);
+        assert_eq!(zeros(Padding::Same), [[1, 1], [0, 1]]);
+        assert_eq!(zeros(Padding::Explicit(1)), [[1, 1], [1, 0]]);
     }
 }

@@ -4,7 +4,7 @@
 //! and wire type) and a value; lengths and integers are base-128 varints, lowest digits first.
 
 /// A message being written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Message {
     bytes: Vec<u8>,
 }
@@ -14,6 +14,13 @@ impl Message {
     pub(super) fn integer(mut self, field: u32, value: u64) -> Self {
         self.key(field, 0);
         self.varint(value);
+        self
+    }
+
+    /// A field with a single-precision number.
+    pub(super) fn float(mut self, field: u32, value: f32) -> Self {
+        self.key(field, 5);
+        self.bytes.extend(value.to_le_bytes());
         self
     }
 

@@ -40,18 +40,17 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
             shape: vec![1, size],
         }]
     };
-    let matrices = || {
-        parameters
-            .iter()
-            .filter_map(|(_, shape)| <[i64; 2]>::try_from(shape.as_slice()).ok())
-    };
+    // What begins or ends with other layers does not say what it takes or gives.
+    let matrix = |shape: &Vec<i64>| <[i64; 2]>::try_from(shape.as_slice()).ok();
+    let mut weights = parameters
+        .iter()
+        .map(|(_, shape)| shape)
+        .filter(|shape| shape.len() > 1);
+    let first = weights.clone().next().and_then(matrix);
+    let last = weights.next_back().and_then(matrix);
     Ok(Description {
-        inputs: matrices()
-            .next()
-            .map_or_else(Vec::new, |[_, inputs]| described("input", inputs)),
-        outputs: matrices()
-            .next_back()
-            .map_or_else(Vec::new, |[outputs, _]| described("output", outputs)),
+        inputs: first.map_or_else(Vec::new, |[_, inputs]| described("input", inputs)),
+        outputs: last.map_or_else(Vec::new, |[outputs, _]| described("output", outputs)),
         layers: parameters
             .into_iter()
             .map(|(name, shape)| TensorDescription { name, shape }.to_string())

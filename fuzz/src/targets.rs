@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
+use tocco_engine_tools::table;
 use tocco_engines::convert::Format;
 use tocco_engines::native::NativeEngine;
 use tocco_engines::network::Network;
@@ -60,6 +61,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "wav",
         read: wav,
+    },
+    Target {
+        name: "infer_csv",
+        read: infer_csv,
     },
 ];
 
@@ -162,5 +167,12 @@ fn wav(bytes: &[u8]) {
     if let Ok(recording) = Recording::parse(bytes, "fuzz") {
         assert!(recording.sample_rate > 0);
         assert!(recording.samples.iter().all(|sample| sample.is_finite()));
+    }
+}
+
+/// What `infer` runs a model on.
+fn infer_csv(bytes: &[u8]) {
+    if let Ok(rows) = table::rows(bytes, "fuzz") {
+        assert!(rows.windows(2).all(|pair| pair[0].len() == pair[1].len()));
     }
 }

@@ -11,6 +11,11 @@ const LARGEST_VECTOR: usize = 1 << 20;
 /// not cover. The two limits keep a small file from claiming more than a few megabytes.
 const LARGEST_MEMORY: usize = 1 << 22;
 
+/// Most multiplications and comparisons that a step of a network may take: a hundred times what
+/// the paper's largest takes. Kernels and windows move over vectors whose length costs a file
+/// nothing, and a step runs on the audio thread.
+const MOST_WORK: usize = 1 << 28;
+
 /// A layer that does not fit.
 #[derive(Debug)]
 pub(crate) struct Misfit {
@@ -36,6 +41,7 @@ pub(crate) struct Builder {
     shape: [usize; 3],
     side: Option<usize>,
     memory: usize,
+    work: usize,
     layers: Vec<Layer>,
 }
 
@@ -49,6 +55,7 @@ impl Builder {
             shape,
             side: None,
             memory: 0,
+            work: 0,
             layers: Vec::new(),
         })
     }
@@ -91,6 +98,15 @@ impl Builder {
             Misfit::new(
                 format_args!("layers that remember at most {LARGEST_MEMORY} values together"),
                 "more: a kernel, dilation or pool that is too long",
+            )
+        })?;
+        let work = work_of(&layer, shape)
+            .and_then(|work| work.checked_add(self.work))
+            .filter(|work| *work <= MOST_WORK);
+        self.work = work.ok_or_else(|| {
+            Misfit::new(
+                format_args!("layers that multiply and compare at most {MOST_WORK} times a step"),
+                "more: a kernel or window that is too large for what it moves over",
             )
         })?;
         if let Layer::Split(patch) = &layer {
@@ -250,6 +266,22 @@ fn memory_of(layer: &Layer) -> Option<usize> {
             .checked_mul(pool.features)?
             .checked_mul(pool.channels),
         _ => Some(0),
+    }
+}
+
+/// Multiplications and comparisons of a layer that gives `shape`; `None` if they overflow.
+fn work_of(layer: &Layer, shape: [usize; 3]) -> Option<usize> {
+    let places = shape[0] * shape[1];
+    match layer {
+        Layer::Conv2d(conv) => places.checked_mul(conv.weight.len()),
+        Layer::CausalConv2d(conv) => places.checked_mul(conv.weight.len()),
+        Layer::MaxPool(pool) => (places * shape[2])
+            .checked_mul(pool.pool_time)?
+            .checked_mul(pool.pool_features),
+        Layer::MaxPool2d(pool) => (places * shape[2])
+            .checked_mul(pool.pool[0])?
+            .checked_mul(pool.pool[1]),
+        layer => Some(layer.parameter_count().max(places * shape[2])),
     }
 }
 

@@ -156,6 +156,15 @@ fn files_that_are_no_models_are_refused() {
 }
 
 #[test]
+fn work_that_the_file_does_not_pay_for_is_refused() {
+    let kernel = json!([vec![[[0.0]]; 512]]);
+    let layer = json!({"type": "conv2d", "padding": "same", "weights": [kernel, [0.0]]});
+    let model = json!({"in_shape": [null, null, 1 << 20, 1], "layers": [layer]});
+    let error = malformed(&model);
+    assert!(error.expected.contains("multiply and compare"), "{error}");
+}
+
+#[test]
 fn notes_of_other_projects_are_allowed() {
     let mut model = model(json!([dense()]));
     model["metadata"] = json!({"esr": 0.01});

@@ -19,8 +19,8 @@ pub(super) struct Weights {
 }
 
 const WITH_STATISTICS: Weights = Weights {
-    network: 0.2,
-    discriminant: 0.04,
+    network: 0.6,
+    discriminant: 0.06,
 };
 
 const WITH_HEAD: Weights = Weights {

@@ -198,8 +198,8 @@ fn library() -> Result<&'static TorchLibrary, LoadError> {
 fn text(message: &[c_char]) -> String {
     let bytes: Vec<u8> = message
         .iter()
-        .take_while(|&&byte| byte != 0 && byte.cast_unsigned() != b'\n')
-        .map(|&byte| byte.cast_unsigned())
+        .take_while(|&&byte| byte != 0 && byte.to_ne_bytes()[0] != b'\n')
+        .map(|&byte| byte.to_ne_bytes()[0])
         .collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -14,7 +14,8 @@ pub const CLASSES: usize = 8;
 
 /// Where notes come from.
 pub struct FeatureVectors {
-    recordings: Vec<(PathBuf, Recording)>,
+    /// Their names and samples.
+    pub recordings: Vec<(PathBuf, Recording)>,
     /// For the reader of a report.
     pub source: String,
 }

@@ -211,7 +211,19 @@ impl Take {
     /// # Errors
     /// When the recording cannot be read or heard, or a label lies behind its end.
     pub fn hear(&self, listener: &Listener) -> Result<(Heard, Vec<Option<usize>>), CorpusError> {
-        let recording = Recording::read(&self.path)?;
+        self.hear_as(&Recording::read(&self.path)?, listener)
+    }
+
+    /// As [`hear`](Self::hear), with `recording` in place of the file: the same take as it would
+    /// have sounded elsewhere.
+    ///
+    /// # Errors
+    /// When the recording cannot be heard, or a label lies behind its end.
+    pub fn hear_as(
+        &self,
+        recording: &Recording,
+        listener: &Listener,
+    ) -> Result<(Heard, Vec<Option<usize>>), CorpusError> {
         if let Some(last) = self.labels.last()
             && last.time_s > recording.duration_s()
         {
@@ -223,7 +235,7 @@ impl Take {
                 "check that labels and recording belong together and that the file is complete",
             ));
         }
-        let heard = listener.hear(&recording, &self.path)?;
+        let heard = listener.hear(recording, &self.path)?;
         let labels_s: Vec<f64> = self.labels.iter().map(|label| label.time_s).collect();
         let matches = match_onsets(&labels_s, &onset_times(&heard.notes));
         Ok((heard, matches))

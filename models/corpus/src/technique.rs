@@ -57,6 +57,17 @@ impl Technique {
         }
     }
 
+    /// Whether a string sounds at a pitch; the others are played on the body or the muted strings.
+    pub const fn is_pitched(self) -> bool {
+        matches!(
+            self,
+            Self::NaturalHarmonics
+                | Self::PalmMute
+                | Self::PickNearBridge
+                | Self::PickOverSoundHole
+        )
+    }
+
     /// Its name in the file names of the recordings.
     pub const fn file_token(self) -> &'static str {
         match self {

@@ -6,7 +6,9 @@ use tocco_dsp::OnsetConfig;
 use tocco_dsp::features::Preset;
 use tocco_engines::package::manifest::LayerSpec;
 
-use crate::augmentation::Augmentation;
+use crate::augmentation::{Augmentation, SoundAugmentation};
+use crate::sound::equaliser::EqualiserRange;
+use crate::sound::room::RoomRange;
 
 /// Epsilon of batch normalisation: the default of Keras, with which the paper trained.
 const BATCH_NORM_EPSILON: f64 = 1e-3;
@@ -50,12 +52,64 @@ pub struct Recipe {
     pub label_smoothing: f32,
     /// The copies of the notes.
     pub augmentation: Augmentation,
+    /// What an epoch shows.
+    pub sampling: Sampling,
+    /// How the features are scaled.
+    pub scaling: Scaling,
+    /// Whether the number of epochs is chosen on notes left out; else it is [`epochs`](Self::epochs).
+    pub early_stopping: bool,
+    /// Whether the softmax gets a temperature, fitted on notes left out.
+    pub tempered: bool,
+    /// How many networks with seeds of their own teach the one that is kept; 0: none, it learns
+    /// from the labels.
+    pub teachers: usize,
 }
+
+/// What an epoch shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// Each note once, in one of its copies.
+    EachNote,
+    /// As many notes, drawn at random, of each technique of each session, so that none is heard
+    /// more often because more was recorded of it.
+    EachGroup {
+        /// Notes drawn of each.
+        draws: usize,
+        /// Palm mutes drawn of those that are made of a session's open notes.
+        made_palm_mutes: usize,
+    },
+}
+
+/// How features are scaled to zero mean and a deviation of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// Each on its own.
+    EachFeature,
+    /// Features that are this many places apart together: the same band in all frames. A frame
+    /// that is nearly always silent is then not blown up.
+    EveryNth(usize),
+}
+
+/// How the paper's networks are trained beside what differs between them.
+const PAPER_RECIPE: Recipe = Recipe {
+    epochs: 0,
+    batch: 64,
+    learning_rate: 1e-3,
+    weight_decay: 1e-2,
+    dropout: 0.0,
+    label_smoothing: 0.05,
+    augmentation: Augmentation::PLAIN,
+    sampling: Sampling::EachNote,
+    scaling: Scaling::EachFeature,
+    early_stopping: true,
+    tempered: false,
+    teachers: 0,
+};
 
 impl Architecture {
     /// All that can be trained, in alphabetical order.
     pub fn all() -> Vec<Self> {
-        vec![paper_a(), paper_b(), paper_c()]
+        vec![paper_a(), paper_b(), paper_c(), tocco()]
     }
 
     /// The one named `id`.
@@ -113,12 +167,8 @@ fn paper_a() -> Architecture {
     let layers = perceptron(180, &[800; 4], true);
     let recipe = Recipe {
         epochs: 80,
-        batch: 64,
-        learning_rate: 1e-3,
-        weight_decay: 1e-2,
         dropout: 0.3,
-        label_smoothing: 0.05,
-        augmentation: Augmentation::default(),
+        ..PAPER_RECIPE
     };
     let features = include_str!("../features/a.txt");
     of_the_paper(
@@ -136,12 +186,8 @@ fn paper_b() -> Architecture {
     let layers = perceptron(173, &[350; 6], false);
     let recipe = Recipe {
         epochs: 120,
-        batch: 64,
-        learning_rate: 1e-3,
-        weight_decay: 1e-2,
         dropout: 0.1,
-        label_smoothing: 0.05,
-        augmentation: Augmentation::default(),
+        ..PAPER_RECIPE
     };
     let features = include_str!("../features/b.txt");
     of_the_paper(
@@ -159,12 +205,8 @@ fn paper_c() -> Architecture {
     let layers = perceptron(173, &[350], false);
     let recipe = Recipe {
         epochs: 200,
-        batch: 64,
-        learning_rate: 1e-3,
-        weight_decay: 1e-2,
         dropout: 0.3,
-        label_smoothing: 0.05,
-        augmentation: Augmentation::default(),
+        ..PAPER_RECIPE
     };
     let features = include_str!("../features/c.txt");
     of_the_paper(
@@ -175,6 +217,63 @@ fn paper_c() -> Architecture {
         63_708,
         recipe,
     )
+}
+
+/// Frames and bands of the log-Bark patch, two channels each.
+const BARK_BANDS: usize = 24;
+
+/// Our own: a log-Bark patch, and a recipe made for players who are in no recording. What was
+/// tried for it stands in `models/RESEARCH.md`.
+fn tocco() -> Architecture {
+    let features = Preset::LogBark.feature_names();
+    let recipe = Recipe {
+        epochs: 100,
+        batch: 128,
+        learning_rate: 1.5e-3,
+        weight_decay: 3e-3,
+        dropout: 0.3,
+        label_smoothing: 0.1,
+        augmentation: Augmentation {
+            copies: 32,
+            jitter: (-128, 64),
+            gain_db: 0.0,
+            noise_db: (-75.0, -42.0),
+            sound: Some(SoundAugmentation {
+                pitched_semitones: 9.0,
+                percussive_semitones: 4.0,
+                equaliser: EqualiserRange {
+                    tilt_db: 2.0,
+                    bell_db: 6.0,
+                    shelf_db: 10.0,
+                },
+                room: RoomRange {
+                    rt60_s: (0.08, 0.5),
+                    level_db: (-26.0, -3.0),
+                },
+                ringing_share: 0.5,
+                ringing_db: (-30.0, -6.0),
+                palm_mutes: 32,
+            }),
+        },
+        sampling: Sampling::EachGroup {
+            draws: 20,
+            made_palm_mutes: 25,
+        },
+        scaling: Scaling::EveryNth(2 * BARK_BANDS),
+        early_stopping: false,
+        tempered: true,
+        teachers: 0,
+    };
+    Architecture {
+        id: "tocco",
+        title: "Tocco",
+        preset: Preset::LogBark,
+        layers: perceptron(features.len(), &[384, 128], false),
+        features,
+        post_onset_hops: 5,
+        n_parameters: 290_312,
+        recipe,
+    }
 }
 
 /// `n_features` inputs, dense hidden layers with ReLU, eight outputs with softmax; if wanted with
@@ -233,7 +332,7 @@ mod tests {
         let message = Architecture::find("d").unwrap_err().to_string();
         assert_eq!(
             message,
-            "--model: expected one of a, b, c, which can be trained, found \"d\""
+            "--model: expected one of a, b, c, tocco, which can be trained, found \"d\""
         );
     }
 }

@@ -95,7 +95,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         Protocol::LeaveOnePlayerOut => {
             let architecture = Architecture::find(model)?;
             let progress = Progress::on_screen();
-            notes = hear(&architecture, &corpus, arguments.seed, &progress)?;
+            notes = hear(&architecture, &corpus, arguments.seed, threads, &progress)?;
             left_out_pupils(
                 &architecture,
                 &notes,

@@ -187,6 +187,10 @@ pub fn with_statistics(package: ModelPackage, training: &[&Note]) -> Result<Mode
             let embedding = calibration.embed(features)?;
             embeddings.push((note.technique.class(), embedding));
         }
+        for features in &note.palm_mutes {
+            let embedding = calibration.embed(features)?;
+            embeddings.push((Technique::PalmMute.class(), embedding));
+        }
     }
     // Without notes of some technique there is nothing to tell.
     let Some(statistics) = Statistics::fit(package.manifest.labels.len(), &embeddings) else {
@@ -239,7 +243,7 @@ pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
         features: input.features.clone(),
         post_onset_hops: input.post_onset_hops as usize,
     };
-    Notes::hear(corpus, &listener, None, 0)
+    Notes::hear(corpus, &listener, None, 0, parallel::available())
 }
 
 /// Teaches and tests all `pupils`, for each number of examples of `lesson`.
@@ -423,6 +427,7 @@ mod tests {
                 detected: 384,
                 delays_s: vec![0.006; 384],
             },
+            missed: Vec::new(),
             n_takes: 96,
         };
         let session = |take: usize| ["first", "first", "second"][take % 3].to_owned();

@@ -36,7 +36,7 @@ pub fn by_player<'a>(notes: &[&'a Note], players: &[String]) -> Vec<Split<'a>> {
 }
 
 /// The number of epochs after which, over all `splits`, most of the notes left out are classified
-/// rightly; all epochs of the recipe if there is nothing to compare.
+/// rightly; all epochs of the recipe if there is nothing to compare, or the recipe says so.
 pub fn best_epochs(
     architecture: &Architecture,
     splits: Vec<Split<'_>>,
@@ -44,6 +44,9 @@ pub fn best_epochs(
     threads: NonZeroUsize,
 ) -> usize {
     let epochs = architecture.recipe.epochs;
+    if !architecture.recipe.early_stopping {
+        return epochs;
+    }
     let curves = parallel::map(splits, threads, |split| {
         let trained = train(architecture, &split.training, &split.left_out, epochs, seed);
         trained.right_at_checkpoints

@@ -1,10 +1,11 @@
 //! Trains, exports and evaluates the model packages.
 //!
 //! The way of the data: [`notes`] hears the recordings with the plugin's own detector and features
-//! and adds augmented copies ([`augmentation`]); [`training`] fits a network ([`network`]) of an
+//! and adds augmented copies ([`augmentation`], [`sound`]); [`training`] fits a network ([`network`]) of an
 //! [`architecture`] to some of the notes, for as many epochs as [`early_stopping`] finds good;
 //! [`package`] makes a model package of it, which is then measured through `tocco_engines` as the
-//! plugin runs it ([`protocol`], [`metrics`], [`report`]).
+//! plugin runs it ([`protocol`], [`conditions`], [`metrics`], [`bootstrap`], [`reliability`],
+//! [`report`]) and told how sure it may be of itself ([`temperature`]).
 //!
 //! # Another architecture
 //! An entry in [`architecture`] is all that a network of the known layers needs: its features,
@@ -35,7 +36,9 @@
 
 pub mod architecture;
 pub mod augmentation;
+pub mod bootstrap;
 pub mod calibration;
+pub mod conditions;
 pub mod early_stopping;
 pub mod metrics;
 pub mod model_card;
@@ -45,5 +48,8 @@ pub mod package;
 pub mod parallel;
 pub mod progress;
 pub mod protocol;
+pub mod reliability;
 pub mod report;
+pub mod sound;
+pub mod temperature;
 pub mod training;

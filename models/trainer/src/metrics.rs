@@ -77,9 +77,68 @@ impl Confusion {
     }
 }
 
+/// Notes with the missed ones counted in: a note that was not detected is a wrong one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// The detected notes.
+    pub confusion: Confusion,
+    /// How many of each class were not detected.
+    pub missed: [usize; Technique::ALL.len()],
+}
+
+impl Tally {
+    /// The sum of `tallies`.
+    pub fn sum<'a>(tallies: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for tally in tallies {
+            sum.confusion.add(&tally.confusion);
+            for (missed, other) in sum.missed.iter_mut().zip(tally.missed) {
+                *missed += other;
+            }
+        }
+        sum
+    }
+
+    /// Number of labelled notes.
+    pub fn labelled(&self) -> usize {
+        self.confusion.notes() + self.missed.iter().sum::<usize>()
+    }
+
+    /// Share of the labelled notes with the right answer.
+    pub fn accuracy(&self) -> f64 {
+        self.confusion.right() as f64 / self.labelled().max(1) as f64
+    }
+
+    /// The mean F1 score of the classes that were played or answered.
+    pub fn macro_f1(&self) -> f64 {
+        let score = |class: usize| {
+            let played = self.confusion.played(class) + self.missed[class];
+            let both = played + self.confusion.answered(class);
+            (both > 0).then(|| 2.0 * self.confusion.counts[class][class] as f64 / both as f64)
+        };
+        let scores: Vec<f64> = (0..self.missed.len()).filter_map(score).collect();
+        scores.iter().sum::<f64>() / scores.len().max(1) as f64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missed_note_is_a_wrong_one() {
+        let mut tally = Tally::default();
+        (0..6).for_each(|_| tally.confusion.count(0, 0));
+        assert_eq!((tally.accuracy(), tally.macro_f1()), (1.0, 1.0));
+        let mut other = Tally::default();
+        other.missed[0] = 1;
+        other.missed[1] = 1;
+        let sum = Tally::sum([&tally, &other]);
+        assert_eq!(sum.labelled(), 8);
+        assert_eq!(sum.accuracy(), 0.75);
+        // Class 0: precision 1, recall 6/7; class 1: nothing found.
+        assert!((sum.macro_f1() - 0.5 * 12.0 / 13.0).abs() < 1e-12);
+    }
 
     #[test]
     fn scores_follow_from_the_counts() {

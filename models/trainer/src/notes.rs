@@ -1,12 +1,16 @@
 //! The notes of a corpus as a network gets them.
 
+use std::num::NonZeroUsize;
+
 use anyhow::{Result, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tocco_corpus::{Corpus, Heard, Listener, Technique};
+use tocco_corpus::{Corpus, Heard, HeardNote, Listener, Take, Technique};
 use tocco_dsp::features::FeatureExtractor;
 
-use crate::augmentation::Augmentation;
+use crate::augmentation::{Augmentation, Augmenter, PRE_ROLL};
+use crate::parallel;
+use crate::sound::ringing::Ringing;
 
 /// A detected and labelled note.
 #[derive(Debug, Clone)]
@@ -15,12 +19,27 @@ pub struct Note {
     pub take: usize,
     /// Index of its player in [`Notes::players`].
     pub player: usize,
+    /// Index of its player's sitting among all sittings in alphabetical order.
+    pub session: usize,
     /// What was played.
     pub technique: Technique,
     /// Raw features as the plugin gets them, `[n_features]`.
     pub features: Vec<f32>,
     /// Raw features of its copies, `[copies][n_features]`.
     pub copies: Vec<Vec<f32>>,
+    /// Raw features of the palm mutes that were made of it, `[copies][n_features]`.
+    pub palm_mutes: Vec<Vec<f32>>,
+}
+
+/// A labelled note that was not detected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed {
+    /// Index of its take in the corpus.
+    pub take: usize,
+    /// Index of its player in [`Notes::players`].
+    pub player: usize,
+    /// What was played.
+    pub technique: Technique,
 }
 
 /// All detected and labelled notes of a corpus, and what the onset detector made of it.
@@ -28,6 +47,8 @@ pub struct Note {
 pub struct Notes {
     /// The notes in the order of takes and time.
     pub notes: Vec<Note>,
+    /// The labelled notes that were not detected.
+    pub missed: Vec<Missed>,
     /// The players' codes in alphabetical order.
     pub players: Vec<String>,
     /// How well the onsets were found.
@@ -48,9 +69,18 @@ pub struct Onsets {
     pub delays_s: Vec<f64>,
 }
 
+/// A take as it was heard.
+struct HeardTake<'a> {
+    take: &'a Take,
+    heard: Heard,
+    /// The index of each label's note, `[n_labels]`.
+    matches: Vec<Option<usize>>,
+}
+
 impl Notes {
     /// Hears all takes of `corpus`, and makes copies as `augmentation` says, seeded by the take
-    /// so that it does not matter which other takes there are.
+    /// so that it does not matter which other takes there are; only what rings on under a copy is
+    /// taken from the player's other takes. Works on `threads` takes at the same time.
     ///
     /// # Errors
     /// When a recording or label is wrong, or no labelled note was detected at all.
@@ -59,40 +89,40 @@ impl Notes {
         listener: &Listener,
         augmentation: Option<&Augmentation>,
         seed: u64,
+        threads: NonZeroUsize,
     ) -> Result<Self> {
-        let players = corpus.players();
-        let mut extractor = FeatureExtractor::new(listener.preset, &listener.features)?;
-        let mut notes = Vec::new();
+        Self::hear_with(corpus, listener, augmentation, seed, threads, |take| {
+            Ok(take.hear(listener)?)
+        })
+    }
+
+    /// As [`hear`](Self::hear), with each take heard by `hear`.
+    ///
+    /// # Errors
+    /// As [`hear`](Self::hear).
+    pub fn hear_with(
+        corpus: &Corpus,
+        listener: &Listener,
+        augmentation: Option<&Augmentation>,
+        seed: u64,
+        threads: NonZeroUsize,
+        hear: impl Fn(&Take) -> Result<(Heard, Vec<Option<usize>>)> + Sync,
+    ) -> Result<Self> {
+        let takes = parallel::map(corpus.takes.iter().collect(), threads, |take: &Take| {
+            let (heard, matches) = hear(take)?;
+            Ok(HeardTake {
+                take,
+                heard,
+                matches,
+            })
+        });
+        let takes: Vec<HeardTake<'_>> = takes.into_iter().collect::<Result<_>>()?;
         let mut onsets = Onsets {
-            labelled: 0,
-            detected: 0,
-            delays_s: Vec::new(),
+            labelled: takes.iter().map(|take| take.matches.len()).sum(),
+            detected: takes.iter().map(|take| take.heard.notes.len()).sum(),
+            delays_s: takes.iter().flat_map(HeardTake::delays_s).collect(),
         };
-        for (take_index, take) in corpus.takes.iter().enumerate() {
-            let (heard, matches) = take.hear(listener)?;
-            onsets.labelled += take.labels.len();
-            onsets.detected += heard.notes.len();
-            let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&take.name));
-            let player = players.iter().position(|p| *p == take.player);
-            for (label, matched) in take.labels.iter().zip(matches) {
-                let Some(note) = matched.map(|index| &heard.notes[index]) else {
-                    continue;
-                };
-                onsets.delays_s.push(note.detected_s - label.time_s);
-                let copies = augmentation.map_or_else(Vec::new, |augmentation| {
-                    let end = note.window_end as i64;
-                    copies(&heard, end, &mut extractor, augmentation, &mut random)
-                });
-                notes.push(Note {
-                    take: take_index,
-                    player: player.expect("the corpus lists its players"),
-                    technique: label.technique,
-                    features: note.features.clone(),
-                    copies,
-                });
-            }
-        }
-        if notes.is_empty() {
+        if onsets.delays_s.is_empty() {
             bail!(
                 "recordings: expected labelled notes that the onset detector finds within 20 ms, \
                  found none of {} ({} onsets detected); check that the label files belong to the \
@@ -102,35 +132,106 @@ impl Notes {
             );
         }
         onsets.delays_s.sort_by(f64::total_cmp);
+
+        let players = corpus.players();
+        let player = |take: &Take| {
+            let found = players.iter().position(|p| *p == take.player);
+            found.expect("the corpus lists its players")
+        };
+        let mut sessions: Vec<&str> = corpus.takes.iter().map(|t| t.session.as_str()).collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        let extractor = FeatureExtractor::new(listener.preset, &listener.features)?;
+        let shortest = PRE_ROLL + extractor.history_len();
+        let ringing: Vec<Vec<Ringing<'_>>> = (players.iter())
+            .map(|player| {
+                let own = takes.iter().filter(|take| take.take.player == *player);
+                own.flat_map(|take| take.ringing(shortest)).collect()
+            })
+            .collect();
+        let jobs = takes.iter().enumerate().collect();
+        let notes = parallel::map(jobs, threads, |(index, take): (usize, &HeardTake<'_>)| {
+            let player = player(take.take);
+            let session = sessions.iter().position(|s| *s == take.take.session);
+            let mut augmenter = augmentation.map(|augmentation| {
+                let extractor = FeatureExtractor::new(listener.preset, &listener.features)
+                    .expect("one was made of the same names above");
+                let random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&take.take.name));
+                Augmenter::new(augmentation, extractor, &ringing[player], random)
+            });
+            let note = |(technique, note): (Technique, &HeardNote)| {
+                let (copies, palm_mutes) = match &mut augmenter {
+                    None => Default::default(),
+                    Some(augmenter) => (
+                        augmenter.copies(&take.heard, note, technique),
+                        augmenter.palm_mutes(&take.heard, note, technique),
+                    ),
+                };
+                Note {
+                    take: index,
+                    player,
+                    session: session.expect("the corpus's sessions were listed"),
+                    technique,
+                    features: note.features.clone(),
+                    copies,
+                    palm_mutes,
+                }
+            };
+            take.notes().map(note).collect::<Vec<_>>()
+        });
+        let missed = takes.iter().enumerate().flat_map(|(index, take)| {
+            let player = player(take.take);
+            take.missed().map(move |technique| Missed {
+                take: index,
+                player,
+                technique,
+            })
+        });
         Ok(Self {
-            notes,
-            players,
+            missed: missed.collect(),
+            notes: notes.into_iter().flatten().collect(),
             onsets,
             n_takes: corpus.takes.len(),
+            players: players.clone(),
         })
     }
 }
 
-fn copies(
-    heard: &Heard,
-    window_end: i64,
-    extractor: &mut FeatureExtractor,
-    augmentation: &Augmentation,
-    random: &mut ChaCha8Rng,
-) -> Vec<Vec<f32>> {
-    let mut copy = || {
-        let end = window_end + augmentation.shift(random);
-        let mut window = heard.window(end, extractor.history_len());
-        augmentation.alter(&mut window, random);
-        let mut features = vec![0.0; extractor.n_features()];
-        extractor.extract(&window, &mut features);
-        features
-    };
-    (0..augmentation.copies).map(|_| copy()).collect()
+impl HeardTake<'_> {
+    /// The labelled notes that were detected.
+    fn notes(&self) -> impl Iterator<Item = (Technique, &HeardNote)> {
+        let labels = self.take.labels.iter().zip(&self.matches);
+        labels
+            .filter_map(|(label, matched)| Some((label.technique, &self.heard.notes[(*matched)?])))
+    }
+
+    /// The labelled notes that were not.
+    fn missed(&self) -> impl Iterator<Item = Technique> {
+        let labels = self.take.labels.iter().zip(&self.matches);
+        labels.filter_map(|(label, matched)| matched.is_none().then_some(label.technique))
+    }
+
+    /// From each detected label to its detection, seconds.
+    fn delays_s(&self) -> impl Iterator<Item = f64> {
+        let labels = self.take.labels.iter().zip(&self.matches);
+        labels.filter_map(|(label, matched)| {
+            Some(self.heard.notes[(*matched)?].detected_s - label.time_s)
+        })
+    }
+
+    /// What rings after its detected notes for at least `shortest` samples.
+    fn ringing(&self, shortest: usize) -> impl Iterator<Item = Ringing<'_>> {
+        let onset = |note: &HeardNote| note.onset.position as usize;
+        self.notes().filter_map(move |(technique, note)| {
+            let next = self.heard.notes.iter().find(|n| onset(n) > onset(note));
+            let next = next.map_or(usize::MAX, onset);
+            Ringing::after(technique, &self.heard.samples, onset(note), next, shortest)
+        })
+    }
 }
 
 /// A number for a name, the same on every machine (FNV-1a).
-fn fingerprint(name: &str) -> u64 {
+pub(crate) fn fingerprint(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -4,7 +4,7 @@ use anyhow::Result;
 use tocco_corpus::Technique;
 use tocco_dsp::{HOP, SAMPLE_RATE};
 use tocco_engines::package::manifest::{
-    Accuracy, FORMAT, Input, NetworkSpec, Provenance, ScalerSpec,
+    Accuracy, FORMAT, Input, LayerSpec, NetworkSpec, Provenance, ScalerSpec,
 };
 use tocco_engines::{Manifest, ModelPackage, Tensor};
 
@@ -29,6 +29,10 @@ pub fn package(
         let tensor = Tensor::new(vec![values.len()], values.to_vec());
         tensors.insert(name.to_owned(), tensor.expect("one value a feature"));
     }
+    let mut layers = architecture.layers.clone();
+    if let Some(LayerSpec::Softmax { temperature }) = layers.last_mut() {
+        *temperature = trained.temperature;
+    }
     let manifest = Manifest {
         format: FORMAT,
         id: architecture.id.to_owned(),
@@ -48,7 +52,7 @@ pub fn package(
             weights: Some("weights.safetensors".to_owned()),
             file: None,
             weight_format: None,
-            layers: architecture.layers.clone(),
+            layers,
         },
         provenance,
         accuracy,

@@ -4,6 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::thread;
 
+/// As many threads as there are processors.
+pub fn available() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Does `work` on each of `jobs` on at most `threads` threads; the results are in the order of
 /// the jobs, and do not depend on the number of threads if `work` has no memory.
 pub fn map<Job: Send, Done: Send>(

@@ -1,5 +1,6 @@
 //! How a model is put to the test.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, bail};
@@ -8,15 +9,18 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Listener, Technique};
 use tocco_dsp::OnsetConfig;
+use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 
 use crate::architecture::Architecture;
 use crate::early_stopping::{Split, best_epochs, by_player};
-use crate::metrics::Confusion;
-use crate::notes::{Note, Notes, Onsets};
+use crate::metrics::{Confusion, Tally};
+use crate::notes::{Missed, Note, Notes, Onsets};
 use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
+use crate::reliability::Graded;
+use crate::temperature::{self, tempered};
 use crate::training::train;
 
 /// Parts of the random protocol (paper, section 3.3).
@@ -57,8 +61,9 @@ impl Protocol {
                  Compare with the paper by it, expect nothing from it."
             }
             Self::LeaveOnePlayerOut => {
-                "Each player is tested with a network that has never heard that player, trained \
-                 for a time that was chosen without that player: what a new user will see."
+                "Each player is tested with a network that has never heard that player; nothing \
+                 that was fitted on notes left out, be it how long to train or a temperature, was \
+                 fitted on that player's: what a new user will see."
             }
         }
     }
@@ -77,10 +82,14 @@ pub struct Evaluation {
     pub confusion: Confusion,
     /// Notes and right answers by part: a player or a fold.
     pub parts: Vec<Part>,
+    /// The labelled notes that were not detected.
+    pub missed: Vec<Missed>,
     /// Players whose recordings were heard.
     pub players: Vec<String>,
     /// Takes that were heard.
     pub n_takes: usize,
+    /// The same notes altered, where that was asked for.
+    pub conditions: Vec<ConditionResult>,
 }
 
 /// One part of an evaluation.
@@ -90,17 +99,156 @@ pub struct Part {
     pub name: String,
     /// Its notes.
     pub confusion: Confusion,
-    /// Sum of the probabilities that the answers were given with.
-    pub confidence: f64,
+    /// The answers in the order of the notes.
+    pub answers: Vec<Answer>,
+    /// The temperature of the softmax that gave them.
+    pub temperature: f64,
+}
+
+/// What a network made of a note.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Index of the note's take.
+    pub take: usize,
+    /// Index of the note's player.
+    pub player: usize,
+    /// What was played.
+    pub played: Technique,
+    /// Probability of each technique, by class, `[n_classes]`.
+    pub probabilities: Vec<f32>,
+}
+
+impl Answer {
+    /// The likeliest class.
+    pub fn class(&self) -> usize {
+        let p = &self.probabilities;
+        let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b]));
+        best.expect("there are classes")
+    }
+
+    /// The answer's probability, with `temperature` times that of the network.
+    pub fn graded(&self, temperature: f64) -> Graded {
+        let class = self.class();
+        Graded {
+            confidence: tempered(&self.probabilities, temperature)[class],
+            right: class == self.played.class(),
+        }
+    }
+}
+
+/// What became of the notes under a condition.
+#[derive(Debug, Clone)]
+pub struct ConditionResult {
+    /// The condition.
+    pub name: &'static str,
+    /// All notes that are detected without it, at those onsets.
+    pub at_clean_onsets: Confusion,
+    /// The notes that are detected under it.
+    pub confusion: Confusion,
+    /// Those that are not.
+    pub missed: Vec<Missed>,
+}
+
+impl ConditionResult {
+    /// All labelled notes.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally {
+            confusion: self.confusion.clone(),
+            ..Tally::default()
+        };
+        for note in &self.missed {
+            tally.missed[note.technique.class()] += 1;
+        }
+        tally
+    }
+}
+
+/// Notes heard under a condition.
+#[derive(Debug, Clone)]
+pub struct Altered {
+    /// The condition.
+    pub name: &'static str,
+    /// The notes at the onsets that are detected without it.
+    pub at_clean_onsets: Notes,
+    /// The notes that are detected under it.
+    pub detected: Notes,
 }
 
 impl Evaluation {
+    /// All answers.
+    pub fn answers(&self) -> impl Iterator<Item = &Answer> + Clone {
+        self.parts.iter().flat_map(|part| &part.answers)
+    }
+
+    /// The answers' probabilities as they were given.
+    pub fn graded(&self) -> Vec<Graded> {
+        self.answers().map(|answer| answer.graded(1.0)).collect()
+    }
+
+    /// The answers' probabilities as they would be without temperature.
+    pub fn graded_untempered(&self) -> Vec<Graded> {
+        let graded = |part: &Part| {
+            let temperature = 1.0 / part.temperature;
+            let answers = part.answers.iter();
+            answers
+                .map(move |a| a.graded(temperature))
+                .collect::<Vec<_>>()
+        };
+        self.parts.iter().flat_map(graded).collect()
+    }
+
     /// The mean probability that the answers were given with; for calibrated probabilities it is
     /// the accuracy.
     pub fn mean_confidence(&self) -> f64 {
-        let sum: f64 = self.parts.iter().map(|part| part.confidence).sum();
-        sum / self.confusion.notes().max(1) as f64
+        let graded = self.graded();
+        let sum: f64 = graded.iter().map(|g| f64::from(g.confidence)).sum();
+        sum / graded.len().max(1) as f64
     }
+
+    /// The temperature that would have fitted all answers best.
+    pub fn best_temperature(&self) -> f64 {
+        best_temperature(&self.parts)
+    }
+
+    /// Confusion and missed notes of each take, in the order of the takes: the parts whose notes
+    /// belong together.
+    pub fn by_take(&self) -> Vec<Tally> {
+        self.tallies(|answer| answer.take, |missed| missed.take)
+    }
+
+    /// The same of each player.
+    pub fn by_player(&self) -> Vec<Tally> {
+        self.tallies(|answer| answer.player, |missed| missed.player)
+    }
+
+    fn tallies(
+        &self,
+        answered: impl Fn(&Answer) -> usize,
+        missed: impl Fn(&Missed) -> usize,
+    ) -> Vec<Tally> {
+        let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
+        for answer in self.answers() {
+            let tally = tallies.entry(answered(answer)).or_default();
+            tally.confusion.count(answer.played.class(), answer.class());
+        }
+        for note in &self.missed {
+            let tally = tallies.entry(missed(note)).or_default();
+            tally.missed[note.technique.class()] += 1;
+        }
+        tallies.into_values().collect()
+    }
+}
+
+fn best_temperature(parts: &[Part]) -> f64 {
+    let untempered: Vec<(Vec<f32>, usize)> = parts
+        .iter()
+        .flat_map(|part| {
+            let plain = |a: &Answer| tempered(&a.probabilities, 1.0 / part.temperature);
+            let answers = part.answers.iter();
+            answers.map(move |answer| (plain(answer), answer.played.class()))
+        })
+        .collect();
+    temperature::fit(untempered.iter().map(|(p, class)| (p.as_slice(), *class)))
 }
 
 /// Runs `package` as it is on `corpus`.
@@ -108,47 +256,91 @@ impl Evaluation {
 /// # Errors
 /// When a recording is wrong, the package cannot be run, or its labels are not the techniques.
 pub fn holdout(corpus: &Corpus, package: &ModelPackage, engine: EngineId) -> Result<Evaluation> {
+    holdout_with(corpus, package, engine, &[])
+}
+
+/// How recordings are heard for `package`.
+///
+/// # Errors
+/// When its features are of an unknown kind.
+pub fn listener(package: &ModelPackage) -> Result<Listener> {
     let input = &package.manifest.input;
-    let listener = Listener {
+    Ok(Listener {
         onset: OnsetConfig::default(),
         preset: input.preset.parse()?,
         features: input.features.clone(),
         post_onset_hops: input.post_onset_hops as usize,
-    };
-    let notes = Notes::hear(corpus, &listener, None, 0)?;
-    let mut classifier = Classifier::new(package, engine)?;
-    let mut parts = Vec::new();
-    for (player, name) in notes.players.iter().enumerate() {
-        let own = notes.notes.iter().filter(|note| note.player == player);
-        parts.push(classify(name, &mut classifier, own)?);
-    }
-    Ok(summary(
-        &package.manifest.id,
-        Protocol::Holdout,
-        &notes,
-        parts,
-    ))
+    })
 }
 
-/// Trains `architecture` as `protocol` says and tests on what was left out.
-///
-/// The number of epochs is chosen by parting the training notes in the same way again, so that
-/// nothing is ever chosen on the notes that test.
+/// As [`holdout`], and on the notes of the same corpus under conditions.
 ///
 /// # Errors
-/// When there are too few notes or players, or `engine` cannot run the networks.
+/// As [`holdout`].
+pub fn holdout_with(
+    corpus: &Corpus,
+    package: &ModelPackage,
+    engine: EngineId,
+    altered: &[Altered],
+) -> Result<Evaluation> {
+    let listener = listener(package)?;
+    let notes = Notes::hear(corpus, &listener, None, 0, parallel::available())?;
+    let mut classifier = Classifier::new(package, engine)?;
+    let temperature = temperature_of(package);
+    let mut tested = Vec::new();
+    for (player, name) in notes.players.iter().enumerate() {
+        let own = |note: &&Note| note.player == player;
+        let test = |classifier: &mut Classifier, notes: &Notes| {
+            let own = notes.notes.iter().filter(own);
+            classify(name, classifier, own, temperature)
+        };
+        tested.push(Tested {
+            part: test(&mut classifier, &notes)?,
+            altered: (altered.iter())
+                .map(|altered| {
+                    Ok([
+                        test(&mut classifier, &altered.at_clean_onsets)?.confusion,
+                        test(&mut classifier, &altered.detected)?.confusion,
+                    ])
+                })
+                .collect::<Result<_>>()?,
+        });
+    }
+    let id = &package.manifest.id;
+    Ok(summary(id, Protocol::Holdout, &notes, tested, altered))
+}
+
+/// What cross-validation is run with beside the model and the notes.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// What computes the probabilities.
+    pub engine: EngineId,
+    /// Begins all random numbers.
+    pub seed: u64,
+    /// Trainings at the same time.
+    pub threads: NonZeroUsize,
+    /// Where it is told how far it has come.
+    pub progress: &'a Progress,
+}
+
+/// Trains `architecture` as `protocol` says and tests on what was left out, and by
+/// leave-one-player-out also on the notes of the same player in `altered`.
+///
+/// The number of epochs and the temperature are chosen by parting the training notes in the same
+/// way again, so that nothing is ever chosen on the notes that test.
+///
+/// # Errors
+/// When there are too few notes or players, or the engine cannot run the networks.
 pub fn cross_validate(
     architecture: &Architecture,
     notes: &Notes,
     protocol: Protocol,
-    engine: EngineId,
-    seed: u64,
-    threads: NonZeroUsize,
-    progress: &Progress,
+    altered: &[Altered],
+    run: Run<'_>,
 ) -> Result<Evaluation> {
     let all: Vec<&Note> = notes.notes.iter().collect();
     let splits = match protocol {
-        Protocol::RandomFiveFold => at_random(&all, seed),
+        Protocol::RandomFiveFold => at_random(&all, run.seed),
         Protocol::LeaveOnePlayerOut => by_player(&all, &notes.players),
         Protocol::Holdout => bail!("--protocol holdout trains nothing"),
     };
@@ -162,49 +354,73 @@ pub fn cross_validate(
         );
     }
     // The networks are independent of each other: train them side by side.
-    let splits = with_epochs(architecture, notes, splits, protocol, seed, threads);
-    let parts = parallel::map(splits, threads, |(split, epochs)| -> Result<Part> {
-        let trained = train(architecture, &split.training, &[], epochs, seed);
+    let tested = parallel::map(splits, run.threads, |split| -> Result<Tested> {
+        let inner = match protocol {
+            Protocol::LeaveOnePlayerOut => by_player(&split.training, &notes.players),
+            // One inner part is enough where all parts are alike.
+            _ => at_random(&split.training, run.seed)
+                .into_iter()
+                .take(1)
+                .collect(),
+        };
+        let recipe = &architecture.recipe;
+        let epochs = best_epochs(architecture, inner.clone(), run.seed, NonZeroUsize::MIN);
+        let mut temperature = 1.0;
+        if recipe.tempered {
+            let parts = inner.iter().map(|inner| {
+                let trained = train(architecture, &inner.training, &[], epochs, run.seed);
+                let package = package(architecture, &trained, None, Vec::new())?;
+                let mut classifier = Classifier::new(&package, run.engine)?;
+                let left_out = inner.left_out.iter().copied();
+                classify(&inner.name, &mut classifier, left_out, 1.0)
+            });
+            temperature = best_temperature(&parts.collect::<Result<Vec<_>>>()?);
+        }
+        let mut trained = train(architecture, &split.training, &[], epochs, run.seed);
+        trained.temperature = temperature;
         let package = package(architecture, &trained, None, Vec::new())?;
-        let mut classifier = Classifier::new(&package, engine)?;
+        let mut classifier = Classifier::new(&package, run.engine)?;
         let left_out = split.left_out.iter().copied();
-        let part = classify(&split.name, &mut classifier, left_out)?;
-        progress.line(format!(
-            "{} {} without {}: {epochs} epochs, {:.3} of {} notes",
+        let part = classify(&split.name, &mut classifier, left_out, temperature)?;
+        run.progress.line(format!(
+            "{} {} without {}: {epochs} epochs, temperature {temperature:.2}, {:.3} of {} notes",
             architecture.id,
             protocol.name(),
             part.name,
             part.confusion.accuracy(),
             part.confusion.notes()
         ));
-        Ok(part)
+        let mut test = |notes: &Notes| -> Result<Confusion> {
+            // The same players in the same order: it is the same corpus.
+            let own = notes.notes.iter();
+            let own = own.filter(|note| notes.players[note.player] == split.name);
+            Ok(classify(&split.name, &mut classifier, own, temperature)?.confusion)
+        };
+        let altered = altered
+            .iter()
+            .map(|altered| Ok([test(&altered.at_clean_onsets)?, test(&altered.detected)?]));
+        Ok(Tested {
+            altered: altered.collect::<Result<_>>()?,
+            part,
+        })
     });
-    let parts = parts.into_iter().collect::<Result<Vec<Part>>>()?;
-    Ok(summary(architecture.id, protocol, notes, parts))
+    let tested = tested.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(summary(architecture.id, protocol, notes, tested, altered))
 }
 
-/// Each split with the number of epochs that is best within its training notes.
-fn with_epochs<'a>(
-    architecture: &Architecture,
-    notes: &Notes,
-    splits: Vec<Split<'a>>,
-    protocol: Protocol,
-    seed: u64,
-    threads: NonZeroUsize,
-) -> Vec<(Split<'a>, usize)> {
-    let choose = |split: Split<'a>| {
-        let inner = match protocol {
-            Protocol::LeaveOnePlayerOut => by_player(&split.training, &notes.players),
-            // One inner part is enough where all parts are alike.
-            _ => at_random(&split.training, seed)
-                .into_iter()
-                .take(1)
-                .collect(),
-        };
-        let epochs = best_epochs(architecture, inner, seed, NonZeroUsize::MIN);
-        (split, epochs)
-    };
-    parallel::map(splits, threads, choose)
+/// A part with what became of it under each condition.
+struct Tested {
+    part: Part,
+    /// At clean onsets, and with those detected under it.
+    altered: Vec<[Confusion; 2]>,
+}
+
+/// The temperature of the softmax that a package ends with; 1 if it is not made of layers.
+fn temperature_of(package: &ModelPackage) -> f64 {
+    match package.manifest.network.layers.last() {
+        Some(LayerSpec::Softmax { temperature }) => *temperature,
+        _ => 1.0,
+    }
 }
 
 /// Five parts drawn at random, each left out once.
@@ -232,6 +448,7 @@ fn classify<'a>(
     name: &str,
     classifier: &mut Classifier,
     notes: impl Iterator<Item = &'a Note>,
+    temperature: f64,
 ) -> Result<Part> {
     // A package may order its labels as it likes.
     let techniques: Vec<Technique> = classifier
@@ -240,40 +457,64 @@ fn classify<'a>(
         .map(|label| label.parse())
         .collect::<Result<_, _>>()
         .context("labels: the package classifies something else than these recordings hold")?;
-    let mut probabilities = vec![0.0; techniques.len()];
+    let mut outputs = vec![0.0; techniques.len()];
     let mut part = Part {
         name: name.to_owned(),
         confusion: Confusion::default(),
-        confidence: 0.0,
+        answers: Vec::new(),
+        temperature,
     };
     for note in notes {
-        classifier.classify(&note.features, &mut probabilities)?;
-        let best = (0..probabilities.len())
-            .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
-            .context("labels: expected at least one, found none")?;
-        let answer = techniques[best].class();
-        part.confusion.count(note.technique.class(), answer);
-        part.confidence += f64::from(probabilities[best]);
+        classifier.classify(&note.features, &mut outputs)?;
+        let mut probabilities = vec![0.0; Technique::ALL.len()];
+        for (technique, output) in techniques.iter().zip(&outputs) {
+            probabilities[technique.class()] = *output;
+        }
+        let answer = Answer {
+            take: note.take,
+            player: note.player,
+            played: note.technique,
+            probabilities,
+        };
+        part.confusion.count(note.technique.class(), answer.class());
+        part.answers.push(answer);
     }
     Ok(part)
 }
 
-fn summary(model: &str, protocol: Protocol, notes: &Notes, parts: Vec<Part>) -> Evaluation {
+fn summary(
+    model: &str,
+    protocol: Protocol,
+    notes: &Notes,
+    tested: Vec<Tested>,
+    altered: &[Altered],
+) -> Evaluation {
+    let conditions = altered.iter().enumerate().map(|(i, altered)| {
+        let [at_clean_onsets, confusion] = [0, 1].map(|onsets| {
+            let mut sum = Confusion::default();
+            tested.iter().for_each(|t| sum.add(&t.altered[i][onsets]));
+            sum
+        });
+        ConditionResult {
+            name: altered.name,
+            at_clean_onsets,
+            confusion,
+            missed: altered.detected.missed.clone(),
+        }
+    });
+    let conditions = conditions.collect();
     let mut confusion = Confusion::default();
-    for (played, answer) in (0..8).flat_map(|played| (0..8).map(move |answer| (played, answer))) {
-        let counts = parts
-            .iter()
-            .map(|part| part.confusion.counts[played][answer]);
-        confusion.counts[played][answer] = counts.sum();
-    }
+    tested.iter().for_each(|t| confusion.add(&t.part.confusion));
     Evaluation {
         model: model.to_owned(),
         protocol,
         onsets: notes.onsets.clone(),
         confusion,
-        parts,
+        parts: tested.into_iter().map(|t| t.part).collect(),
+        missed: notes.missed.clone(),
         players: notes.players.clone(),
         n_takes: notes.n_takes,
+        conditions,
     }
 }
 
@@ -292,6 +533,7 @@ mod tests {
                 delays_s: vec![0.006; 96],
             },
             n_takes: 96,
+            missed: Vec::new(),
         }
     }
 
@@ -321,14 +563,51 @@ mod tests {
                 &architecture,
                 &notes,
                 protocol,
-                EngineId::Native,
-                1,
-                NonZeroUsize::new(2).unwrap(),
-                &Progress::on_screen(),
+                &[],
+                Run {
+                    engine: EngineId::Native,
+                    seed: 1,
+                    threads: NonZeroUsize::new(2).unwrap(),
+                    progress: &Progress::on_screen(),
+                },
             )
             .unwrap();
             assert_eq!(evaluation.confusion.notes(), 96);
             assert!(evaluation.confusion.accuracy() > 0.95, "{evaluation:?}");
+        }
+    }
+
+    #[test]
+    fn a_temperature_changes_probabilities_but_no_answer() {
+        let mut architecture = Architecture::find("c").unwrap();
+        architecture.recipe.epochs = 5;
+        architecture.recipe.early_stopping = false;
+        let notes = easy(architecture.features.len());
+        let evaluate = |tempered: bool| {
+            let mut architecture = architecture.clone();
+            architecture.recipe.tempered = tempered;
+            let altered = [Altered {
+                name: "unchanged",
+                at_clean_onsets: notes.clone(),
+                detected: notes.clone(),
+            }];
+            let run = Run {
+                engine: EngineId::Native,
+                seed: 1,
+                threads: NonZeroUsize::new(2).unwrap(),
+                progress: &Progress::on_screen(),
+            };
+            let protocol = Protocol::LeaveOnePlayerOut;
+            cross_validate(&architecture, &notes, protocol, &altered, run).unwrap()
+        };
+        let (plain, cold) = (evaluate(false), evaluate(true));
+        assert_eq!(plain.confusion, cold.confusion);
+        assert_eq!(cold.conditions[0].confusion, cold.confusion);
+        assert_eq!(cold.conditions[0].at_clean_onsets, cold.confusion);
+        assert!(cold.parts.iter().all(|part| part.temperature < 1.0));
+        assert!(cold.mean_confidence() > plain.mean_confidence() + 0.01);
+        for (a, b) in plain.graded().iter().zip(cold.graded_untempered()) {
+            assert!((a.confidence - b.confidence).abs() < 1e-3, "{a:?} {b:?}");
         }
     }
 }

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 use tocco_corpus::Technique;
 
-use crate::metrics::Confusion;
-use crate::protocol::{Evaluation, Protocol};
+use crate::bootstrap::interval;
+use crate::metrics::{Confusion, Tally};
+use crate::protocol::{ConditionResult, Evaluation, Protocol};
+use crate::reliability::{Gated, expected_calibration_error, gated};
 
 /// The JSON document of an evaluation.
 #[derive(Serialize)]
@@ -15,12 +17,27 @@ pub struct Json<'a> {
     protocol: &'static str,
     /// Detected and labelled notes, which were classified.
     notes: usize,
+    /// Labelled notes, detected or not.
+    labelled: usize,
     onset: OnsetJson,
+    /// Of the detected notes.
     accuracy: f64,
+    /// Of the detected notes.
     macro_f1: f64,
+    /// Of all labelled notes: one that was not detected is a wrong one.
+    accuracy_with_missed: f64,
+    /// The same.
+    macro_f1_with_missed: f64,
+    /// 95 % intervals when whole takes, or whole players, are drawn again.
+    intervals: IntervalsJson,
+    parts: Vec<PartJson<'a>>,
+    confidence: ConfidenceJson,
     labels: [&'static str; 8],
     /// Rows: what was played; columns: the answer.
     confusion: &'a [Vec<usize>],
+    /// The same notes altered; only where asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<ConditionJson>,
 }
 
 #[derive(Serialize)]
@@ -38,13 +55,112 @@ struct DelayJson {
     p95: f64,
 }
 
+#[derive(Serialize)]
+struct IntervalsJson {
+    takes: IntervalJson,
+    players: IntervalJson,
+}
+
+/// Each `[low, high]`.
+#[derive(Serialize)]
+struct IntervalJson {
+    accuracy: [f64; 2],
+    macro_f1: [f64; 2],
+    accuracy_with_missed: [f64; 2],
+    macro_f1_with_missed: [f64; 2],
+}
+
+#[derive(Serialize)]
+struct PartJson<'a> {
+    name: &'a str,
+    notes: usize,
+    accuracy: f64,
+    temperature: f64,
+}
+
+#[derive(Serialize)]
+struct ConfidenceJson {
+    /// Mean probability of the answers.
+    mean: f64,
+    /// Expected calibration error in ten bins, as the answers were given.
+    ece: f64,
+    /// The same without temperature.
+    ece_untempered: f64,
+    /// What is left behind a gate on the probability.
+    gates: Vec<GateJson>,
+}
+
+#[derive(Serialize)]
+struct GateJson {
+    gate: f32,
+    /// Share of the detected notes that is answered.
+    answered: f64,
+    /// Share of those that is right.
+    accuracy: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct ConditionJson {
+    name: &'static str,
+    /// Of all notes that are detected without the condition, at those onsets.
+    accuracy_at_clean_onsets: f64,
+    /// The same.
+    macro_f1_at_clean_onsets: f64,
+    /// Notes detected under the condition; the figures below are of those.
+    notes: usize,
+    accuracy: f64,
+    macro_f1: f64,
+    accuracy_with_missed: f64,
+    macro_f1_with_missed: f64,
+}
+
+impl IntervalJson {
+    fn new(parts: &[Tally]) -> Self {
+        let of = |figure: fn(&Tally) -> f64| {
+            let (low, high) = interval(parts, |drawn| figure(&Tally::sum(drawn.iter().copied())));
+            [low, high]
+        };
+        Self {
+            accuracy: of(|tally| tally.confusion.accuracy()),
+            macro_f1: of(|tally| tally.confusion.macro_f1()),
+            accuracy_with_missed: of(Tally::accuracy),
+            macro_f1_with_missed: of(Tally::macro_f1),
+        }
+    }
+}
+
+impl ConditionJson {
+    fn new(result: &ConditionResult) -> Self {
+        let tally = result.tally();
+        Self {
+            name: result.name,
+            accuracy_at_clean_onsets: result.at_clean_onsets.accuracy(),
+            macro_f1_at_clean_onsets: result.at_clean_onsets.macro_f1(),
+            notes: result.confusion.notes(),
+            accuracy: result.confusion.accuracy(),
+            macro_f1: result.confusion.macro_f1(),
+            accuracy_with_missed: tally.accuracy(),
+            macro_f1_with_missed: tally.macro_f1(),
+        }
+    }
+}
+
 /// An evaluation as a JSON document.
 pub fn json(evaluation: &Evaluation) -> Json<'_> {
     let onsets = &evaluation.onsets;
+    let takes = evaluation.by_take();
+    let all = Tally::sum(&takes);
+    let gates = |gated: Gated| GateJson {
+        gate: gated.gate,
+        answered: gated.share,
+        accuracy: gated.accuracy,
+    };
+    let graded = evaluation.graded();
     Json {
         model: &evaluation.model,
         protocol: evaluation.protocol.name(),
         notes: evaluation.confusion.notes(),
+        labelled: all.labelled(),
         onset: OnsetJson {
             precision: onsets.precision(),
             recall: onsets.recall(),
@@ -56,8 +172,33 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
         },
         accuracy: evaluation.confusion.accuracy(),
         macro_f1: evaluation.confusion.macro_f1(),
+        accuracy_with_missed: all.accuracy(),
+        macro_f1_with_missed: all.macro_f1(),
+        intervals: IntervalsJson {
+            takes: IntervalJson::new(&takes),
+            players: IntervalJson::new(&evaluation.by_player()),
+        },
+        parts: (evaluation.parts.iter())
+            .map(|part| PartJson {
+                name: &part.name,
+                notes: part.confusion.notes(),
+                accuracy: part.confusion.accuracy(),
+                temperature: part.temperature,
+            })
+            .collect(),
+        confidence: ConfidenceJson {
+            mean: evaluation.mean_confidence(),
+            ece: expected_calibration_error(&graded),
+            ece_untempered: expected_calibration_error(&evaluation.graded_untempered()),
+            gates: gated(&graded).into_iter().map(gates).collect(),
+        },
         labels: Technique::ALL.map(Technique::label),
         confusion: &evaluation.confusion.counts,
+        conditions: evaluation
+            .conditions
+            .iter()
+            .map(ConditionJson::new)
+            .collect(),
     }
 }
 
@@ -88,6 +229,7 @@ pub fn table(evaluation: &Evaluation) -> String {
         evaluation.confusion.macro_f1(),
         evaluation.mean_confidence()
     );
+    text.push_str(&accuracy_lines(evaluation));
     let _ = writeln!(
         text,
         "\n{:>26}  accuracy  notes",
@@ -104,6 +246,98 @@ pub fn table(evaluation: &Evaluation) -> String {
     }
     text.push('\n');
     text.push_str(&confusion_table(&evaluation.confusion));
+    let _ = writeln!(text, "\n{}", calibration_line(evaluation));
+    text.push_str(&gate_table(evaluation));
+    if !evaluation.conditions.is_empty() {
+        text.push('\n');
+        text.push_str(&condition_table(evaluation));
+    }
+    text
+}
+
+/// Accuracy and macro-F1 with missed notes counted as wrong, and their intervals.
+pub fn accuracy_lines(evaluation: &Evaluation) -> String {
+    let (takes, players) = (evaluation.by_take(), evaluation.by_player());
+    let all = Tally::sum(&takes);
+    let mut text = format!(
+        "with missed notes counted as wrong: accuracy {:.3}, macro-F1 {:.3} of {} labelled notes\n",
+        all.accuracy(),
+        all.macro_f1(),
+        all.labelled()
+    );
+    for (what, parts) in [("takes", takes), ("players", players)] {
+        let IntervalJson {
+            accuracy,
+            macro_f1,
+            accuracy_with_missed,
+            ..
+        } = IntervalJson::new(&parts);
+        let _ = writeln!(
+            text,
+            "95 % interval over {} {what}: accuracy {:.3} to {:.3} ({:.3} to {:.3} with missed \
+             notes), macro-F1 {:.3} to {:.3}",
+            parts.len(),
+            accuracy[0],
+            accuracy[1],
+            accuracy_with_missed[0],
+            accuracy_with_missed[1],
+            macro_f1[0],
+            macro_f1[1]
+        );
+    }
+    text
+}
+
+/// How true the probabilities are, in a line.
+pub fn calibration_line(evaluation: &Evaluation) -> String {
+    format!(
+        "expected calibration error {:.3}, without temperature {:.3}; mean probability {:.3}, \
+         accuracy {:.3}",
+        expected_calibration_error(&evaluation.graded()),
+        expected_calibration_error(&evaluation.graded_untempered()),
+        evaluation.mean_confidence(),
+        evaluation.confusion.accuracy()
+    )
+}
+
+/// What is answered how well behind a gate on the probability, as a Markdown table.
+pub fn gate_table(evaluation: &Evaluation) -> String {
+    let mut text = String::from("| gate | answered | right of those |\n| --- | --- | --- |\n");
+    for Gated {
+        gate,
+        share,
+        accuracy,
+    } in gated(&evaluation.graded())
+    {
+        let accuracy = accuracy.map_or_else(|| "-".to_owned(), |a| format!("{a:.3}"));
+        let _ = writeln!(text, "| {gate:.1} | {share:.3} | {accuracy} |");
+    }
+    text
+}
+
+/// The same notes altered, as a Markdown table.
+pub fn condition_table(evaluation: &Evaluation) -> String {
+    let mut text = String::from(
+        "| condition | accuracy | macro-F1 | not detected | accuracy, those counted as wrong |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    let clean = ConditionResult {
+        name: "as recorded",
+        at_clean_onsets: evaluation.confusion.clone(),
+        confusion: evaluation.confusion.clone(),
+        missed: evaluation.missed.clone(),
+    };
+    for result in std::iter::once(&clean).chain(&evaluation.conditions) {
+        let _ = writeln!(
+            text,
+            "| {} | {:.3} | {:.3} | {} | {:.3} |",
+            result.name,
+            result.at_clean_onsets.accuracy(),
+            result.at_clean_onsets.macro_f1(),
+            result.missed.len(),
+            result.tally().accuracy()
+        );
+    }
     text
 }
 
@@ -138,13 +372,36 @@ pub fn confusion_table(confusion: &Confusion) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notes::Onsets;
-    use crate::protocol::Part;
+    use crate::notes::{Missed, Onsets};
+    use crate::protocol::{Answer, Part};
 
     fn evaluation() -> Evaluation {
+        let answer = |played: Technique, class: usize, confidence: f32| {
+            let mut probabilities = vec![(1.0 - confidence) / 7.0; 8];
+            probabilities[class] = confidence;
+            Answer {
+                take: 0,
+                player: 0,
+                played,
+                probabilities,
+            }
+        };
+        let answers = vec![
+            answer(Technique::Kick, 0, 0.9),
+            answer(Technique::PalmMute, 6, 0.6),
+        ];
         let mut confusion = Confusion::default();
-        confusion.count(0, 0);
-        confusion.count(5, 6);
+        for answer in &answers {
+            confusion.count(answer.played.class(), answer.class());
+        }
+        let missed = vec![
+            Missed {
+                take: 0,
+                player: 0,
+                technique: Technique::Kick,
+            };
+            2
+        ];
         Evaluation {
             model: "c".to_owned(),
             protocol: Protocol::LeaveOnePlayerOut,
@@ -156,8 +413,16 @@ mod tests {
             parts: vec![Part {
                 name: "AnnAri".to_owned(),
                 confusion: confusion.clone(),
-                confidence: 1.5,
+                answers,
+                temperature: 1.0,
             }],
+            conditions: vec![ConditionResult {
+                name: "on the moon",
+                at_clean_onsets: confusion.clone(),
+                confusion: confusion.clone(),
+                missed: missed.clone(),
+            }],
+            missed,
             confusion,
             players: vec!["AnnAri".to_owned()],
             n_takes: 1,
@@ -182,6 +447,13 @@ mod tests {
             "macro_f1",
             "labels",
             "confusion",
+            "labelled",
+            "accuracy_with_missed",
+            "macro_f1_with_missed",
+            "intervals",
+            "parts",
+            "confidence",
+            "conditions",
         ];
         expected.sort_unstable();
         let mut found = keys.clone();
@@ -193,6 +465,13 @@ mod tests {
         assert!((value["onset"]["delay_ms"]["p95"].as_f64().unwrap() - 7.0).abs() < 1e-9);
         assert_eq!(value["labels"][5], "Palm mute");
         assert_eq!(value["confusion"][5][6], 1);
+        assert_eq!(value["labelled"], 4);
+        assert_eq!(value["accuracy_with_missed"], 0.25);
+        // One take: drawn again, it is the same.
+        assert_eq!(value["intervals"]["takes"]["accuracy"][0], 0.5);
+        assert_eq!(value["confidence"]["gates"][6]["answered"], 0.5);
+        assert_eq!(value["confidence"]["gates"][6]["accuracy"], 1.0);
+        assert_eq!(value["conditions"][0]["accuracy_with_missed"], 0.25);
     }
 
     #[test]
@@ -201,6 +480,8 @@ mod tests {
         assert!(table.contains("accuracy 0.500"), "{table}");
         assert!(table.contains("answers 0.750"), "{table}");
         assert!(table.contains("AnnAri"), "{table}");
+        assert!(table.contains("accuracy 0.250"), "{table}");
+        assert!(table.contains("on the moon | 0.500"), "{table}");
         let palm_mute = table
             .lines()
             .find(|line| line.contains("Palm mute"))

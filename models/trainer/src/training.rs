@@ -1,17 +1,18 @@
 //! Fitting a network to notes.
 
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::activation::log_softmax;
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::Technique;
 use tocco_engines::Scaler;
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Sampling, Scaling};
 use crate::network::{Dropout, Network};
 use crate::notes::Note;
 
@@ -20,6 +21,8 @@ pub const CHECKPOINT_EPOCHS: usize = 5;
 
 /// A trained network.
 pub struct Trained {
+    /// The softmax's temperature, 1 unless it was fitted afterwards.
+    pub temperature: f64,
     /// Fitted on the training notes.
     pub scaler: Scaler,
     /// The weights after the last epoch.
@@ -31,6 +34,10 @@ pub struct Trained {
 
 /// Trains `architecture` on the notes `training` for `epochs` epochs, and looks at the notes
 /// `left_out` now and then. The same arguments give the same bytes.
+///
+/// With [`teachers`](crate::architecture::Recipe::teachers) in the recipe, as many networks are
+/// trained on the labels first, and this one on the mean of their answers (Hinton, Vinyals and
+/// Dean 2015, "Distilling the knowledge in a neural network"): an ensemble folded into one network.
 pub fn train(
     architecture: &Architecture,
     training: &[&Note],
@@ -38,10 +45,29 @@ pub fn train(
     epochs: usize,
     seed: u64,
 ) -> Trained {
+    let teachers: Vec<Trained> = (1..=architecture.recipe.teachers as u64)
+        .map(|teacher| {
+            // Far from the seeds that a user would give.
+            let seed = seed.wrapping_add(teacher << 32);
+            learn(architecture, training, &[], epochs, seed, &[])
+        })
+        .collect();
+    learn(architecture, training, left_out, epochs, seed, &teachers)
+}
+
+/// Trains one network on the labels, or on the answers of `teachers` if there are any.
+fn learn(
+    architecture: &Architecture,
+    training: &[&Note],
+    left_out: &[&Note],
+    epochs: usize,
+    seed: u64,
+    teachers: &[Trained],
+) -> Trained {
     let recipe = &architecture.recipe;
     let device = Device::flex().autodiff();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let scaler = fit_scaler(training, architecture.features.len());
+    let scaler = fit_scaler(training, architecture.features.len(), recipe.scaling);
     let mut network = Network::new(&architecture.layers, &device, &mut random);
     let mut optimizer = AdamWConfig::new()
         .with_weight_decay(recipe.weight_decay)
@@ -49,25 +75,33 @@ pub fn train(
         .init();
 
     let mut right_at_checkpoints = Vec::new();
-    let mut order: Vec<&Note> = training.to_vec();
+    let mut order = each_note(training);
     for epoch in 0..epochs {
+        if let Sampling::EachGroup {
+            draws,
+            made_palm_mutes,
+        } = recipe.sampling
+        {
+            order = each_group(training, draws, made_palm_mutes, &mut random);
+        }
         shuffle(&mut order, &mut random);
         // The rate falls over the recipe's epochs, not over these: an earlier stop is then the
         // same training, stopped earlier.
         let done = epoch as f64 / recipe.epochs as f64;
         let rate = recipe.learning_rate * 0.5 * (1.0 + (PI * done).cos());
-        for notes in batches(&order, recipe.batch) {
-            let features: Vec<&[f32]> = notes
-                .iter()
-                .map(|note| any_copy(note, &mut random))
-                .collect();
+        for draws in batches(&order, recipe.batch) {
+            let rows: Vec<&[f32]> = draws.iter().map(|draw| draw.row(&mut random)).collect();
+            let targets = if teachers.is_empty() {
+                targets(draws, recipe.label_smoothing, &device)
+            } else {
+                answers(teachers, &rows, &device)
+            };
             let dropout = Dropout {
                 rate: recipe.dropout,
                 random: &mut random,
             };
-            let outputs = network.forward(scaled(&features, &scaler, &device), Some(dropout));
-            let targets = targets(notes, recipe.label_smoothing, &device);
-            let loss = (log_softmax(outputs, 1) * targets).sum() / -(notes.len() as f32);
+            let outputs = network.forward(scaled(&rows, &scaler, &device), Some(dropout));
+            let loss = (log_softmax(outputs, 1) * targets).sum() / -(draws.len() as f32);
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             network = optimizer.step(rate, network, gradients);
         }
@@ -76,15 +110,81 @@ pub fn train(
         }
     }
     Trained {
+        temperature: 1.0,
         scaler,
         network,
         right_at_checkpoints,
     }
 }
 
+/// A note to be shown, as what it is or as the palm mute that was made of it.
+#[derive(Clone, Copy)]
+struct Draw<'a> {
+    note: &'a Note,
+    made_palm_mute: bool,
+}
+
+impl<'a> Draw<'a> {
+    /// The note as it is or one of its copies.
+    fn row(&self, random: &mut ChaCha8Rng) -> &'a [f32] {
+        if self.made_palm_mute {
+            let made = &self.note.palm_mutes;
+            return &made[random.random_range(0..made.len())];
+        }
+        match random.random_range(0..=self.note.copies.len()) {
+            0 => &self.note.features,
+            copy => &self.note.copies[copy - 1],
+        }
+    }
+
+    fn technique(&self) -> Technique {
+        if self.made_palm_mute {
+            Technique::PalmMute
+        } else {
+            self.note.technique
+        }
+    }
+}
+
+fn each_note<'a>(notes: &[&'a Note]) -> Vec<Draw<'a>> {
+    let draw = |note: &&'a Note| Draw {
+        note,
+        made_palm_mute: false,
+    };
+    notes.iter().map(draw).collect()
+}
+
+/// `draws` notes of each technique of each session, and `made` of each session's made palm mutes.
+fn each_group<'a>(
+    notes: &[&'a Note],
+    draws: usize,
+    made: usize,
+    random: &mut ChaCha8Rng,
+) -> Vec<Draw<'a>> {
+    let mut groups: BTreeMap<(usize, usize, bool), Vec<Draw<'a>>> = BTreeMap::new();
+    for &note in notes {
+        for made_palm_mute in [false, true] {
+            let draw = Draw {
+                note,
+                made_palm_mute,
+            };
+            if !made_palm_mute || !note.palm_mutes.is_empty() {
+                let key = (note.session, draw.technique().class(), made_palm_mute);
+                groups.entry(key).or_default().push(draw);
+            }
+        }
+    }
+    let mut order = Vec::new();
+    for ((_, _, made_palm_mute), group) in &groups {
+        let n = if *made_palm_mute { made } else { draws };
+        order.extend((0..n).map(|_| group[random.random_range(0..group.len())]));
+    }
+    order
+}
+
 /// Batches of `size`, the last one larger rather than very small: batch normalisation needs
 /// company.
-fn batches<'a, 'n>(order: &'a [&'n Note], size: usize) -> impl Iterator<Item = &'a [&'n Note]> {
+fn batches<T>(order: &[T], size: usize) -> impl Iterator<Item = &[T]> {
     let n_batches = (order.len() / size).max(1);
     (0..n_batches).map(move |i| {
         let end = if i + 1 == n_batches {
@@ -94,14 +194,6 @@ fn batches<'a, 'n>(order: &'a [&'n Note], size: usize) -> impl Iterator<Item = &
         };
         &order[i * size..end]
     })
-}
-
-/// The note as it is or one of its copies.
-fn any_copy<'a>(note: &'a Note, random: &mut ChaCha8Rng) -> &'a [f32] {
-    match random.random_range(0..=note.copies.len()) {
-        0 => &note.features,
-        copy => &note.copies[copy - 1],
-    }
 }
 
 fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
@@ -120,22 +212,35 @@ fn scaled(rows: &[&[f32]], scaler: &Scaler, device: &Device) -> Tensor<2> {
 }
 
 /// The probability that each class should get, `[batch, n_classes]`.
-fn targets(notes: &[&Note], smoothing: f32, device: &Device) -> Tensor<2> {
+fn targets(draws: &[Draw<'_>], smoothing: f32, device: &Device) -> Tensor<2> {
     let n_classes = Technique::ALL.len();
-    let mut values = vec![smoothing / n_classes as f32; notes.len() * n_classes];
-    for (note, values) in notes.iter().zip(values.chunks_exact_mut(n_classes)) {
-        values[note.technique.class()] += 1.0 - smoothing;
+    let mut values = vec![smoothing / n_classes as f32; draws.len() * n_classes];
+    for (draw, values) in draws.iter().zip(values.chunks_exact_mut(n_classes)) {
+        values[draw.technique().class()] += 1.0 - smoothing;
     }
-    Tensor::from_data(TensorData::new(values, [notes.len(), n_classes]), device)
+    Tensor::from_data(TensorData::new(values, [draws.len(), n_classes]), device)
 }
 
-/// Mean and standard deviation of each feature over the notes and their copies, `[n_features]`.
-/// A feature that never changes gets the scale 1.
-fn fit_scaler(notes: &[&Note], n_features: usize) -> Scaler {
+/// The mean of the probabilities that `teachers` answer with, `[batch, n_classes]`.
+fn answers(teachers: &[Trained], rows: &[&[f32]], device: &Device) -> Tensor<2> {
+    let plain = Device::flex();
+    let answers = teachers.iter().map(|teacher| {
+        let features = scaled(rows, &teacher.scaler, &plain);
+        let network = teacher.network.valid();
+        softmax(network.forward::<ChaCha8Rng>(features, None), 1)
+    });
+    let sum = answers.reduce(|sum, answer| sum + answer);
+    let mean = sum.expect("there is a teacher") / teachers.len() as f32;
+    Tensor::from_data(mean.into_data(), device)
+}
+
+/// Mean and standard deviation of each feature over the notes and their copies, `[n_features]`, or
+/// of all that are scaled together. A feature that never changes gets the scale 1.
+fn fit_scaler(notes: &[&Note], n_features: usize, scaling: Scaling) -> Scaler {
     let rows = || {
         notes.iter().flat_map(|note| {
-            let copies = note.copies.iter().map(Vec::as_slice);
-            std::iter::once(note.features.as_slice()).chain(copies)
+            let copies = note.copies.iter().chain(&note.palm_mutes);
+            std::iter::once(note.features.as_slice()).chain(copies.map(Vec::as_slice))
         })
     };
     let n = rows().count().max(1) as f64;
@@ -145,18 +250,34 @@ fn fit_scaler(notes: &[&Note], n_features: usize) -> Scaler {
             *mean += f64::from(*value) / n;
         }
     }
+    share(&mut mean, scaling);
     let mut variance = vec![0.0_f64; n_features];
     for row in rows() {
         for ((variance, mean), value) in variance.iter_mut().zip(&mean).zip(row) {
             *variance += (f64::from(*value) - mean).powi(2) / n;
         }
     }
+    share(&mut variance, scaling);
     let scale = variance.iter().map(|variance| {
         let deviation = variance.sqrt() as f32;
         if deviation > 1e-9 { deviation } else { 1.0 }
     });
     let mean = mean.iter().map(|mean| *mean as f32).collect();
     Scaler::new(mean, scale.collect()).expect("finite features have a finite mean and deviation")
+}
+
+/// Gives all features that are scaled together the mean of their `values`.
+fn share(values: &mut [f64], scaling: Scaling) {
+    let Scaling::EveryNth(period) = scaling else {
+        return;
+    };
+    for first in 0..period.min(values.len()) {
+        let together = values[first..].iter().step_by(period);
+        let mean = together.clone().sum::<f64>() / together.len() as f64;
+        for value in values[first..].iter_mut().step_by(period) {
+            *value = mean;
+        }
+    }
 }
 
 fn count_right(network: &Network, scaler: &Scaler, notes: &[&Note]) -> usize {
@@ -193,9 +314,11 @@ pub(crate) mod tests {
             notes.push(Note {
                 take: i,
                 player: (i / Technique::ALL.len()) % 4,
+                session: (i / Technique::ALL.len()) % 4,
                 technique,
                 features: features(),
                 copies: vec![features(), features()],
+                palm_mutes: Vec::new(),
             });
         }
         notes
@@ -228,14 +351,49 @@ pub(crate) mod tests {
         let note = |values: [f32; 2]| Note {
             take: 0,
             player: 0,
+            session: 0,
             technique: Technique::Kick,
             features: values.to_vec(),
             copies: Vec::new(),
+            palm_mutes: Vec::new(),
         };
         let notes = [note([1.0, 7.0]), note([3.0, 7.0])];
-        let scaler = fit_scaler(&notes.iter().collect::<Vec<_>>(), 2);
+        let notes: Vec<&Note> = notes.iter().collect();
+        let scaler = fit_scaler(&notes, 2, Scaling::EachFeature);
         assert_eq!(scaler.mean(), [2.0, 7.0]);
         assert_eq!(scaler.scale(), [1.0, 1.0]);
+        let together = fit_scaler(&notes, 2, Scaling::EveryNth(1));
+        assert_eq!(together.mean(), [4.5, 4.5]);
+        // Deviations from 4.5 are 3.5, 1.5 and twice 2.5.
+        assert!((together.scale()[0].powi(2) - 6.75).abs() < 1e-5);
+    }
+
+    #[test]
+    fn each_technique_of_each_session_is_drawn_as_often() {
+        let mut notes = easy_notes(2, 4);
+        notes.truncate(19);
+        notes[7].palm_mutes = vec![vec![1.0, 2.0]];
+        let notes: Vec<&Note> = notes.iter().collect();
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let order = each_group(&notes, 5, 3, &mut random);
+        // 19 groups of one note each, and one of made palm mutes.
+        assert_eq!(order.len(), 19 * 5 + 3);
+        let made: Vec<&Draw<'_>> = order.iter().filter(|d| d.made_palm_mute).collect();
+        assert_eq!(made.len(), 3);
+        assert_eq!(made[0].technique(), Technique::PalmMute);
+        assert_eq!(made[0].row(&mut random), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_pupil_answers_as_its_teachers() {
+        let mut architecture = Architecture::find("c").unwrap();
+        architecture.recipe.epochs = 10;
+        architecture.recipe.teachers = 2;
+        let notes = easy_notes(architecture.features.len(), 20);
+        let (left_out, training): (Vec<&Note>, Vec<&Note>) =
+            notes.iter().partition(|n| n.player == 3);
+        let pupil = train(&architecture, &training, &left_out, 10, 1);
+        assert!(pupil.right_at_checkpoints[1] * 10 >= left_out.len() * 9);
     }
 
     #[test]

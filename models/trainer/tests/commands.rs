@@ -168,7 +168,10 @@ fn mistakes_are_explained() {
     let refused = |arguments: &[&str]| error(&run(arguments, folder.path()));
 
     let message = refused(&["train", "--data", data, "--model", "d"]);
-    assert!(message.contains("expected one of a, b, c"), "{message}");
+    assert!(
+        message.contains("expected one of a, b, c, tocco"),
+        "{message}"
+    );
     let message = refused(&["evaluate", "--data", data, "--model", "c"]);
     assert!(
         message.contains("expected one of none in models"),

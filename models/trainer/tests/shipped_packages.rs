@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use tocco_corpus::Corpus;
+use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{EngineId, ModelPackage};
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::protocol::holdout;
@@ -37,7 +38,10 @@ fn every_architecture_has_its_package_with_both_protocols() {
             architecture.n_parameters
         );
         assert_eq!(manifest.input.features, architecture.features);
-        assert_eq!(manifest.network.layers, architecture.layers);
+        let mut layers = manifest.network.layers.clone();
+        // The temperature is fitted, the rest is given.
+        *layers.last_mut().unwrap() = LayerSpec::Softmax { temperature: 1.0 };
+        assert_eq!(layers, architecture.layers);
 
         let accuracy = |protocol: &str| {
             let mut measured = manifest.accuracy.iter();

@@ -22,6 +22,8 @@ pub enum ModelSource {
     B,
     /// Model C of the paper, built in.
     C,
+    /// Our own model, built in.
+    Tocco,
     /// The package in this folder.
     Folder(PathBuf),
 }
@@ -36,6 +38,7 @@ impl ModelSource {
             Self::A => shipped::A.package()?,
             Self::B => shipped::B.package()?,
             Self::C => shipped::C.package()?,
+            Self::Tocco => shipped::TOCCO.package()?,
             Self::Folder(folder) if folder.as_os_str().is_empty() => {
                 return Err(ModelError::NoFolder);
             }

@@ -76,6 +76,9 @@ pub enum ModelChoice {
     /// Model C of the paper.
     #[id = "c"]
     C,
+    /// Our own model, for players that it has never heard.
+    #[id = "tocco"]
+    Tocco,
     /// The package in the user's folder.
     #[id = "user"]
     User,
@@ -235,6 +238,7 @@ impl ToccoParams {
                 ModelChoice::A => ModelSource::A,
                 ModelChoice::B => ModelSource::B,
                 ModelChoice::C => ModelSource::C,
+                ModelChoice::Tocco => ModelSource::Tocco,
                 ModelChoice::User => {
                     ModelSource::Folder(PathBuf::from(self.user_package.folder().trim()))
                 }

@@ -26,6 +26,8 @@ pub const A: Shipped = shipped!("a");
 pub const B: Shipped = shipped!("b");
 /// Model C of the paper.
 pub const C: Shipped = shipped!("c");
+/// Our own model, for players that it has never heard.
+pub const TOCCO: Shipped = shipped!("tocco");
 
 impl Shipped {
     /// Reads the package. Allocates.
@@ -43,10 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shipped_package_is_sound_and_has_the_papers_size() {
-        for (shipped, features, parameters) in
-            [(A, 180, 2_083_208), (B, 173, 677_958), (C, 173, 63_708)]
-        {
+    fn every_shipped_package_is_sound_and_has_its_size() {
+        for (shipped, features, parameters) in [
+            (A, 180, 2_083_208),
+            (B, 173, 677_958),
+            (C, 173, 63_708),
+            (TOCCO, 624, 290_312),
+        ] {
             let package = shipped.package().unwrap();
             assert_eq!(package.manifest.id, shipped.id);
             assert_eq!(package.manifest.input.features.len(), features);

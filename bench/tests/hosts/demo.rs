@@ -73,7 +73,7 @@ fn a_recording_and_the_other_models_are_heard() {
     for (name, rate, channels) in [("mono.wav", 48_000, 1), ("stereo.wav", 44_100, 2)] {
         let path = wav(&folder, name, rate, channels);
         let file = path.to_str().unwrap();
-        for model in ["a", "b", "C"] {
+        for model in ["a", "b", "C", "tocco"] {
             let document = json(&["--input", file, "--model", model, "--offline", "--json"]);
             assert_eq!(document["sample_rate"], rate);
             assert_eq!(document["summary"]["model"], model.to_lowercase());
@@ -87,7 +87,7 @@ fn wrong_names_are_answered_with_the_right_ones() {
     for (arguments, expected) in [
         (
             ["--model", "z"],
-            "there is no model 'z'; there are: A, B, C",
+            "there is no model 'z'; there are: A, B, C, Tocco",
         ),
         (
             ["--engine", "abacus"],

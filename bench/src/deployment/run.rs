@@ -55,7 +55,8 @@ pub struct RunFindings {
     /// Microseconds that the inference takes on its thread.
     pub inference_us: Spread,
     /// Results by lateness, none, one or more blocks: callbacks after the first one that began
-    /// when the inference could have finished, see [`first_possible`].
+    /// when the inference could have finished: the end of the callback with the features, and the
+    /// run's median inference time.
     pub late: [usize; 3],
     /// The same against the callback that follows the one with the features, whatever the
     /// inference takes and however punctual the host was: the paper's way of counting.

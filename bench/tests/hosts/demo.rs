@@ -100,6 +100,40 @@ fn wrong_names_are_answered_with_the_right_ones() {
     }
 }
 
+/// Without one engine library on the machine: the bundle loads, ours run, the others are named.
+#[test]
+fn without_libraries_our_engines_run_and_the_others_are_missed_by_name() {
+    let empty = tempfile::tempdir().unwrap();
+    // A folder without libraries, or no folder at all.
+    for folder in [empty.path().as_os_str(), "".as_ref()] {
+        let demo = |engine: &str| {
+            Command::new(env!("CARGO_BIN_EXE_demo"))
+                .args(["--offline", "--json", "--engine", engine])
+                .env("TOCCO_ENGINE_DIR", folder)
+                .env("XDG_DATA_HOME", empty.path())
+                .output()
+                .unwrap()
+        };
+        for engine in ["native", "native-fixed"] {
+            let output = demo(engine);
+            assert!(output.status.success(), "{}", error(&output));
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(document["summary"]["engine"], engine);
+        }
+        for (engine, library) in [
+            ("onnx", "libonnxruntime"),
+            ("litert", "libLiteRt"),
+            ("torch", "libtocco_torch"),
+        ] {
+            let output = demo(engine);
+            assert!(!output.status.success(), "{engine} ran");
+            for expected in [library, "cargo xtask engines install"] {
+                assert!(error(&output).contains(expected), "{}", error(&output));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_recording_that_cannot_be_played_is_named() {
     let folder = tempfile::tempdir().unwrap();

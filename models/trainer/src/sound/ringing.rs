@@ -15,7 +15,7 @@ const LATEST: usize = 19_200;
 pub struct Ringing<'a> {
     /// What was played.
     pub technique: Technique,
-    /// From [`EARLIEST`] after the onset to [`LATEST`] or the next onset.
+    /// From 60 ms after the onset to 400 ms or the next onset.
     pub samples: &'a [f32],
 }
 

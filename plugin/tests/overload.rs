@@ -12,7 +12,7 @@ use tocco::classifier::{Seat, Wake};
 use tocco::model::{LoadedModel, RunConfig};
 use tocco::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
 use tocco::shipped;
-use tocco_engines::native::NativeEngine;
+use tocco_engines::native::{NativeEngine, NativeOptions, WeightFormat};
 use tocco_engines::{Classifier, Engine, EngineId, InferError};
 
 /// Clicks of changing level and colour, one every 25 ms: streamed at full speed there is no time
@@ -74,7 +74,13 @@ fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
     let serial = ModelSerial(0);
     let (mut model, _) = LoadedModel::new(&package, EngineId::Native, serial, config).unwrap();
     if slow {
-        let engine = Slow(NativeEngine::new(&package.network().unwrap()));
+        // The same weights as the plugin's, so that the probabilities are the same to the bit.
+        let options = NativeOptions {
+            weights: WeightFormat::DEFAULT,
+            ..NativeOptions::default()
+        };
+        let network = package.network().unwrap();
+        let engine = Slow(NativeEngine::with_options(&network, options));
         let classifier = Classifier::with_engine(&package, Box::new(engine)).unwrap();
         let config = WorkerConfig {
             wake: Wake::Armed,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
-use tocco_dsp::SAMPLE_RATE;
-use tocco_dsp::synth::{Performance, Stroke, Technique};
+use tocco_dsp::synth::{Performance, Stroke};
+use tocco_dsp::{SAMPLE_RATE, Technique};
 use tocco_engines::EngineId;
 
 use crate::clap_host::{ClapHost, ClapStream};

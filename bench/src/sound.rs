@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use hound::{SampleFormat, WavReader};
-use tocco_dsp::synth::{self, Performance, Technique};
+use tocco_dsp::Technique;
+use tocco_dsp::synth::{self, Performance};
 
 /// Which of the synthesiser's performances is played.
 const DEMO_SEED: u64 = 1;
@@ -91,13 +92,13 @@ impl Sound {
         let performance = Performance::demo(DEMO_SEED);
         let note = |note: &synth::PlayedNote| PlayedNote {
             time_s: note.time_s,
-            class: note.technique.index(),
+            class: note.technique.class(),
         };
         Self {
             source: "the synthesised performance (not a recording)".to_owned(),
             sample_rate: tocco_dsp::SAMPLE_RATE,
             played: performance.notes.iter().map(note).collect(),
-            labels: Technique::ALL.map(|t| t.to_string()).to_vec(),
+            labels: Technique::ALL.map(|t| t.label().to_owned()).to_vec(),
             channels: vec![performance.samples],
         }
     }

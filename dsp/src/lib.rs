@@ -14,10 +14,12 @@ pub mod features;
 pub mod hop_stream;
 pub mod onset;
 pub mod synth;
+mod technique;
 
 pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
 pub use hop_stream::{HopEnd, HopStream, HopStreamError};
 pub use onset::{OnsetConfig, OnsetDetector, OnsetError};
+pub use technique::{Technique, UnknownTechnique};
 
 /// The rate of all analysis, in hertz (paper, section 3.3). Sound at another rate is resampled to
 /// it first.

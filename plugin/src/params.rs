@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::*};
 
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
-use tocco_dsp::OnsetConfig;
+use tocco_dsp::{OnsetConfig, Technique};
 use tocco_engines::EngineId;
 
 use crate::calibration::CalibrationState;
@@ -14,18 +14,6 @@ use crate::classification::MAX_CLASSES;
 use crate::model::{ModelSource, Selection};
 use crate::outputs::midi::DEFAULT_NOTES;
 use crate::pipeline::Settings;
-
-/// The paper's techniques, which name the note parameters.
-pub const TECHNIQUES: [&str; MAX_CLASSES] = [
-    "Kick",
-    "Snare 1",
-    "Tom",
-    "Snare 2",
-    "Natural harmonics",
-    "Palm mute",
-    "Pick near bridge",
-    "Pick over the sound hole",
-];
 
 /// The engines to choose from; those that are not installed are listed too, and say so when chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -136,7 +124,7 @@ pub struct ClassNote {
 impl ClassNote {
     fn new(class: usize) -> Self {
         let range = IntRange::Linear { min: 0, max: 127 };
-        let name = format!("Note {}", TECHNIQUES[class]);
+        let name = format!("Note {}", Technique::ALL[class]);
         Self {
             note: IntParam::new(name, i32::from(DEFAULT_NOTES[class]), range)
                 .with_value_to_string(formatters::v2s_i32_key_formatter())

@@ -43,6 +43,7 @@ impl Shipped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tocco_dsp::Technique;
 
     #[test]
     fn every_shipped_package_is_sound_and_has_its_size() {
@@ -55,7 +56,10 @@ mod tests {
             let package = shipped.package().unwrap();
             assert_eq!(package.manifest.id, shipped.id);
             assert_eq!(package.manifest.input.features.len(), features);
-            assert_eq!(package.manifest.labels, crate::params::TECHNIQUES);
+            assert_eq!(
+                package.manifest.labels,
+                Technique::ALL.map(Technique::label)
+            );
             assert_eq!(package.parameter_count().unwrap(), parameters);
         }
     }

@@ -4,8 +4,7 @@ use super::body;
 use super::noise::{Burst, Noise};
 use super::percussion::{self, Hit};
 use super::string::{Pluck, Touch};
-use super::technique::Technique;
-use crate::SAMPLE_RATE;
+use crate::{SAMPLE_RATE, Technique};
 
 /// Fundamentals of the open strings 1 to 6 in standard tuning, Hz.
 const OPEN_STRINGS_HZ: [f64; 6] = [329.63, 246.94, 196.0, 146.83, 110.0, 82.41];

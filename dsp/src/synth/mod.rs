@@ -15,8 +15,6 @@ pub mod noise;
 pub mod percussion;
 pub mod performance;
 pub mod string;
-pub mod technique;
 
 pub use guitar::{Guitar, Stroke};
 pub use performance::{Performance, PlayedNote};
-pub use technique::Technique;

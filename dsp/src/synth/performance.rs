@@ -2,8 +2,7 @@
 
 use super::guitar::{Guitar, Stroke};
 use super::noise::Noise;
-use super::technique::Technique;
-use crate::SAMPLE_RATE;
+use crate::{SAMPLE_RATE, Technique};
 
 /// Synthesised playing, with what is played in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +57,7 @@ impl Performance {
         for bar in 0..5 {
             for beat in 0..8 {
                 let technique = PATTERN[(beat + bar) % 8];
-                let (string, fret) = POSITIONS[technique.index()][bar];
+                let (string, fret) = POSITIONS[technique.class()][bar];
                 score.push(Stroke {
                     time_s,
                     technique,

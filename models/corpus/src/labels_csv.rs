@@ -1,6 +1,7 @@
 //! `labels.csv`: labels for recordings whose names say nothing.
 
 use crate::error::quoted;
+use crate::technique_name::{file_tokens, from_name};
 use crate::{CorpusError, Technique};
 
 /// The name of the file, in the folder of the recordings that it describes.
@@ -82,8 +83,8 @@ pub fn parse_labels_csv(text: &str, file: &str) -> Result<Vec<LabelRow>, CorpusE
         rows.push(LabelRow {
             file: text(name).to_owned(),
             time_s: time_s.ok_or_else(|| wrong("time_s", "seconds, 0 or more", text(time)))?,
-            technique: text(technique).parse().map_err(|_| {
-                let expected = format!("one of {}", Technique::file_tokens());
+            technique: from_name(text(technique)).ok_or_else(|| {
+                let expected = format!("one of {}", file_tokens());
                 wrong("technique", &expected, text(technique))
             })?,
             player: player

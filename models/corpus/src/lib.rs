@@ -14,7 +14,7 @@ mod labels_csv;
 mod onset_labels;
 mod recording;
 mod take_name;
-mod technique;
+mod technique_name;
 
 pub mod matching;
 
@@ -25,4 +25,4 @@ pub use labels_csv::{LABELS_CSV, LabelRow, parse_labels_csv};
 pub use onset_labels::parse_onset_labels;
 pub use recording::Recording;
 pub use take_name::TakeName;
-pub use technique::{Technique, UnknownTechnique};
+pub use tocco_dsp::Technique;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::quoted;
+use crate::technique_name::{file_tokens, from_file_token};
 use crate::{CorpusError, LABELS_CSV, Technique};
 
 /// Technique, player and session from a file name such as
@@ -44,12 +45,12 @@ impl TakeName {
 
         let techniques: Vec<Technique> = words
             .iter()
-            .filter_map(|word| Technique::from_file_token(word))
+            .filter_map(|word| from_file_token(word))
             .collect();
         let &[technique] = techniques.as_slice() else {
             return Err(wrong(
                 "technique",
-                format!("one of the words {}", Technique::file_tokens()),
+                format!("one of the words {}", file_tokens()),
                 match techniques.len() {
                     0 => format!("none of them in {}", quoted(&stem)),
                     n => format!("{n} of them in {}", quoted(&stem)),
@@ -68,7 +69,7 @@ impl TakeName {
             ));
         };
         let player = code.trim_end_matches(|c: char| c.is_ascii_digit());
-        if player.is_empty() || Technique::from_file_token(code).is_some() {
+        if player.is_empty() || from_file_token(code).is_some() {
             return Err(wrong(
                 "player",
                 "the player's code before the date".to_owned(),
@@ -86,6 +87,7 @@ impl TakeName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::technique_name::file_token;
     use proptest::prelude::*;
 
     fn parse(name: &str) -> Result<TakeName, CorpusError> {
@@ -137,7 +139,7 @@ mod tests {
         ) {
             let technique = Technique::ALL[class];
             let mut words = before;
-            words.push(technique.file_token().to_owned());
+            words.push(file_token(technique).to_owned());
             words.extend([format!("{player}{session}"), date.clone()]);
             words.extend(crop);
             let name = parse(&format!("{}.wav", words.join("_"))).unwrap();

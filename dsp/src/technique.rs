@@ -1,9 +1,11 @@
-//! The eight playing techniques.
+//! The eight ways of playing.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A playing technique, in class order.
+use thiserror::Error;
+
+/// A playing technique, in the order of the paper's classes (section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Technique {
@@ -15,13 +17,13 @@ pub enum Technique {
     Tom,
     /// Fingers on the muted strings at the end of the fingerboard.
     Snare2,
-    /// A string touched at a node.
+    /// A finger of the fretting hand touches the string at a node.
     NaturalHarmonics,
-    /// A string damped by the palm.
+    /// The side of the picking hand rests on the strings at the bridge.
     PalmMute,
-    /// Picked near the bridge.
+    /// Plucked close to the bridge.
     PickNearBridge,
-    /// Picked over the sound hole: ordinary playing.
+    /// Plucked over the sound hole: ordinary playing.
     PickOverSoundHole,
 }
 
@@ -38,7 +40,7 @@ impl Technique {
         Self::PickOverSoundHole,
     ];
 
-    /// Its class index.
+    /// The paper's class index, 0 to 7.
     pub const fn class(self) -> usize {
         self as usize
     }
@@ -67,36 +69,10 @@ impl Technique {
                 | Self::PickOverSoundHole
         )
     }
-
-    /// Its name in the file names of the recordings.
-    pub const fn file_token(self) -> &'static str {
-        match self {
-            Self::Kick => "kick",
-            Self::Snare1 => "lowersidefingers",
-            Self::Tom => "thumb",
-            Self::Snare2 => "keybed",
-            Self::NaturalHarmonics => "naturalharmonics",
-            Self::PalmMute => "palmmute",
-            Self::PickNearBridge => "picknearbridge",
-            Self::PickOverSoundHole => "soundholepick",
-        }
-    }
-
-    /// The technique of a file name's token, whatever its case.
-    pub fn from_file_token(token: &str) -> Option<Self> {
-        let found = |t: &&Self| t.file_token().eq_ignore_ascii_case(token);
-        Self::ALL.iter().find(found).copied()
-    }
-
-    /// All file-name tokens with their labels, for an error message.
-    pub(crate) fn file_tokens() -> String {
-        Self::ALL
-            .map(|t| format!("{} ({})", t.file_token(), t.label()))
-            .join(", ")
-    }
 }
 
 impl fmt::Display for Technique {
+    /// The [`label`](Self::label).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.label())
     }
@@ -105,22 +81,22 @@ impl fmt::Display for Technique {
 impl FromStr for Technique {
     type Err = UnknownTechnique;
 
-    /// A label or a file-name token, whatever the case and the number of spaces.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
+    /// The technique of a [`label`](Self::label), whatever its case and its spaces. Allocates.
+    fn from_str(label: &str) -> Result<Self, Self::Err> {
         let plain = |text: &str| -> String {
             let kept = text.chars().filter(|c| c.is_alphanumeric());
             kept.flat_map(char::to_lowercase).collect()
         };
-        let wanted = plain(name);
-        let found = |t: &&Self| plain(t.label()) == wanted || t.file_token() == wanted;
-        let technique = Self::ALL.iter().find(found).copied();
-        technique.ok_or_else(|| UnknownTechnique(name.to_owned()))
+        let wanted = plain(label);
+        let found = |t: &Self| plain(t.label()) == wanted;
+        let technique = Self::ALL.into_iter().find(found);
+        technique.ok_or_else(|| UnknownTechnique(label.to_owned()))
     }
 }
 
 /// The name of a technique that there is not.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("technique: {0:?} is unknown; there are {tokens}", tokens = Technique::file_tokens())]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("technique: {0:?} is unknown; there are {labels}", labels = Technique::ALL.map(Technique::label).join(", "))]
 pub struct UnknownTechnique(pub String);
 
 #[cfg(test)]
@@ -128,17 +104,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn class_indices_follow_the_order_of_the_list() {
-        for (class, technique) in Technique::ALL.into_iter().enumerate() {
-            assert_eq!(technique.class(), class);
-        }
-    }
-
-    #[test]
-    fn labels_and_tokens_lead_back_to_their_technique() {
+    fn labels_lead_back_to_their_technique() {
         for technique in Technique::ALL {
             assert_eq!(technique.label().parse(), Ok(technique));
-            assert_eq!(technique.file_token().parse(), Ok(technique));
         }
         assert_eq!("snare  1".parse(), Ok(Technique::Snare1));
         assert_eq!("PICK NEAR BRIDGE".parse(), Ok(Technique::PickNearBridge));
@@ -148,6 +116,13 @@ mod tests {
     fn an_unknown_name_is_told_what_there_is() {
         let message = "slap".parse::<Technique>().unwrap_err().to_string();
         assert!(message.contains("\"slap\" is unknown"), "{message}");
-        assert!(message.contains("thumb (Tom)"), "{message}");
+        assert!(message.contains("Pick near bridge, Pick over"), "{message}");
+    }
+
+    #[test]
+    fn class_indices_follow_the_order_of_the_list() {
+        for (class, technique) in Technique::ALL.into_iter().enumerate() {
+            assert_eq!(technique.class(), class);
+        }
     }
 }

@@ -28,6 +28,7 @@ mod litert;
 mod load_error;
 mod onnx;
 mod scaler;
+mod shared_library;
 mod tensor_shape;
 mod torch;
 

@@ -9,14 +9,14 @@ mod library;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use library::{
     ACCELERATOR_CPU, ELEMENT_FLOAT32, EnvironmentOption, HOST_ALIGNMENT, Handle, LiteRt, Owned,
     Status, TensorType, made, value,
 };
 
-use crate::{Engine, EngineId, InferError, LoadError, discovery, tensor_shape};
+use crate::shared_library::SharedLibrary;
+use crate::{Engine, EngineId, InferError, LoadError, tensor_shape};
 
 /// What every inference of the only signature runs.
 const SIGNATURE: usize = 0;
@@ -309,37 +309,24 @@ unsafe impl Send for Environment {}
 // SAFETY: as above.
 unsafe impl Sync for Environment {}
 
-/// The library and its environment. A failure is not remembered, so that the library can be
-/// installed while the plugin is running.
+/// The library and its environment.
 fn environment() -> Result<(&'static LiteRt, &'static Environment), LoadError> {
-    static LOADED: OnceLock<(LiteRt, Environment)> = OnceLock::new();
-    static LOADING: Mutex<()> = Mutex::new(());
+    static LIBRARY: SharedLibrary<(LiteRt, Environment)> = SharedLibrary::new();
 
-    let _loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((library, environment)) = LOADED.get() {
-        return Ok((library, environment));
-    }
-    let path = discovery::find(EngineId::LiteRt)?;
-    let unusable = |reason: String| LoadError::Engine {
-        engine: EngineId::LiteRt,
-        reason: format!("{}: {reason}", path.display()),
-        remedy: format!("run {} again", discovery::INSTALL_COMMAND),
-    };
-    let library = LiteRt::open(&path).map_err(|error| unusable(error.to_string()))?;
-    let options = [
-        EnvironmentOption::LOG_ERRORS_ONLY,
-        EnvironmentOption::CPU_ONLY,
-    ];
-    let mut handle = ptr::null_mut();
-    // SAFETY: two options, one handle.
-    match unsafe { (library.create_environment)(2, options.as_ptr(), &mut handle) } {
-        0 => {}
-        status => {
-            return Err(unusable(format!(
+    let (library, environment) = LIBRARY.get_or_open(EngineId::LiteRt, |path| {
+        let library = LiteRt::open(path).map_err(|error| error.to_string())?;
+        let options = [
+            EnvironmentOption::LOG_ERRORS_ONLY,
+            EnvironmentOption::CPU_ONLY,
+        ];
+        let mut handle = ptr::null_mut();
+        // SAFETY: two options, one handle.
+        match unsafe { (library.create_environment)(2, options.as_ptr(), &mut handle) } {
+            0 => Ok((library, Environment(handle))),
+            status => Err(format!(
                 "LiteRtCreateEnvironment failed with status {status}"
-            )));
+            )),
         }
-    }
-    let (library, environment) = LOADED.get_or_init(|| (library, Environment(handle)));
+    })?;
     Ok((library, environment))
 }

@@ -4,8 +4,6 @@
 //! and stay bound, so that an inference is one call of `RunWithBinding`; what that call allocates
 //! inside the library is the library's own business.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
-
 use ort::AsPointer;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -14,7 +12,8 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{IoBinding, Session};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
-use crate::{Engine, EngineId, InferError, LoadError, discovery, tensor_shape};
+use crate::shared_library::SharedLibrary;
+use crate::{Engine, EngineId, InferError, LoadError, tensor_shape};
 
 /// A network run by ONNX Runtime.
 pub struct OnnxEngine {
@@ -162,30 +161,20 @@ impl Engine for OnnxEngine {
     }
 }
 
-/// The one environment that ONNX Runtime has in a process. A failure is not remembered, so that
-/// the library can be installed while the plugin is running.
+/// The one environment that ONNX Runtime has in a process.
 fn environment() -> Result<&'static Environment, LoadError> {
-    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
-    static MAKING: Mutex<()> = Mutex::new(());
+    static ENVIRONMENT: SharedLibrary<Environment> = SharedLibrary::new();
 
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(environment) = ENVIRONMENT.get() {
-        return Ok(environment);
-    }
-    let path = discovery::find(EngineId::Onnx)?;
-    let unusable = |reason: String| LoadError::Engine {
-        engine: EngineId::Onnx,
-        reason: format!("{}: {reason}", path.display()),
-        remedy: format!("run {} again", discovery::INSTALL_COMMAND),
-    };
-    let environment = ort::init_from(&path)
-        .map_err(|error| unusable(error.to_string()))?
-        .with_name("tocco")
-        .with_telemetry(false)
-        .build()
-        .map_err(|error| unusable(error.to_string()))?;
-    environment.set_log_level(LogLevel::Error);
-    Ok(ENVIRONMENT.get_or_init(|| environment))
+    ENVIRONMENT.get_or_open(EngineId::Onnx, |path| {
+        let environment = ort::init_from(path)
+            .map_err(|error| error.to_string())?
+            .with_name("tocco")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| error.to_string())?;
+        environment.set_log_level(LogLevel::Error);
+        Ok(environment)
+    })
 }
 
 fn options(environment: &Environment) -> ort::Result<SessionBuilder> {

@@ -12,6 +12,7 @@ pub mod machine;
 pub mod memory;
 pub mod plugin_host;
 pub mod processor;
+pub mod program;
 pub mod real_time;
 pub mod soak;
 pub mod sound;

@@ -11,6 +11,7 @@ use tocco_bench::audit::watch::Watch;
 use tocco_bench::audit::{engines, interposer};
 use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::{PluginHost, bundle_path};
+use tocco_bench::program::exit_code;
 use tocco_bench::vst3_host::Vst3Host;
 use tocco_engines::EngineId;
 
@@ -62,13 +63,7 @@ fn positive(text: &str) -> Result<f64> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match interposer::preload().and_then(|()| run(&arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(interposer::preload().and_then(|()| run(&arguments)))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tocco_bench::deployment::report::{Callbacks, HEADER, Report, Row};
 use tocco_bench::deployment::{Deployment, Playing, run};
+use tocco_bench::program::exit_code;
 use tocco_engines::EngineId;
 
 /// Notes of a full run: the paper's (section 3.4).
@@ -92,13 +93,7 @@ fn spacing(text: &str) -> Result<f64> {
 }
 
 fn main() -> ExitCode {
-    match perform(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(perform(Arguments::parse()))
 }
 
 fn perform(arguments: Arguments) -> Result<()> {

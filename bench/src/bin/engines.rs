@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 use tocco_bench::inference::feature_vectors::FeatureVectors;
 use tocco_bench::inference::{Comparison, agreement, pin_to_core};
+use tocco_bench::program::exit_code;
 
 /// Times one inference of every engine with every network of the paper, in one process on one
 /// core, the engines taking turns: with warm caches, and with caches that have been emptied, as
@@ -46,13 +47,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match perform(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(perform(&Arguments::parse()))
 }
 
 fn perform(arguments: &Arguments) -> Result<()> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 use tocco_bench::instances::{HEADER, Instances};
+use tocco_bench::program::exit_code;
 use tocco_engines::EngineId;
 
 /// Runs several instances of the bundled CLAP in one host in real time, in silence and with two
@@ -41,13 +42,7 @@ fn seconds(text: &str) -> Result<f64> {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Arguments::parse()))
 }
 
 fn run(arguments: Arguments) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Packages with the paper's architectures and random weights.
+//! Packages with random weights, those of the paper's architectures among them.
 
 use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::{
@@ -38,8 +38,25 @@ pub fn package(id: &str, n_features: usize, layers: Vec<LayerSpec>) -> ModelPack
     };
     insert("scaler.mean".to_owned(), &[n_features], 1.0, 0.0);
     insert("scaler.scale".to_owned(), &[n_features], 0.4, 1.0);
+    let mut channels_before = 0;
     for layer in &layers {
         match layer {
+            LayerSpec::Split { channels, .. } => channels_before = *channels,
+            LayerSpec::Conv2d {
+                name,
+                filters,
+                kernel: [frames, bands],
+                ..
+            } => {
+                let shape = [*filters, *frames, *bands, channels_before];
+                let scale = (6.0 / (frames * bands * channels_before) as f32).sqrt();
+                insert(format!("{name}.weight"), &shape, scale, 0.0);
+                insert(format!("{name}.bias"), &[*filters], 0.2, 0.0);
+                channels_before = *filters;
+            }
+            LayerSpec::Prelu { name, size } => {
+                insert(format!("{name}.alpha"), &[*size], 0.5, 0.0);
+            }
             LayerSpec::Dense {
                 name,
                 inputs,

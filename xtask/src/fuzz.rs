@@ -54,7 +54,7 @@ pub fn run(arguments: &FuzzArguments) -> Result<()> {
             // Memory is bounded more narrowly by the targets themselves.
             .args(["-max_len=16384", "-timeout=20", "-malloc_limit_mb=0"])
             .status()
-            .context("cannot start cargo")?;
+            .context("cannot start nice")?;
         if !status.success() {
             bail!(
                 "{target} broke, or cargo-fuzz is missing (cargo install cargo-fuzz); inputs that \
@@ -66,9 +66,12 @@ pub fn run(arguments: &FuzzArguments) -> Result<()> {
     Ok(())
 }
 
-/// cargo-fuzz builds with flags that a stable compiler takes only when told so.
+/// cargo-fuzz, at the lowest priority: it keeps a core busy for hours. It builds with flags that a
+/// stable compiler takes only when told so.
 fn cargo_fuzz() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(cargo);
     command.arg("fuzz").env("RUSTC_BOOTSTRAP", "1");
     command
 }

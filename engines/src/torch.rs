@@ -4,20 +4,24 @@
 //! libtorch pulls some 290 libraries into the process. Behind the C interface of that object they
 //! come in only when the engine is chosen, and the plugin is built without them.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libloading::{Library, Symbol};
 
-use crate::{Engine, EngineId, InferError, LoadError, discovery};
+use crate::shared_library::SharedLibrary;
+use crate::{Engine, EngineId, InferError, LoadError};
 
 /// Version of the C interface. Both sides change it together.
 const INTERFACE_VERSION: u32 = 1;
 
-/// Room for an error message, bytes with its end.
-const MESSAGE_BYTES: usize = 1024;
+/// Room for an error message, bytes with its end: the reason may stand behind two tracebacks.
+const MESSAGE_BYTES: usize = 16 * 1024;
+
+/// Bytes of an error message that are shown.
+const SHOWN_BYTES: usize = 300;
 
 /// A network run by TorchScript.
 pub struct TorchEngine {
@@ -38,7 +42,7 @@ impl TorchEngine {
     /// When the library is missing, or the model is not such a network.
     pub fn load(model: &[u8], file: &str, n_features: usize) -> Result<Self, LoadError> {
         let library = library()?;
-        let mut message = [0; MESSAGE_BYTES];
+        let mut message = vec![0_u8; MESSAGE_BYTES];
         let mut n_classes = 0;
         // SAFETY: the buffers have the lengths given beside them.
         let module = unsafe {
@@ -47,7 +51,7 @@ impl TorchEngine {
                 model.len(),
                 n_features,
                 &mut n_classes,
-                message.as_mut_ptr(),
+                message.as_mut_ptr().cast(),
                 message.len(),
             )
         };
@@ -56,7 +60,7 @@ impl TorchEngine {
                 file,
                 "model",
                 format_args!("TorchScript that maps [1, {n_features}] float32 to a float32 tensor"),
-                text(&message),
+                reason(&text(&message)),
                 "save it with torch.jit.save from PyTorch 1.13 or older, in float32, on the CPU",
             ));
         };
@@ -175,31 +179,97 @@ impl TorchLibrary {
     }
 }
 
-/// The library. A failure is not remembered, so that it can be installed while the plugin is
-/// running.
 fn library() -> Result<&'static TorchLibrary, LoadError> {
-    static LOADED: OnceLock<TorchLibrary> = OnceLock::new();
-    static LOADING: Mutex<()> = Mutex::new(());
+    static LIBRARY: SharedLibrary<TorchLibrary> = SharedLibrary::new();
 
-    let _loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(library) = LOADED.get() {
-        return Ok(library);
-    }
-    let path = discovery::find(EngineId::Torch)?;
-    let library = TorchLibrary::open(&path).map_err(|reason| LoadError::Engine {
-        engine: EngineId::Torch,
-        reason: format!("{}: {reason}", path.display()),
-        remedy: format!("run {} again", discovery::INSTALL_COMMAND),
-    })?;
-    Ok(LOADED.get_or_init(|| library))
+    LIBRARY.get_or_open(EngineId::Torch, TorchLibrary::open)
 }
 
-/// The first line of the C string in `message`: libtorch adds its stack.
-fn text(message: &[c_char]) -> String {
-    let bytes: Vec<u8> = message
-        .iter()
-        .take_while(|&&byte| byte != 0 && byte.to_ne_bytes()[0] != b'\n')
-        .map(|&byte| byte.to_ne_bytes()[0])
-        .collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+/// The C string at the start of `message`.
+fn text(message: &[u8]) -> Cow<'_, str> {
+    let end = message.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&message[..end.unwrap_or(message.len())])
+}
+
+/// What is wrong, of a message of libtorch's, on one line: without its stack and without the code
+/// that it points into. Where a module fails while it runs, the reason is the last line, behind
+/// tracebacks.
+fn reason(message: &str) -> String {
+    let message = message.trim_start_matches("Internal torch error:");
+    let lines = || {
+        message
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+    };
+    let mut reason = if message.contains("Traceback of TorchScript") {
+        lines().next_back().unwrap_or_default().to_owned()
+    } else {
+        let is_place = |line: &&str| {
+            let begins = |start| line.starts_with(start);
+            *line == ":" || begins("Exception raised from") || begins("File \"")
+        };
+        lines()
+            .take_while(|line| !is_place(line))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    if reason.len() > SHOWN_BYTES {
+        reason.truncate(reason.floor_char_boundary(SHOWN_BYTES));
+        reason += " …";
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages of libtorch 1.13.
+    #[test]
+    fn the_reason_is_found_before_and_behind_what_surrounds_it() {
+        for (message, expected) in [
+            (
+                "Internal torch error: PytorchStreamReader failed reading zip archive: failed \
+                 finding central directory\nException raised from valid at \
+                 ./caffe2/serialize/inline_container.cc:177 (most recent call first):\n\
+                 frame #0: c10::Error::Error(c10::SourceLocation) + 0x9e\n",
+                "PytorchStreamReader failed reading zip archive: failed finding central directory",
+            ),
+            (
+                "Internal torch error: The following operation failed in the TorchScript \
+                 interpreter.\nTraceback of TorchScript (most recent call last):\n  File \
+                 \"code/__torch__.py\", line 12, in forward\n    x1 = torch.addmv(b, w, x0)\n         \
+                 ~~~~~~~~~~~ <--- HERE\nRuntimeError: size mismatch, got 350, 350x173,100\n",
+                "RuntimeError: size mismatch, got 350, 350x173,100",
+            ),
+            (
+                "Internal torch error: \nUnknown builtin op: aten::nosuch.\nCould not find any \
+                 similar ops to aten::nosuch. This op may not exist.\n:\n  File \
+                 \"code/__torch__.py\", line 15\n    x4 = torch.nosuch(x3, 0)\n         \
+                 ~~~~~~~~~~~~ <--- HERE\n",
+                "Unknown builtin op: aten::nosuch. Could not find any similar ops to aten::nosuch. \
+                 This op may not exist.",
+            ),
+            (
+                "forward gives Ok(Double) instead of Float",
+                "forward gives Ok(Double) instead of Float",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(reason(message), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let long = reason(&"é".repeat(SHOWN_BYTES));
+        assert_eq!(long, format!("{} …", "é".repeat(SHOWN_BYTES / 2)));
+    }
+
+    #[test]
+    fn text_ends_at_the_first_zero_or_at_the_buffer_s_end() {
+        assert_eq!(text(b"why\0not"), "why");
+        assert_eq!(text(b"why"), "why");
+    }
 }

@@ -164,6 +164,9 @@ def patch(name, frames, bands, channels, side, layers):
                 spec |= {"name": key, "inputs": x.shape[1], "outputs": layer.units}
                 put(f"{key}.weight", weights[0].T)
                 put(f"{key}.bias", weights[1])
+            if spec["kind"] == "prelu":
+                spec |= {"name": key, "size": weights[0].size}
+                put(f"{key}.alpha", weights[0].ravel())
             if spec["kind"] == "batch_norm":
                 spec |= {"name": key, "size": x.shape[-1], "epsilon": layer.epsilon}
                 for part, w in zip(["gamma", "beta", "mean", "variance"], weights):
@@ -252,4 +255,11 @@ patch("patch_valid", 9, 11, 3, 0, [
 patch("patch_zeros", 13, 24, 1, 3, [
     conv2d(5, [3, 3], [2, 2], [1, 1]), relu(), conv2d(4, [5, 3], [2, 2], [2, 1]), ({"kind": "elu"}, L.Activation("elu")),
     ({"kind": "concat_side"}, None), ({"kind": "dense"}, L.Dense(8)), act("softmax"),
+])
+patch("patch_activations", 7, 10, 2, 0, [
+    conv2d(5, [3, 3], [1, 1], "same"), ({"kind": "prelu"}, L.PReLU(shared_axes=[1, 2])),
+    conv2d(4, [2, 3], [1, 2], "valid"), ({"kind": "leaky_relu", "slope": 0.125}, L.LeakyReLU(negative_slope=0.125)),
+    conv2d(4, [2, 2], [2, 1], "same"), ({"kind": "elu", "alpha": 0.5}, L.ELU(alpha=0.5)),
+    conv2d(3, [1, 2], [1, 1], "valid"), ({"kind": "prelu"}, L.PReLU(shared_axes=[1, 2, 3])),
+    ({"kind": "flatten"}, None), ({"kind": "dense"}, L.Dense(8)), act("softmax"),
 ])

@@ -138,7 +138,7 @@ fn every_layer_agrees_with_keras() {
 #[test]
 fn patches_agree_with_keras() {
     let files = files(true);
-    assert_eq!(files.len(), 3);
+    assert_eq!(files.len(), 4);
     for (name, json) in files {
         let patch: Patch = serde_json::from_slice(&json).unwrap();
         let tensors: Tensors = patch

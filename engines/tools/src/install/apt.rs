@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// How long apt-get waits for another program that installs packages.
+const LOCK_SECONDS: u32 = 120;
+
 /// Whether system packages may be installed.
 pub struct Consent {
     given: bool,
@@ -48,7 +51,17 @@ pub fn install(packages: &[&str], purpose: &str, consent: &Consent) -> Result<()
     }
     // A machine that has never been updated knows no packages.
     apt_get(&["update"])?;
-    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    eprintln!(
+        "if another program is installing packages, this waits for it, up to {LOCK_SECONDS} s"
+    );
+    let wait = format!("DPkg::Lock::Timeout={LOCK_SECONDS}");
+    let mut arguments = vec![
+        "install",
+        "--option",
+        &wait,
+        "--yes",
+        "--no-install-recommends",
+    ];
     arguments.extend(packages);
     apt_get(&arguments)
 }

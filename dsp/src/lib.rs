@@ -9,6 +9,7 @@
 //! marked "Real-time safe" never allocates, locks or calls the system.
 
 pub mod analyzer;
+mod bark_spectrum;
 pub mod denormals;
 pub mod features;
 pub mod hop_stream;

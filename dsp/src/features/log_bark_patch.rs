@@ -1,30 +1,17 @@
 //! A time-frequency patch: short log-Bark spectra side by side over the window.
 
-use std::f64::consts::TAU;
 use std::fmt;
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 
 use super::{FeatureError, Preset};
-use crate::SAMPLE_RATE;
+use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
 
 /// The analysis window in samples: 384 before and 320 after the hop in which the onset was
 /// detected, when the features are taken 5 hops later.
 pub(super) const WINDOW: usize = 704;
-/// Samples of one frame.
-const FRAME: usize = 128;
 /// Samples from one frame to the next.
 const FRAME_HOP: usize = 48;
-/// Samples of the transform: frames are padded with zeros at their end.
-const TRANSFORM: usize = 256;
 /// Frames of the patch.
 pub(super) const FRAMES: usize = (WINDOW - FRAME) / FRAME_HOP + 1;
-/// Bark bands of the patch.
-pub(super) const BANDS: usize = 24;
-/// The lowest band begins here, hertz.
-const LOWEST_HERTZ: f64 = 40.0;
 /// Power that silence is taken to have, as a share of that of a sine at the window's peak level:
 /// -60 dB. It keeps noise below it from mattering, and the logarithm finite.
 const FLOOR: f64 = 1e-6;
@@ -75,26 +62,13 @@ pub(super) fn name_ranges() -> String {
     )
 }
 
-/// Hertz to Bark, 6 asinh(f / 600) (Wang, Sekey and Gersho 1992).
-fn bark(hertz: f64) -> f64 {
-    6.0 * (hertz / 600.0).asinh()
-}
-
 /// The patch, computed frame by frame with one small transform.
 ///
-/// The window is divided by its peak. Frames of 128 samples under a Hann window, zero-padded to
-/// 256, every 48 samples; power spectra, a full-scale sine being 1; triangular filters of ±1 Bark,
-/// one Bark apart, the lowest beginning at 40 Hz; 10 log10(power + 1e-6).
+/// The window is divided by its peak. Frames of 128 samples every 48 samples, their powers in 24
+/// Bark bands, a full-scale sine being 1; 10 log10(power + 1e-6).
 pub(super) struct LogBarkPatch {
     features: Vec<Feature>,
-    transform: Arc<dyn RealToComplex<f64>>,
-    /// Hann, scaled so that the squared magnitude of a full-scale sine is 1.
-    window_function: Vec<f64>,
-    frame: Vec<f64>,
-    bins: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
-    /// First bin and weights of each band, `[BANDS]`.
-    bands: Vec<(usize, Vec<f64>)>,
+    spectrum: BarkSpectrum,
     /// Levels in dB, `[FRAMES][BANDS]`.
     levels: Vec<[f64; BANDS]>,
     /// Mean over the frames, dB, `[BANDS]`.
@@ -120,19 +94,9 @@ impl LogBarkPatch {
             .enumerate()
             .map(find)
             .collect::<Result<_, _>>()?;
-        let transform = RealFftPlanner::new().plan_fft_forward(TRANSFORM);
-        let hann: Vec<f64> = (0..FRAME)
-            .map(|i| 0.5 - 0.5 * (TAU * i as f64 / FRAME as f64).cos())
-            .collect();
-        let sum: f64 = hann.iter().sum();
         Ok(Self {
             features,
-            window_function: hann.iter().map(|weight| weight * 2.0 / sum).collect(),
-            frame: transform.make_input_vec(),
-            bins: transform.make_output_vec(),
-            scratch: transform.make_scratch_vec(),
-            transform,
-            bands: (0..BANDS).map(triangle).collect(),
+            spectrum: BarkSpectrum::new(),
             levels: vec![[0.0; BANDS]; FRAMES],
             means: [0.0; BANDS],
         })
@@ -153,22 +117,8 @@ impl LogBarkPatch {
         self.means = [0.0; BANDS];
         for (index, levels) in self.levels.iter_mut().enumerate() {
             let samples = &window[index * FRAME_HOP..][..FRAME];
-            let (head, padding) = self.frame.split_at_mut(FRAME);
-            for ((value, &sample), weight) in
-                head.iter_mut().zip(samples).zip(&self.window_function)
-            {
-                *value = f64::from(sample) * gain * weight;
-            }
-            // The transform leaves its input changed.
-            padding.fill(0.0);
-            self.transform
-                .process_with_scratch(&mut self.frame, &mut self.bins, &mut self.scratch)
-                .expect("the plan made these buffers");
-            for ((level, mean), (first, weights)) in
-                levels.iter_mut().zip(&mut self.means).zip(&self.bands)
-            {
-                let bins = self.bins[*first..].iter().zip(weights);
-                let power: f64 = bins.map(|(bin, weight)| bin.norm_sqr() * weight).sum();
+            let powers = self.spectrum.powers(samples, gain);
+            for ((level, mean), power) in levels.iter_mut().zip(&mut self.means).zip(powers) {
                 *level = 10.0 * (power + FLOOR).log10();
                 *mean += *level / FRAMES as f64;
             }
@@ -181,18 +131,6 @@ impl LogBarkPatch {
             } as f32;
         }
     }
-}
-
-/// The triangular filter of a band: its first bin and the weights from there.
-fn triangle(band: usize) -> (usize, Vec<f64>) {
-    let centre = bark(LOWEST_HERTZ) + (band + 1) as f64;
-    let weight = |bin: usize| {
-        let hertz = bin as f64 * f64::from(SAMPLE_RATE) / TRANSFORM as f64;
-        1.0 - (bark(hertz) - centre).abs()
-    };
-    let bins = (0..=TRANSFORM / 2).filter(|&bin| weight(bin) > 0.0);
-    let first = bins.clone().next().unwrap_or(0);
-    (first, bins.map(weight).collect())
 }
 
 #[cfg(test)]
@@ -222,36 +160,6 @@ mod tests {
         assert_eq!(names[2], "logBark_1_2");
         assert_eq!(names[48], "logBark_2_1");
         assert_eq!(names[623], "logBarkMotion_13_24");
-    }
-
-    #[test]
-    fn every_band_has_a_bin_and_the_filters_of_neighbours_sum_to_one() {
-        let bands: Vec<_> = (0..BANDS).map(triangle).collect();
-        assert!(bands.iter().all(|(_, weights)| !weights.is_empty()));
-        // 3 kHz lies between two centres.
-        let sum: f64 = bands
-            .iter()
-            .filter_map(|(first, weights)| weights.get(16_usize.checked_sub(*first)?))
-            .sum();
-        assert!((sum - 1.0).abs() < 1e-12, "{sum}");
-    }
-
-    #[test]
-    fn a_sine_on_a_bin_has_its_power_in_the_bands_around_it() {
-        // Bin 32 of 256, 6 kHz; the main lobe reaches four bins (of 256) to each side.
-        let samples: Vec<f32> = (0..WINDOW)
-            .map(|i| 0.25 * (TAU * i as f64 / 8.0).sin() as f32)
-            .collect();
-        let features = extract(&samples);
-        let power: f64 = (0..BANDS)
-            .map(|band| 10_f64.powf(f64::from(level(&features, 6, band)) / 10.0))
-            .sum();
-        // Sum over the lobe of a Hann window at half-bin steps: 2 * 1.5.
-        assert!((power - 3.0).abs() < 0.01, "{power}");
-        let loudest =
-            (0..BANDS).max_by(|&a, &b| level(&features, 6, a).total_cmp(&level(&features, 6, b)));
-        let centre = |band: usize| bark(LOWEST_HERTZ) + (band + 1) as f64;
-        assert!((centre(loudest.unwrap()) - bark(6_000.0)).abs() < 1.0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::features::FeatureExtractor;
-use crate::{HOP, OnsetConfig, OnsetDetector, OnsetError};
+use crate::{HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
 
 /// The beginning of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,25 +38,31 @@ pub struct Analysis<'a> {
     pub note: Option<Note<'a>>,
 }
 
-/// How notes are described: which features, and when after the onset they are taken.
+/// What a model wants of the sound: how onsets are found, by which features a note is described,
+/// and when after the onset they are taken.
 ///
 /// Made where allocating is allowed; [`Analyzer::swap_extraction`] takes it on the audio thread.
 #[derive(Debug)]
 pub struct Extraction {
+    method: OnsetMethod,
     extractor: FeatureExtractor,
     post_onset_hops: usize,
     features: Vec<f32>,
 }
 
 impl Extraction {
-    /// Takes the features of `extractor` as soon as `post_onset_hops` hops have come in after the
-    /// one in which the onset was detected (the paper: 5, so that the newest 704 samples hold the
-    /// note from its beginning). Allocates.
+    /// Finds onsets with `method`, and takes the features of `extractor` as soon as
+    /// `post_onset_hops` hops have come in after the one in which the onset was detected (the
+    /// paper: 5, so that the newest 704 samples hold the note from its beginning). Allocates.
     ///
     /// # Errors
     /// [`AnalyzerError`] when the extractor looks further back than an analyzer remembers, or the
     /// delay is too long.
-    pub fn new(extractor: FeatureExtractor, post_onset_hops: usize) -> Result<Self, AnalyzerError> {
+    pub fn new(
+        method: OnsetMethod,
+        extractor: FeatureExtractor,
+        post_onset_hops: usize,
+    ) -> Result<Self, AnalyzerError> {
         if extractor.history_len() > Analyzer::HISTORY {
             return Err(AnalyzerError::History {
                 found: extractor.history_len(),
@@ -68,10 +74,16 @@ impl Extraction {
             });
         }
         Ok(Self {
+            method,
             features: vec![0.0; extractor.n_features()],
             extractor,
             post_onset_hops,
         })
+    }
+
+    /// How onsets are found.
+    pub fn method(&self) -> OnsetMethod {
+        self.method
     }
 
     /// The extractor.
@@ -118,10 +130,10 @@ pub enum AnalyzerError {
 ///
 /// ```
 /// use tocco_dsp::features::{FeatureExtractor, Preset};
-/// use tocco_dsp::{Analyzer, HOP, OnsetConfig};
+/// use tocco_dsp::{Analyzer, HOP, OnsetConfig, OnsetMethod};
 ///
 /// let extractor = FeatureExtractor::new(Preset::Timbreid, &["zeroCrossing"])?;
-/// let mut analyzer = Analyzer::new(&OnsetConfig::default(), extractor, 5)?;
+/// let mut analyzer = Analyzer::new(&OnsetConfig::default(), OnsetMethod::Mkl, extractor, 5)?;
 /// let analysis = analyzer.push_hop(&[0.0; HOP]);
 /// assert!(analysis.onset.is_none() && analysis.note.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -144,17 +156,18 @@ impl Analyzer {
     /// What [`Note::peak_db`] says of silence.
     pub const PEAK_FLOOR_DB: f32 = -120.0;
 
-    /// An analyzer at the start of a stream; see [`Extraction::new`] for the last two arguments.
+    /// An analyzer at the start of a stream; see [`Extraction::new`] for the last three arguments.
     /// Allocates.
     ///
     /// # Errors
     /// [`AnalyzerError`] when a setting is out of range.
     pub fn new(
         onset: &OnsetConfig,
+        method: OnsetMethod,
         extractor: FeatureExtractor,
         post_onset_hops: usize,
     ) -> Result<Self, AnalyzerError> {
-        let extraction = Extraction::new(extractor, post_onset_hops)?;
+        let extraction = Extraction::new(method, extractor, post_onset_hops)?;
         Self::with_extraction(onset, Box::new(extraction))
     }
 
@@ -167,7 +180,7 @@ impl Analyzer {
         extraction: Box<Extraction>,
     ) -> Result<Self, AnalyzerError> {
         Ok(Self {
-            detector: OnsetDetector::new(onset)?,
+            detector: OnsetDetector::new(extraction.method, onset)?,
             extraction,
             history: History::new(),
             // At most one onset comes in a hop, and one leaves when it is due: never full.
@@ -223,16 +236,18 @@ impl Analyzer {
         Analysis { onset, note }
     }
 
-    /// Describes notes with `next` from now on, also those whose onsets were reported already;
-    /// returns what was used until now, to be freed on another thread.
+    /// Finds and describes notes with `next` from now on, also those whose onsets were reported
+    /// already; returns what was used until now, to be freed on another thread.
     ///
     /// If `next` waits for fewer hops than before, waiting notes that are overdue come in the
-    /// next hops, one a hop. Real-time safe.
+    /// next hops, one a hop. If it finds onsets with another method, that one takes over a moment
+    /// later: see [`OnsetDetector::set_method`]. Real-time safe.
     pub fn swap_extraction(&mut self, next: Box<Extraction>) -> Box<Extraction> {
+        self.detector.set_method(next.method);
         std::mem::replace(&mut self.extraction, next)
     }
 
-    /// How notes are described at present. Real-time safe.
+    /// How notes are found and described at present. Real-time safe.
     pub fn extraction(&self) -> &Extraction {
         &self.extraction
     }
@@ -317,7 +332,7 @@ mod tests {
             minimum_inter_onset_ms: 0.0,
             ..OnsetConfig::default()
         };
-        Analyzer::new(&config, extractor(), post_onset_hops).unwrap()
+        Analyzer::new(&config, OnsetMethod::Mkl, extractor(), post_onset_hops).unwrap()
     }
 
     /// Silence with knocks that decay within 400 samples, their first sample the loudest.
@@ -385,11 +400,38 @@ mod tests {
             let mut analyzer = analyzer(before);
             let (onsets, early) = run(&mut analyzer, &hops[..88]);
             assert_eq!(onsets.len(), 3);
-            let next = Box::new(Extraction::new(extractor(), after).unwrap());
+            let next = Box::new(Extraction::new(OnsetMethod::Mkl, extractor(), after).unwrap());
             assert_eq!(analyzer.swap_extraction(next).post_onset_hops(), before);
             let (_, late) = run(&mut analyzer, &hops[88..]);
             let ids: Vec<u64> = early.iter().chain(&late).map(|note| note.1.id).collect();
             assert_eq!(ids, [0, 1, 2], "{before} to {after} hops");
+            assert_eq!(analyzer.abandoned(), 0);
+        }
+    }
+
+    #[test]
+    fn a_swap_to_another_method_keeps_pending_notes_and_the_time() {
+        // The first two notes are pending when the method changes, the others come later.
+        let positions = [4_000, 6_000, 12_000, 14_500];
+        let hops = knocks(300, &positions);
+        let [mkl, flux] = OnsetMethod::ALL;
+        for (from, to) in [(mkl, flux), (flux, mkl)] {
+            let config = OnsetConfig {
+                minimum_inter_onset_ms: 0.0,
+                ..OnsetConfig::default()
+            };
+            let mut analyzer = Analyzer::new(&config, from, extractor(), 40).unwrap();
+            let (onsets, early) = run(&mut analyzer, &hops[..102]);
+            assert_eq!((onsets.len(), early.len()), (2, 0), "{from}");
+            let next = Box::new(Extraction::new(to, extractor(), 40).unwrap());
+            assert_eq!(analyzer.swap_extraction(next).method(), from);
+            let (_, notes) = run(&mut analyzer, &hops[102..]);
+            let ids: Vec<u64> = notes.iter().map(|note| note.1.id).collect();
+            assert_eq!(ids, [0, 1, 2, 3], "{from} to {to}");
+            for (note, position) in notes.iter().zip(positions) {
+                assert!(note.1.position.abs_diff(position as u64) < 240, "{note:?}");
+            }
+            assert_eq!(analyzer.detector_mut().method(), to);
             assert_eq!(analyzer.abandoned(), 0);
         }
     }
@@ -439,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_delay_too_long_is_refused() {
-        let error = Extraction::new(extractor(), 61).expect_err("too long");
+        let error = Extraction::new(OnsetMethod::Mkl, extractor(), 61).expect_err("too long");
         assert!(
             error.to_string().contains("at most 60, found 61"),
             "{error}"

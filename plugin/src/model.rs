@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tocco_dsp::features::{FeatureError, FeatureExtractor, Preset, UnknownPreset};
-use tocco_dsp::{AnalyzerError, Extraction, HOP, SAMPLE_RATE};
+use tocco_dsp::{AnalyzerError, Extraction, HOP, OnsetMethod, SAMPLE_RATE, UnknownOnsetMethod};
 use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
 
 use crate::classification::{MAX_CLASSES, ModelSerial};
@@ -72,6 +72,14 @@ pub enum ModelError {
         package: String,
         /// What is wrong.
         error: UnknownPreset,
+    },
+    /// The package wants onsets to be found in an unknown way.
+    #[error("{package}/model.toml: input.{error}")]
+    OnsetMethod {
+        /// Where the package is.
+        package: String,
+        /// What is wrong.
+        error: UnknownOnsetMethod,
     },
     /// The package wants features there are not.
     #[error("{package}/model.toml: input.{error}")]
@@ -232,9 +240,14 @@ impl LoadedModel {
                     error,
                 }
             })?;
+        let method: OnsetMethod =
+            (manifest.input.onset.parse()).map_err(|error| ModelError::OnsetMethod {
+                package: place(),
+                error,
+            })?;
         let wait = manifest.input.post_onset_hops as usize;
         let extraction =
-            Extraction::new(extractor, wait).map_err(|error| ModelError::Extraction {
+            Extraction::new(method, extractor, wait).map_err(|error| ModelError::Extraction {
                 package: place(),
                 error,
             })?;

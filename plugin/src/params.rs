@@ -165,21 +165,20 @@ pub struct ToccoParams {
     pub notes: [ClassNote; MAX_CLASSES],
 }
 
-/// Sensitivity at which the onset detector is set as in the paper, percent.
-pub const PAPER_SENSITIVITY: f32 = 50.0;
+/// Sensitivity at which the model's way to find onsets is set as it was made, percent.
+pub const DEFAULT_SENSITIVITY: f32 = 50.0;
 
 /// Onset settings at `sensitivity` percent: every 25 points halve the threshold and lower the
-/// silence level by 10 dB. 50 % is the paper's 1.21 and -53 dB; 0 % is 4.84 and -33 dB, 100 % is
-/// 0.30 and -73 dB.
+/// silence level by 10 dB. With the paper's method 50 % is its 1.21 and -53 dB; 0 % is 4.84 and
+/// -33 dB, 100 % is 0.30 and -73 dB.
 ///
 /// Real-time safe.
 #[must_use]
 pub fn onset_config(sensitivity: f32, minimum_inter_onset_ms: f32) -> OnsetConfig {
-    let paper = OnsetConfig::default();
-    let steps = (sensitivity - PAPER_SENSITIVITY) / 25.0;
+    let steps = (sensitivity - DEFAULT_SENSITIVITY) / 25.0;
     OnsetConfig {
-        threshold: paper.threshold * (-steps).exp2(),
-        silence_db: paper.silence_db - 10.0 * steps,
+        threshold_factor: (-steps).exp2(),
+        silence_offset_db: -10.0 * steps,
         minimum_inter_onset_ms,
     }
 }
@@ -201,7 +200,7 @@ impl Default for ToccoParams {
             calibration: CalibrationState::default(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
             model: EnumParam::new("Model", ModelChoice::C),
-            sensitivity: FloatParam::new("Sensitivity", PAPER_SENSITIVITY, percent)
+            sensitivity: FloatParam::new("Sensitivity", DEFAULT_SENSITIVITY, percent)
                 .with_unit(" %")
                 .with_value_to_string(formatters::v2s_f32_rounded(0)),
             minimum_inter_onset: FloatParam::new("Minimum inter-onset", 20.0, interval)
@@ -270,17 +269,18 @@ impl ToccoParams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tocco_dsp::OnsetMethod;
 
     #[test]
-    fn the_middle_of_the_sensitivity_is_the_paper_and_all_of_it_is_valid() {
+    fn the_middle_of_the_sensitivity_is_the_methods_own_and_all_of_it_is_valid() {
         let params = ToccoParams::default();
         assert_eq!(params.settings().onset, OnsetConfig::default());
         for sensitivity in 0..=100 {
             let config = onset_config(sensitivity as f32, 10.0);
-            assert!(tocco_dsp::OnsetDetector::new(&config).is_ok());
+            assert!(tocco_dsp::OnsetDetector::new(OnsetMethod::Mkl, &config).is_ok());
         }
-        assert!((onset_config(0.0, 20.0).threshold - 4.84).abs() < 1e-5);
-        assert!((onset_config(100.0, 20.0).silence_db + 73.0).abs() < 1e-5);
+        assert_eq!(onset_config(0.0, 20.0).threshold_factor, 4.0);
+        assert_eq!(onset_config(100.0, 20.0).silence_offset_db, -20.0);
     }
 
     #[test]

@@ -264,11 +264,11 @@ impl Listener {
         self.gate = settings.gate;
         let (old, new) = (self.settings.onset, settings.onset);
         let detector = self.analyzer.detector_mut();
-        if old.threshold != new.threshold {
-            detector.set_threshold(new.threshold);
+        if old.threshold_factor != new.threshold_factor {
+            detector.set_threshold_factor(new.threshold_factor);
         }
-        if old.silence_db != new.silence_db {
-            detector.set_silence_db(new.silence_db);
+        if old.silence_offset_db != new.silence_offset_db {
+            detector.set_silence_offset_db(new.silence_offset_db);
         }
         if old.minimum_inter_onset_ms != new.minimum_inter_onset_ms {
             detector.set_minimum_inter_onset_ms(new.minimum_inter_onset_ms);

@@ -132,11 +132,26 @@ fn a_note_is_an_on_eight_pressures_and_an_off() {
     assert_eq!(sent.len(), 10);
 }
 
+/// Model C in real time or offline with onsets found by `method`.
+fn finding(method: &str, mode: ProcessMode) -> Host {
+    let mut host = Host::new();
+    let _folder = host.choose_c_with_onset(method);
+    host.activate(48_000.0, 512, 1, mode);
+    assert_eq!(host.plugin.shared().status().model_error, None);
+    host
+}
+
 #[test]
 fn the_settings_act() {
+    for method in ["mkl", "flux"] {
+        the_settings_act_on(method);
+    }
+}
+
+fn the_settings_act_on(method: &str) {
     let samples = tones(48_000.0, 6, 0.15);
     let notes = |prepare: &dyn Fn(&mut Host)| {
-        let mut host = listening(ModelChoice::C, 48_000.0, 512, ProcessMode::Realtime);
+        let mut host = finding(method, ProcessMode::Realtime);
         prepare(&mut host);
         host.play(&samples, &[512]);
         host.notes()
@@ -190,8 +205,14 @@ fn a_host_that_takes_no_events_is_counted_and_no_note_hangs() {
 
 #[test]
 fn storms_leave_no_trace() {
+    for method in ["mkl", "flux"] {
+        storms_leave_no_trace_with(method);
+    }
+}
+
+fn storms_leave_no_trace_with(method: &str) {
     let samples = tones(48_000.0, 5, 0.15);
-    let mut calm = listening(ModelChoice::C, 48_000.0, 512, ProcessMode::Offline);
+    let mut calm = finding(method, ProcessMode::Offline);
     calm.play(&samples, &[512]);
     let expected: Vec<u8> = calm.notes().iter().map(|note| note.1).collect();
     assert_eq!(expected.len(), 5);
@@ -212,10 +233,10 @@ fn storms_leave_no_trace() {
         &|i| f32::from_bits(scattered(i)),
     ];
     for storm in storms {
-        let mut host = listening(ModelChoice::C, 48_000.0, 512, ProcessMode::Offline);
+        let mut host = finding(method, ProcessMode::Offline);
         let sound: Vec<f32> = (0..48_000).map(storm).collect();
         host.play(&sound, &[512]);
-        // Time for the storm to leave aubio's and our history.
+        // Time for the storm to leave the detectors' and our history.
         host.play(&[0.0; 9_600], &[512]);
         let before = host.notes().len();
         host.play(&samples, &[512]);

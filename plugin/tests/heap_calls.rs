@@ -71,6 +71,32 @@ fn swaps_and_readers_make_no_heap_call_in_callbacks() {
 }
 
 #[test]
+fn swaps_of_the_onset_method_make_no_heap_call_in_callbacks() {
+    let mut host = Host::new();
+    host.activate(48_000.0, 64, 1, ProcessMode::Realtime);
+    let samples = tones(48_000.0, 3, 0.08);
+    for method in ["flux", "mkl", "flux"] {
+        let _folder = host.choose_c_with_onset(method);
+        while !host.plugin.shared().is_settled() {
+            host.play(&samples, &[64]);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        host.play(&samples, &[64]);
+        let settings = &host.plugin.shared().params;
+        host::set(
+            &settings.sensitivity,
+            60.0 - settings.sensitivity.value() / 5.0,
+        );
+        host.play(&samples, &[64]);
+        let error = host.plugin.shared().status().model_error.clone();
+        assert_eq!(error, None);
+    }
+    let swaps = &host.plugin.shared().gauges.counters.swaps;
+    assert_eq!(swaps.load(std::sync::atomic::Ordering::Relaxed), 3);
+    assert_eq!(heap_calls(), 0);
+}
+
+#[test]
 fn teaching_makes_no_heap_call_in_callbacks() {
     let samples = tones(48_000.0, 3, 0.08);
     for model in [ModelChoice::C, ModelChoice::B] {

@@ -40,7 +40,7 @@ fn clicks(notes: usize) -> Vec<f32> {
 fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.onset.minimum_inter_onset_ms = 10.0;
-    settings.onset.threshold = 0.3;
+    settings.onset.threshold_factor = 0.25;
     settings
 }
 

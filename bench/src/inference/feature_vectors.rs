@@ -58,6 +58,7 @@ impl FeatureVectors {
     pub fn raw(&self, package: &ModelPackage) -> Result<Vec<Vec<f32>>> {
         let input = &package.manifest.input;
         let listener = Listener {
+            method: input.onset.parse()?,
             onset: OnsetConfig::default(),
             preset: input.preset.parse()?,
             features: input.features.clone(),

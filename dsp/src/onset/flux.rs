@@ -7,9 +7,9 @@ use crate::{HOP, OnsetConfig};
 const FLUX_DB: f32 = 3.5;
 /// Rise of the level of the whole sound from which it can be one, dB.
 const RISE_DB: f32 = 5.0;
-/// How far the silence gate lies below [`OnsetConfig::silence_db`], dB. Noise is kept out by the
-/// two rises, so the gate need not.
-const GATE_BELOW_DB: f32 = 17.0;
+/// Mean power of the newest hop under which there is no onset, dB full scale: 17 dB below the
+/// paper's. Noise is kept out by the two rises, so the gate need not.
+const GATE_DB: f32 = -70.0;
 /// The most that one band counts, dB.
 const CEILING_DB: f32 = 20.0;
 /// Power that silence is taken to have in a band, and as a whole.
@@ -23,7 +23,9 @@ const OLDEST: usize = 24;
 const LEVEL_HOPS: usize = 3;
 /// The flux may have come this many hops earlier than the rise, the newest one included.
 const FLUX_HOPS: usize = 4;
-/// Hops that are remembered; a power of two.
+/// A rise goes on until so many hops show none: what begins and swells is one onset.
+const RISE_ENDS: usize = 4;
+/// Hops that the rings hold; a power of two.
 const MEMORY: usize = 32;
 
 /// By how much the end of the hop that shows an onset lags behind the note, samples: the mean over
@@ -55,11 +57,17 @@ pub(super) struct Flux {
     flux: [f32; FLUX_HOPS],
     /// Hops since the start or reset.
     hops: u64,
-    threshold: f32,
+    /// Hops since the last one that rose enough, at most [`RISE_ENDS`].
+    since_rise: usize,
+    threshold_factor: f32,
     gate_db: f32,
 }
 
 impl Flux {
+    /// Hops after which nothing heard before matters: the flux, the oldest level it was taken
+    /// against, the power that went into that one, and the hops without a rise.
+    pub(super) const MEMORY_HOPS: usize = FLUX_HOPS + OLDEST + LEVEL_HOPS + RISE_ENDS;
+
     /// A detector at the start of a stream. Allocates.
     pub(super) fn new(config: &OnsetConfig) -> Self {
         let mut detector = Self {
@@ -70,11 +78,12 @@ impl Flux {
             powers: [0.0; MEMORY],
             flux: [0.0; FLUX_HOPS],
             hops: 0,
-            threshold: 1.0,
+            since_rise: RISE_ENDS,
+            threshold_factor: 1.0,
             gate_db: 0.0,
         };
-        detector.set_threshold(config.threshold);
-        detector.set_silence_db(config.silence_db);
+        detector.set_threshold_factor(config.threshold_factor);
+        detector.set_silence_offset_db(config.silence_offset_db);
         detector
     }
 
@@ -113,21 +122,26 @@ impl Flux {
 
         let flux = self.flux.iter().fold(0.0_f32, |most, flux| most.max(*flux));
         let rise = self.levels[now] - highest_level;
-        let is_onset = flux >= FLUX_DB * self.threshold
-            && rise >= RISE_DB * self.threshold
+        let rises = flux >= FLUX_DB * self.threshold_factor
+            && rise >= RISE_DB * self.threshold_factor
             && decibels(self.powers[now]) > self.gate_db;
-        is_onset.then_some(DELAY)
+        let begins = rises && self.since_rise == RISE_ENDS;
+        self.since_rise = if rises {
+            0
+        } else {
+            RISE_ENDS.min(self.since_rise + 1)
+        };
+        begins.then_some(DELAY)
     }
 
-    /// Sets the rises that make an onset, as a multiple of those that the default
-    /// [`OnsetConfig::threshold`] stands for. Real-time safe.
-    pub(super) fn set_threshold(&mut self, threshold: f32) {
-        self.threshold = threshold / OnsetConfig::default().threshold;
+    /// See [`OnsetConfig::threshold_factor`]: it scales both rises. Real-time safe.
+    pub(super) fn set_threshold_factor(&mut self, factor: f32) {
+        self.threshold_factor = factor;
     }
 
-    /// Real-time safe.
-    pub(super) fn set_silence_db(&mut self, silence_db: f32) {
-        self.gate_db = silence_db - GATE_BELOW_DB;
+    /// See [`OnsetConfig::silence_offset_db`]. Real-time safe.
+    pub(super) fn set_silence_offset_db(&mut self, offset_db: f32) {
+        self.gate_db = GATE_DB + offset_db;
     }
 
     /// Forgets what was heard; keeps the settings. Real-time safe.
@@ -135,9 +149,155 @@ impl Flux {
         self.frame = [0.0; FRAME];
         self.powers = [0.0; MEMORY];
         self.hops = 0;
+        self.since_rise = RISE_ENDS;
     }
 }
 
 fn decibels(power: f32) -> f32 {
     10.0 * (power + FLOOR).log10()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pink enough: white noise, the same on every run.
+    fn noise(length: usize, amplitude: f32) -> Vec<f32> {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..length).map(|_| amplitude * next()).collect()
+    }
+
+    /// A decaying tone of 12 partials that begins with a pick's click.
+    fn add_note(samples: &mut [f32], start: usize, hertz: f32, amplitude: f32) {
+        for (i, sample) in samples[start..].iter_mut().enumerate() {
+            let t = i as f32 / 48_000.0;
+            let tone: f32 = (1..13)
+                .map(|k| {
+                    let k = k as f32;
+                    (std::f32::consts::TAU * hertz * k * t + k).sin() * (-3.0 * k * t).exp() / k
+                })
+                .sum();
+            *sample += amplitude * tone;
+        }
+    }
+
+    /// End of each hop in which a note shows.
+    fn heard(flux: &mut Flux, samples: &[f32]) -> Vec<usize> {
+        let hops = samples.as_chunks::<HOP>().0.iter().enumerate();
+        let shows = |(index, hop)| Some((index + 1) * HOP).filter(|_| flux.process(hop).is_some());
+        hops.filter_map(shows).collect()
+    }
+
+    fn flux() -> Flux {
+        Flux::new(&OnsetConfig::default())
+    }
+
+    #[test]
+    fn a_rise_of_many_hops_is_one_onset() {
+        // A swell of 60 dB in 30 ms, which is 10 dB in the span between the compared levels.
+        let mut samples = noise(24_000, 1.0);
+        for (i, sample) in samples.iter_mut().enumerate() {
+            let db = -60.0 * (1.0 - ((i as f32 - 9_600.0) / 1_440.0).clamp(0.0, 1.0));
+            *sample *= 10_f32.powf(db / 20.0);
+        }
+        assert_eq!(heard(&mut flux(), &samples).len(), 1);
+    }
+
+    #[test]
+    fn a_note_over_a_ringing_one_is_heard_within_three_milliseconds() {
+        for ringing_db in [-20.0, -14.0, -8.0] {
+            let mut samples = noise(48_000, 1e-4);
+            let amplitude = 0.3 * 10_f32.powf(ringing_db / 20.0);
+            add_note(&mut samples, 9_600, 110.0, amplitude);
+            add_note(&mut samples, 14_400, 294.0, 0.3);
+            let found = heard(&mut flux(), &samples);
+            let [first, second] = found[..] else {
+                panic!("{ringing_db} dB: {found:?}")
+            };
+            assert!((9_600..9_744).contains(&first), "{first}");
+            let soon = 14_400..14_544;
+            assert!(soon.contains(&second), "{ringing_db} dB: {second}");
+        }
+    }
+
+    #[test]
+    fn a_touch_that_makes_the_sound_softer_is_no_note() {
+        let mut samples = noise(48_000, 1e-4);
+        add_note(&mut samples, 9_600, 110.0, 0.3);
+        // The finger's noise is broad, but the string falls silent under it.
+        let touch = noise(480, 0.004);
+        for (i, sample) in samples[24_000..].iter_mut().enumerate() {
+            *sample *= (-(i as f32) / 100.0).exp();
+            *sample += touch.get(i).copied().unwrap_or(0.0);
+        }
+        assert_eq!(heard(&mut flux(), &samples).len(), 1);
+    }
+
+    #[test]
+    fn level_does_not_matter_above_the_gate() {
+        let mut samples = vec![0.0; 48_000];
+        add_note(&mut samples, 9_600, 196.0, 0.5);
+        for db in [0.0, -20.0, -40.0] {
+            let softer: Vec<f32> = samples.iter().map(|x| x * 10_f32.powf(db / 20.0)).collect();
+            assert_eq!(heard(&mut flux(), &softer).len(), 1, "{db} dB");
+        }
+        let silent: Vec<f32> = samples.iter().map(|x| x * 1e-4).collect();
+        assert_eq!(heard(&mut flux(), &silent), []);
+        let mut raised = flux();
+        raised.set_silence_offset_db(70.0);
+        assert_eq!(heard(&mut raised, &samples), []);
+    }
+
+    #[test]
+    fn steady_sound_from_the_first_hop_on_is_no_note() {
+        let sine = |i: usize| 0.5 * (i as f32 * 0.03).sin();
+        let sine: Vec<f32> = (0..48_000).map(sine).collect();
+        for samples in [
+            sine,
+            noise(48_000, 1.0),
+            noise(48_000, 0.01),
+            vec![1.0; 48_000],
+        ] {
+            assert_eq!(heard(&mut flux(), &samples), []);
+        }
+    }
+
+    #[test]
+    fn nothing_heard_before_matters_after_the_memory() {
+        // Overflowing powers are the worst there can be: they make infinite levels.
+        let storms: [&dyn Fn(usize) -> f32; 3] = [
+            &|i| if i % 3 == 0 { f32::MAX } else { f32::MIN },
+            &|i| f32::from_bits(1 + i as u32 % 99),
+            &|i| (i as f32 * 0.7).sin(),
+        ];
+        let mut samples = noise(9_600 + Flux::MEMORY_HOPS * HOP, 1e-3);
+        add_note(&mut samples, 4_800, 147.0, 0.3);
+        for storm in storms {
+            let mut stormy = flux();
+            let storm: Vec<f32> = (0..6_400).map(storm).collect();
+            heard(&mut stormy, &storm);
+            let mut calm = flux();
+            let (memory, rest) = samples.split_at(Flux::MEMORY_HOPS * HOP);
+            heard(&mut stormy, memory);
+            heard(&mut calm, memory);
+            for hop in rest.as_chunks::<HOP>().0 {
+                assert_eq!(stormy.process(hop), calm.process(hop));
+                let newest = |flux: &Flux| {
+                    let now = (flux.hops - 1) as usize % MEMORY;
+                    (
+                        flux.levels[now].to_bits(),
+                        flux.bands[now].map(f32::to_bits),
+                        flux.since_rise,
+                    )
+                };
+                assert_eq!(newest(&stormy), newest(&calm));
+                let most = |flux: &Flux| flux.flux.iter().fold(0.0_f32, |m, x| m.max(*x)).to_bits();
+                assert_eq!(most(&stormy), most(&calm));
+            }
+        }
+    }
 }

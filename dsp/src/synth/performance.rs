@@ -119,7 +119,7 @@ const LEVELS_DB: [f64; 5] = [-15.0, -12.0, -17.0, -10.0, -14.0];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HOP, OnsetConfig, OnsetDetector};
+    use crate::{HOP, OnsetConfig, OnsetDetector, OnsetMethod};
 
     #[test]
     fn the_same_seed_plays_the_same_and_another_does_not() {
@@ -144,10 +144,16 @@ mod tests {
 
     #[test]
     fn the_detector_hears_each_note_of_the_demo_once() {
+        for method in OnsetMethod::ALL {
+            hears_each_note_of_the_demo_once(method);
+        }
+    }
+
+    fn hears_each_note_of_the_demo_once(method: OnsetMethod) {
         let (mut played, mut found, mut matched) = (0, 0, 0);
         for seed in 1..=5 {
             let Performance { samples, notes } = Performance::demo(seed);
-            let mut detector = OnsetDetector::new(&OnsetConfig::default()).unwrap();
+            let mut detector = OnsetDetector::new(method, &OnsetConfig::default()).unwrap();
             let onsets: Vec<f64> = samples
                 .as_chunks::<HOP>()
                 .0
@@ -166,7 +172,7 @@ mod tests {
         let f1 = 2.0 * f64::from(matched as u32) / f64::from((played + found) as u32);
         assert!(
             f1 >= 0.98,
-            "F1 {f1}: {played} played, {found} found, {matched} matched"
+            "{method}: F1 {f1}: {played} played, {found} found, {matched} matched"
         );
     }
 }

@@ -16,6 +16,9 @@ pub const SAMPLE_RATE: u32 = 48_000;
 /// Analysis hop of Tocco, samples.
 pub const HOP: u32 = 64;
 
+/// The onset detection method of a manifest that names none: the paper's.
+pub const DEFAULT_ONSET: &str = "mkl";
+
 /// Longest window and longest wait after the onset that a manifest may ask for: one second,
 /// fifty times what a player accepts.
 const LONGEST_WAIT: u32 = SAMPLE_RATE;
@@ -58,6 +61,9 @@ pub struct Input {
     pub hop: u32,
     /// Window of the features in samples.
     pub window: u32,
+    /// Name of the method that finds the onsets, [`DEFAULT_ONSET`] unless given.
+    #[serde(default = "default_onset", skip_serializing_if = "is_default_onset")]
+    pub onset: String,
     /// Hops between the detection of an onset and the end of the window.
     pub post_onset_hops: u32,
     /// Name of the feature preset.
@@ -238,6 +244,14 @@ pub enum NamedPadding {
     Same,
 }
 
+fn default_onset() -> String {
+    DEFAULT_ONSET.to_owned()
+}
+
+fn is_default_onset(method: &str) -> bool {
+    method == DEFAULT_ONSET
+}
+
 fn ones() -> [usize; 2] {
     [1, 1]
 }
@@ -384,6 +398,13 @@ impl Manifest {
             &format!("{HOP} to {LONGEST_WAIT} samples"),
             self.input.window.to_string(),
             "give the window in samples",
+        )?;
+        expect(
+            !self.input.onset.is_empty(),
+            "input.onset",
+            "the name of an onset detection method",
+            "an empty string".to_owned(),
+            "for example \"mkl\", or leave it out",
         )?;
         expect(
             self.input.post_onset_hops <= LONGEST_WAIT / HOP,

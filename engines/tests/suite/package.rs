@@ -74,6 +74,19 @@ fn the_manifest_of_the_contract_is_read() {
 }
 
 #[test]
+fn the_onset_method_is_written_only_where_it_is_not_the_papers() {
+    let (text, _) = files_of_c();
+    assert!(!text.contains("onset ="), "{text}");
+    let mut manifest = Manifest::parse(&text, "model.toml").unwrap();
+    assert_eq!(manifest.input.onset, "mkl");
+    manifest.input.onset = "flux".to_owned();
+    let written = manifest.to_toml("model.toml").unwrap();
+    assert!(written.contains("\nonset = \"flux\"\n"), "{written}");
+    let again = Manifest::parse(&written, "model.toml").unwrap();
+    assert_eq!(again, manifest);
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let error = ModelPackage::load("/nowhere/at/all")
         .unwrap_err()
@@ -120,6 +133,7 @@ fn every_value_of_the_manifest_is_checked() {
         ),
         ("hop = 64", "hop = 128", "input.hop"),
         ("window = 704", "window = 4000000000", "input.window"),
+        ("hop = 64", "hop = 64\nonset = \"\"", "input.onset"),
         (
             "post_onset_hops = 5",
             "post_onset_hops = 100000",

@@ -2,7 +2,7 @@
 
 use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::{
-    FORMAT, HOP, Input, LayerSpec, NetworkSpec, SAMPLE_RATE, ScalerSpec,
+    DEFAULT_ONSET, FORMAT, HOP, Input, LayerSpec, NetworkSpec, SAMPLE_RATE, ScalerSpec,
 };
 use tocco_engines::{Manifest, ModelPackage, Tensor};
 
@@ -101,6 +101,7 @@ pub fn with_tensors(
             sample_rate: SAMPLE_RATE,
             hop: HOP,
             window: 704,
+            onset: DEFAULT_ONSET.to_owned(),
             post_onset_hops: 5,
             preset: "timbreid".to_owned(),
             features: (0..n_features).map(|i| format!("feature_{i}")).collect(),

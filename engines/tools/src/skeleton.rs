@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use tocco_engines::convert::Format;
 use tocco_engines::inspect::{Description, describe};
+use tocco_engines::package::manifest::DEFAULT_ONSET;
 use tocco_engines::{Manifest, ModelPackage};
 
 use crate::convert::{package_names, shipped_packages};
@@ -63,6 +64,7 @@ struct KnownInput {
     id: String,
     preset: String,
     window: u32,
+    onset: String,
     post_onset_hops: u32,
     features: Vec<String>,
 }
@@ -77,6 +79,7 @@ fn known_inputs() -> Vec<KnownInput> {
                 id,
                 preset: input.preset,
                 window: input.window,
+                onset: input.onset,
                 post_onset_hops: input.post_onset_hops,
                 features: input.features,
             })
@@ -105,9 +108,11 @@ fn manifest(
     let known = known
         .iter()
         .find(|input| input.features.len() == n_features);
-    let (preset, window, post_onset_hops) = known.map_or(("timbreid", 704, 5), |input| {
-        (&input.preset, input.window, input.post_onset_hops)
-    });
+    let (preset, window, onset, post_onset_hops) =
+        known.map_or(("timbreid", 704, DEFAULT_ONSET, 5), |input| {
+            let (preset, onset) = (&input.preset, &input.onset);
+            (preset, input.window, onset, input.post_onset_hops)
+        });
     let features = known.map_or_else(
         || (0..n_features).map(|i| format!("feature_{i}")).collect(),
         |input| input.features.clone(),
@@ -143,7 +148,8 @@ fn manifest(
     writeln!(t, "labels = {}", list(&labels))?;
     writeln!(t, "licence = \"unknown\"  # FILL IN")?;
     writeln!(t, "\n[input]\nsample_rate = 48000\nhop = 64")?;
-    writeln!(t, "window = {window}\npost_onset_hops = {post_onset_hops}")?;
+    writeln!(t, "window = {window}\nonset = {}", quoted(onset))?;
+    writeln!(t, "post_onset_hops = {post_onset_hops}")?;
     writeln!(t, "preset = {}", quoted(preset))?;
     match known {
         Some(input) => writeln!(
@@ -245,6 +251,7 @@ mod tests {
             id: "two".to_owned(),
             preset: "timbreid-48k".to_owned(),
             window: 1408,
+            onset: "flux".to_owned(),
             post_onset_hops: 9,
             features: vec!["cepstrum_1".to_owned(), "mfcc_1".to_owned()],
         }];
@@ -252,8 +259,8 @@ mod tests {
         let input = Manifest::parse(&text, "model.toml").unwrap().input;
         assert_eq!(input.features, known[0].features);
         assert_eq!(
-            (input.preset.as_str(), input.window),
-            ("timbreid-48k", 1408)
+            (input.preset.as_str(), input.window, input.onset.as_str()),
+            ("timbreid-48k", 1408, "flux")
         );
         assert!(text.contains("guessed from package two"), "{text}");
     }

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use tocco_dsp::features::{FeatureExtractor, Preset};
-use tocco_dsp::{Analyzer, HOP, HopStream, Onset, OnsetConfig};
+use tocco_dsp::{Analyzer, HOP, HopStream, Onset, OnsetConfig, OnsetMethod};
 
 use crate::{CorpusError, Recording};
 
 /// Hears recordings as the plugin does, with one setting for all of them.
 #[derive(Debug, Clone)]
 pub struct Listener {
+    /// How onsets are found.
+    pub method: OnsetMethod,
     /// The onset detector's settings.
     pub onset: OnsetConfig,
     /// The family of features.
@@ -55,7 +57,8 @@ impl Listener {
     /// When its sample rate is out of the plugin's range, or the settings are wrong.
     pub fn hear(&self, recording: &Recording, path: &Path) -> Result<Heard, CorpusError> {
         let extractor = FeatureExtractor::new(self.preset, &self.features)?;
-        let mut analyzer = Analyzer::new(&self.onset, extractor, self.post_onset_hops)?;
+        let wait = self.post_onset_hops;
+        let mut analyzer = Analyzer::new(&self.onset, self.method, extractor, wait)?;
         let host_rate = f64::from(recording.sample_rate);
         let mut stream = HopStream::new(host_rate).map_err(|source| CorpusError::Rate {
             path: path.to_owned(),
@@ -112,8 +115,9 @@ impl Heard {
 mod tests {
     use super::*;
 
-    fn listener() -> Listener {
+    fn listener(method: OnsetMethod) -> Listener {
         Listener {
+            method,
             onset: OnsetConfig::default(),
             preset: Preset::Timbreid,
             features: Preset::Timbreid.feature_names(),
@@ -140,16 +144,18 @@ mod tests {
     #[test]
     fn notes_are_found_at_every_rate() {
         let times = [0.2, 0.6, 0.98];
-        for rate in [44_100, 48_000, 96_000] {
+        let [mkl, flux] = OnsetMethod::ALL;
+        let at = |method| [44_100, 48_000, 96_000].map(|rate| (method, rate));
+        for (method, rate) in at(mkl).into_iter().chain(at(flux)) {
             // The last note ends with the recording.
-            let heard = listener()
+            let heard = listener(method)
                 .hear(&bursts(rate, &times, 1.0), Path::new("x.wav"))
                 .unwrap();
-            assert_eq!(heard.notes.len(), 3, "{rate} Hz");
+            assert_eq!(heard.notes.len(), 3, "{method}, {rate} Hz");
             for (note, time) in heard.notes.iter().zip(times) {
                 assert!(
                     (note.onset_s - time).abs() < 0.02,
-                    "{rate} Hz: {}",
+                    "{method}, {rate} Hz: {}",
                     note.onset_s
                 );
                 assert!(note.detected_s >= note.onset_s);
@@ -159,7 +165,7 @@ mod tests {
 
     #[test]
     fn features_are_those_of_the_stated_window() {
-        let heard = listener()
+        let heard = listener(OnsetMethod::Mkl)
             .hear(&bursts(48_000, &[0.3], 0.6), Path::new("x.wav"))
             .unwrap();
         let mut extractor =
@@ -183,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_rate_out_of_range_is_refused_with_the_file() {
-        let error = listener().hear(&bursts(4_000, &[], 0.1), Path::new("slow.wav"));
+        let error =
+            listener(OnsetMethod::Mkl).hear(&bursts(4_000, &[], 0.1), Path::new("slow.wav"));
         assert!(error.unwrap_err().to_string().starts_with("slow.wav: "));
     }
 }

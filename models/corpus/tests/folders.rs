@@ -110,6 +110,7 @@ fn a_label_behind_the_end_is_refused() {
     );
     let corpus = Corpus::scan(folder.path()).unwrap();
     let listener = tocco_corpus::Listener {
+        method: tocco_dsp::OnsetMethod::Mkl,
         onset: tocco_dsp::OnsetConfig::default(),
         preset: tocco_dsp::features::Preset::Timbreid,
         features: vec!["zeroCrossing".to_owned()],

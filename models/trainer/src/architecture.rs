@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use tocco_corpus::Listener;
-use tocco_dsp::OnsetConfig;
 use tocco_dsp::features::Preset;
+use tocco_dsp::{OnsetConfig, OnsetMethod};
 use tocco_engines::package::manifest::LayerSpec;
 
 use crate::augmentation::{Augmentation, SoundAugmentation};
@@ -20,6 +20,8 @@ pub struct Architecture {
     pub id: &'static str,
     /// Its name for people.
     pub title: &'static str,
+    /// How its notes are found.
+    pub onset: OnsetMethod,
     /// The family of its features.
     pub preset: Preset,
     /// Its features in the order of the input, `[n_features]`.
@@ -131,6 +133,7 @@ impl Architecture {
     /// How recordings are heard for this network.
     pub fn listener(&self) -> Listener {
         Listener {
+            method: self.onset,
             onset: OnsetConfig::default(),
             preset: self.preset,
             features: self.features.clone(),
@@ -151,6 +154,7 @@ fn of_the_paper(
     Architecture {
         id,
         title,
+        onset: OnsetMethod::Mkl,
         preset: Preset::Timbreid,
         features: features.split_whitespace().map(str::to_owned).collect(),
         // 704 samples at 48 kHz less the detector's mean delay, rounded up to hops (the authors'
@@ -267,6 +271,7 @@ fn tocco() -> Architecture {
     Architecture {
         id: "tocco",
         title: "Tocco",
+        onset: OnsetMethod::Mkl,
         preset: Preset::LogBark,
         layers: perceptron(features.len(), &[384, 128], false),
         features,

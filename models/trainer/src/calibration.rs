@@ -16,8 +16,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Result, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tocco_corpus::{Corpus, Listener, Take, Technique};
-use tocco_dsp::OnsetConfig;
+use tocco_corpus::{Corpus, Take, Technique};
 use tocco_engines::calibration::Statistics;
 use tocco_engines::{Calibration, Classifier, EngineId, ModelPackage};
 
@@ -28,6 +27,7 @@ use crate::notes::{Note, Notes};
 use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
+use crate::protocol::listener;
 use crate::training::train;
 
 pub use report::{Json, json, table};
@@ -236,13 +236,7 @@ pub fn sessions(corpus: &Corpus) -> Vec<String> {
 /// # Errors
 /// When a recording is wrong, or the package wants features there are not.
 pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
-    let input = &package.manifest.input;
-    let listener = Listener {
-        onset: OnsetConfig::default(),
-        preset: input.preset.parse()?,
-        features: input.features.clone(),
-        post_onset_hops: input.post_onset_hops as usize,
-    };
+    let listener = listener(package)?;
     Notes::hear(corpus, &listener, None, 0, parallel::available())
 }
 
@@ -410,6 +404,7 @@ mod tests {
     use crate::architecture::Architecture;
     use crate::notes::Onsets;
     use crate::training::tests::easy_notes;
+    use tocco_dsp::OnsetMethod;
 
     /// Eight techniques of four players that are easy to tell apart, in three takes each: two of a
     /// first session, one of a second.
@@ -423,6 +418,7 @@ mod tests {
             notes,
             players: ["A", "B", "C", "D"].map(str::to_owned).into(),
             onsets: Onsets {
+                method: OnsetMethod::Mkl,
                 labelled: 384,
                 detected: 384,
                 delays_s: vec![0.006; 384],

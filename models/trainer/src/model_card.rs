@@ -36,13 +36,14 @@ pub fn model_card(
         let onsets = &evaluation.onsets;
         let _ = write!(
             card,
-            "Recordings: {} takes of {} ({} labelled notes). The onset detector finds {} of them \
-             within ±20 ms (recall {:.3}, precision {:.3}, F1 {:.3}; reported {:.1} ms after the \
+            "Recordings: {} takes of {} ({} labelled notes). The onset detector (`{}`) finds {} of \
+             them within ±20 ms (recall {:.3}, precision {:.3}, F1 {:.3}; reported {:.1} ms after the \
              label, 95 % below {:.1} ms). The figures below are of the {} detected notes, unless \
              they say otherwise.\n\n",
             evaluation.n_takes,
             evaluation.players.join(", "),
             onsets.labelled,
+            onsets.method,
             onsets.delays_s.len(),
             onsets.recall(),
             onsets.precision(),

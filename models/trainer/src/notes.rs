@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Heard, HeardNote, Listener, Take, Technique};
+use tocco_dsp::OnsetMethod;
 use tocco_dsp::features::FeatureExtractor;
 
 use crate::augmentation::{Augmentation, Augmenter, PRE_ROLL};
@@ -60,6 +61,8 @@ pub struct Notes {
 /// How well onsets were found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Onsets {
+    /// How they were searched for.
+    pub method: OnsetMethod,
     /// Notes labelled by hand.
     pub labelled: usize,
     /// Onsets detected.
@@ -118,6 +121,7 @@ impl Notes {
         });
         let takes: Vec<HeardTake<'_>> = takes.into_iter().collect::<Result<_>>()?;
         let mut onsets = Onsets {
+            method: listener.method,
             labelled: takes.iter().map(|take| take.matches.len()).sum(),
             detected: takes.iter().map(|take| take.heard.notes.len()).sum(),
             delays_s: takes.iter().flat_map(HeardTake::delays_s).collect(),
@@ -273,6 +277,7 @@ mod tests {
     #[test]
     fn onset_scores_follow_from_the_counts() {
         let onsets = Onsets {
+            method: OnsetMethod::Mkl,
             labelled: 25,
             detected: 40,
             delays_s: (1..=20).map(|i| f64::from(i) / 1000.0).collect(),

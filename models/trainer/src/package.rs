@@ -43,6 +43,7 @@ pub fn package(
             sample_rate: SAMPLE_RATE,
             hop: HOP as u32,
             window: architecture.preset.window() as u32,
+            onset: architecture.onset.to_string(),
             post_onset_hops: architecture.post_onset_hops as u32,
             preset: architecture.preset.to_string(),
             features: architecture.features.clone(),

@@ -262,10 +262,11 @@ pub fn holdout(corpus: &Corpus, package: &ModelPackage, engine: EngineId) -> Res
 /// How recordings are heard for `package`.
 ///
 /// # Errors
-/// When its features are of an unknown kind.
+/// When its features, or its way to find onsets, are of an unknown kind.
 pub fn listener(package: &ModelPackage) -> Result<Listener> {
     let input = &package.manifest.input;
     Ok(Listener {
+        method: input.onset.parse()?,
         onset: OnsetConfig::default(),
         preset: input.preset.parse()?,
         features: input.features.clone(),
@@ -522,12 +523,14 @@ fn summary(
 mod tests {
     use super::*;
     use crate::training::tests::easy_notes;
+    use tocco_dsp::OnsetMethod;
 
     fn easy(n_features: usize) -> Notes {
         Notes {
             notes: easy_notes(n_features, 12),
             players: ["A", "B", "C", "D"].map(str::to_owned).into(),
             onsets: Onsets {
+                method: OnsetMethod::Mkl,
                 labelled: 96,
                 detected: 96,
                 delays_s: vec![0.006; 96],

@@ -42,6 +42,7 @@ pub struct Json<'a> {
 
 #[derive(Serialize)]
 struct OnsetJson {
+    method: &'static str,
     precision: f64,
     recall: f64,
     f1: f64,
@@ -162,6 +163,7 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
         notes: evaluation.confusion.notes(),
         labelled: all.labelled(),
         onset: OnsetJson {
+            method: onsets.method.name(),
             precision: onsets.precision(),
             recall: onsets.recall(),
             f1: onsets.f1(),
@@ -213,10 +215,11 @@ pub fn table(evaluation: &Evaluation) -> String {
     );
     let _ = write!(
         text,
-        "onsets (±20 ms): {} labelled, {} detected; precision {:.3}, recall {:.3}, F1 {:.3}; \
+        "onsets ({}, ±20 ms): {} labelled, {} detected; precision {:.3}, recall {:.3}, F1 {:.3}; \
          reported {:.1} ms after the label (mean), 95 % below {:.1} ms\n\
          notes: {} classified; accuracy {:.3}, macro-F1 {:.3}; mean probability of the answers \
          {:.3}\n",
+        onsets.method,
         onsets.labelled,
         onsets.detected,
         onsets.precision(),
@@ -374,6 +377,7 @@ mod tests {
     use super::*;
     use crate::notes::{Missed, Onsets};
     use crate::protocol::{Answer, Part};
+    use tocco_dsp::OnsetMethod;
 
     fn evaluation() -> Evaluation {
         let answer = |played: Technique, class: usize, confidence: f32| {
@@ -406,6 +410,7 @@ mod tests {
             model: "c".to_owned(),
             protocol: Protocol::LeaveOnePlayerOut,
             onsets: Onsets {
+                method: OnsetMethod::Mkl,
                 labelled: 4,
                 detected: 2,
                 delays_s: vec![0.005, 0.007],
@@ -461,6 +466,7 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(value["protocol"], "leave-one-player-out");
         assert_eq!(value["accuracy"], 0.5);
+        assert_eq!(value["onset"]["method"], "mkl");
         assert_eq!(value["onset"]["recall"], 0.5);
         assert!((value["onset"]["delay_ms"]["p95"].as_f64().unwrap() - 7.0).abs() < 1e-9);
         assert_eq!(value["labels"][5], "Palm mute");

@@ -38,6 +38,7 @@ fn every_architecture_has_its_package_with_both_protocols() {
             architecture.n_parameters
         );
         assert_eq!(manifest.input.features, architecture.features);
+        assert_eq!(manifest.input.onset, architecture.onset.name());
         let mut layers = manifest.network.layers.clone();
         // The temperature is fitted, the rest is given.
         *layers.last_mut().unwrap() = LayerSpec::Softmax { temperature: 1.0 };

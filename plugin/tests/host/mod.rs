@@ -3,9 +3,13 @@
 #![allow(dead_code)] // every test uses a part of it
 
 use nice_plug::context::process::SendEventError;
+use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
+use tempfile::TempDir;
 use tocco::Tocco;
 use tocco::params::{EngineChoice, ModelChoice};
+use tocco::shipped::{self, Shipped};
+use tocco_engines::ModelPackage;
 
 /// Room for more events than any test has.
 const EVENTS: usize = 1 << 16;
@@ -47,6 +51,19 @@ impl Host {
         let params = &self.plugin.shared().params;
         set(&params.model, model);
         set(&params.engine, engine);
+    }
+
+    /// Chooses model C as the user's own, with onsets found by `method`.
+    ///
+    /// The folder must stay until the model is loaded.
+    pub fn choose_c_with_onset(&mut self, method: &str) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let package = with_onset(&shipped::C, method);
+        package.save(folder.path()).unwrap();
+        let params = &self.plugin.shared().params;
+        params.user_package.set(folder.path().display().to_string());
+        self.choose(ModelChoice::User, EngineChoice::Native);
+        folder
     }
 
     pub fn activate(&mut self, rate: f32, max_block: u32, channels: u32, mode: ProcessMode) {
@@ -146,6 +163,13 @@ impl Host {
         };
         self.sent().iter().filter_map(note).collect()
     }
+}
+
+/// A shipped package whose onsets are found by `method`.
+pub fn with_onset(shipped: &Shipped, method: &str) -> ModelPackage {
+    let mut package = shipped.package().unwrap();
+    package.manifest.input.onset = method.to_owned();
+    package
 }
 
 /// Sets a parameter as a host does.

@@ -3,14 +3,10 @@
 
 use std::ffi::{CStr, OsString, c_char};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use libloading::os::unix::Library;
-
-/// Names the library's path; `cargo xtask audit` sets it.
-pub const VARIABLE: &str = "TOCCO_INTERPOSE";
 
 /// The library's functions.
 pub struct Interposer {
@@ -106,10 +102,7 @@ pub fn preload() -> Result<()> {
     if Interposer::find().is_ok() {
         return Ok(());
     }
-    let library = match std::env::var_os(VARIABLE) {
-        Some(path) => PathBuf::from(path),
-        None => std::env::current_exe()?.with_file_name("libtocco_interpose.so"),
-    };
+    let library = std::env::current_exe()?.with_file_name("libtocco_interpose.so");
     if !library.exists() {
         bail!(
             "{} is missing; run the audit through: cargo xtask audit",

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use crate::features::FeatureExtractor;
-use crate::{HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
+use crate::{Detection, HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
 
 /// The beginning of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Onset {
     /// Counts the onsets of one [`Analyzer`] from 0; never given twice, not even after a reset.
     pub id: u64,
-    /// Where the note begins, analysis samples since the start; see [`OnsetDetector::process`].
+    /// Where the note begins, analysis samples since the start; see [`Detection::position`].
     pub position: u64,
     /// End of the hop in which it was detected, analysis samples since the start.
     pub detected: u64,
@@ -52,8 +52,9 @@ pub struct Extraction {
 
 impl Extraction {
     /// Finds onsets with `method`, and takes the features of `extractor` as soon as
-    /// `post_onset_hops` hops have come in after the one in which the onset was detected (the
-    /// paper: 5, so that the newest 704 samples hold the note from its beginning). Allocates.
+    /// `post_onset_hops` hops have come in after the one in which the note showed
+    /// ([`Detection::hops_ago`]; the paper: 5 after the detection, so that the newest 704 samples
+    /// hold the note from its beginning). Allocates.
     ///
     /// # Errors
     /// [`AnalyzerError`] when the extractor looks further back than an analyzer remembers, or the
@@ -123,6 +124,14 @@ pub enum AnalyzerError {
     },
 }
 
+/// An onset whose note is still to be described.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    onset: Onset,
+    /// End of the hop from which the hops to its features are counted: [`Detection::hops_ago`].
+    shown: u64,
+}
+
 /// Follows the sound hop by hop, reports onsets, and describes each note a moment later.
 ///
 /// Several notes can be on their way at once: an onset during the wait for an earlier one's
@@ -143,7 +152,7 @@ pub struct Analyzer {
     extraction: Box<Extraction>,
     history: History,
     /// Onsets whose notes are still to be described, oldest first.
-    pending: VecDeque<Onset>,
+    pending: VecDeque<Pending>,
     next_id: u64,
     abandoned: u64,
 }
@@ -192,47 +201,49 @@ impl Analyzer {
 
     /// Takes the next hop, whose samples must be finite: see [`HopStream`](crate::HopStream).
     ///
-    /// A note is reported in the hop that is `post_onset_hops` after its onset's; its features
-    /// then include this hop. Real-time safe.
+    /// A note is reported in the hop that is `post_onset_hops` after the one in which it showed, at
+    /// the earliest in that of its detection; its features then include this hop. Real-time safe.
     pub fn push_hop(&mut self, hop: &[f32; HOP]) -> Analysis<'_> {
         self.history.push(hop);
         let now = self.history.position;
-        let onset = self.detector.process(hop).map(|position| {
+        let onset = self.detector.process(hop).map(|detection| {
             let id = self.next_id;
             self.next_id += 1;
-            Onset {
+            let Detection { position, hops_ago } = detection;
+            let onset = Onset {
                 id,
                 position,
                 detected: now,
-            }
-        });
-        if let Some(onset) = onset {
+            };
             if self.pending.len() < self.pending.capacity() {
-                self.pending.push_back(onset);
+                let shown = now - hops_ago * HOP as u64;
+                self.pending.push_back(Pending { onset, shown });
             } else {
                 self.abandoned += 1;
             }
-        }
+            onset
+        });
         let wait = (self.extraction.post_onset_hops * HOP) as u64;
         let due = self
             .pending
             .front()
-            .is_some_and(|o| o.detected + wait <= now);
-        let note = if due { self.pending.pop_front() } else { None }.map(|onset| {
-            let Extraction {
-                extractor,
-                features,
-                ..
-            } = &mut *self.extraction;
-            extractor.extract(self.history.newest(extractor.history_len()), features);
-            // Positions are estimates: never before the start, never after now.
-            let since_onset = (now - onset.position.min(now)).min(Self::HISTORY as u64);
-            Note {
-                onset,
-                peak_db: peak_db(self.history.newest(since_onset as usize)),
-                features: &self.extraction.features,
-            }
-        });
+            .is_some_and(|pending| pending.shown + wait <= now);
+        let note =
+            if due { self.pending.pop_front() } else { None }.map(|Pending { onset, .. }| {
+                let Extraction {
+                    extractor,
+                    features,
+                    ..
+                } = &mut *self.extraction;
+                extractor.extract(self.history.newest(extractor.history_len()), features);
+                // Positions are estimates: never before the start, never after now.
+                let since_onset = (now - onset.position.min(now)).min(Self::HISTORY as u64);
+                Note {
+                    onset,
+                    peak_db: peak_db(self.history.newest(since_onset as usize)),
+                    features: &self.extraction.features,
+                }
+            });
         Analysis { onset, note }
     }
 

@@ -19,7 +19,9 @@ mod technique;
 
 pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
 pub use hop_stream::{HopEnd, HopStream, HopStreamError};
-pub use onset::{OnsetConfig, OnsetDetector, OnsetError, OnsetMethod, UnknownOnsetMethod};
+pub use onset::{
+    Detection, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod, UnknownOnsetMethod,
+};
 pub use technique::{Technique, UnknownTechnique};
 
 /// The rate of all analysis, in hertz (paper, section 3.3). Sound at another rate is resampled to

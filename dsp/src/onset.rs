@@ -24,6 +24,27 @@ const SAME_NOTE: u64 = 480;
 /// of them can detect a note later than the other.
 const OVERLAP_HOPS: usize = 16;
 
+/// What a method finds in a hop.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    /// By how many samples the note's beginning lies before the end of the hop.
+    delay: u64,
+    /// See [`Detection::hops_ago`].
+    hops_ago: u64,
+}
+
+/// An onset as it becomes known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detection {
+    /// The note's estimated position, samples since the start (or [`OnsetDetector::reset`]), before
+    /// the end of the hop that brought it; at the start of the stream it stops at 0.
+    pub position: u64,
+    /// How many hops ago the note showed: what follows it at a fixed time, as its features do, is
+    /// counted from there. 0 with `mkl`, which the paper counts from the detection. With `flux` the
+    /// hop in which the sound rose most, since a note that rises out of another is known later.
+    pub hops_ago: u64,
+}
+
 /// Finds the beginnings of notes, one hop at a time, with a method that can be changed while it
 /// runs. The other method is there, too, but computes nothing.
 ///
@@ -71,20 +92,18 @@ impl OnsetDetector {
         })
     }
 
-    /// Takes the next hop. When a note's onset becomes known in it, returns the note's estimated
-    /// position in samples since the start (or [`reset`](Self::reset)), before the end of this hop;
-    /// at the start of the stream it stops at 0.
+    /// Takes the next hop; the onset that becomes known in it, if one does.
     ///
     /// The hop must be finite: see [`HopStream`](crate::HopStream). Values far beyond full scale
     /// are no harm. Real-time safe.
-    pub fn process(&mut self, hop: &[f32; HOP]) -> Option<u64> {
+    pub fn process(&mut self, hop: &[f32; HOP]) -> Option<Detection> {
         let mut method = self.method;
-        let mut delay = self.run(method, hop);
+        let mut found = self.run(method, hop);
         if let Some((successor, hops)) = self.successor {
-            let its_delay = self.run(successor, hop);
+            let its_own = self.run(successor, hop);
             let memory = memory_hops(successor);
-            if delay.is_none() && hops >= memory {
-                (method, delay) = (successor, its_delay);
+            if found.is_none() && hops >= memory {
+                (method, found) = (successor, its_own);
             }
             self.successor = Some((successor, hops + 1));
             if hops + 1 == memory + OVERLAP_HOPS {
@@ -93,7 +112,8 @@ impl OnsetDetector {
             }
         }
         self.position += HOP as u64;
-        let position = self.position as i64 - delay? as i64;
+        let found = found?;
+        let position = self.position as i64 - found.delay as i64;
         if let Some((last, by)) = self.last {
             let least = if by == method { 0 } else { SAME_NOTE };
             if position <= last + self.minimum_inter_onset.max(least) as i64 {
@@ -101,13 +121,18 @@ impl OnsetDetector {
             }
         }
         self.last = Some((position, method));
-        Some(position.max(0) as u64)
+        Some(Detection {
+            position: position.max(0) as u64,
+            hops_ago: found.hops_ago,
+        })
     }
 
-    /// By how many samples an onset lies before the end of `hop`, if one shows in it.
-    fn run(&mut self, method: OnsetMethod, hop: &[f32; HOP]) -> Option<u64> {
+    fn run(&mut self, method: OnsetMethod, hop: &[f32; HOP]) -> Option<Found> {
         match method {
-            OnsetMethod::Mkl => self.mkl.process(hop),
+            OnsetMethod::Mkl => self
+                .mkl
+                .process(hop)
+                .map(|delay| Found { delay, hops_ago: 0 }),
             OnsetMethod::Flux => self.flux.process(hop),
         }
     }
@@ -217,6 +242,7 @@ mod detector_tests {
             .0
             .iter()
             .filter_map(|hop| detector.process(hop))
+            .map(|found| found.position)
             .collect()
     }
 
@@ -315,7 +341,7 @@ mod detector_tests {
             if index == change {
                 detector.set_method(if from == a { b } else { a });
             }
-            found.extend(detector.process(hop));
+            found.extend(detector.process(hop).map(|found| found.position));
         }
         found
     }

@@ -72,8 +72,8 @@ fn scores(method: OnsetMethod, takes: &[(Vec<f32>, Vec<f64>)]) -> Scores {
         let mut detector = OnsetDetector::new(method, &OnsetConfig::default()).unwrap();
         let mut onsets = Vec::new();
         for (index, hop) in samples.as_chunks::<HOP>().0.iter().enumerate() {
-            if let Some(position) = detector.process(hop) {
-                onsets.push((position as f64, ((index + 1) * HOP) as f64));
+            if let Some(found) = detector.process(hop) {
+                onsets.push((found.position as f64, ((index + 1) * HOP) as f64));
             }
         }
         labelled += labels.len();

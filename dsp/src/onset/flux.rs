@@ -1,5 +1,6 @@
 //! Our own onset detector: log-spectral flux and the rise of the level.
 
+use super::Found;
 use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
 use crate::{HOP, OnsetConfig};
 
@@ -23,14 +24,17 @@ const OLDEST: usize = 24;
 const LEVEL_HOPS: usize = 3;
 /// The flux may have come this many hops earlier than the rise, the newest one included.
 const FLUX_HOPS: usize = 4;
+/// How far back the steepest rise of the flux is looked for, hops: what begins under another note
+/// is sure of itself this much later.
+const LATEST: usize = 8;
 /// A rise goes on until so many hops show none: what begins and swells is one onset.
 const RISE_ENDS: usize = 4;
 /// Hops that the rings hold; a power of two.
 const MEMORY: usize = 32;
 
-/// By how much the end of the hop that shows an onset lags behind the note, samples: the mean over
+/// By how much the end of the hop that rises most lags behind the note, samples: the mean over
 /// the labelled notes of the recordings (`tests/onset_recordings.rs`).
-const DELAY: u64 = 62;
+const DELAY: u64 = 59;
 
 /// Hears a note where the spectrum rises.
 ///
@@ -54,7 +58,7 @@ pub(super) struct Flux {
     /// Mean power of each hop, a ring.
     powers: [f32; MEMORY],
     /// The flux of the last hops, dB, a ring.
-    flux: [f32; FLUX_HOPS],
+    flux: [f32; MEMORY],
     /// Hops since the start or reset.
     hops: u64,
     /// Hops since the last one that rose enough, at most [`RISE_ENDS`].
@@ -66,7 +70,7 @@ pub(super) struct Flux {
 impl Flux {
     /// Hops after which nothing heard before matters: the flux, the oldest level it was taken
     /// against, the power that went into that one, and the hops without a rise.
-    pub(super) const MEMORY_HOPS: usize = FLUX_HOPS + OLDEST + LEVEL_HOPS + RISE_ENDS;
+    pub(super) const MEMORY_HOPS: usize = LATEST + 1 + OLDEST + LEVEL_HOPS + RISE_ENDS;
 
     /// A detector at the start of a stream. Allocates.
     pub(super) fn new(config: &OnsetConfig) -> Self {
@@ -76,7 +80,7 @@ impl Flux {
             bands: [[0.0; BANDS]; MEMORY],
             levels: [0.0; MEMORY],
             powers: [0.0; MEMORY],
-            flux: [0.0; FLUX_HOPS],
+            flux: [0.0; MEMORY],
             hops: 0,
             since_rise: RISE_ENDS,
             threshold_factor: 1.0,
@@ -87,9 +91,8 @@ impl Flux {
         detector
     }
 
-    /// Takes the next hop, which must be finite; whether a note shows in it, and then by how many
-    /// samples its beginning lies before the end of this hop. Real-time safe.
-    pub(super) fn process(&mut self, hop: &[f32; HOP]) -> Option<u64> {
+    /// Takes the next hop, which must be finite; the note that becomes known in it. Real-time safe.
+    pub(super) fn process(&mut self, hop: &[f32; HOP]) -> Option<Found> {
         self.frame.copy_within(HOP.., 0);
         self.frame[FRAME - HOP..].copy_from_slice(hop);
         let now = self.hops as usize % MEMORY;
@@ -103,7 +106,7 @@ impl Flux {
             // What came before the start is unknown: as if it had sounded the same.
             self.bands = [self.bands[now]; MEMORY];
             self.levels = [self.levels[now]; MEMORY];
-            self.flux = [0.0; FLUX_HOPS];
+            self.flux = [0.0; MEMORY];
             return None;
         }
 
@@ -118,9 +121,10 @@ impl Flux {
         }
         let rises = self.bands[now].iter().zip(&highest);
         let rises = rises.map(|(level, highest)| (level - highest).clamp(0.0, CEILING_DB));
-        self.flux[self.hops as usize % FLUX_HOPS] = rises.sum::<f32>() / BANDS as f32;
+        self.flux[now] = rises.sum::<f32>() / BANDS as f32;
 
-        let flux = self.flux.iter().fold(0.0_f32, |most, flux| most.max(*flux));
+        let newest = (0..FLUX_HOPS).map(|ago| self.flux_of(now, ago));
+        let flux = newest.fold(0.0_f32, f32::max);
         let rise = self.levels[now] - highest_level;
         let rises = flux >= FLUX_DB * self.threshold_factor
             && rise >= RISE_DB * self.threshold_factor
@@ -131,7 +135,30 @@ impl Flux {
         } else {
             RISE_ENDS.min(self.since_rise + 1)
         };
-        begins.then_some(DELAY)
+        begins.then(|| {
+            let hops_ago = self.steepest(now);
+            Found {
+                delay: (hops_ago * HOP) as u64 + DELAY,
+                hops_ago: hops_ago as u64,
+            }
+        })
+    }
+
+    fn flux_of(&self, now: usize, ago: usize) -> f32 {
+        self.flux[(now + MEMORY - ago) % MEMORY]
+    }
+
+    /// How many hops ago the flux grew most.
+    fn steepest(&self, now: usize) -> usize {
+        let growth = |ago: usize| self.flux_of(now, ago) - self.flux_of(now, ago + 1);
+        let steeper = |best: usize, ago: usize| {
+            if growth(ago) > growth(best) {
+                ago
+            } else {
+                best
+            }
+        };
+        (1..LATEST).fold(0, steeper)
     }
 
     /// See [`OnsetConfig::threshold_factor`]: it scales both rises. Real-time safe.
@@ -267,6 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn a_note_under_another_is_known_later_but_placed_alike() {
+        let placed = |ringing: f32| {
+            let mut samples = noise(19_200, 1e-4);
+            for (i, sample) in samples.iter_mut().enumerate() {
+                *sample += ringing * (i as f32 * 0.02).sin();
+            }
+            add_note(&mut samples, 9_600, 147.0, 0.3);
+            let mut flux = flux();
+            let hops = samples.as_chunks::<HOP>().0.iter().enumerate().skip(1);
+            let shows = |(index, hop): (usize, &[f32; HOP])| {
+                flux.process(hop)
+                    .map(|found| ((index + 1) * HOP, found.delay))
+            };
+            hops.filter_map(shows)
+                .find(|(end, _)| *end > 9_600)
+                .unwrap()
+        };
+        let (quiet_end, quiet_delay) = placed(0.0);
+        let (ringing_end, ringing_delay) = placed(0.08);
+        assert!(ringing_end >= quiet_end, "{ringing_end} {quiet_end}");
+        let quiet = quiet_end as i64 - quiet_delay as i64;
+        let ringing = ringing_end as i64 - ringing_delay as i64;
+        assert!((quiet - 9_600).abs() <= 96, "{quiet}");
+        assert!((ringing - quiet).abs() <= 64, "{quiet} {ringing}");
+    }
+
+    #[test]
     fn nothing_heard_before_matters_after_the_memory() {
         // Overflowing powers are the worst there can be: they make infinite levels.
         let storms: [&dyn Fn(usize) -> f32; 3] = [
@@ -295,8 +349,13 @@ mod tests {
                     )
                 };
                 assert_eq!(newest(&stormy), newest(&calm));
-                let most = |flux: &Flux| flux.flux.iter().fold(0.0_f32, |m, x| m.max(*x)).to_bits();
-                assert_eq!(most(&stormy), most(&calm));
+                let kept = |flux: &Flux| {
+                    let now = (flux.hops - 1) as usize % MEMORY;
+                    std::array::from_fn::<u32, { LATEST + 1 }, _>(|ago| {
+                        flux.flux_of(now, ago).to_bits()
+                    })
+                };
+                assert_eq!(kept(&stormy), kept(&calm));
             }
         }
     }

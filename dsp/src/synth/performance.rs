@@ -159,7 +159,7 @@ mod tests {
                 .0
                 .iter()
                 .filter_map(|hop| detector.process(hop))
-                .map(|position| position as f64 / f64::from(SAMPLE_RATE))
+                .map(|found| found.position as f64 / f64::from(SAMPLE_RATE))
                 .collect();
             played += notes.len();
             found += onsets.len();

@@ -239,7 +239,7 @@ fn tocco() -> Architecture {
         label_smoothing: 0.1,
         augmentation: Augmentation {
             copies: 32,
-            jitter: (-128, 64),
+            jitter: (-64, 128),
             gain_db: 0.0,
             noise_db: (-75.0, -42.0),
             sound: Some(SoundAugmentation {
@@ -261,7 +261,7 @@ fn tocco() -> Architecture {
         },
         sampling: Sampling::EachGroup {
             draws: 20,
-            made_palm_mutes: 25,
+            made_palm_mutes: 12,
         },
         scaling: Scaling::EveryNth(2 * BARK_BANDS),
         early_stopping: false,
@@ -271,11 +271,11 @@ fn tocco() -> Architecture {
     Architecture {
         id: "tocco",
         title: "Tocco",
-        onset: OnsetMethod::Mkl,
+        onset: OnsetMethod::Flux,
         preset: Preset::LogBark,
         layers: perceptron(features.len(), &[384, 128], false),
         features,
-        post_onset_hops: 5,
+        post_onset_hops: 7,
         n_parameters: 290_312,
         recipe,
     }

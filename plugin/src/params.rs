@@ -199,7 +199,7 @@ impl Default for ToccoParams {
             user_package: UserPackage::default(),
             calibration: CalibrationState::default(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
-            model: EnumParam::new("Model", ModelChoice::C),
+            model: EnumParam::new("Model", ModelChoice::Tocco),
             sensitivity: FloatParam::new("Sensitivity", DEFAULT_SENSITIVITY, percent)
                 .with_unit(" %")
                 .with_value_to_string(formatters::v2s_f32_rounded(0)),

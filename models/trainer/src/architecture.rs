@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use tocco_corpus::Listener;
 use tocco_dsp::features::Preset;
 use tocco_dsp::{OnsetConfig, OnsetMethod};
+use tocco_engines::native::WeightFormat;
 use tocco_engines::package::manifest::LayerSpec;
 
 use crate::augmentation::{Augmentation, SoundAugmentation};
@@ -28,6 +29,8 @@ pub struct Architecture {
     pub features: Vec<String>,
     /// Hops between onset and features.
     pub post_onset_hops: usize,
+    /// What our engines store its weights as; `None`: as they do by default.
+    pub weight_format: Option<WeightFormat>,
     /// Its layers, the last of them a softmax.
     pub layers: Vec<LayerSpec>,
     /// Parameters that the layers must have, those of batch normalisation that are not trained
@@ -160,6 +163,7 @@ fn of_the_paper(
         // 704 samples at 48 kHz less the detector's mean delay, rounded up to hops (the authors'
         // plugin; `shared/facts.md`).
         post_onset_hops: 5,
+        weight_format: None,
         layers,
         n_parameters,
         recipe,
@@ -276,6 +280,8 @@ fn tocco() -> Architecture {
         layers: perceptron(features.len(), &[384, 128], false),
         features,
         post_onset_hops: 7,
+        // Small enough then for the audio thread of a Raspberry Pi 4 (`shared/facts.md`).
+        weight_format: Some(WeightFormat::Int8),
         n_parameters: 290_312,
         recipe,
     }

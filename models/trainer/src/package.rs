@@ -52,7 +52,7 @@ pub fn package(
         network: NetworkSpec {
             weights: Some("weights.safetensors".to_owned()),
             file: None,
-            weight_format: None,
+            weight_format: architecture.weight_format,
             layers,
         },
         provenance,

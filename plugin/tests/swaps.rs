@@ -105,6 +105,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
     assert!(per_round >= 5, "{per_round} notes");
 
     let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+    set(&shared.params.model, ModelChoice::C);
     let service = Service::start(Arc::clone(&shared)).unwrap();
     let mut pipeline = service.activate(activation(false), None).unwrap();
     let counters = &shared.gauges.counters;

@@ -108,7 +108,7 @@ fn without_libraries_our_engines_run_and_the_others_are_missed_by_name() {
     for folder in [empty.path().as_os_str(), "".as_ref()] {
         let demo = |engine: &str| {
             Command::new(env!("CARGO_BIN_EXE_demo"))
-                .args(["--offline", "--json", "--engine", engine])
+                .args(["--offline", "--json", "--model", "c", "--engine", engine])
                 .env("TOCCO_ENGINE_DIR", folder)
                 .env("XDG_DATA_HOME", empty.path())
                 .output()

@@ -11,12 +11,15 @@
 //! ```
 //!
 //! The new layer is a weighted sum of the old one and of what linear discriminant analysis says of
-//! the class means, moved towards the examples; without examples it is the old one. Where the classes lay in
-//! training is told by two optional tensors of the package ([`Statistics`]), or else by the old
-//! layer. Everything here allocates and is quick, a
-//! millisecond or so: for the thread that loads models, never for the audio thread.
+//! the class means, moved towards the examples; without examples it is the old one. Where the
+//! classes lay in training is told by optional tensors of the package ([`Statistics`]), or else by
+//! the old layer. If they are about the features and not about the embedding, the analysis is
+//! carried past the hidden layers ([`bypass`]), and the network becomes wider by some values.
+//! Everything here allocates and is quick, a millisecond or so: for the thread that loads models,
+//! never for the audio thread.
 
 mod adaptation;
+pub(crate) mod bypass;
 mod embedding;
 mod prior;
 mod profile;
@@ -31,7 +34,7 @@ use crate::{InferError, LoadError, ModelPackage, Tensor};
 use adaptation::{Hit, adapt};
 use embedding::Embedder;
 use prior::Prior;
-pub(crate) use statistics::PREFIX;
+pub(crate) use statistics::{PREFIX, Room};
 
 pub use embedding::Head;
 pub use profile::{FORMAT, LARGEST_PROFILE, Profile, ProfileExample};
@@ -92,7 +95,7 @@ struct Example {
     class: usize,
     /// `[n_embedding]`
     embedding: Vec<f32>,
-    /// `[n_embedding]`, in the prior's coordinates.
+    /// `[n_point]`, in the prior's coordinates.
     point: Vec<f64>,
 }
 
@@ -112,9 +115,10 @@ impl Calibration {
                 "use this model as it is, or describe its network by [[network.layers]]",
             ));
         }
-        let (embedder, head) = Embedder::new(package)?;
-        let prior = match package.statistics()? {
-            Some(statistics) => Prior::of_statistics(&statistics),
+        let statistics = package.statistics()?;
+        let (embedder, head) = Embedder::new(package, statistics.as_ref())?;
+        let prior = match &statistics {
+            Some(statistics) => Prior::of_statistics(statistics, embedder.n_inputs()),
             None => Prior::of_head(&head),
         };
         Ok(Self {
@@ -218,6 +222,9 @@ impl Calibration {
             return Ok(self.base.clone());
         }
         let head = self.head();
+        let n_classes = head.n_classes();
+        let (weight, of_features) = self.embedder.split(&head.weight, n_classes);
+        let mut manifest = self.base.manifest.clone();
         let last = self.base.manifest.network.layers.iter().rev();
         let name = last.filter_map(|layer| match layer {
             LayerSpec::Dense { name, .. } => Some(name),
@@ -225,22 +232,23 @@ impl Calibration {
         });
         let mut tensors = self.base.tensors.clone();
         if let Some(name) = name.into_iter().next() {
-            let shape = vec![head.n_classes(), head.n_embedding()];
-            let bias = vec![head.n_classes()];
+            let shape = vec![n_classes, self.embedder.n_inputs()];
             for (part, tensor) in [
-                ("weight", Tensor::new(shape, head.weight)),
-                ("bias", Tensor::new(bias, head.bias)),
+                ("weight", Tensor::new(shape, weight)),
+                ("bias", Tensor::new(vec![n_classes], head.bias)),
             ] {
                 if let Some(tensor) = tensor {
                     tensors.insert(format!("{name}.{part}"), tensor);
                 }
             }
         }
-        ModelPackage::new(
-            self.base.manifest.clone(),
-            tensors,
-            self.base.source.clone(),
-        )
+        if let Some(of_features) = of_features {
+            // They were about the network as it was.
+            tensors.retain(|name, _| !name.starts_with(PREFIX));
+            let layers = &mut manifest.network.layers;
+            bypass::add(layers, &mut tensors, &of_features, n_classes);
+        }
+        ModelPackage::new(manifest, tensors, self.base.source.clone())
     }
 
     /// How each example would have been classified had it not been taught, in the order of

@@ -14,6 +14,7 @@ pub use tensor::{Tensor, Tensors};
 
 use crate::calibration::{self, Statistics};
 use crate::network::Network;
+use crate::package::manifest::LayerSpec;
 use crate::{LoadError, Scaler, rtneural};
 use architecture::Parts;
 
@@ -191,6 +192,15 @@ impl ModelPackage {
         let manifest_file = self.file(MANIFEST_FILE);
         let weights_file = self.weights_file();
         Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file).statistics()
+    }
+
+    /// Whether a calibration can carry a function of the features past the hidden layers: they are
+    /// dense layers with relu.
+    #[must_use]
+    pub fn has_bypass(&self) -> bool {
+        let layers = &self.manifest.network.layers[..];
+        matches!(layers, [hidden @ .., LayerSpec::Dense { .. }, LayerSpec::Softmax { .. }]
+            if calibration::bypass::is_possible(hidden))
     }
 
     /// 16 hexadecimal digits that tell these weights from others: FNV-1a, 64 bits, over the names,

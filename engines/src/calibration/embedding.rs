@@ -1,10 +1,14 @@
 //! A network without its head: features in, embedding out.
 
+use super::statistics::project;
 use crate::native::NativeEngine;
 use crate::network::{Activation, Dense, Layer, Network};
-use crate::{Engine, InferError, LoadError, ModelPackage, Scaler};
+use crate::{Engine, InferError, LoadError, ModelPackage, Scaler, calibration::Statistics};
 
 /// The last dense layer of a network and the softmax behind it.
+///
+/// With a projection of the features the embedding is longer than the layer's input: the projected
+/// features follow, of which the layer makes nothing until something was taught.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     /// `W` `[n_classes, n_embedding]`, row-major.
@@ -49,7 +53,10 @@ pub(super) struct Embedder {
     scaled: Vec<f32>,
     /// The network without its last two layers; `None` if nothing is before them.
     engine: Option<NativeEngine>,
-    n_embedding: usize,
+    /// Length of the last layer's input.
+    n_inputs: usize,
+    /// `[n_point, n_features]`, row-major, if the statistics are about the features.
+    projection: Option<Vec<f32>>,
 }
 
 impl Embedder {
@@ -57,7 +64,10 @@ impl Embedder {
     ///
     /// # Errors
     /// When it does not end with a dense layer and a softmax.
-    pub(super) fn new(package: &ModelPackage) -> Result<(Self, Head), LoadError> {
+    pub(super) fn new(
+        package: &ModelPackage,
+        statistics: Option<&Statistics>,
+    ) -> Result<(Self, Head), LoadError> {
         let network = package.network()?;
         let [
             before @ ..,
@@ -84,14 +94,26 @@ impl Embedder {
                     layers: before.to_vec(),
                 })
             }),
-            n_embedding: inputs,
+            n_inputs: inputs,
+            projection: statistics.and_then(|statistics| statistics.projection.clone()),
         };
+        let mut weight = dense.weight.clone();
+        if let Some(statistics) = statistics.filter(|statistics| statistics.is_projected()) {
+            let rows = dense.weight.chunks_exact(inputs);
+            let unused = vec![0.0; statistics.n_point()];
+            weight = rows.flat_map(|row| [row, &unused].concat()).collect();
+        }
         let head = Head {
-            weight: dense.weight.clone(),
+            weight,
             bias: dense.bias.clone(),
             temperature: *temperature,
         };
         Ok((embedder, head))
+    }
+
+    /// Length of the last layer's input.
+    pub(super) fn n_inputs(&self) -> usize {
+        self.n_inputs
     }
 
     /// The embedding `[n_embedding]` of a note with the raw `features` `[n_features]`. Allocates.
@@ -99,8 +121,8 @@ impl Embedder {
     /// # Errors
     /// When the slice has the wrong length.
     pub(super) fn embed(&mut self, features: &[f32]) -> Result<Vec<f32>, InferError> {
-        let mut embedding = vec![0.0; self.n_embedding];
-        InferError::check_lengths(self.scaled.len(), features, self.n_embedding, &embedding)?;
+        let mut embedding = vec![0.0; self.n_inputs];
+        InferError::check_lengths(self.scaled.len(), features, self.n_inputs, &embedding)?;
         self.scaler.apply(features, &mut self.scaled);
         match &mut self.engine {
             // Each example is a first step: what was taught before must not matter.
@@ -110,6 +132,33 @@ impl Embedder {
             }
             None => embedding.copy_from_slice(&self.scaled),
         }
+        if let Some(projection) = &self.projection {
+            embedding.extend(project(projection, &self.scaled));
+        }
         Ok(embedding)
+    }
+
+    /// A head's `weight` `[n_classes, n_embedding]` as that of the last layer `[n_classes,
+    /// n_inputs]` and, if there is a projection, that of the scaled features `[n_classes,
+    /// n_features]`.
+    pub(super) fn split(&self, weight: &[f32], n_classes: usize) -> (Vec<f32>, Option<Vec<f32>>) {
+        let Some(projection) = &self.projection else {
+            return (weight.to_vec(), None);
+        };
+        let n_features = self.scaled.len();
+        let mut own = Vec::new();
+        let mut of_features = Vec::new();
+        for row in weight.chunks_exact(weight.len() / n_classes) {
+            let (row, of_points) = row.split_at(self.n_inputs);
+            own.extend_from_slice(row);
+            let mut sum = vec![0.0_f64; n_features];
+            for (factor, p) in of_points.iter().zip(projection.chunks_exact(n_features)) {
+                for (sum, p) in sum.iter_mut().zip(p) {
+                    *sum += f64::from(*factor) * f64::from(*p);
+                }
+            }
+            of_features.extend(sum.iter().map(|sum| *sum as f32));
+        }
+        (own, Some(of_features))
     }
 }

@@ -23,17 +23,25 @@ const WITH_STATISTICS: Weights = Weights {
     discriminant: 0.06,
 };
 
+const WITH_PROJECTION: Weights = Weights {
+    network: 0.6,
+    discriminant: 0.2,
+};
+
 const WITH_HEAD: Weights = Weights {
     network: 0.35,
     discriminant: 0.1,
 };
 
-/// Means of the classes under a shared covariance, in coordinates `y = A e` of the embedding `e`
+/// Means of the classes under a shared covariance, in coordinates `y = A p` of the point `p`
 /// in which that covariance is the identity: linear discriminant analysis then scores a class by
-/// `m y - |m|^2 / 2`.
+/// `m y - |m|^2 / 2`. The point is the embedding or, with a projection of the features, what
+/// follows the embedding in a note's values `[n_values]`.
 pub(super) struct Prior {
     metric: Metric,
-    /// `m` `[n_classes][n_embedding]`, in coordinates.
+    /// Values of a note before its point.
+    skipped: usize,
+    /// `m` `[n_classes][n_point]`, in coordinates.
     means: Vec<Vec<f64>>,
     /// Orthonormal directions in which the means are known; `None` if in all.
     known: Option<Vec<Vec<f64>>>,
@@ -44,21 +52,27 @@ pub(super) struct Prior {
 enum Metric {
     /// A multiple of the identity.
     Scale(f64),
-    /// `[n_embedding, n_embedding]`, row-major.
+    /// `[n_point, n_point]`, row-major.
     Whitening(Vec<f64>),
 }
 
 impl Prior {
-    /// The prior that the training data gave.
-    pub(super) fn of_statistics(statistics: &Statistics) -> Self {
+    /// The prior that the training data gave, for embeddings of `n_embedding` values.
+    pub(super) fn of_statistics(statistics: &Statistics, n_embedding: usize) -> Self {
         let whitening = statistics.whitening.iter().map(|a| f64::from(*a));
         let metric = Metric::Whitening(whitening.collect());
-        let means = statistics.means.chunks_exact(statistics.n_embedding());
+        let means = statistics.means.chunks_exact(statistics.n_point());
+        let (skipped, weights) = if statistics.is_projected() {
+            (n_embedding, WITH_PROJECTION)
+        } else {
+            (0, WITH_STATISTICS)
+        };
         Self {
             means: means.map(|mean| metric.point(mean)).collect(),
             metric,
+            skipped,
             known: None,
-            weights: WITH_STATISTICS,
+            weights,
         }
     }
 
@@ -104,33 +118,36 @@ impl Prior {
         Self {
             means: rows.iter().map(mean).collect(),
             metric,
+            skipped: 0,
             known: Some(known),
             weights: WITH_HEAD,
         }
     }
 
-    /// The coordinates `[n_embedding]` of an embedding `[n_embedding]`.
-    pub(super) fn point(&self, embedding: &[f32]) -> Vec<f64> {
-        self.metric.point(embedding)
+    /// The coordinates `[n_point]` of a note with the values `[n_values]`.
+    pub(super) fn point(&self, values: &[f32]) -> Vec<f64> {
+        self.metric.point(&values[self.skipped..])
     }
 
-    /// The weights `[n_embedding]` of the linear function of the embedding that is `direction`
-    /// `[n_embedding]` times the coordinates.
+    /// The weights `[n_values]` of the linear function of a note's values that is `direction`
+    /// `[n_point]` times the coordinates.
     pub(super) fn pull_back(&self, direction: &[f64]) -> Vec<f64> {
+        let mut weight = vec![0.0; self.skipped];
         match &self.metric {
-            Metric::Scale(scale) => direction.iter().map(|d| d * scale).collect(),
+            Metric::Scale(scale) => weight.extend(direction.iter().map(|d| d * scale)),
             Metric::Whitening(rows) => {
-                let mut weight = vec![0.0; direction.len()];
+                weight.resize(self.skipped + direction.len(), 0.0);
                 for (row, d) in rows.chunks_exact(direction.len()).zip(direction) {
-                    weight.iter_mut().zip(row).for_each(|(w, a)| *w += d * a);
+                    let of_point = weight[self.skipped..].iter_mut();
+                    of_point.zip(row).for_each(|(w, a)| *w += d * a);
                 }
-                weight
             }
         }
+        weight
     }
 
-    /// The means `[n_classes][n_embedding]`, for a player whose taught classes have these
-    /// `centres` `[n][n_embedding]`: where the prior tells nothing of the means, they are all at
+    /// The means `[n_classes][n_point]`, for a player whose taught classes have these
+    /// `centres` `[n][n_point]`: where the prior tells nothing of the means, they are all at
     /// the mean of the centres.
     pub(super) fn means(&self, centres: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let mut means = self.means.clone();

@@ -1,4 +1,4 @@
-//! Where the embeddings of the training notes lie.
+//! Where the training notes lie: their embeddings, or a projection of their features.
 
 use std::collections::HashSet;
 
@@ -8,6 +8,7 @@ use crate::{LoadError, Tensor};
 /// Names of the optional tensors of a package.
 const MEANS: &str = "calibration.means";
 const WHITENING: &str = "calibration.whitening";
+const PROJECTION: &str = "calibration.projection";
 
 /// Prefix of all tensors that calibration alone reads.
 pub(crate) const PREFIX: &str = "calibration.";
@@ -18,20 +19,38 @@ pub(crate) const PREFIX: &str = "calibration.";
 /// `docs/calibration.md`.
 const SHRINKAGE: f64 = 0.1;
 
-/// Class means and shared covariance of embeddings.
+/// Class means and shared covariance of points: embeddings or, where there is a projection, what it
+/// makes of the scaled features.
+///
+/// A network keeps of its features what tells the training players' techniques apart, and it knows
+/// the training notes too well: they lie closer together in its embedding than those of anybody
+/// else. The features themselves are as far apart for a new player as they were in training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
-    /// Mean of each class, `[n_classes, n_embedding]`, row-major.
+    /// `P` `[n_point, n_features]`, row-major: the points are `P x` of the scaled features `x`.
+    /// `None`: they are the embeddings.
+    pub(super) projection: Option<Vec<f32>>,
+    /// Mean of each class, `[n_classes, n_point]`, row-major.
     pub(super) means: Vec<f32>,
-    /// `A` `[n_embedding, n_embedding]`, row-major: `A' A` is the inverse of the covariance that
-    /// the notes of one class have around their mean.
+    /// `A` `[n_point, n_point]`, row-major: `A' A` is the inverse of the covariance that the
+    /// points of one class have around their mean.
     pub(super) whitening: Vec<f32>,
     n_classes: usize,
 }
 
+/// What the statistics of a package may be about.
+pub(crate) struct Room {
+    pub(crate) n_classes: usize,
+    /// Length of the embedding.
+    pub(crate) n_embedding: usize,
+    /// Number of features, if the network is one that a function of the features can be carried
+    /// through: dense layers and relu.
+    pub(crate) n_features: Option<usize>,
+}
+
 impl Statistics {
-    /// From the embeddings `[n_embedding]` of training notes and their classes, each class
-    /// weighing the same. `None` if a class has no note, or the embeddings do not differ at all.
+    /// From the points `[n_point]` of training notes and their classes, each class weighing the
+    /// same: the notes' embeddings. `None` if a class has no note, or the points do not differ.
     #[must_use]
     pub fn fit(n_classes: usize, embeddings: &[(usize, Vec<f32>)]) -> Option<Self> {
         let n = embeddings.first()?.1.len();
@@ -72,49 +91,78 @@ impl Statistics {
         }
         let whitening = inverse_of_root(&covariance, n)?;
         Some(Self {
+            projection: None,
             means: means.concat().iter().map(|m| *m as f32).collect(),
             whitening: whitening.iter().map(|a| *a as f32).collect(),
             n_classes,
         })
     }
 
-    /// Length of an embedding, `[n_embedding]`.
+    /// As [`fit`](Self::fit), from the scaled features `[n_features]` of training notes as
+    /// `projection` `[n_point, n_features]`, row-major, sees them.
     #[must_use]
-    pub fn n_embedding(&self) -> usize {
+    pub fn fit_projected(
+        n_classes: usize,
+        features: &[(usize, Vec<f32>)],
+        projection: Vec<f32>,
+    ) -> Option<Self> {
+        let points: Vec<(usize, Vec<f32>)> = features
+            .iter()
+            .map(|(class, features)| (*class, project(&projection, features)))
+            .collect();
+        Some(Self {
+            projection: Some(projection),
+            ..Self::fit(n_classes, &points)?
+        })
+    }
+
+    /// Length of a point, `[n_point]`.
+    #[must_use]
+    pub fn n_point(&self) -> usize {
         self.means.len() / self.n_classes
+    }
+
+    /// Whether the points are made of the features, not of the embedding.
+    #[must_use]
+    pub fn is_projected(&self) -> bool {
+        self.projection.is_some()
     }
 
     /// As tensors of a package.
     #[must_use]
     pub fn tensors(&self) -> Tensors {
-        let n = self.n_embedding();
-        [
+        let n = self.n_point();
+        let mut tensors = vec![
             (MEANS, vec![self.n_classes, n], &self.means),
             (WHITENING, vec![n, n], &self.whitening),
-        ]
-        .into_iter()
-        .filter_map(|(name, shape, values)| {
-            Some((name.to_owned(), Tensor::new(shape, values.clone())?))
-        })
-        .collect()
+        ];
+        if let Some(projection) = &self.projection {
+            tensors.push((PROJECTION, vec![n, projection.len() / n], projection));
+        }
+        let tensors = tensors.into_iter();
+        tensors
+            .filter_map(|(name, shape, values)| {
+                Some((name.to_owned(), Tensor::new(shape, values.clone())?))
+            })
+            .collect()
     }
 
     /// From the tensors of the weight file `file`, if they are there; `used` learns their names.
     ///
     /// # Errors
-    /// When only one of the two is there or has not the shape that `n_classes` and `n_embedding`
-    /// ask for.
+    /// When some are missing or have not the shapes that `room` asks for.
     pub(crate) fn read(
         tensors: &Tensors,
-        n_classes: usize,
-        n_embedding: usize,
+        room: &Room,
         used: &mut HashSet<String>,
         file: &str,
     ) -> Result<Option<Self>, LoadError> {
-        if !tensors.contains_key(MEANS) && !tensors.contains_key(WHITENING) {
+        let all = [MEANS, WHITENING, PROJECTION];
+        if !all.iter().any(|name| tensors.contains_key(*name)) {
             return Ok(None);
         }
-        let mut take = |name: &str, shape: [usize; 2]| {
+        let n_classes = room.n_classes;
+        let take = |name: &str, shape: [usize; 2], used: &mut HashSet<String>| {
             let found = tensors.get(name);
             match found.filter(|tensor| tensor.shape() == shape) {
                 Some(tensor) => {
@@ -126,16 +174,47 @@ impl Statistics {
                     name,
                     format_args!("a tensor of shape {shape:?}"),
                     found.map_or("none".to_owned(), |found| format!("{:?}", found.shape())),
-                    "train the package again, or remove both tensors of the calibration",
+                    "train the package again, or remove all tensors of the calibration",
                 )),
             }
         };
+        let (n_point, projection) = match (tensors.get(PROJECTION), room.n_features) {
+            (None, _) => (room.n_embedding, None),
+            (Some(_), None) => {
+                return Err(LoadError::malformed(
+                    file,
+                    PROJECTION,
+                    "none: only networks of dense layers and relu can use one",
+                    "one",
+                    "remove all tensors of the calibration",
+                ));
+            }
+            (Some(found), Some(n_features)) => {
+                let n_point = found.shape().first().copied().unwrap_or(0);
+                (
+                    n_point,
+                    Some(take(PROJECTION, [n_point, n_features], used)?),
+                )
+            }
+        };
         Ok(Some(Self {
-            means: take(MEANS, [n_classes, n_embedding])?,
-            whitening: take(WHITENING, [n_embedding, n_embedding])?,
+            projection,
+            means: take(MEANS, [n_classes, n_point], used)?,
+            whitening: take(WHITENING, [n_point, n_point], used)?,
             n_classes,
         }))
     }
+}
+
+/// `P x` `[n_point]` for `P` `[n_point, n_features]`, row-major, and `x` `[n_features]`.
+pub(super) fn project(projection: &[f32], features: &[f32]) -> Vec<f32> {
+    let rows = projection.chunks_exact(features.len());
+    rows.map(|row| {
+        let products = row.iter().zip(features);
+        let sum: f64 = products.map(|(p, x)| f64::from(*p) * f64::from(*x)).sum();
+        sum as f32
+    })
+    .collect()
 }
 
 /// `L^-1` for a symmetric positive definite `L L'` `[n, n]`, by Cholesky's decomposition; `None`

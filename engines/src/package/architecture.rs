@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::manifest::{LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
 use super::tensor::Tensors;
-use crate::calibration::Statistics;
+use crate::calibration::{Room, Statistics, bypass};
 use crate::network::{
     Activation, BatchNorm, Builder, Conv2d, Dense, Layer, MaxPool2d, Misfit, Network, Padding,
 };
@@ -61,22 +61,23 @@ impl<'a> Parts<'a> {
     /// Where the embeddings of the training notes lie, if the tensors tell. Only before a dense layer
     /// and a softmax: elsewhere the tensors are left over.
     pub(super) fn statistics(&mut self) -> Result<Option<Statistics>, LoadError> {
-        match self.manifest.network.layers[..] {
-            [
-                ..,
-                LayerSpec::Dense {
-                    inputs, outputs, ..
-                },
-                LayerSpec::Softmax { .. },
-            ] => Statistics::read(
-                self.tensors,
-                outputs,
-                inputs,
-                &mut self.used,
-                self.weights_file,
-            ),
-            _ => Ok(None),
-        }
+        let layers = &self.manifest.network.layers[..];
+        let [
+            hidden @ ..,
+            LayerSpec::Dense {
+                inputs, outputs, ..
+            },
+            LayerSpec::Softmax { .. },
+        ] = layers
+        else {
+            return Ok(None);
+        };
+        let room = Room {
+            n_classes: *outputs,
+            n_embedding: *inputs,
+            n_features: bypass::is_possible(hidden).then_some(self.manifest.input.features.len()),
+        };
+        Statistics::read(self.tensors, &room, &mut self.used, self.weights_file)
     }
 
     /// The network.

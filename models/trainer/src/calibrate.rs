@@ -9,7 +9,7 @@ use tocco_corpus::Corpus;
 use tocco_engines::EngineId;
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{
-    Lesson, heard_by, json, left_out_pupils, measure, pupils_of, sessions, table, taught,
+    HitsFrom, Lesson, heard_by, json, left_out_pupils, measure, pupils_of, sessions, table, taught,
 };
 use tocco_trainer::progress::Progress;
 use tocco_trainer::protocol::Protocol;
@@ -42,6 +42,9 @@ pub struct CalibrateArguments {
     /// How often the examples are drawn anew
     #[arg(long, value_name = "N", default_value = "20")]
     draws: NonZeroUsize,
+    /// Take the examples of a technique from one other take, or in turn from all of them
+    #[arg(long, value_enum, default_value_t = HitsFrom::OneTake)]
+    hits_from: HitsFrom,
     /// Take examples from all sessions of the player, not only from the one that is tested
     #[arg(long)]
     any_session: bool,
@@ -78,6 +81,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         hits,
         draws: arguments.draws.get(),
         seed: arguments.seed,
+        hits_from: arguments.hits_from,
         any_session: arguments.any_session,
         mask_unused: arguments.mask_unused,
         one_wrong: arguments.one_wrong,

@@ -1,19 +1,23 @@
 //! What a few examples from the player are worth.
 //!
 //! A player teaches the model some notes of each technique and is then tested on other takes. For
-//! each tested take, the examples of a technique come from one other take of the same session,
-//! drawn at random: notes of one take resemble each other, and examples from the take that is
-//! tested would flatter. A technique of which the session has no other take is not taught then. So
-//! every note is tested as often as there are draws, whatever the number of examples.
+//! each tested take, the examples of a technique come from other takes of the same session, drawn
+//! at random, all from one take or spread over all of them ([`HitsFrom`]): notes of one take
+//! resemble each other, and examples from the take that is tested would flatter. A technique of
+//! which the session has no other take is not taught then. So every note is tested as often as
+//! there are draws, whatever the number of examples; those whose technique could be taught are
+//! also counted alone.
 //!
 //! A session is a player with one guitar, microphone and room: what a profile is made for.
 //! [`Lesson::any_session`] asks what it is worth on another day.
 
+mod projection;
 mod report;
 
 use std::num::NonZeroUsize;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Take, Technique};
@@ -28,7 +32,9 @@ use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
 use crate::protocol::listener;
-use crate::training::train;
+use crate::training::{shuffle, train};
+
+use projection::projection;
 
 pub use report::{Json, json, table};
 
@@ -41,6 +47,26 @@ const LONGEST_EMBEDDING: usize = 256;
 /// No take is tested.
 const NO_TAKE: usize = usize::MAX;
 
+/// Which takes the examples of a technique come from, none of them the one that is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HitsFrom {
+    /// One take: one dynamic and, if pitched, one string.
+    OneTake,
+    /// All takes in turn: what a player gives who is asked to play in different ways, as far as
+    /// there are takes.
+    Spread,
+}
+
+impl HitsFrom {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneTake => "one-take",
+            Self::Spread => "spread",
+        }
+    }
+}
+
 /// How the examples are chosen.
 #[derive(Debug, Clone)]
 pub struct Lesson {
@@ -50,6 +76,8 @@ pub struct Lesson {
     pub draws: usize,
     /// Begins all random numbers.
     pub seed: u64,
+    /// The takes that the examples of a technique come from.
+    pub hits_from: HitsFrom,
     /// Whether examples may come from the player's other sessions, too.
     pub any_session: bool,
     /// Whether the techniques of which the player has no note are masked.
@@ -95,6 +123,19 @@ pub struct Tested {
     pub notes: usize,
     /// Right answers.
     pub right: usize,
+    /// Whether there is another take to teach its technique from.
+    pub teachable: bool,
+}
+
+/// Notes of some of the tested takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// Notes, times draws.
+    pub notes: usize,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Its 95 % interval over takes, as [`Measured::interval`].
+    pub interval: [f64; 2],
 }
 
 impl Measured {
@@ -107,26 +148,44 @@ impl Measured {
     /// The 95 % interval of the accuracy if the takes were others of their kind: mistakes come as
     /// whole takes, so it is takes that are drawn again, with replacement, each player's own.
     pub fn interval(&self) -> [f64; 2] {
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        let mut accuracies: Vec<f64> = (0..RESAMPLES)
-            .map(|_| {
-                let (mut right, mut notes) = (0, 0);
-                for player in 0..self.players.len() {
-                    let own = self.takes.iter().filter(|take| take.player == player);
-                    let own: Vec<&Tested> = own.collect();
-                    for _ in 0..own.len() {
-                        let take = own[random.random_range(0..own.len())];
-                        right += take.right;
-                        notes += take.notes;
-                    }
-                }
-                right as f64 / notes.max(1) as f64
-            })
-            .collect();
-        accuracies.sort_by(f64::total_cmp);
-        let at = |share: f64| accuracies[(share * (RESAMPLES - 1) as f64).round() as usize];
-        [at(0.025), at(0.975)]
+        interval(self.takes.iter(), self.players.len())
     }
+
+    /// The notes whose technique could be taught, or those whose technique could not because the
+    /// take that is tested is the only one; the same notes for every number of examples.
+    pub fn part(&self, teachable: bool) -> Part {
+        let takes = || self.takes.iter().filter(|t| t.teachable == teachable);
+        let notes: usize = takes().map(|take| take.notes).sum();
+        let right: usize = takes().map(|take| take.right).sum();
+        Part {
+            notes,
+            accuracy: right as f64 / notes.max(1) as f64,
+            interval: interval(takes(), self.players.len()),
+        }
+    }
+}
+
+fn interval<'a>(takes: impl Iterator<Item = &'a Tested> + Clone, n_players: usize) -> [f64; 2] {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let players: Vec<Vec<&Tested>> = (0..n_players)
+        .map(|player| takes.clone().filter(|t| t.player == player).collect())
+        .collect();
+    let mut accuracies: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let (mut right, mut notes) = (0, 0);
+            for own in &players {
+                for _ in 0..own.len() {
+                    let take = own[random.random_range(0..own.len())];
+                    right += take.right;
+                    notes += take.notes;
+                }
+            }
+            right as f64 / notes.max(1) as f64
+        })
+        .collect();
+    accuracies.sort_by(f64::total_cmp);
+    let at = |share: f64| accuracies[(share * (RESAMPLES - 1) as f64).round() as usize];
+    [at(0.025), at(0.975)]
 }
 
 /// Each player of `notes` with a network of `architecture` trained on the others only, for a time
@@ -170,30 +229,49 @@ pub fn left_out_pupils<'a>(
     pupils.into_iter().collect()
 }
 
-/// `package` with where the embeddings of its `training` notes and their copies lie, which a
-/// calibration starts from. Packages whose embeddings are longer than 256 values are
-/// left as they are: the statistics would be larger than the network.
+/// `package` with where its `training` notes and their copies lie, which a calibration starts from:
+/// in a [`projection()`] of their features where there is one and the network has room for it, or
+/// else in their embeddings. Packages whose embeddings are longer than 256 values are left as they
+/// are: the statistics would be larger than the network.
 ///
 /// # Errors
 /// When the network's last layers cannot be calibrated.
 pub fn with_statistics(package: ModelPackage, training: &[&Note]) -> Result<ModelPackage> {
-    let mut calibration = Calibration::new(&package)?;
-    if calibration.head().n_embedding() > LONGEST_EMBEDDING {
-        return Ok(package);
-    }
-    let mut embeddings = Vec::new();
+    let mut rows: Vec<(usize, &[f32])> = Vec::new();
     for note in training {
-        for features in std::iter::once(&note.features).chain(&note.copies) {
-            let embedding = calibration.embed(features)?;
-            embeddings.push((note.technique.class(), embedding));
-        }
-        for features in &note.palm_mutes {
-            let embedding = calibration.embed(features)?;
-            embeddings.push((Technique::PalmMute.class(), embedding));
-        }
+        let own = std::iter::once(&note.features).chain(&note.copies);
+        rows.extend(own.map(|row| (note.technique.class(), row.as_slice())));
+        let made = note.palm_mutes.iter();
+        rows.extend(made.map(|row| (Technique::PalmMute.class(), row.as_slice())));
     }
+    let input = &package.manifest.input;
+    let projection = projection(&input.features).filter(|_| package.has_bypass());
+    let n_classes = package.manifest.labels.len();
+    let statistics = match projection {
+        Some(projection) => {
+            let scaler = package.scaler()?;
+            let scaled = |(class, features): (usize, &[f32])| {
+                let mut scaled = vec![0.0; features.len()];
+                scaler.apply(features, &mut scaled);
+                (class, scaled)
+            };
+            let rows: Vec<(usize, Vec<f32>)> = rows.into_iter().map(scaled).collect();
+            Statistics::fit_projected(n_classes, &rows, projection)
+        }
+        None => {
+            let mut calibration = Calibration::new(&package)?;
+            if calibration.head().n_embedding() > LONGEST_EMBEDDING {
+                return Ok(package);
+            }
+            let mut embeddings = Vec::new();
+            for (class, features) in rows {
+                embeddings.push((class, calibration.embed(features)?));
+            }
+            Statistics::fit(n_classes, &embeddings)
+        }
+    };
     // Without notes of some technique there is nothing to tell.
-    let Some(statistics) = Statistics::fit(package.manifest.labels.len(), &embeddings) else {
+    let Some(statistics) = statistics else {
         return Ok(package);
     };
     let ModelPackage {
@@ -306,10 +384,14 @@ fn teach_and_test(
         let mut tested = Vec::new();
         let mut confidence = 0.0;
         for &take in &takes {
+            let technique = pupil.notes.iter().find(|note| note.take == take);
             let mut score = Tested {
                 player,
                 notes: 0,
                 right: 0,
+                teachable: technique.is_some_and(|note| {
+                    !notes_to_teach(pupil, take, note.technique, lesson).is_empty()
+                }),
             };
             for draw in 0..lesson.draws {
                 calibration.reset();
@@ -357,28 +439,33 @@ fn teach(
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut examples = Vec::new();
     for (class, technique) in classes.iter().enumerate() {
-        let played = pupil.notes.iter().filter(|n| n.technique == *technique);
-        let session = pupil.sessions.get(tested);
-        let may_teach = |take: usize| {
-            take != tested
-                && (lesson.any_session
-                    || session.is_none_or(|session| pupil.sessions[take] == *session))
-        };
-        let others: Vec<&&Note> = played.clone().filter(|n| may_teach(n.take)).collect();
-        if lesson.mask_unused && played.count() == 0 {
+        let played = |note: &&Note| note.technique == *technique;
+        if lesson.mask_unused && !pupil.notes.iter().any(played) {
             calibration.mask(class, true)?;
         }
+        let others = notes_to_teach(pupil, tested, *technique, lesson);
         let mut takes: Vec<usize> = others.iter().map(|note| note.take).collect();
         takes.dedup();
         if takes.is_empty() {
             continue;
         }
-        let take = takes[random.random_range(0..takes.len())];
-        let mut own: Vec<&&Note> = others.into_iter().filter(|n| n.take == take).collect();
-        for i in (1..own.len()).rev() {
-            own.swap(i, random.random_range(0..=i));
+        match lesson.hits_from {
+            HitsFrom::OneTake => takes = vec![takes[random.random_range(0..takes.len())]],
+            HitsFrom::Spread => shuffle(&mut takes, &mut random),
         }
-        examples.extend(own.iter().take(hits).map(|note| (class, **note)));
+        let takes: Vec<Vec<&Note>> = takes
+            .iter()
+            .map(|take| {
+                let own = others.iter().filter(|note| note.take == *take);
+                let mut own: Vec<&Note> = own.copied().collect();
+                shuffle(&mut own, &mut random);
+                own
+            })
+            .collect();
+        // The first note of each take, then the second of each.
+        let longest = takes.iter().map(Vec::len).max().unwrap_or(0);
+        let dealt = (0..longest).flat_map(|i| takes.iter().filter_map(move |own| own.get(i)));
+        examples.extend(dealt.take(hits).map(|note| (class, *note)));
     }
     if lesson.one_wrong && !examples.is_empty() {
         let wrong = random.random_range(0..examples.len());
@@ -396,6 +483,23 @@ fn teach(
         calibration.teach(class, &note.features)?;
     }
     Ok(())
+}
+
+/// The notes of `technique` that may be examples when the take `tested` is tested, by take.
+fn notes_to_teach<'a>(
+    pupil: &Pupil<'a>,
+    tested: usize,
+    technique: Technique,
+    lesson: &Lesson,
+) -> Vec<&'a Note> {
+    let session = pupil.sessions.get(tested);
+    let may_teach = |note: &&Note| {
+        note.technique == technique
+            && note.take != tested
+            && (lesson.any_session
+                || session.is_none_or(|session| pupil.sessions[note.take] == *session))
+    };
+    pupil.notes.iter().copied().filter(may_teach).collect()
 }
 
 #[cfg(test)]
@@ -435,6 +539,7 @@ mod tests {
             hits: vec![0, 1, 3],
             draws: 2,
             seed: 1,
+            hits_from: HitsFrom::OneTake,
             any_session: false,
             mask_unused: false,
             one_wrong: false,
@@ -457,10 +562,16 @@ mod tests {
         let pupil = &pupils[0];
         let classes = classes(&pupil.package).unwrap();
         let mut calibration = Calibration::new(&pupil.package).unwrap();
-        for (any_session, mask_unused) in [(false, false), (true, false), (false, true)] {
+        for (any_session, mask_unused, hits_from) in [
+            (false, false, HitsFrom::OneTake),
+            (true, false, HitsFrom::OneTake),
+            (false, true, HitsFrom::Spread),
+            (true, false, HitsFrom::Spread),
+        ] {
             let lesson = Lesson {
                 any_session,
                 mask_unused,
+                hits_from,
                 ..lesson()
             };
             for tested in 0..24 {
@@ -487,6 +598,51 @@ mod tests {
     }
 
     #[test]
+    fn examples_come_from_one_take_or_from_all_in_turn() {
+        let (notes, sessions) = notes();
+        let pupils = pupils(&notes, &sessions);
+        let pupil = &pupils[0];
+        let classes = classes(&pupil.package).unwrap();
+        let mut calibration = Calibration::new(&pupil.package).unwrap();
+        // The takes of the examples of a technique that is not tested.
+        let mut takes = |hits_from, any_session, tested, draw| -> Vec<usize> {
+            let lesson = Lesson {
+                hits_from,
+                any_session,
+                ..lesson()
+            };
+            calibration.reset();
+            teach(&mut calibration, &classes, pupil, tested, draw, 3, &lesson).unwrap();
+            let profile = calibration.profile();
+            let own = profile.examples.iter().filter(|e| e.label == "Kick");
+            let embeddings: Vec<Vec<f32>> = own.map(|e| e.embedding.clone()).collect();
+            let take_of = |embedding: &Vec<f32>| {
+                let note = pupil
+                    .notes
+                    .iter()
+                    .find(|note| calibration.embed(&note.features).unwrap() == *embedding);
+                note.unwrap().take
+            };
+            let mut takes: Vec<usize> = embeddings.iter().map(take_of).collect();
+            takes.sort_unstable();
+            takes.dedup();
+            takes
+        };
+        let mut seen = Vec::new();
+        for draw in 0..8 {
+            let one = takes(HitsFrom::OneTake, true, 3, draw);
+            assert_eq!(one.len(), 1);
+            seen.extend(one);
+            assert_eq!(takes(HitsFrom::Spread, true, 3, draw), [0, 1, 2]);
+            assert_eq!(takes(HitsFrom::Spread, false, 3, draw), [0, 1]);
+            assert_eq!(takes(HitsFrom::Spread, true, 0, draw), [1, 2]);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(seen.len() > 1, "another take in another draw: {seen:?}");
+    }
+
+    #[test]
     fn examples_help_and_every_note_is_tested_once_a_draw() {
         let (notes, sessions) = notes();
         let pupils = pupils(&notes, &sessions);
@@ -501,6 +657,11 @@ mod tests {
             assert_eq!(notes, 2 * 384);
             let right: usize = measured.takes.iter().map(|take| take.right).sum();
             assert_eq!(right, measured.confusion.right());
+            // A technique has two takes in the first session, and one in the second.
+            let [taught, untaught] = [true, false].map(|teachable| measured.part(teachable));
+            assert_eq!([taught.notes, untaught.notes], [512, 256]);
+            let sum = taught.accuracy * 512.0 + untaught.accuracy * 256.0;
+            assert!((sum - right as f64).abs() < 1e-6);
             let [low, high] = measured.interval();
             let accuracy = measured.confusion.accuracy();
             assert!(low <= accuracy && accuracy <= high);
@@ -545,6 +706,6 @@ mod tests {
         }
         let small = with_statistics(trained(&architecture), &training).unwrap();
         let statistics = small.statistics().unwrap().unwrap();
-        assert_eq!(statistics.n_embedding(), 16);
+        assert_eq!(statistics.n_point(), 16);
     }
 }

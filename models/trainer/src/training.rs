@@ -196,7 +196,7 @@ fn batches<T>(order: &[T], size: usize) -> impl Iterator<Item = &[T]> {
     })
 }
 
-fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
+pub(crate) fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
     for i in (1..items.len()).rev() {
         items.swap(i, random.random_range(0..=i));
     }

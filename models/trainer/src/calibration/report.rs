@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use tocco_corpus::Technique;
 
-use super::{Lesson, Measured};
+use super::{HitsFrom, Lesson, Measured, Part};
 use crate::protocol::Protocol;
 
 /// The JSON document of a measurement.
@@ -16,6 +16,7 @@ pub struct Json<'a> {
     labels: [&'static str; 8],
     draws: usize,
     seed: u64,
+    hits_from: &'static str,
     any_session: bool,
     mask_unused: bool,
     one_wrong: bool,
@@ -35,9 +36,30 @@ struct PointJson<'a> {
     macro_f1: f64,
     /// Mean probability that the answers were given with.
     confidence: f64,
+    /// The notes whose technique could be taught, and those whose technique could not.
+    taught: PartJson,
+    untaught: PartJson,
     players: Vec<PlayerJson<'a>>,
     /// Rows: what was played; columns: the answer; summed over the draws.
     confusion: &'a [Vec<usize>],
+}
+
+#[derive(Serialize)]
+struct PartJson {
+    /// Notes tested, each once a draw.
+    notes: usize,
+    accuracy: f64,
+    accuracy_interval: [f64; 2],
+}
+
+impl From<Part> for PartJson {
+    fn from(part: Part) -> Self {
+        Self {
+            notes: part.notes,
+            accuracy: part.accuracy,
+            accuracy_interval: part.interval,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -61,6 +83,8 @@ pub fn json<'a>(
         accuracy_interval: measured.interval(),
         macro_f1: measured.confusion.macro_f1(),
         confidence: measured.mean_confidence(),
+        taught: measured.part(true).into(),
+        untaught: measured.part(false).into(),
         players: measured
             .players
             .iter()
@@ -78,6 +102,7 @@ pub fn json<'a>(
         labels: Technique::ALL.map(Technique::label),
         draws: lesson.draws,
         seed: lesson.seed,
+        hits_from: lesson.hits_from.name(),
         any_session: lesson.any_session,
         mask_unused: lesson.mask_unused,
         one_wrong: lesson.one_wrong,
@@ -88,10 +113,14 @@ pub fn json<'a>(
 /// A measurement as a text for the terminal.
 pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measured]) -> String {
     let mut text = format!(
-        "model {model}, protocol {}, examples from other takes of {} than those tested, {} draws\n\
+        "model {model}, protocol {}, examples {} of {} than those tested, {} draws\n\
          {}\n\n\
          examples  accuracy  95 % over takes  macro-F1  confidence",
         protocol.name(),
+        match lesson.hits_from {
+            HitsFrom::OneTake => "of a technique from one other take",
+            HitsFrom::Spread => "spread over all other takes",
+        },
         if lesson.any_session {
             "the player"
         } else {
@@ -118,6 +147,27 @@ pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measu
             let _ = write!(text, "  {:>8.3}", confusion.accuracy());
         }
         text.push('\n');
+    }
+    for (teachable, name) in [(true, "could be taught"), (false, "could not")] {
+        let parts: Vec<Part> = measured.iter().map(|m| m.part(teachable)).collect();
+        let all = measured.first().map_or(0, |m| m.confusion.notes());
+        let notes = parts.first().map_or(0, |part| part.notes);
+        let _ = write!(
+            text,
+            "\nnotes whose technique {name}: {:.1} % of all\n",
+            100.0 * notes as f64 / all.max(1) as f64
+        );
+        if notes == 0 {
+            continue;
+        }
+        for (measured, part) in measured.iter().zip(parts) {
+            let [low, high] = part.interval;
+            let _ = writeln!(
+                text,
+                "{:>8}  {:>8.3}     {low:.3} - {high:.3}",
+                measured.hits, part.accuracy
+            );
+        }
     }
     text.push_str("\nrecall\n");
     for technique in Technique::ALL {

@@ -14,7 +14,7 @@
 //! the class means, moved towards the examples; without examples it is the old one. Where the
 //! classes lay in training is told by optional tensors of the package ([`Statistics`]), or else by
 //! the old layer. If they are about the features and not about the embedding, the analysis is
-//! carried past the hidden layers ([`bypass`]), and the network becomes wider by some values.
+//! carried past the hidden layers (`calibration/bypass.rs`), and the network becomes wider by some values.
 //! Everything here allocates and is quick, a millisecond or so: for the thread that loads models,
 //! never for the audio thread.
 

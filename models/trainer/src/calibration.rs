@@ -230,7 +230,7 @@ pub fn left_out_pupils<'a>(
 }
 
 /// `package` with where its `training` notes and their copies lie, which a calibration starts from:
-/// in a [`projection()`] of their features where there is one and the network has room for it, or
+/// in a projection of their features where there is one and the network has room for it, or
 /// else in their embeddings. Packages whose embeddings are longer than 256 values are left as they
 /// are: the statistics would be larger than the network.
 ///

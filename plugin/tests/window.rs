@@ -148,14 +148,19 @@ fn swap(service: &mut ServiceEnd, number: u64) {
     }
 }
 
-/// The models of the paper in turn, in both of our engines.
+/// All models in turn, in those of our engines that run them.
 fn model(number: u64) -> Box<LoadedModel> {
-    let models = [ModelSource::A, ModelSource::B, ModelSource::C];
-    let engines = [EngineId::Native, EngineId::NativeFixed];
-    let selection = Selection {
-        model: models[number as usize % models.len()].clone(),
-        engine: engines[number as usize / models.len() % engines.len()],
-    };
+    let all = [
+        (ModelSource::A, EngineId::Native),
+        (ModelSource::Tocco, EngineId::Native),
+        (ModelSource::B, EngineId::Native),
+        (ModelSource::C, EngineId::Native),
+        (ModelSource::A, EngineId::NativeFixed),
+        (ModelSource::B, EngineId::NativeFixed),
+        (ModelSource::C, EngineId::NativeFixed),
+    ];
+    let (model, engine) = all[number as usize % all.len()].clone();
+    let selection = Selection { model, engine };
     let config = RunConfig {
         offline: false,
         wake: Wake::Armed,

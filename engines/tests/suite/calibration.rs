@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::random_package::{self, Random};
 use tocco_engines::calibration::{MOST_EXAMPLES, Profile, ProfileExample, Statistics, TeachError};
+use tocco_engines::native::WeightFormat;
 use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{Calibration, Classifier, EngineId, LoadError, ModelPackage, Tensor};
@@ -135,6 +136,84 @@ fn without_examples_the_model_is_what_it_was() {
         assert_eq!(calibration.package().unwrap(), package);
         assert!(calibration.is_empty());
     }
+}
+
+/// A model of two hidden layers whose notes are compared by a projection of their features.
+fn projected() -> (ModelPackage, Random) {
+    const WIDTHS: [usize; 4] = [FEATURES, 20, 12, CLASSES];
+    const POINT: usize = 6;
+    let mut random = Random::new(9);
+    let (mut tensors, mut layers) = (Tensors::new(), Vec::new());
+    for (i, pair) in WIDTHS.windows(2).enumerate() {
+        let (inputs, outputs) = (pair[0], pair[1]);
+        let name = format!("dense_{i}");
+        let weight = random.vector(outputs * inputs, 0.5, 0.0);
+        let bias = random.vector(outputs, 0.5, 0.0);
+        for (part, shape, values) in [
+            ("weight", vec![outputs, inputs], weight),
+            ("bias", vec![outputs], bias),
+        ] {
+            tensors.insert(
+                format!("{name}.{part}"),
+                Tensor::new(shape, values).unwrap(),
+            );
+        }
+        layers.push(LayerSpec::Dense {
+            name,
+            inputs,
+            outputs,
+        });
+        layers.push(LayerSpec::Relu {});
+    }
+    layers.pop();
+    layers.push(LayerSpec::Softmax { temperature: 0.7 });
+    let plain = random_package::with_tensors("projected", FEATURES, layers, tensors);
+    let projection = random.vector(POINT * FEATURES, 1.0, 0.0);
+    let notes: Vec<(usize, Vec<f32>)> = (0..20 * CLASSES)
+        .map(|i| (i % CLASSES, random.vector(FEATURES, 1.0, 0.0)))
+        .collect();
+    let statistics = Statistics::fit_projected(CLASSES, &notes, projection).unwrap();
+    let mut tensors = plain.tensors.clone();
+    tensors.extend(statistics.tensors());
+    let mut manifest = plain.manifest.clone();
+    // Exact to the last digits, so that only the arithmetic differs.
+    manifest.network.weight_format = Some(WeightFormat::F32);
+    let package = ModelPackage::new(manifest, tensors, "projected").unwrap();
+    assert_eq!(package.statistics().unwrap(), Some(statistics));
+    (package, random)
+}
+
+#[test]
+fn what_a_projection_says_passes_beside_the_network() {
+    let (package, mut random) = projected();
+    let mut calibration = Calibration::new(&package).unwrap();
+    for i in 0..2 * CLASSES {
+        let note = random.vector(FEATURES, 1.0, 0.0);
+        calibration.teach(i % CLASSES, &note).unwrap();
+    }
+    let taught = calibration.package().unwrap();
+    let head = calibration.head();
+    let mut changed = 0.0_f32;
+    for _ in 0..50 {
+        let note = random.vector(FEATURES, 1.0, 0.0);
+        // By the definition: the head on the embedding and the projected features behind it.
+        let values = calibration.embed(&note).unwrap();
+        let scores: Vec<f64> = head
+            .scores(&values)
+            .iter()
+            .map(|score| score.exp())
+            .collect();
+        let sum: f64 = scores.iter().sum();
+        let before = probabilities(&package, EngineId::Native, &note);
+        let found = probabilities(&taught, EngineId::Native, &note);
+        for ((found, score), before) in found.iter().zip(&scores).zip(&before) {
+            assert!((f64::from(*found) - score / sum).abs() < 1e-4, "{found}");
+            changed = changed.max((found - before).abs());
+        }
+    }
+    assert!(changed > 0.05, "teaching changed nothing: {changed}");
+    calibration.reset();
+    assert_eq!(calibration.package().unwrap().tensors, package.tensors);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The instrument: six strings and a body, played stroke by stroke.
 
-use super::body;
+use super::body::BODY;
 use super::noise::{Burst, Noise};
 use super::percussion::{self, Hit};
-use super::string::{Pluck, Touch};
+use super::plucking::{self, Plucking};
+use super::string::{Pluck, SETTLING_S, Touch};
 use crate::{SAMPLE_RATE, Technique};
 
 /// Fundamentals of the open strings 1 to 6 in standard tuning, Hz.
@@ -12,7 +13,7 @@ const OPEN_STRINGS_HZ: [f64; 6] = [329.63, 246.94, 196.0, 146.83, 110.0, 82.41];
 /// What a player does at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stroke {
-    /// When, seconds from the start.
+    /// When, seconds from the start; of a pluck, when the pick lets go.
     pub time_s: f64,
     /// How.
     pub technique: Technique,
@@ -41,112 +42,81 @@ impl Guitar {
         }
     }
 
-    /// Adds `stroke` to `sound`, `[samples at SAMPLE_RATE]`, from its time to the end at most.
+    /// Adds `stroke` to `sound`, `[samples at SAMPLE_RATE]`, from its time (of a pluck, from when
+    /// the pick comes to rest on the string) to the end at most.
     ///
     /// # Panics
     /// When the string is not 1 to 6.
     pub fn play(&mut self, stroke: &Stroke, sound: &mut [f32]) {
-        let rate = f64::from(SAMPLE_RATE);
-        let start = ((stroke.time_s * rate).round() as usize).min(sound.len());
-        let out = &mut sound[start..];
-        // After that, everything has died away.
-        let length = out.len().min(((stroke.ring_s + 0.5) * rate) as usize);
-        // Harder strokes are brighter: about 1 at -16 dB, doubled in 20 dB.
-        let hardness = 10f64.powf((stroke.peak_db + 16.0) / 66.0);
-        let stroke_sound = match stroke.technique {
-            Technique::Kick => self.hit(percussion::KICK, hardness, length),
-            Technique::Snare1 => self.hit(percussion::SNARE_1, hardness, length),
-            Technique::Tom => self.hit(percussion::TOM, hardness, length),
-            Technique::Snare2 => self.hit(percussion::SNARE_2, hardness, length),
-            Technique::NaturalHarmonics
-            | Technique::PalmMute
-            | Technique::PickNearBridge
-            | Technique::PickOverSoundHole => {
-                let pluck = self.pluck(stroke, hardness);
-                body::radiate(&pluck.play(&mut self.noise, length))
-            }
+        let (before_s, stroke_sound) = match stroke.technique {
+            Technique::Kick => self.hit(&percussion::KICK, stroke),
+            Technique::Snare1 => self.hit(&percussion::SNARE_1, stroke),
+            Technique::Tom => self.hit(&percussion::TOM, stroke),
+            Technique::Snare2 => self.hit(&percussion::SNARE_2, stroke),
+            Technique::NaturalHarmonics => self.pluck(&plucking::NATURAL_HARMONICS, stroke),
+            Technique::PalmMute => self.pluck(&plucking::PALM_MUTE, stroke),
+            Technique::PickNearBridge => self.pluck(&plucking::NEAR_BRIDGE, stroke),
+            Technique::PickOverSoundHole => self.pluck(&plucking::OVER_SOUND_HOLE, stroke),
         };
         let attack = &stroke_sound[..stroke_sound.len().min(SAMPLE_RATE as usize / 10)];
         let peak = attack.iter().fold(0.0f64, |peak, s| peak.max(s.abs()));
         if peak > 0.0 {
             let gain = 10f64.powf(stroke.peak_db / 20.0) / peak;
-            for (sample, stroke) in out.iter_mut().zip(stroke_sound) {
+            let start = samples(stroke.time_s - before_s).min(sound.len());
+            for (sample, stroke) in sound[start..].iter_mut().zip(stroke_sound) {
                 *sample += (gain * stroke) as f32;
             }
         }
     }
 
-    fn hit(&mut self, hit: Hit, hardness: f64, length: usize) -> Vec<f64> {
-        hit.play(hardness, &mut self.noise, length)
+    /// The sound of a hit, and how long before the stroke's time it begins, seconds.
+    fn hit(&mut self, hit: &Hit, stroke: &Stroke) -> (f64, Vec<f64>) {
+        let length = samples(stroke.ring_s + DYING_S);
+        (0.0, hit.play(hardness(stroke), &mut self.noise, length))
     }
 
-    fn pluck(&mut self, stroke: &Stroke, hardness: f64) -> Pluck {
+    /// The same of a pluck.
+    fn pluck(&mut self, plucking: &Plucking, stroke: &Stroke) -> (f64, Vec<f64>) {
         let open_hz = OPEN_STRINGS_HZ[usize::from(stroke.string) - 1];
-        let fretted_hz = open_hz * 2f64.powf(f64::from(stroke.fret) / 12.0);
-        let scrape = Burst {
-            attack_s: 0.0004,
-            decay_s: 0.006,
-            low_hz: 2_500.0,
-            high_hz: 16_000.0,
-            gain: 0.12 * hardness,
+        let (touch, stopped) = match plucking.touch {
+            Touch::Node { damping, .. } => {
+                let divisor = match stroke.fret {
+                    5 => 4,
+                    7 => 3,
+                    _ => 2,
+                };
+                (Touch::Node { divisor, damping }, 0)
+            }
+            touch => (touch, stroke.fret),
         };
-        let base = Pluck {
-            fundamental_hz: fretted_hz,
-            position: 0.22,
-            brightness_hz: 2_500.0 * hardness,
-            touch: Touch::Open,
-            scrape,
+        let hardness = hardness(stroke);
+        let pluck = Pluck {
+            fundamental_hz: open_hz * 2f64.powf(f64::from(stopped) / 12.0),
+            position: plucking.position * self.noise.vary(0.1),
+            brightness_hz: plucking.brightness_hz * hardness,
+            touch,
+            pull_s: plucking.pull_s * self.noise.vary(0.3),
+            scrape: Burst {
+                gain: plucking.scrape.gain * hardness * self.noise.vary(0.3),
+                ..plucking.scrape
+            },
             ring_s: stroke.ring_s,
         };
-        let vary = self.noise.vary(0.05);
-        match stroke.technique {
-            Technique::NaturalHarmonics => Pluck {
-                fundamental_hz: open_hz,
-                position: 0.18 * vary,
-                brightness_hz: 1_500.0 * hardness,
-                scrape: Burst {
-                    decay_s: 0.003,
-                    gain: 0.06 * hardness,
-                    ..scrape
-                },
-                touch: Touch::Node {
-                    divisor: match stroke.fret {
-                        5 => 4,
-                        7 => 3,
-                        _ => 2,
-                    },
-                    damping: 100.0,
-                },
-                ..base
-            },
-            Technique::PalmMute => Pluck {
-                position: 0.15 * vary,
-                brightness_hz: 1_600.0 * hardness,
-                touch: Touch::Palm {
-                    position: 0.04,
-                    damping: 60.0,
-                },
-                scrape: Burst {
-                    decay_s: 0.002,
-                    gain: 0.4 * hardness,
-                    ..scrape
-                },
-                ..base
-            },
-            Technique::PickNearBridge => Pluck {
-                position: 0.06 * vary,
-                brightness_hz: 3_000.0 * hardness,
-                scrape: Burst {
-                    decay_s: 0.004,
-                    gain: 0.08 * hardness,
-                    ..scrape
-                },
-                ..base
-            },
-            _ => Pluck {
-                position: 0.27 * vary,
-                ..base
-            },
-        }
+        let length = samples(SETTLING_S + stroke.ring_s + DYING_S);
+        let force = pluck.play(&mut self.noise, length);
+        (SETTLING_S, BODY.radiate(&force))
     }
+}
+
+/// After so long without a hand's doing everything has died away, seconds.
+const DYING_S: f64 = 0.5;
+
+/// Harder strokes are brighter: about 1 at -16 dB, doubled in 20 dB.
+fn hardness(stroke: &Stroke) -> f64 {
+    10f64.powf((stroke.peak_db + 16.0) / 66.0)
+}
+
+/// Samples in a time, 0 before the start.
+fn samples(time_s: f64) -> usize {
+    (time_s * f64::from(SAMPLE_RATE)).round() as usize
 }

@@ -3,10 +3,10 @@
 //! **Nothing here is a recording.** Strings and body are physical models, every number that comes
 //! out of measuring them describes this synthesiser and no real player, and whoever lets it be
 //! heard or quotes a result on it says so. The parameters were set by comparing spectra, attacks
-//! and decays with measurements of real playing; no recorded sample is in it.
+//! and decays with measurements of the playing of four people; no recorded sample is in it.
 //!
 //! The same seed gives the same samples. A [`Performance`] is a score played by the [`Guitar`]:
-//! [`string`] plucks, [`percussion`] hits, [`body`] is what both sound through.
+//! [`plucking`] a [`string`] is heard through the [`body`]; [`percussion`] hits the body itself.
 
 pub mod body;
 pub mod guitar;
@@ -14,6 +14,7 @@ pub mod modes;
 pub mod noise;
 pub mod percussion;
 pub mod performance;
+pub mod plucking;
 pub mod string;
 
 pub use guitar::{Guitar, Stroke};

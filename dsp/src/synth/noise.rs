@@ -38,6 +38,8 @@ impl Noise {
 /// A short burst of filtered noise: a finger or a pick scraping, strings rattling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Burst {
+    /// From the beginning of the stroke to that of the burst, seconds.
+    pub delay_s: f64,
     /// Time constant of the rise, seconds.
     pub attack_s: f64,
     /// Time constant of the decay, seconds.
@@ -51,13 +53,14 @@ pub struct Burst {
 }
 
 impl Burst {
-    /// Adds the burst to `out`, from its first sample on.
+    /// Adds the burst to `out`, which begins with the stroke.
     pub fn add(&self, noise: &mut Noise, out: &mut [f64]) {
         let rate = f64::from(SAMPLE_RATE);
+        let start = ((self.delay_s * rate) as usize).min(out.len());
         let pole = |hz: f64| (-std::f64::consts::TAU * hz / rate).exp();
         let (low, high) = (pole(self.low_hz), pole(self.high_hz));
         let (mut first, mut second, mut smooth) = (0.0, 0.0, 0.0);
-        for (n, sample) in out.iter_mut().enumerate() {
+        for (n, sample) in out[start..].iter_mut().enumerate() {
             let t = n as f64 / rate;
             let envelope = (1.0 - (-t / self.attack_s).exp()) * (-t / self.decay_s).exp();
             if t > 20.0 * (self.attack_s + self.decay_s) {

@@ -1,5 +1,7 @@
 //! A score, played.
 
+use std::f64::consts::TAU;
+
 use super::guitar::{Guitar, Stroke};
 use super::noise::Noise;
 use crate::{SAMPLE_RATE, Technique};
@@ -22,11 +24,14 @@ pub struct PlayedNote {
     pub technique: Technique,
 }
 
-/// Power of the microphone's hiss, dB full scale.
-const HISS_DB: f64 = -90.0;
-/// Power of the room's rumble (noise under 60 Hz), dB full scale.
-const RUMBLE_DB: f64 = -74.0;
-const RUMBLE_EDGE_HZ: f64 = 60.0;
+/// Power of the hiss, dB full scale.
+const HISS_DB: f64 = -86.0;
+/// Hands on strings are never quite still: power of that noise (dB full scale) and the edge above
+/// which it falls by 12 dB an octave, Hz.
+const HANDS_DB: f64 = -62.0;
+const HANDS_EDGE_HZ: f64 = 700.0;
+/// Power of the mains' hum, frequency (Hz) and level (dB full scale).
+const HUM: [(f64, f64); 2] = [(50.0, -70.0), (150.0, -77.0)];
 
 impl Performance {
     /// Plays `score` on the guitar of `seed`, and lets the last stroke ring for a second.
@@ -64,7 +69,7 @@ impl Performance {
                     string,
                     fret,
                     peak_db: LEVELS_DB[(3 * bar + beat) % LEVELS_DB.len()] + noise.sample(),
-                    ring_s: 0.28,
+                    ring_s: 0.24,
                 });
                 time_s += 0.4 + 0.1 * noise.sample();
             }
@@ -73,18 +78,25 @@ impl Performance {
     }
 }
 
-/// A quiet room: rumble and hiss, so that nothing starts from digital silence.
+/// A quiet room and its mains, so that nothing starts from digital silence.
 fn background(length: usize, seed: u64) -> Vec<f32> {
     let mut noise = Noise::new(!seed);
-    let pole = (-std::f64::consts::TAU * RUMBLE_EDGE_HZ / f64::from(SAMPLE_RATE)).exp();
-    // The power of even noise is a third, of its low-passed kind (1 - pole) / (1 + pole) of that.
+    // The power of even noise is a third, of a sine a half.
     let hiss = 3f64.sqrt() * 10f64.powf(HISS_DB / 20.0);
-    let rumble = (3.0 * (1.0 + pole) / (1.0 - pole)).sqrt() * 10f64.powf(RUMBLE_DB / 20.0);
-    let mut low = 0.0;
+    let pole = (-TAU * HANDS_EDGE_HZ / f64::from(SAMPLE_RATE)).exp();
+    // What two such low-passes leave of the power.
+    let passed = (1.0 - pole).powi(4) * (1.0 + pole * pole) / (1.0 - pole * pole).powi(3);
+    let hands = (3.0 / passed).sqrt() * 10f64.powf(HANDS_DB / 20.0);
+    let (mut first, mut second) = (0.0, 0.0);
     (0..length)
-        .map(|_| {
-            low = (1.0 - pole) * noise.sample() + pole * low;
-            (hiss * noise.sample() + rumble * low) as f32
+        .map(|n| {
+            first = (1.0 - pole) * noise.sample() + pole * first;
+            second = (1.0 - pole) * first + pole * second;
+            let t = n as f64 / f64::from(SAMPLE_RATE);
+            let hum = HUM.map(|(frequency_hz, level_db)| {
+                2f64.sqrt() * 10f64.powf(level_db / 20.0) * (TAU * frequency_hz * t).sin()
+            });
+            (hiss * noise.sample() + hands * second + hum.iter().sum::<f64>()) as f32
         })
         .collect()
 }

@@ -113,14 +113,15 @@ const PATTERN: [Technique; 8] = [
     Technique::PickNearBridge,
 ];
 
-/// String and fret by technique and bar; no matter for hits.
+/// String and fret by technique and bar; no matter for hits. The strings are mostly those on which
+/// the recordings that the synthesiser was compared with have the technique.
 const POSITIONS: [[(u8, u8); 5]; 8] = [
     [(1, 0); 5],
     [(1, 0); 5],
     [(1, 0); 5],
     [(1, 0); 5],
     [(3, 12), (5, 7), (4, 12), (3, 5), (2, 12)],
-    [(6, 3), (6, 5), (5, 2), (4, 3), (6, 7)],
+    [(3, 5), (4, 2), (1, 3), (3, 7), (4, 5)],
     [(6, 8), (2, 3), (4, 2), (6, 7), (2, 5)],
     [(3, 1), (1, 2), (5, 3), (3, 4), (6, 3)],
 ];

@@ -158,10 +158,10 @@ pub struct Analyzer {
 }
 
 impl Analyzer {
-    /// Samples of sound remembered for the features: 85 ms.
-    pub const HISTORY: usize = 4096;
-    /// Longest wait between an onset and its features: 80 ms.
-    pub const MAXIMUM_POST_ONSET_HOPS: usize = 60;
+    /// Samples of sound remembered for the features: 171 ms.
+    pub const HISTORY: usize = 8192;
+    /// Longest wait between an onset and its features: 160 ms.
+    pub const MAXIMUM_POST_ONSET_HOPS: usize = 120;
     /// What [`Note::peak_db`] says of silence.
     pub const PEAK_FLOOR_DB: f32 = -120.0;
 
@@ -492,9 +492,9 @@ mod tests {
 
     #[test]
     fn a_delay_too_long_is_refused() {
-        let error = Extraction::new(OnsetMethod::Mkl, extractor(), 61).expect_err("too long");
+        let error = Extraction::new(OnsetMethod::Mkl, extractor(), 121).expect_err("too long");
         assert!(
-            error.to_string().contains("at most 60, found 61"),
+            error.to_string().contains("at most 120, found 121"),
             "{error}"
         );
     }

@@ -11,8 +11,6 @@ use crate::SAMPLE_RATE;
 
 /// Samples of one frame, 2.67 ms.
 pub(crate) const FRAME: usize = 128;
-/// Samples of the transform: frames are padded with zeros at their end.
-pub(crate) const TRANSFORM: usize = 256;
 /// Bark bands.
 pub(crate) const BANDS: usize = 24;
 /// The lowest band begins here, hertz.
@@ -28,9 +26,9 @@ pub(crate) fn centre(band: usize) -> f64 {
     bark(LOWEST_HERTZ) + (band + 1) as f64
 }
 
-/// Power in [`BANDS`] Bark bands of a frame of [`FRAME`] samples.
+/// Power in [`BANDS`] Bark bands of a frame.
 ///
-/// Hann window, zero-padded to [`TRANSFORM`]; power spectrum, a full-scale sine being 1;
+/// Hann window, zero-padded to twice its length; power spectrum, a full-scale sine being 1;
 /// triangular filters of ±1 Bark, one Bark apart, the lowest beginning at 40 Hz.
 pub(crate) struct BarkSpectrum {
     transform: Arc<dyn RealToComplex<f64>>,
@@ -44,11 +42,12 @@ pub(crate) struct BarkSpectrum {
 }
 
 impl BarkSpectrum {
-    /// Plans the transform. Allocates.
-    pub(crate) fn new() -> Self {
-        let transform = RealFftPlanner::new().plan_fft_forward(TRANSFORM);
-        let hann: Vec<f64> = (0..FRAME)
-            .map(|i| 0.5 - 0.5 * (TAU * i as f64 / FRAME as f64).cos())
+    /// Plans the transform for frames of `frame` samples, at least [`FRAME`]: a shorter one has
+    /// bands without a bin. Allocates.
+    pub(crate) fn new(frame: usize) -> Self {
+        let transform = RealFftPlanner::new().plan_fft_forward(2 * frame);
+        let hann: Vec<f64> = (0..frame)
+            .map(|i| 0.5 - 0.5 * (TAU * i as f64 / frame as f64).cos())
             .collect();
         let sum: f64 = hann.iter().sum();
         Self {
@@ -57,15 +56,15 @@ impl BarkSpectrum {
             bins: transform.make_output_vec(),
             scratch: transform.make_scratch_vec(),
             transform,
-            bands: (0..BANDS).map(triangle).collect(),
+            bands: (0..BANDS).map(|band| triangle(band, 2 * frame)).collect(),
         }
     }
 
-    /// The powers of `samples` times `gain`, `[BANDS]`. `samples` has [`FRAME`] of them.
+    /// The powers of `samples` times `gain`, `[BANDS]`. `samples` has as many as a frame.
     ///
     /// Real-time safe.
     pub(crate) fn powers(&mut self, samples: &[f32], gain: f64) -> [f64; BANDS] {
-        let (head, padding) = self.frame.split_at_mut(FRAME);
+        let (head, padding) = self.frame.split_at_mut(self.window.len());
         for ((value, &sample), weight) in head.iter_mut().zip(samples).zip(&self.window) {
             *value = f64::from(sample) * gain * weight;
         }
@@ -83,13 +82,14 @@ impl BarkSpectrum {
     }
 }
 
-/// The triangular filter of a band: its first bin and the weights from there.
-fn triangle(band: usize) -> (usize, Vec<f64>) {
+/// The triangular filter of a band for a transform of `transform` samples: its first bin and the
+/// weights from there.
+fn triangle(band: usize, transform: usize) -> (usize, Vec<f64>) {
     let weight = |bin: usize| {
-        let hertz = bin as f64 * f64::from(SAMPLE_RATE) / TRANSFORM as f64;
+        let hertz = bin as f64 * f64::from(SAMPLE_RATE) / transform as f64;
         1.0 - (bark(hertz) - centre(band)).abs()
     };
-    let bins = (0..=TRANSFORM / 2).filter(|&bin| weight(bin) > 0.0);
+    let bins = (0..=transform / 2).filter(|&bin| weight(bin) > 0.0);
     let first = bins.clone().next().unwrap_or(0);
     (first, bins.map(weight).collect())
 }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_band_has_a_bin_and_the_filters_of_neighbours_sum_to_one() {
-        let bands: Vec<_> = (0..BANDS).map(triangle).collect();
+        let bands: Vec<_> = (0..BANDS).map(|band| triangle(band, 2 * FRAME)).collect();
         assert!(bands.iter().all(|(_, weights)| !weights.is_empty()));
         // 3 kHz lies between two centres.
         let sum: f64 = bands
@@ -116,7 +116,7 @@ mod tests {
         let samples: Vec<f32> = (0..FRAME)
             .map(|i| 0.25 * (TAU * i as f64 / 8.0).sin() as f32)
             .collect();
-        let powers = BarkSpectrum::new().powers(&samples, 4.0);
+        let powers = BarkSpectrum::new(FRAME).powers(&samples, 4.0);
         // Sum over the lobe of a Hann window at half-bin steps: 2 * 1.5.
         let sum: f64 = powers.iter().sum();
         assert!((sum - 3.0).abs() < 0.01, "{sum}");

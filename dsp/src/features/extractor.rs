@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::log_bark_patch::{self, LogBarkPatch};
+use super::log_bark_patch::LogBarkPatch;
 use super::timbreid::Timbreid;
 use super::{FeatureError, Preset};
 
@@ -59,7 +59,7 @@ impl FeatureExtractor {
             Some(sample_rate) => {
                 Family::Timbreid(Box::new(Timbreid::new(preset, sample_rate, &names)?))
             }
-            None => Family::LogBarkPatch(Box::new(LogBarkPatch::new(&names)?)),
+            None => Family::LogBarkPatch(Box::new(LogBarkPatch::new(preset, &names)?)),
         };
         Ok(Self {
             preset,
@@ -88,7 +88,7 @@ impl FeatureExtractor {
     pub fn history_len(&self) -> usize {
         match self.family {
             Family::Timbreid(_) => Timbreid::HISTORY,
-            Family::LogBarkPatch(_) => log_bark_patch::WINDOW,
+            Family::LogBarkPatch(_) => self.preset.window(),
         }
     }
 

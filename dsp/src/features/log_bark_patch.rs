@@ -1,24 +1,75 @@
-//! A time-frequency patch: short log-Bark spectra side by side over the window.
+//! Time-frequency patches: short log-Bark spectra side by side over a window.
 
 use std::fmt;
 
 use super::{FeatureError, Preset};
 use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
 
-/// The analysis window in samples: 384 before and 320 after the hop in which the onset was
-/// detected, when the features are taken 5 hops later.
+/// The analysis window of `log-bark` in samples: when the features are taken 7 hops after the one
+/// in which the note showed, 256 before and 448 after that hop.
 pub(super) const WINDOW: usize = 704;
-/// Samples from one frame to the next.
-const FRAME_HOP: usize = 48;
-/// Frames of the patch.
-pub(super) const FRAMES: usize = (WINDOW - FRAME) / FRAME_HOP + 1;
+/// The analysis window of `log-bark-late`: 105 hops longer.
+pub(super) const LATE_WINDOW: usize = WINDOW + 6720;
 /// Power that silence is taken to have, as a share of that of a sine at the window's peak level:
 /// -60 dB. It keeps noise below it from mattering, and the logarithm finite.
-const FLOOR: f64 = 1e-6;
+pub const LOG_BARK_FLOOR: f64 = 1e-6;
 
-/// One number of the patch.
+/// The shape of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// What its features' names begin with.
+    name: &'static str,
+    /// Samples of the window in front of it.
+    start: usize,
+    /// Samples that it spans, and is divided by the peak of.
+    span: usize,
+    /// Samples of a frame.
+    frame: usize,
+    /// Samples from one frame to the next.
+    frame_hop: usize,
+    /// Frames.
+    pub(super) frames: usize,
+}
+
+impl Shape {
+    const fn new(
+        name: &'static str,
+        start: usize,
+        span: usize,
+        frame: usize,
+        frame_hop: usize,
+    ) -> Self {
+        let frames = (span - frame) / frame_hop + 1;
+        Self {
+            name,
+            start,
+            span,
+            frame,
+            frame_hop,
+            frames,
+        }
+    }
+}
+
+/// The attack, in frames of 2.7 ms every millisecond.
+pub(super) const EARLY: Shape = Shape::new("logBark", 0, WINDOW, FRAME, 48);
+/// What rings after it, from the attack on, in frames of 10.7 ms that tell bands of 100 Hz apart.
+pub(super) const LATE: Shape = Shape::new("logBarkLate", 256, LATE_WINDOW - 256, 512, 512);
+
+/// The patches of `preset`.
+fn shapes(preset: Preset) -> &'static [Shape] {
+    match preset {
+        Preset::LogBarkLate => &[EARLY, LATE],
+        _ => &[EARLY],
+    }
+}
+
+/// One number of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Feature {
+    /// Which of the preset's patches.
+    patch: usize,
+    name: &'static str,
     frame: usize,
     band: usize,
     kind: Kind,
@@ -33,58 +84,77 @@ enum Kind {
     Motion,
 }
 
-/// `logBark_FRAME_BAND` and `logBarkMotion_FRAME_BAND`, counted from 1.
+/// `logBark_FRAME_BAND` and `logBarkMotion_FRAME_BAND`, counted from 1; of the late patch
+/// `logBarkLate_…` and `logBarkLateMotion_…`.
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Level => "logBark",
-            Kind::Motion => "logBarkMotion",
+        let motion = match self.kind {
+            Kind::Level => "",
+            Kind::Motion => "Motion",
         };
-        write!(f, "{kind}_{}_{}", self.frame + 1, self.band + 1)
+        let (frame, band) = (self.frame + 1, self.band + 1);
+        write!(f, "{}{motion}_{frame}_{band}", self.name)
     }
 }
 
-/// All features, frame by frame, in each band by band, in each the level and then the motion: the
-/// order `[frames, bands, channels]` that two-dimensional convolutions take.
-pub(super) fn features() -> impl Iterator<Item = Feature> {
-    (0..FRAMES).flat_map(|frame| {
-        (0..BANDS).flat_map(move |band| {
-            [Kind::Level, Kind::Motion].map(|kind| Feature { frame, band, kind })
+/// All features of `preset`, patch by patch, frame by frame, in each band by band, in each the
+/// level and then the motion: the order `[frames, bands, channels]` that two-dimensional
+/// convolutions take.
+pub(super) fn features(preset: Preset) -> impl Iterator<Item = Feature> {
+    let shapes = shapes(preset).iter().enumerate();
+    shapes.flat_map(|(patch, shape)| {
+        (0..shape.frames).flat_map(move |frame| {
+            (0..BANDS).flat_map(move |band| {
+                [Kind::Level, Kind::Motion].map(|kind| Feature {
+                    patch,
+                    name: shape.name,
+                    frame,
+                    band,
+                    kind,
+                })
+            })
         })
     })
 }
 
 /// What [`features`] has, in words.
-pub(super) fn name_ranges() -> String {
-    format!(
-        "logBark_1_1 to logBark_{FRAMES}_{BANDS} and logBarkMotion_1_1 to \
-         logBarkMotion_{FRAMES}_{BANDS} (frame, band)"
-    )
+pub(super) fn name_ranges(preset: Preset) -> String {
+    let ranges = shapes(preset).iter().map(|Shape { name, frames, .. }| {
+        format!("{name}_1_1 to {name}_{frames}_{BANDS} and {name}Motion_1_1 to {name}Motion_{frames}_{BANDS}")
+    });
+    format!("{} (frame, band)", ranges.collect::<Vec<_>>().join(", "))
 }
 
-/// The patch, computed frame by frame with one small transform.
+/// The patches of a preset, each computed frame by frame with one small transform.
 ///
-/// The window is divided by its peak. Frames of 128 samples every 48 samples, their powers in 24
-/// Bark bands, a full-scale sine being 1; 10 log10(power + 1e-6).
+/// What a patch spans is divided by its peak. Powers of its frames in 24 Bark bands, a full-scale
+/// sine being 1; 10 log10(power + 1e-6).
 pub(super) struct LogBarkPatch {
+    window: usize,
     features: Vec<Feature>,
+    patches: Vec<Patch>,
+}
+
+/// One patch.
+struct Patch {
+    shape: Shape,
     spectrum: BarkSpectrum,
-    /// Levels in dB, `[FRAMES][BANDS]`.
+    /// Levels in dB, `[frames][BANDS]`.
     levels: Vec<[f64; BANDS]>,
     /// Mean over the frames, dB, `[BANDS]`.
     means: [f64; BANDS],
 }
 
 impl LogBarkPatch {
-    /// Prepares the features `names`. Allocates.
-    pub(super) fn new(names: &[String]) -> Result<Self, FeatureError> {
-        let available: std::collections::HashMap<String, Feature> = features()
+    /// Prepares the features `names` of `preset`. Allocates.
+    pub(super) fn new(preset: Preset, names: &[String]) -> Result<Self, FeatureError> {
+        let available: std::collections::HashMap<String, Feature> = features(preset)
             .map(|feature| (feature.to_string(), feature))
             .collect();
         let find = |(index, name): (usize, &String)| {
             let feature = available.get(name).copied();
             feature.ok_or_else(|| FeatureError::UnknownFeature {
-                preset: Preset::LogBark,
+                preset,
                 name: name.clone(),
                 index,
             })
@@ -95,20 +165,46 @@ impl LogBarkPatch {
             .map(find)
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            window: preset.window(),
             features,
-            spectrum: BarkSpectrum::new(),
-            levels: vec![[0.0; BANDS]; FRAMES],
-            means: [0.0; BANDS],
+            patches: shapes(preset).iter().copied().map(Patch::new).collect(),
         })
     }
 
-    /// Computes the selected features of the newest [`WINDOW`] samples of `history`. Of silence,
-    /// every level is -60 dB.
+    /// Computes the selected features of the newest samples of `history`, at least the preset's
+    /// window. Of silence, every level is -60 dB.
     ///
     /// Real-time safe.
     pub(super) fn extract(&mut self, history: &[f32], out: &mut [f32]) {
-        let window = &history[history.len() - WINDOW..];
-        let peak = window.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
+        let window = &history[history.len() - self.window..];
+        for patch in &mut self.patches {
+            patch.compute(window);
+        }
+        for (out, feature) in out.iter_mut().zip(&self.features) {
+            let patch = &self.patches[feature.patch];
+            let level = patch.levels[feature.frame][feature.band];
+            *out = match feature.kind {
+                Kind::Level => level,
+                Kind::Motion => level - patch.means[feature.band],
+            } as f32;
+        }
+    }
+}
+
+impl Patch {
+    fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            spectrum: BarkSpectrum::new(shape.frame),
+            levels: vec![[0.0; BANDS]; shape.frames],
+            means: [0.0; BANDS],
+        }
+    }
+
+    /// Real-time safe.
+    fn compute(&mut self, window: &[f32]) {
+        let samples = &window[self.shape.start..][..self.shape.span];
+        let peak = samples.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
         let gain = if peak > 0.0 {
             1.0 / f64::from(peak)
         } else {
@@ -116,19 +212,12 @@ impl LogBarkPatch {
         };
         self.means = [0.0; BANDS];
         for (index, levels) in self.levels.iter_mut().enumerate() {
-            let samples = &window[index * FRAME_HOP..][..FRAME];
-            let powers = self.spectrum.powers(samples, gain);
+            let frame = &samples[index * self.shape.frame_hop..][..self.shape.frame];
+            let powers = self.spectrum.powers(frame, gain);
             for ((level, mean), power) in levels.iter_mut().zip(&mut self.means).zip(powers) {
-                *level = 10.0 * (power + FLOOR).log10();
-                *mean += *level / FRAMES as f64;
+                *level = 10.0 * (power + LOG_BARK_FLOOR).log10();
+                *mean += *level / self.shape.frames as f64;
             }
-        }
-        for (out, feature) in out.iter_mut().zip(&self.features) {
-            let level = self.levels[feature.frame][feature.band];
-            *out = match feature.kind {
-                Kind::Level => level,
-                Kind::Motion => level - self.means[feature.band],
-            } as f32;
         }
     }
 }
@@ -137,6 +226,8 @@ impl LogBarkPatch {
 mod tests {
     use super::*;
     use crate::features::FeatureExtractor;
+
+    const FRAMES: usize = EARLY.frames;
 
     fn extract(samples: &[f32]) -> Vec<f32> {
         let names = Preset::LogBark.feature_names();
@@ -188,5 +279,33 @@ mod tests {
                 assert!((motion - (level(&features, frame, band) - mean)).abs() < 1e-3);
             }
         }
+    }
+
+    #[test]
+    fn the_late_patch_follows_the_early_one_which_stays_what_it_is() {
+        let names = Preset::LogBarkLate.feature_names();
+        assert_eq!(names.len(), (13 + 14) * 24 * 2);
+        assert_eq!(names[..624], Preset::LogBark.feature_names());
+        assert_eq!(names[624], "logBarkLate_1_1");
+        assert_eq!(names[1295], "logBarkLateMotion_14_24");
+        let mut extractor = FeatureExtractor::new(Preset::LogBarkLate, &names).unwrap();
+        assert_eq!(extractor.history_len(), LATE_WINDOW);
+        let sound = |i: usize| {
+            let since = i.saturating_sub(256) as f32;
+            if i < 256 {
+                0.0
+            } else {
+                (since * 0.3).sin() * (-since / 2000.0).exp()
+            }
+        };
+        let samples: Vec<f32> = (0..LATE_WINDOW).map(sound).collect();
+        let mut features = vec![f32::NAN; names.len()];
+        extractor.extract(&samples, &mut features);
+        assert_eq!(features[..624], extract(&samples[..WINDOW]));
+        // A sine at 2.3 kHz that loses a factor of e, 8.7 dB, in 2000 samples: 2.2 dB a frame.
+        let late = &features[624..];
+        let loudest = (0..BANDS).max_by(|&a, &b| level(late, 1, a).total_cmp(&level(late, 1, b)));
+        let fall = level(late, 3, loudest.unwrap()) - level(late, 8, loudest.unwrap());
+        assert!((fall - 5.0 * 512.0 / 2000.0 * 8.686).abs() < 0.1, "{fall}");
     }
 }

@@ -31,4 +31,5 @@ mod zero_crossing;
 
 pub use error::{FeatureError, UnknownPreset};
 pub use extractor::FeatureExtractor;
+pub use log_bark_patch::LOG_BARK_FLOOR;
 pub use preset::Preset;

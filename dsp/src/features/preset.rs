@@ -18,11 +18,20 @@ pub enum Preset {
     /// `log-bark`: a patch of log-Bark spectra, 13 frames by 24 bands by 2 channels (level, and
     /// level less its mean over time), of the window divided by its peak.
     LogBark,
+    /// `log-bark-late`: the patch of `log-bark`, which ends 9 ms after the onset, and a second one of
+    /// 14 longer frames that goes on to 149 ms after it: how the note rings, for a decision that has
+    /// the time.
+    LogBarkLate,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: &'static [Self] = &[Self::Timbreid, Self::Timbreid48k, Self::LogBark];
+    pub const ALL: &'static [Self] = &[
+        Self::Timbreid,
+        Self::Timbreid48k,
+        Self::LogBark,
+        Self::LogBarkLate,
+    ];
 
     /// The preset's name in model packages and on the command line.
     pub const fn name(self) -> &'static str {
@@ -30,6 +39,7 @@ impl Preset {
             Self::Timbreid => "timbreid",
             Self::Timbreid48k => "timbreid-48k",
             Self::LogBark => "log-bark",
+            Self::LogBarkLate => "log-bark-late",
         }
     }
 
@@ -41,6 +51,7 @@ impl Preset {
         match self {
             Self::Timbreid | Self::Timbreid48k => timbreid::WINDOW,
             Self::LogBark => log_bark_patch::WINDOW,
+            Self::LogBarkLate => log_bark_patch::LATE_WINDOW,
         }
     }
 
@@ -50,9 +61,20 @@ impl Preset {
             Some(sample_rate) => timbreid::features(sample_rate)
                 .map(|feature| feature.to_string())
                 .collect(),
-            None => log_bark_patch::features()
+            None => log_bark_patch::features(self)
                 .map(|feature| feature.to_string())
                 .collect(),
+        }
+    }
+
+    /// Frames of each of the preset's log-Bark patches, one after the other in
+    /// [`feature_names`](Self::feature_names), each frame of 24 bands and 2 channels (level and
+    /// motion); none if the preset has no patches.
+    pub const fn patch_frames(self) -> &'static [usize] {
+        match self {
+            Self::Timbreid | Self::Timbreid48k => &[],
+            Self::LogBark => &[log_bark_patch::EARLY.frames],
+            Self::LogBarkLate => &[log_bark_patch::EARLY.frames, log_bark_patch::LATE.frames],
         }
     }
 
@@ -62,7 +84,7 @@ impl Preset {
         match self {
             Self::Timbreid => Some(44_100.0),
             Self::Timbreid48k => Some(48_000.0),
-            Self::LogBark => None,
+            Self::LogBark | Self::LogBarkLate => None,
         }
     }
 
@@ -70,7 +92,7 @@ impl Preset {
     pub(super) fn name_ranges(self) -> String {
         match self.filterbank_sample_rate() {
             Some(sample_rate) => timbreid::name_ranges(sample_rate),
-            None => log_bark_patch::name_ranges(),
+            None => log_bark_patch::name_ranges(self),
         }
     }
 
@@ -118,7 +140,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "preset: \"timbreid-96k\" is unknown; there are \"timbreid\", \"timbreid-48k\", \
-             \"log-bark\""
+             \"log-bark\", \"log-bark-late\""
         );
     }
 

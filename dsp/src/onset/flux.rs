@@ -75,7 +75,7 @@ impl Flux {
     /// A detector at the start of a stream. Allocates.
     pub(super) fn new(config: &OnsetConfig) -> Self {
         let mut detector = Self {
-            spectrum: BarkSpectrum::new(),
+            spectrum: BarkSpectrum::new(FRAME),
             frame: [0.0; FRAME],
             bands: [[0.0; BANDS]; MEMORY],
             levels: [0.0; MEMORY],

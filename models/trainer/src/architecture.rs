@@ -8,6 +8,7 @@ use tocco_engines::native::WeightFormat;
 use tocco_engines::package::manifest::LayerSpec;
 
 use crate::augmentation::{Augmentation, SoundAugmentation};
+use crate::patch_perturbation::PatchPerturbation;
 use crate::sound::equaliser::EqualiserRange;
 use crate::sound::room::RoomRange;
 
@@ -57,6 +58,11 @@ pub struct Recipe {
     pub label_smoothing: f32,
     /// The copies of the notes.
     pub augmentation: Augmentation,
+    /// How each note that is shown is changed beside that, in its features, if it is.
+    pub perturbation: Option<PatchPerturbation>,
+    /// Share of the notes of which the last patch is hidden when they are shown: what there is of
+    /// the attack is then learnt although the rest tells more. Of features without patches, nothing.
+    pub hidden_patch: f64,
     /// What an epoch shows.
     pub sampling: Sampling,
     /// How the features are scaled.
@@ -90,9 +96,9 @@ pub enum Sampling {
 pub enum Scaling {
     /// Each on its own.
     EachFeature,
-    /// Features that are this many places apart together: the same band in all frames. A frame
-    /// that is nearly always silent is then not blown up.
-    EveryNth(usize),
+    /// The features of one band and channel of a log-Bark patch together, over all its frames. A
+    /// frame that is nearly always silent is then not blown up.
+    PatchBands,
 }
 
 /// How the paper's networks are trained beside what differs between them.
@@ -104,6 +110,8 @@ const PAPER_RECIPE: Recipe = Recipe {
     dropout: 0.0,
     label_smoothing: 0.05,
     augmentation: Augmentation::PLAIN,
+    perturbation: None,
+    hidden_patch: 0.0,
     sampling: Sampling::EachNote,
     scaling: Scaling::EachFeature,
     early_stopping: true,
@@ -114,7 +122,7 @@ const PAPER_RECIPE: Recipe = Recipe {
 impl Architecture {
     /// All that can be trained, in alphabetical order.
     pub fn all() -> Vec<Self> {
-        vec![paper_a(), paper_b(), paper_c(), tocco()]
+        vec![paper_a(), paper_b(), paper_c(), tocco(), tocco_late()]
     }
 
     /// The one named `id`.
@@ -227,15 +235,15 @@ fn paper_c() -> Architecture {
     )
 }
 
-/// Frames and bands of the log-Bark patch, two channels each.
-const BARK_BANDS: usize = 24;
+/// Bands of a log-Bark patch, two channels each.
+pub(crate) const BARK_BANDS: usize = 24;
 
 /// Our own: a log-Bark patch, and a recipe made for players who are in no recording. What was
 /// tried for it stands in `models/RESEARCH.md`.
 fn tocco() -> Architecture {
     let features = Preset::LogBark.feature_names();
     let recipe = Recipe {
-        epochs: 100,
+        epochs: 300,
         batch: 128,
         learning_rate: 1.5e-3,
         weight_decay: 3e-3,
@@ -245,7 +253,7 @@ fn tocco() -> Architecture {
             copies: 32,
             jitter: (-64, 128),
             gain_db: 0.0,
-            noise_db: (-75.0, -42.0),
+            noise_db: (-75.0, -34.0),
             sound: Some(SoundAugmentation {
                 pitched_semitones: 9.0,
                 percussive_semitones: 4.0,
@@ -263,11 +271,17 @@ fn tocco() -> Architecture {
                 palm_mutes: 32,
             }),
         },
+        perturbation: Some(PatchPerturbation {
+            band_db: 6.0,
+            decay_db: 12.0,
+            band_decay_db: 6.0,
+        }),
+        hidden_patch: 0.0,
         sampling: Sampling::EachGroup {
             draws: 20,
             made_palm_mutes: 12,
         },
-        scaling: Scaling::EveryNth(2 * BARK_BANDS),
+        scaling: Scaling::PatchBands,
         early_stopping: false,
         tempered: true,
         teachers: 0,
@@ -284,6 +298,27 @@ fn tocco() -> Architecture {
         weight_format: Some(WeightFormat::Int8),
         n_parameters: 290_312,
         recipe,
+    }
+}
+
+/// As [`tocco`], but it listens for 149 ms: surer of what has a pitch, and too late to play by.
+fn tocco_late() -> Architecture {
+    let features = Preset::LogBarkLate.feature_names();
+    let attack = tocco();
+    Architecture {
+        id: "tocco-late",
+        title: "Tocco late",
+        preset: Preset::LogBarkLate,
+        layers: perceptron(features.len(), &[512, 256], false),
+        features,
+        post_onset_hops: 7 + 105,
+        n_parameters: 797_448,
+        recipe: Recipe {
+            hidden_patch: 0.3,
+            scaling: Scaling::EachFeature,
+            ..attack.recipe
+        },
+        ..attack
     }
 }
 
@@ -343,7 +378,7 @@ mod tests {
         let message = Architecture::find("d").unwrap_err().to_string();
         assert_eq!(
             message,
-            "--model: expected one of a, b, c, tocco, which can be trained, found \"d\""
+            "--model: expected one of a, b, c, tocco, tocco-late, which can be trained, found \"d\""
         );
     }
 }

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use realfft::RealFftPlanner;
 use tocco_corpus::{Heard, HeardNote, Technique};
 use tocco_dsp::SAMPLE_RATE;
-use tocco_dsp::features::FeatureExtractor;
+use tocco_dsp::features::{FeatureExtractor, Preset};
 
 use crate::sound::amplitude;
 use crate::sound::equaliser::{Equaliser, EqualiserRange};
@@ -197,7 +197,9 @@ impl<'a> Augmenter<'a> {
         if random.random_bool(sound.ringing_share) && !others.is_empty() {
             let ringing = others[random.random_range(0..others.len())].draw(n, random);
             let level = random.random_range(sound.ringing_db.0..=sound.ringing_db.1);
-            add_ringing(&mut samples, ringing, n - PRE_ROLL, level);
+            // Against the attack, however long the window goes on after it.
+            let attack = PRE_ROLL..(PRE_ROLL + Preset::LogBark.window()).min(n);
+            add_ringing(&mut samples, ringing, attack, level);
         }
         Equaliser::draw(&sound.equaliser, rate, random).apply(&mut samples);
         let room = Room::draw(&sound.room, random).impulse_response(rate, n, random);

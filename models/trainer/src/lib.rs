@@ -46,6 +46,7 @@ pub mod network;
 pub mod notes;
 pub mod package;
 pub mod parallel;
+pub mod patch_perturbation;
 pub mod progress;
 pub mod protocol;
 pub mod reliability;

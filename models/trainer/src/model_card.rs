@@ -209,6 +209,22 @@ fn training(recipe: &Recipe, epochs: usize) -> String {
             sound.ringing_db.1,
         );
     }
+    if let Some(perturbation) = &recipe.perturbation {
+        let _ = write!(
+            text,
+            " Each time a note is shown, every band of its patch is louder or softer by {} dB \
+             (standard deviation), and dies away by {} dB more or less over the patch, each band by \
+             {} dB of its own.",
+            perturbation.band_db, perturbation.decay_db, perturbation.band_decay_db,
+        );
+    }
+    if recipe.hidden_patch > 0.0 {
+        let _ = write!(
+            text,
+            " Of {:.0} in 100 notes shown, the late patch is hidden.",
+            100.0 * recipe.hidden_patch
+        );
+    }
     if recipe.teachers > 0 {
         let _ = write!(
             text,

@@ -15,6 +15,7 @@ use tocco_engines::Scaler;
 use crate::architecture::{Architecture, Sampling, Scaling};
 use crate::network::{Dropout, Network};
 use crate::notes::Note;
+use crate::patch_perturbation::{FRAME_LEN, PatchPerturbation};
 
 /// Epochs between two looks at the notes that were left out.
 pub const CHECKPOINT_EPOCHS: usize = 5;
@@ -67,7 +68,22 @@ fn learn(
     let recipe = &architecture.recipe;
     let device = Device::flex().autodiff();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let scaler = fit_scaler(training, architecture.features.len(), recipe.scaling);
+    let (n_features, frames) = (
+        architecture.features.len(),
+        architecture.preset.patch_frames(),
+    );
+    let together = match recipe.scaling {
+        Scaling::EachFeature => None,
+        Scaling::PatchBands => Some(frames),
+    };
+    let scaler = match &recipe.perturbation {
+        None => fit_scaler(training, n_features, together),
+        Some(perturbation) => {
+            let perturbed = perturbed(training, perturbation, frames, &mut random);
+            let perturbed: Vec<&Note> = perturbed.iter().collect();
+            fit_scaler(&perturbed, n_features, together)
+        }
+    };
     let mut network = Network::new(&architecture.layers, &device, &mut random);
     let mut optimizer = AdamWConfig::new()
         .with_weight_decay(recipe.weight_decay)
@@ -90,7 +106,20 @@ fn learn(
         let done = epoch as f64 / recipe.epochs as f64;
         let rate = recipe.learning_rate * 0.5 * (1.0 + (PI * done).cos());
         for draws in batches(&order, recipe.batch) {
-            let rows: Vec<&[f32]> = draws.iter().map(|draw| draw.row(&mut random)).collect();
+            let changed: Vec<Vec<f32>>;
+            let mut rows: Vec<&[f32]> = draws.iter().map(|draw| draw.row(&mut random)).collect();
+            if let Some(perturbation) = &recipe.perturbation {
+                let change = |row: &&[f32]| {
+                    let mut row = row.to_vec();
+                    perturbation.apply(&mut row, frames, &mut random);
+                    if recipe.hidden_patch > 0.0 && random.random_bool(recipe.hidden_patch) {
+                        hide_last_patch(&mut row, frames, &scaler);
+                    }
+                    row
+                };
+                changed = rows.iter().map(change).collect();
+                rows = changed.iter().map(Vec::as_slice).collect();
+            }
             let targets = if teachers.is_empty() {
                 targets(draws, recipe.label_smoothing, &device)
             } else {
@@ -234,9 +263,34 @@ fn answers(teachers: &[Trained], rows: &[&[f32]], device: &Device) -> Tensor<2> 
     Tensor::from_data(mean.into_data(), device)
 }
 
+/// Sets the last of the patches of `frames` frames each to what the scaler makes zero.
+fn hide_last_patch(row: &mut [f32], frames: &[usize], scaler: &Scaler) {
+    let hidden = frames.last().unwrap_or(&0) * FRAME_LEN;
+    let from = row.len() - hidden;
+    row[from..].copy_from_slice(&scaler.mean()[from..]);
+}
+
+/// The notes with all their copies perturbed once: what the scaler is fitted on.
+fn perturbed(
+    notes: &[&Note],
+    perturbation: &PatchPerturbation,
+    frames: &[usize],
+    random: &mut ChaCha8Rng,
+) -> Vec<Note> {
+    let mut notes: Vec<Note> = notes.iter().map(|note| (*note).clone()).collect();
+    for note in &mut notes {
+        let copies = note.copies.iter_mut().chain(&mut note.palm_mutes);
+        for row in std::iter::once(&mut note.features).chain(copies) {
+            perturbation.apply(row, frames, random);
+        }
+    }
+    notes
+}
+
 /// Mean and standard deviation of each feature over the notes and their copies, `[n_features]`, or
-/// of all that are scaled together. A feature that never changes gets the scale 1.
-fn fit_scaler(notes: &[&Note], n_features: usize, scaling: Scaling) -> Scaler {
+/// of all that are scaled together: each band and channel of patches of so many frames. A feature
+/// that never changes gets the scale 1.
+fn fit_scaler(notes: &[&Note], n_features: usize, together: Option<&[usize]>) -> Scaler {
     let rows = || {
         notes.iter().flat_map(|note| {
             let copies = note.copies.iter().chain(&note.palm_mutes);
@@ -250,14 +304,14 @@ fn fit_scaler(notes: &[&Note], n_features: usize, scaling: Scaling) -> Scaler {
             *mean += f64::from(*value) / n;
         }
     }
-    share(&mut mean, scaling);
+    share(&mut mean, together);
     let mut variance = vec![0.0_f64; n_features];
     for row in rows() {
         for ((variance, mean), value) in variance.iter_mut().zip(&mean).zip(row) {
             *variance += (f64::from(*value) - mean).powi(2) / n;
         }
     }
-    share(&mut variance, scaling);
+    share(&mut variance, together);
     let scale = variance.iter().map(|variance| {
         let deviation = variance.sqrt() as f32;
         if deviation > 1e-9 { deviation } else { 1.0 }
@@ -267,16 +321,18 @@ fn fit_scaler(notes: &[&Note], n_features: usize, scaling: Scaling) -> Scaler {
 }
 
 /// Gives all features that are scaled together the mean of their `values`.
-fn share(values: &mut [f64], scaling: Scaling) {
-    let Scaling::EveryNth(period) = scaling else {
-        return;
-    };
-    for first in 0..period.min(values.len()) {
-        let together = values[first..].iter().step_by(period);
-        let mean = together.clone().sum::<f64>() / together.len() as f64;
-        for value in values[first..].iter_mut().step_by(period) {
-            *value = mean;
+fn share(values: &mut [f64], together: Option<&[usize]>) {
+    let mut rest = values;
+    for n_frames in together.unwrap_or_default() {
+        let (patch, others) = rest.split_at_mut(n_frames * FRAME_LEN);
+        for first in 0..FRAME_LEN {
+            let frames = patch[first..].iter_mut().step_by(FRAME_LEN);
+            let mean = frames.map(|value| *value).sum::<f64>() / *n_frames as f64;
+            for value in patch[first..].iter_mut().step_by(FRAME_LEN) {
+                *value = mean;
+            }
         }
+        rest = others;
     }
 }
 
@@ -359,13 +415,38 @@ pub(crate) mod tests {
         };
         let notes = [note([1.0, 7.0]), note([3.0, 7.0])];
         let notes: Vec<&Note> = notes.iter().collect();
-        let scaler = fit_scaler(&notes, 2, Scaling::EachFeature);
+        let scaler = fit_scaler(&notes, 2, None);
         assert_eq!(scaler.mean(), [2.0, 7.0]);
         assert_eq!(scaler.scale(), [1.0, 1.0]);
-        let together = fit_scaler(&notes, 2, Scaling::EveryNth(1));
-        assert_eq!(together.mean(), [4.5, 4.5]);
-        // Deviations from 4.5 are 3.5, 1.5 and twice 2.5.
-        assert!((together.scale()[0].powi(2) - 6.75).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_band_is_scaled_over_all_frames_of_its_patch() {
+        // Patches of two frames and of one; the first band's level is 1 and 3 in the first, 7 in
+        // the second.
+        let mut features = vec![0.0; 3 * FRAME_LEN];
+        (features[0], features[FRAME_LEN], features[2 * FRAME_LEN]) = (1.0, 3.0, 7.0);
+        let mut note = easy_notes(1, 1).swap_remove(0);
+        note.features = features;
+        note.copies.clear();
+        let scaler = fit_scaler(&[&note], 3 * FRAME_LEN, Some(&[2, 1]));
+        let mean = [0, FRAME_LEN, 2 * FRAME_LEN, 1].map(|i| scaler.mean()[i]);
+        assert_eq!(mean, [2.0, 2.0, 7.0, 0.0]);
+        let scale = [0, FRAME_LEN, 2 * FRAME_LEN].map(|i| scaler.scale()[i]);
+        assert_eq!(scale, [1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_hidden_patch_is_zero_to_the_network_and_the_others_stay() {
+        let n_features = 3 * FRAME_LEN;
+        let mean: Vec<f32> = (0..n_features).map(|i| i as f32).collect();
+        let scaler = Scaler::new(mean, vec![2.0; n_features]).unwrap();
+        let mut row = vec![-7.0; n_features];
+        hide_last_patch(&mut row, &[2, 1], &scaler);
+        let mut scaled = vec![f32::NAN; n_features];
+        scaler.apply(&row, &mut scaled);
+        assert!(row[..2 * FRAME_LEN].iter().all(|value| *value == -7.0));
+        assert!(scaled[2 * FRAME_LEN..].iter().all(|value| *value == 0.0));
     }
 
     #[test]

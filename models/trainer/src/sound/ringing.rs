@@ -1,5 +1,7 @@
 //! Another note that is still ringing when the next one is played.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 use tocco_corpus::Technique;
 
@@ -42,13 +44,12 @@ impl<'a> Ringing<'a> {
     }
 }
 
-/// Adds `ringing` to `samples`, both `[n]`, so that over the last `window` samples it has
-/// `level_db` against the power of what is there.
-pub fn add_ringing(samples: &mut [f32], ringing: &[f32], window: usize, level_db: f32) {
-    let from = samples.len() - window;
-    let ringing_power = power(&ringing[from..]);
+/// Adds `ringing` to `samples`, both `[n]`, so that over the samples `attack` it has `level_db`
+/// against the power of what is there.
+pub fn add_ringing(samples: &mut [f32], ringing: &[f32], attack: Range<usize>, level_db: f32) {
+    let ringing_power = power(&ringing[attack.clone()]);
     if ringing_power > 0.0 {
-        let gain = amplitude(level_db) * (power(&samples[from..]) / ringing_power).sqrt();
+        let gain = amplitude(level_db) * (power(&samples[attack]) / ringing_power).sqrt();
         for (sample, value) in samples.iter_mut().zip(ringing) {
             *sample += gain * value;
         }
@@ -76,18 +77,18 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_kept_over_the_window() {
+    fn the_level_is_kept_over_the_attack() {
         let mut samples = vec![0.0; 100];
         samples[60..].fill(1.0);
         let before = samples.clone();
-        add_ringing(&mut samples, &[0.01; 100], 40, -20.0);
+        add_ringing(&mut samples, &[0.01; 100], 60..100, -20.0);
         assert!(
             samples
                 .iter()
                 .zip(&before)
                 .all(|(a, b)| (a - b - 0.1).abs() < 1e-6)
         );
-        add_ringing(&mut samples, &[0.0; 100], 40, -20.0);
+        add_ringing(&mut samples, &[0.0; 100], 60..100, -20.0);
         assert!((samples[0] - 0.1).abs() < 1e-6);
     }
 }

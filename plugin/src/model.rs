@@ -24,6 +24,8 @@ pub enum ModelSource {
     C,
     /// Our own model, built in.
     Tocco,
+    /// The same with more time, built in.
+    ToccoLate,
     /// The package in this folder.
     Folder(PathBuf),
 }
@@ -39,6 +41,7 @@ impl ModelSource {
             Self::B => shipped::B.package()?,
             Self::C => shipped::C.package()?,
             Self::Tocco => shipped::TOCCO.package()?,
+            Self::ToccoLate => shipped::TOCCO_LATE.package()?,
             Self::Folder(folder) if folder.as_os_str().is_empty() => {
                 return Err(ModelError::NoFolder);
             }
@@ -175,14 +178,18 @@ pub struct RunConfig {
 /// block, and a nap and an inference fit into one.
 const NO_HURRY: Duration = Duration::from_millis(10);
 
+/// A note that is described so long after its onset is late anyhow, and a nap more or less does not
+/// matter; to spin until then would take a core.
+const LATE: Duration = Duration::from_millis(40);
+
 impl RunConfig {
     /// How long after its onset the classifier thread expects a note that takes `wait` hops: the
     /// wait, the rest of the block it falls into, and the unevenness of a host's callbacks.
     fn patience(&self, wait: usize) -> Duration {
-        if self.block >= NO_HURRY {
+        let wait = Duration::from_secs_f64((wait * HOP) as f64 / f64::from(SAMPLE_RATE));
+        if self.block >= NO_HURRY || wait >= LATE {
             return Duration::ZERO;
         }
-        let wait = Duration::from_secs_f64((wait * HOP) as f64 / f64::from(SAMPLE_RATE));
         wait + self.block + Duration::from_millis(2)
     }
 }

@@ -67,6 +67,10 @@ pub enum ModelChoice {
     /// Our own model, for players that it has never heard.
     #[id = "tocco"]
     Tocco,
+    /// The same with more time: right more often, too late to play by.
+    #[id = "tocco-late"]
+    #[name = "Tocco-late"]
+    ToccoLate,
     /// The package in the user's folder.
     #[id = "user"]
     User,
@@ -226,6 +230,7 @@ impl ToccoParams {
                 ModelChoice::B => ModelSource::B,
                 ModelChoice::C => ModelSource::C,
                 ModelChoice::Tocco => ModelSource::Tocco,
+                ModelChoice::ToccoLate => ModelSource::ToccoLate,
                 ModelChoice::User => {
                     ModelSource::Folder(PathBuf::from(self.user_package.folder().trim()))
                 }

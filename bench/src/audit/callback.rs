@@ -131,9 +131,9 @@ impl CallbackAudit {
 /// If the plugin refuses one of them.
 pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
     let mut states = Vec::new();
-    // Tocco's has no shape that is fixed. It hears with the other onset detector.
+    // The shapes of our own are not fixed. They hear with the other onset detector.
     let models = [
-        ("native", &["a", "b", "c", "tocco"][..]),
+        ("native", &["a", "b", "c", "tocco", "tocco-late"][..]),
         ("native-fixed", &["a", "b", "c"]),
     ];
     for (engine, models) in models {

@@ -292,7 +292,7 @@ fn weaknesses(evaluations: &[Evaluation], rings: bool) -> Vec<String> {
         let deaf = unheard.conditions.iter().max_by_key(|c| c.missed.len());
         if let Some(deaf) = deaf {
             lines.push(format!(
-                "The onset detector needs quiet before a note: as recorded it misses {} of {} \
+                "The onset detector misses notes while others ring: as recorded {} of {} \
                  notes, with \"{}\" {} of them.",
                 unheard.missed.len(),
                 unheard.onsets.labelled,

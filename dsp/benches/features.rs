@@ -29,10 +29,11 @@ fn note(len: usize) -> Vec<f32> {
 type Selects = fn(&str) -> bool;
 
 fn extract(criterion: &mut Criterion) {
-    let selections: [(&str, Selects); 4] = [
-        ("all 496", |_| true),
+    use Preset::{LogBark, LogBarkLate, Timbreid};
+    let selections: [(&str, Preset, Selects); 6] = [
+        ("all 496", Timbreid, |_| true),
         // Kinds and counts as in the paper's networks B and C (facts.md).
-        ("173 as in models b and c", |name| {
+        ("173 as in models b and c", Timbreid, |name| {
             let (kind, number) = name.split_once('_').unwrap_or((name, "0"));
             let number = number.parse().unwrap_or(0);
             match kind {
@@ -42,14 +43,18 @@ fn extract(criterion: &mut Criterion) {
                 _ => name != "peakSample_index" && name != "zeroCrossing",
             }
         }),
-        ("50 Bark bands", |name| name.starts_with("barkSpec_")),
-        ("zero crossings", |name| name == "zeroCrossing"),
+        ("50 Bark bands", Timbreid, |name| {
+            name.starts_with("barkSpec_")
+        }),
+        ("zero crossings", Timbreid, |name| name == "zeroCrossing"),
+        ("the log-Bark patch of tocco", LogBark, |_| true),
+        ("the two of tocco-late", LogBarkLate, |_| true),
     ];
     let mut group = criterion.benchmark_group("features");
-    for (title, selected) in selections {
-        let mut names = Preset::Timbreid.feature_names();
+    for (title, preset, selected) in selections {
+        let mut names = preset.feature_names();
         names.retain(|name| selected(name));
-        let mut extractor = FeatureExtractor::new(Preset::Timbreid, &names).expect("known names");
+        let mut extractor = FeatureExtractor::new(preset, &names).expect("known names");
         let history = note(extractor.history_len());
         let mut features = vec![0.0; names.len()];
         group.bench_function(title, |bencher| {

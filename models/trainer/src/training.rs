@@ -106,20 +106,17 @@ fn learn(
         let done = epoch as f64 / recipe.epochs as f64;
         let rate = recipe.learning_rate * 0.5 * (1.0 + (PI * done).cos());
         for draws in batches(&order, recipe.batch) {
-            let changed: Vec<Vec<f32>>;
-            let mut rows: Vec<&[f32]> = draws.iter().map(|draw| draw.row(&mut random)).collect();
-            if let Some(perturbation) = &recipe.perturbation {
-                let change = |row: &&[f32]| {
-                    let mut row = row.to_vec();
-                    perturbation.apply(&mut row, frames, &mut random);
-                    if recipe.hidden_patch > 0.0 && random.random_bool(recipe.hidden_patch) {
-                        hide_last_patch(&mut row, frames, &scaler);
-                    }
-                    row
-                };
-                changed = rows.iter().map(change).collect();
-                rows = changed.iter().map(Vec::as_slice).collect();
+            let shown = draws.iter().map(|draw| draw.row(&mut random).to_vec());
+            let mut shown: Vec<Vec<f32>> = shown.collect();
+            for row in &mut shown {
+                if let Some(perturbation) = &recipe.perturbation {
+                    perturbation.apply(row, frames, &mut random);
+                }
+                if recipe.hidden_patch > 0.0 && random.random_bool(recipe.hidden_patch) {
+                    hide_last_patch(row, frames, &scaler);
+                }
             }
+            let rows: Vec<&[f32]> = shown.iter().map(Vec::as_slice).collect();
             let targets = if teachers.is_empty() {
                 targets(draws, recipe.label_smoothing, &device)
             } else {

@@ -106,25 +106,27 @@ fn the_counter_counts_c_and_rust() {
 
 #[test]
 fn from_host_audio_to_features_nothing_is_allocated() {
-    // Knocks every 50 to 100 ms: with a wait of 40 hops two notes are on their way at once.
+    // Knocks every 50 to 100 ms: with a wait of 40 hops two notes are on their way at once, with
+    // one of 112 more.
     let sample = |i: usize| {
         let knock = (i % 4_800).min((i + 2_400) % 9_600);
         0.5 * (0.3 * knock as f32).sin() * (-0.005 * knock as f32).exp()
     };
     let input: Vec<f32> = (0..96_000).map(sample).collect();
     let [mkl, flux] = OnsetMethod::ALL;
-    for (host_rate, [method, other]) in [
-        (44_100.0, [mkl, mkl]),
-        (44_100.0, [flux, flux]),
-        (48_000.0, [mkl, flux]),
-        (192_000.0, [flux, mkl]),
+    let (paper, late) = ((Preset::Timbreid48k, 40), (Preset::LogBarkLate, 112));
+    for (host_rate, [method, other], (preset, wait)) in [
+        (44_100.0, [mkl, mkl], paper),
+        (44_100.0, [flux, flux], late),
+        (48_000.0, [mkl, flux], late),
+        (192_000.0, [flux, mkl], paper),
     ] {
         let mut stream = HopStream::new(host_rate).unwrap();
         let config = OnsetConfig::default();
         let mut analyzer = Analyzer::new(&config, method, extractor(Preset::Timbreid), 5).unwrap();
         let (mut onsets, mut notes, mut checksum) = (0, 0, 0.0);
         let mut next = Some(Box::new(
-            Extraction::new(other, extractor(Preset::Timbreid48k), 40).unwrap(),
+            Extraction::new(other, extractor(preset), wait).unwrap(),
         ));
         let mut previous = None;
         let made = calls(|| {

@@ -303,3 +303,26 @@ impl LoadedModel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_classifier_thread_spins_only_for_notes_that_are_due_soon() {
+        let config = |block_ms| RunConfig {
+            offline: false,
+            wake: Wake::Armed,
+            block: Duration::from_millis(block_ms),
+        };
+        // The paper's networks wait 5 hops, 6.7 ms, Tocco 7, Tocco late 112.
+        for wait in [5, 7] {
+            assert!(
+                config(1).patience(wait) >= Duration::from_millis(8),
+                "{wait}"
+            );
+        }
+        assert_eq!(config(1).patience(112), Duration::ZERO);
+        assert_eq!(config(10).patience(5), Duration::ZERO);
+    }
+}

@@ -156,8 +156,8 @@ fn every_rate_hears_the_same_playing<H: Bundled>() {
 }
 
 /// The same notes must be there, and most of them with the same name. More cannot be asked of
-/// synthesised notes, which lie far from what the networks were trained with: what resampling
-/// changes near the upper end of the spectrum tips the scales.
+/// synthesised notes, of which the paper's networks are less sure than of recorded ones: what
+/// resampling changes near the upper end of the spectrum tips the scales.
 fn compare_rates(reference: &[MidiOut], heard: &[MidiOut], rate: u32) {
     let (reference, heard) = (notes(reference), notes(heard));
     let seconds = |position: u64, rate: u32| position as f64 / f64::from(rate);

@@ -120,7 +120,8 @@ pub(super) fn features(preset: Preset) -> impl Iterator<Item = Feature> {
 /// What [`features`] has, in words.
 pub(super) fn name_ranges(preset: Preset) -> String {
     let ranges = shapes(preset).iter().map(|Shape { name, frames, .. }| {
-        format!("{name}_1_1 to {name}_{frames}_{BANDS} and {name}Motion_1_1 to {name}Motion_{frames}_{BANDS}")
+        let last = format!("{frames}_{BANDS}");
+        format!("{name}_1_1 to {name}_{last} and {name}Motion_1_1 to {name}Motion_{last}")
     });
     format!("{} (frame, band)", ranges.collect::<Vec<_>>().join(", "))
 }

@@ -28,7 +28,7 @@ pub struct Note<'a> {
     pub features: &'a [f32],
 }
 
-/// What one hop brought. Both can happen in the same hop, and then belong to different notes
+/// What one hop brought. All can happen in the same hop, and then belong to different notes
 /// (unless features are taken 0 hops after the onset).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Analysis<'a> {
@@ -36,6 +36,9 @@ pub struct Analysis<'a> {
     pub onset: Option<Onset>,
     /// Enough hops have passed since an earlier onset to describe its note.
     pub note: Option<Note<'a>>,
+    /// Enough hops have passed to describe a note for the second time: see
+    /// [`Analyzer::swap_second`].
+    pub second: Option<Note<'a>>,
 }
 
 /// What a model wants of the sound: how onsets are found, by which features a note is described,
@@ -96,6 +99,20 @@ impl Extraction {
     pub fn post_onset_hops(&self) -> usize {
         self.post_onset_hops
     }
+
+    /// The note that began with `onset`, as it is now. Real-time safe.
+    fn describe(&mut self, onset: Onset, history: &History) -> Note<'_> {
+        let now = history.position;
+        let newest = history.newest(self.extractor.history_len());
+        self.extractor.extract(newest, &mut self.features);
+        // Positions are estimates: never before the start, never after now.
+        let since_onset = (now - onset.position.min(now)).min(Analyzer::HISTORY as u64);
+        Note {
+            onset,
+            peak_db: peak_db(history.newest(since_onset as usize)),
+            features: &self.features,
+        }
+    }
 }
 
 /// Why an [`Analyzer`] or [`Extraction`] could not be made.
@@ -132,6 +149,42 @@ struct Pending {
     shown: u64,
 }
 
+/// Onsets whose notes are still to be described, oldest first.
+struct Waiting(VecDeque<Pending>);
+
+impl Waiting {
+    fn new() -> Self {
+        // At most one onset comes in a hop, and one leaves when it is due: never full.
+        Self(VecDeque::with_capacity(
+            Analyzer::MAXIMUM_POST_ONSET_HOPS + 1,
+        ))
+    }
+
+    /// Whether there was room.
+    fn push(&mut self, pending: Pending) -> bool {
+        let room = self.0.len() < self.0.capacity();
+        if room {
+            self.0.push_back(pending);
+        }
+        room
+    }
+
+    /// Takes out the oldest if `post_onset_hops` have passed at `now`, the end of a hop.
+    fn due(&mut self, now: u64, post_onset_hops: usize) -> Option<Onset> {
+        let wait = (post_onset_hops * HOP) as u64;
+        let due = |pending: &mut Pending| pending.shown + wait <= now;
+        self.0.pop_front_if(due).map(|pending| pending.onset)
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 /// Follows the sound hop by hop, reports onsets, and describes each note a moment later.
 ///
 /// Several notes can be on their way at once: an onset during the wait for an earlier one's
@@ -150,9 +203,13 @@ struct Pending {
 pub struct Analyzer {
     detector: OnsetDetector,
     extraction: Box<Extraction>,
+    /// Describes each note once more, later.
+    second: Option<Box<Extraction>>,
     history: History,
-    /// Onsets whose notes are still to be described, oldest first.
-    pending: VecDeque<Pending>,
+    /// Onsets whose notes are still to be described.
+    pending: Waiting,
+    /// Onsets whose notes are still to be described by the second extraction.
+    second_pending: Waiting,
     next_id: u64,
     abandoned: u64,
 }
@@ -191,9 +248,10 @@ impl Analyzer {
         Ok(Self {
             detector: OnsetDetector::new(extraction.method, onset)?,
             extraction,
+            second: None,
             history: History::new(),
-            // At most one onset comes in a hop, and one leaves when it is due: never full.
-            pending: VecDeque::with_capacity(Self::MAXIMUM_POST_ONSET_HOPS + 1),
+            pending: Waiting::new(),
+            second_pending: Waiting::new(),
             next_id: 0,
             abandoned: 0,
         })
@@ -215,36 +273,28 @@ impl Analyzer {
                 position,
                 detected: now,
             };
-            if self.pending.len() < self.pending.capacity() {
-                let shown = now - hops_ago * HOP as u64;
-                self.pending.push_back(Pending { onset, shown });
-            } else {
+            let shown = now - hops_ago * HOP as u64;
+            let pending = Pending { onset, shown };
+            if !self.pending.push(pending) {
                 self.abandoned += 1;
+            }
+            if self.second.is_some() {
+                self.second_pending.push(pending);
             }
             onset
         });
-        let wait = (self.extraction.post_onset_hops * HOP) as u64;
-        let due = self
-            .pending
-            .front()
-            .is_some_and(|pending| pending.shown + wait <= now);
-        let note =
-            if due { self.pending.pop_front() } else { None }.map(|Pending { onset, .. }| {
-                let Extraction {
-                    extractor,
-                    features,
-                    ..
-                } = &mut *self.extraction;
-                extractor.extract(self.history.newest(extractor.history_len()), features);
-                // Positions are estimates: never before the start, never after now.
-                let since_onset = (now - onset.position.min(now)).min(Self::HISTORY as u64);
-                Note {
-                    onset,
-                    peak_db: peak_db(self.history.newest(since_onset as usize)),
-                    features: &self.extraction.features,
-                }
-            });
-        Analysis { onset, note }
+        let history = &self.history;
+        let note = (self.pending.due(now, self.extraction.post_onset_hops))
+            .map(|onset| self.extraction.describe(onset, history));
+        let second = self.second.as_mut().and_then(|second| {
+            let onset = self.second_pending.due(now, second.post_onset_hops)?;
+            Some(second.describe(onset, history))
+        });
+        Analysis {
+            onset,
+            note,
+            second,
+        }
     }
 
     /// Finds and describes notes with `next` from now on, also those whose onsets were reported
@@ -258,6 +308,20 @@ impl Analyzer {
         std::mem::replace(&mut self.extraction, next)
     }
 
+    /// Describes each note once more with `next` from now on, as many hops after its onset as that
+    /// one waits; with none, once only. Returns what was used until now, to be freed on another
+    /// thread.
+    ///
+    /// It goes by the onsets of the first extraction: the method of `next` is not looked at. Notes
+    /// that still wait for their second description get it from `next`, and never if there is none.
+    /// Real-time safe.
+    pub fn swap_second(&mut self, next: Option<Box<Extraction>>) -> Option<Box<Extraction>> {
+        if next.is_none() {
+            self.second_pending.clear();
+        }
+        std::mem::replace(&mut self.second, next)
+    }
+
     /// How notes are found and described at present. Real-time safe.
     pub fn extraction(&self) -> &Extraction {
         &self.extraction
@@ -269,7 +333,7 @@ impl Analyzer {
     }
 
     /// How many onsets were reported whose notes will never come, because of a
-    /// [`reset`](Self::reset) in between. Real-time safe.
+    /// [`reset`](Self::reset) in between; second descriptions do not count. Real-time safe.
     pub fn abandoned(&self) -> u64 {
         self.abandoned
     }
@@ -279,6 +343,7 @@ impl Analyzer {
     pub fn reset(&mut self) {
         self.abandoned += self.pending.len() as u64;
         self.pending.clear();
+        self.second_pending.clear();
         self.detector.reset();
         self.history.clear();
     }
@@ -363,7 +428,7 @@ mod tests {
     fn run(analyzer: &mut Analyzer, hops: &[[f32; HOP]]) -> Reported {
         let (mut onsets, mut notes) = (Vec::new(), Vec::new());
         for (index, hop) in hops.iter().enumerate() {
-            let Analysis { onset, note } = analyzer.push_hop(hop);
+            let Analysis { onset, note, .. } = analyzer.push_hop(hop);
             onsets.extend(onset.map(|onset| (index, onset)));
             notes.extend(note.map(|n| (index, n.onset, n.features.to_vec(), n.peak_db)));
         }
@@ -418,6 +483,68 @@ mod tests {
             assert_eq!(ids, [0, 1, 2], "{before} to {after} hops");
             assert_eq!(analyzer.abandoned(), 0);
         }
+    }
+
+    /// Index of the hop, id and features of each second description.
+    fn run_second(analyzer: &mut Analyzer, hops: &[[f32; HOP]]) -> Vec<(usize, u64, Vec<f32>)> {
+        let mut notes = Vec::new();
+        for (index, hop) in hops.iter().enumerate() {
+            let second = analyzer.push_hop(hop).second;
+            notes.extend(second.map(|n| (index, n.onset.id, n.features.to_vec())));
+        }
+        notes
+    }
+
+    fn later(post_onset_hops: usize) -> Option<Box<Extraction>> {
+        let extraction = Extraction::new(OnsetMethod::Mkl, extractor(), post_onset_hops);
+        Some(Box::new(extraction.unwrap()))
+    }
+
+    #[test]
+    fn a_second_extraction_describes_the_same_notes_later_and_changes_nothing_else() {
+        let hops = knocks(200, &[4_000, 4_600, 5_200, 5_800]);
+        let expected = run(&mut analyzer(5), &hops);
+        // As one extraction alone that waits as long.
+        let (_, late) = run(&mut analyzer(40), &hops);
+        let mut with_second = analyzer(5);
+        assert!(with_second.swap_second(later(40)).is_none());
+        assert_eq!(run(&mut with_second, &hops), expected);
+
+        let mut with_second = analyzer(5);
+        with_second.swap_second(later(40));
+        let second = run_second(&mut with_second, &hops);
+        let late: Vec<_> = late.into_iter().map(|n| (n.0, n.1.id, n.2)).collect();
+        assert_eq!(second.len(), 4);
+        assert_eq!(second, late);
+    }
+
+    #[test]
+    fn a_swap_of_the_second_extraction_keeps_what_waits_and_its_end_does_not() {
+        let hops = knocks(200, &[4_000, 4_600, 5_200]);
+        for (next, expected) in [
+            (later(60), &[0, 1, 2][..]),
+            (later(10), &[0, 1, 2]),
+            (None, &[]),
+        ] {
+            let mut analyzer = analyzer(5);
+            analyzer.swap_second(later(40));
+            assert_eq!(run_second(&mut analyzer, &hops[..88]), []);
+            let old = analyzer.swap_second(next);
+            assert_eq!(old.map(|old| old.post_onset_hops()), Some(40));
+            let notes = run_second(&mut analyzer, &hops[88..]);
+            let ids: Vec<u64> = notes.iter().map(|note| note.1).collect();
+            assert_eq!(ids, expected);
+            // Nothing waits from before.
+            analyzer.swap_second(later(1));
+            assert_eq!(run_second(&mut analyzer, &knocks(40, &[])), []);
+        }
+        // Nor after a reset.
+        let mut analyzer = analyzer(5);
+        analyzer.swap_second(later(40));
+        run_second(&mut analyzer, &hops[..96]);
+        analyzer.reset();
+        assert_eq!(run_second(&mut analyzer, &knocks(100, &[])), []);
+        assert_eq!(analyzer.abandoned(), 0, "the first descriptions were there");
     }
 
     #[test]

@@ -124,10 +124,16 @@ fn from_host_audio_to_features_nothing_is_allocated() {
         let mut stream = HopStream::new(host_rate).unwrap();
         let config = OnsetConfig::default();
         let mut analyzer = Analyzer::new(&config, method, extractor(Preset::Timbreid), 5).unwrap();
-        let (mut onsets, mut notes, mut checksum) = (0, 0, 0.0);
+        let (mut onsets, mut notes, mut seconds, mut checksum) = (0, 0, 0, 0.0);
         let mut next = Some(Box::new(
             Extraction::new(other, extractor(preset), wait).unwrap(),
         ));
+        let late = |wait| {
+            let extraction = Extraction::new(method, extractor(Preset::LogBarkLate), wait);
+            Some(Box::new(extraction.unwrap()))
+        };
+        let mut next_second = [late(112), late(80), None].into_iter();
+        let mut previous_second = Vec::with_capacity(3);
         let mut previous = None;
         let made = calls(|| {
             for (index, block) in input.chunks(333).enumerate() {
@@ -138,7 +144,16 @@ fn from_host_audio_to_features_nothing_is_allocated() {
                         notes += 1;
                         checksum += note.features.iter().sum::<f32>();
                     }
+                    if let Some(note) = analysis.second {
+                        seconds += 1;
+                        checksum += note.features.iter().sum::<f32>();
+                    }
                 });
+                // One comes, is replaced amid notes, and goes amid notes.
+                if [20, 90, 260].contains(&index) {
+                    let next = next_second.next().flatten();
+                    previous_second.push(analyzer.swap_second(next));
+                }
                 if index == 100 {
                     previous = next.take().map(|next| analyzer.swap_extraction(next));
                     analyzer.detector_mut().set_threshold_factor(1.1);
@@ -150,7 +165,9 @@ fn from_host_audio_to_features_nothing_is_allocated() {
             stream.reset();
         });
         assert_eq!(made, 0, "heap calls at {host_rate} Hz, {method} to {other}");
-        assert!(onsets > 5 && notes > 5 && checksum.is_finite());
+        assert!(onsets > 5 && notes > 5 && seconds > 3 && checksum.is_finite());
         assert!(previous.is_some());
+        let came_back: Vec<bool> = previous_second.iter().map(Option::is_some).collect();
+        assert_eq!(came_back, [false, true, true]);
     }
 }

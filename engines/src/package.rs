@@ -104,6 +104,54 @@ impl ModelPackage {
         Self::new(manifest, tensors, source)
     }
 
+    /// Whether `second`, which the manifest names as [`second`](Manifest::second), can amend this
+    /// package's answers: it has that id, speaks of the same classes and the same onsets, and
+    /// listens longer.
+    ///
+    /// # Errors
+    /// When it cannot: names the file and the field of the package that does not fit.
+    pub fn check_second(&self, second: &Self) -> Result<(), LoadError> {
+        let (own, other) = (&self.manifest, &second.manifest);
+        let named = own.second.as_deref().unwrap_or_default();
+        let expect = |holds: bool, field: &str, expected: String, found: String| {
+            let remedy = format_args!(
+                "name a fitting package as second in {}, or leave that out",
+                self.file(MANIFEST_FILE)
+            );
+            let file = second.file(MANIFEST_FILE);
+            if holds {
+                Ok(())
+            } else {
+                Err(LoadError::malformed(file, field, expected, found, remedy))
+            }
+        };
+        let id = &own.id;
+        expect(
+            named == other.id,
+            "id",
+            format!("\"{named}\", as the package amends {id}"),
+            format!("\"{}\"", other.id),
+        )?;
+        expect(
+            own.labels == other.labels,
+            "labels",
+            format!("{}, as {id} has", own.labels.join(", ")),
+            other.labels.join(", "),
+        )?;
+        expect(
+            own.input.onset == other.input.onset,
+            "input.onset",
+            format!("\"{}\", as {id} has", own.input.onset),
+            format!("\"{}\"", other.input.onset),
+        )?;
+        expect(
+            own.input.post_onset_hops < other.input.post_onset_hops,
+            "input.post_onset_hops",
+            format!("more than the {} of {id}", own.input.post_onset_hops),
+            other.input.post_onset_hops.to_string(),
+        )
+    }
+
     /// Writes `model.toml` and the weight file into folder `dir`, which is made if need be. The
     /// same package gives the same bytes.
     ///

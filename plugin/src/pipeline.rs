@@ -283,7 +283,7 @@ impl Listener {
         self.collect(end.host, on_result);
         self.take_new_model();
 
-        let Analysis { onset, note } = self.analyzer.push_hop(hop);
+        let Analysis { onset, note, .. } = self.analyzer.push_hop(hop);
         let counters = &self.gauges.counters;
         if onset.is_some() {
             add(&counters.onsets, 1);

@@ -37,6 +37,10 @@ pub struct Manifest {
     pub labels: Vec<String>,
     /// Licence of the weights.
     pub licence: String,
+    /// Id of the package whose answer, given later, amends this one's: see
+    /// [`ModelPackage::check_second`](super::ModelPackage::check_second).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
     /// What the network hears.
     pub input: Input,
     /// How raw features become the network's input.
@@ -365,18 +369,22 @@ impl Manifest {
             self.format.to_string(),
             "use the version of Tocco that the package was made for",
         )?;
-        let id_holds = !self.id.is_empty()
-            && self
-                .id
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
         expect(
-            id_holds,
+            is_id(&self.id),
             "id",
             "lower-case letters, digits, - and _",
             format!("\"{}\"", self.id),
             "choose another id",
         )?;
+        if let Some(second) = &self.second {
+            expect(
+                is_id(second) && *second != self.id,
+                "second",
+                "the id of another package: lower-case letters, digits, - and _",
+                format!("\"{second}\""),
+                "give the id of a package that listens longer, or leave it out",
+            )?;
+        }
         check_names(file, "labels", &self.labels)?;
         expect(
             self.input.sample_rate == SAMPLE_RATE,
@@ -512,6 +520,11 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+fn is_id(id: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    !id.is_empty() && id.chars().all(allowed)
 }
 
 /// A list of names: at least one, none empty, none twice.

@@ -87,6 +87,43 @@ fn the_onset_method_is_written_only_where_it_is_not_the_papers() {
 }
 
 #[test]
+fn a_second_package_is_kept_and_must_fit() {
+    let mut first = c();
+    first.manifest.second = Some("later".to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    first.save(folder.path()).unwrap();
+    let loaded = ModelPackage::load(folder.path()).unwrap();
+    assert_eq!(loaded.manifest, first.manifest);
+
+    let mut second = c();
+    second.manifest.id = "later".to_owned();
+    second.manifest.input.post_onset_hops += 1;
+    first.check_second(&second).unwrap();
+    let faults: [(&str, fn(&mut ModelPackage)); 4] = [
+        ("id", |second| second.manifest.id = "c".to_owned()),
+        ("labels", |second| second.manifest.labels.swap(0, 1)),
+        ("input.onset", |second| {
+            second.manifest.input.onset = "flux".to_owned();
+        }),
+        ("input.post_onset_hops", |second| {
+            second.manifest.input.post_onset_hops -= 1;
+        }),
+    ];
+    for (field, fault) in faults {
+        let mut second = second.clone();
+        fault(&mut second);
+        let LoadError::Malformed(error) = first.check_second(&second).unwrap_err() else {
+            panic!("{field}: another kind of error")
+        };
+        assert_eq!(
+            (error.field.as_str(), error.file.as_str()),
+            (field, "random/model.toml")
+        );
+        assert_ne!(error.expected, error.found);
+    }
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let error = ModelPackage::load("/nowhere/at/all")
         .unwrap_err()
@@ -126,6 +163,9 @@ fn every_value_of_the_manifest_is_checked() {
     for (from, to, field) in [
         ("format = 1", "format = 2", "format"),
         ("id = \"c\"", "id = \"../c\"", "id"),
+        ("id = \"c\"", "id = \"c\"\nsecond = \"../c\"", "second"),
+        ("id = \"c\"", "id = \"c\"\nsecond = \"\"", "second"),
+        ("id = \"c\"", "id = \"c\"\nsecond = \"c\"", "second"),
         (
             "sample_rate = 48000",
             "sample_rate = 44100",

@@ -97,6 +97,7 @@ pub fn with_tensors(
         title: format!("Random weights, architecture {id}"),
         labels: (0..8).map(|i| format!("class {i}")).collect(),
         licence: "GPL-3.0-or-later".to_owned(),
+        second: None,
         input: Input {
             sample_rate: SAMPLE_RATE,
             hop: HOP,

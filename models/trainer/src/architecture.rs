@@ -22,6 +22,8 @@ pub struct Architecture {
     pub id: &'static str,
     /// Its name for people.
     pub title: &'static str,
+    /// Id of the architecture that amends its answers, if one does.
+    pub second: Option<&'static str>,
     /// How its notes are found.
     pub onset: OnsetMethod,
     /// The family of its features.
@@ -165,6 +167,7 @@ fn of_the_paper(
     Architecture {
         id,
         title,
+        second: None,
         onset: OnsetMethod::Mkl,
         preset: Preset::Timbreid,
         features: features.split_whitespace().map(str::to_owned).collect(),
@@ -289,6 +292,7 @@ fn tocco() -> Architecture {
     Architecture {
         id: "tocco",
         title: "Tocco",
+        second: Some("tocco-late"),
         onset: OnsetMethod::Flux,
         preset: Preset::LogBark,
         layers: perceptron(features.len(), &[384, 128], false),
@@ -308,6 +312,7 @@ fn tocco_late() -> Architecture {
     Architecture {
         id: "tocco-late",
         title: "Tocco late",
+        second: None,
         preset: Preset::LogBarkLate,
         layers: perceptron(features.len(), &[512, 256], false),
         features,

@@ -39,6 +39,7 @@ pub fn package(
         title: architecture.title.to_owned(),
         labels: Technique::ALL.map(|t| t.label().to_owned()).into(),
         licence: "GPL-3.0-or-later".to_owned(),
+        second: architecture.second.map(str::to_owned),
         input: Input {
             sample_rate: SAMPLE_RATE,
             hop: HOP as u32,

@@ -39,6 +39,7 @@ fn every_architecture_has_its_package_with_both_protocols() {
         );
         assert_eq!(manifest.input.features, architecture.features);
         assert_eq!(manifest.input.onset, architecture.onset.name());
+        assert_eq!(manifest.second.as_deref(), architecture.second);
         let mut layers = manifest.network.layers.clone();
         // The temperature is fitted, the rest is given.
         *layers.last_mut().unwrap() = LayerSpec::Softmax { temperature: 1.0 };

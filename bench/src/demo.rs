@@ -2,6 +2,8 @@
 
 mod report;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -11,13 +13,13 @@ use anyhow::{Context, Result, ensure};
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 
 use crate::clap_host::ClapHost;
-use crate::event_log::{self, EventLog, LoggedNote};
+use crate::event_log::{self, Decision, EventLog, LoggedNote};
 use crate::plugin_host::{self, PluginHost, StreamFormat};
 use crate::real_time;
 use crate::sound::Sound;
 use crate::streaming::{self, Played, Speed};
 
-pub use report::{Heard, Report, Summary};
+pub use report::{Amended, Heard, Report, Summary};
 
 /// Samples in a block: the paper's audio interrupt (section 3.4).
 pub const BLOCK: usize = 64;
@@ -38,15 +40,35 @@ pub struct Demo {
     pub engine: Option<String>,
     /// Render offline, as fast as the machine can.
     pub offline: bool,
+    /// Switch the second decisions off.
+    pub no_second: bool,
+}
+
+/// What the plugin wrote down, told as it comes.
+pub enum Event {
+    /// A note.
+    Heard(Heard),
+    /// A note that was told before was amended to another technique.
+    Amended(Amended),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Heard(heard) => heard.fmt(f),
+            Self::Amended(amended) => amended.fmt(f),
+        }
+    }
 }
 
 impl Demo {
-    /// Plays and reports; `on_note` is called with each note as soon as it is logged.
+    /// Plays and reports; `on_event` is called with each note as soon as it is logged, and with
+    /// each that becomes another one.
     ///
     /// # Errors
     /// If the bundle is missing, the plugin refuses something, or what it logged and what it sent
     /// to the host are not the same notes.
-    pub fn run(mut self, mut on_note: impl FnMut(&Heard)) -> Result<Report> {
+    pub fn run(mut self, mut on_event: impl FnMut(&Event)) -> Result<Report> {
         let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
         let log_path = folder.path().join("events.jsonl");
         let mut host = load(&log_path)?;
@@ -56,6 +78,9 @@ impl Demo {
         }
         if let Some(engine) = &self.engine {
             host.set_text("Engine", engine)?;
+        }
+        if self.no_second {
+            host.set_text("Second decision", "off")?;
         }
         let sample_rate = f64::from(self.sound.sample_rate);
         self.sound.append_silence(TAIL_S);
@@ -67,11 +92,21 @@ impl Demo {
         })?;
 
         let mut log = EventLog::new(&log_path);
-        let mut logged: Vec<LoggedNote> = Vec::new();
-        let mut read = |notes: &mut Vec<LoggedNote>| -> Result<()> {
+        let mut logged = Logged::default();
+        let mut read = |logged: &mut Logged| -> Result<()> {
             for note in log.read_new()? {
-                on_note(&Heard::new(&note, sample_rate));
-                notes.push(note);
+                match note.decision {
+                    Decision::First => {
+                        on_event(&Event::Heard(Heard::new(&note, sample_rate)));
+                        logged.first.push(note);
+                    }
+                    Decision::Second => {
+                        if note.changed {
+                            on_event(&Event::Amended(Amended::new(&note, sample_rate)));
+                        }
+                        logged.amend(note)?;
+                    }
+                }
             }
             Ok(())
         };
@@ -105,16 +140,37 @@ impl Demo {
         let played = played?;
         let sent = notes_sent(&played);
         let deadline = Instant::now() + LOG_PATIENCE;
-        while logged.iter().filter(|n| !n.gated).count() < sent.len() && Instant::now() < deadline {
+        let played_of = |logged: &Logged| logged.first.iter().filter(|n| !n.gated).count();
+        while played_of(&logged) < sent.len() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
             read(&mut logged)?;
         }
         host.deactivate(stream);
         drop(host);
         read(&mut logged)?;
-        self.check_selection(&logged)?;
-        compare_with_midi(&logged, &played)?;
+        self.check_selection(&logged.first)?;
+        compare_with_midi(&logged.first, &played)?;
         Ok(Report::new(&self.sound, self.offline, &logged, &played))
+    }
+}
+
+/// The decisions about the notes, in the order of the log.
+#[derive(Default)]
+struct Logged {
+    first: Vec<LoggedNote>,
+    /// By the number of the onset.
+    second: BTreeMap<u64, LoggedNote>,
+}
+
+impl Logged {
+    /// Takes a second decision, of which there must be one at most for each first one.
+    fn amend(&mut self, note: LoggedNote) -> Result<()> {
+        let id = note.id;
+        let known = self.first.iter().rev().any(|first| first.id == id);
+        ensure!(known, "note {id} was amended and is not in the event log");
+        let before = self.second.insert(id, note);
+        ensure!(before.is_none(), "note {id} was amended twice");
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
-//! The plugin's event log: one JSON line for each classification, written by its service thread
-//! to the file that the environment variable [`VARIABLE`] names.
+//! The plugin's event log: one JSON line for each decision about a note, the first ones and those
+//! that amend them, written by its service thread to the file that the environment variable
+//! [`VARIABLE`] names.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,13 +13,30 @@ use serde::{Deserialize, Serialize};
 /// The environment variable that switches the log on; read when an instance is made.
 pub const VARIABLE: &str = "TOCCO_EVENT_LOG";
 
-/// A note as the plugin logged it. Positions are in samples of the host's rate since activation.
+/// Which decision about a note a line is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// The first one.
+    #[default]
+    First,
+    /// The one that amends it.
+    Second,
+}
+
+/// A decision about a note as the plugin logged it. Positions are in samples of the host's rate since activation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LoggedNote {
     /// Which instance of the plugin heard it.
     pub instance: u64,
     /// Number of the onset within the instance.
     pub id: u64,
+    /// Which decision it is. A second one has the id of the first.
+    #[serde(default)]
+    pub decision: Decision,
+    /// Whether it is a second decision for another class than the first.
+    #[serde(default)]
+    pub changed: bool,
     /// Where the note begins.
     pub position: u64,
     /// End of the hop in which the onset detector fired.
@@ -86,6 +104,35 @@ pub struct Counters {
     pub swaps: u64,
     /// Calls of the audio callback.
     pub callbacks: u64,
+    /// Second decisions.
+    #[serde(default)]
+    pub second: SecondCounters,
+}
+
+/// The plugin's book-keeping of second decisions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondCounters {
+    /// Onsets detected while there was a second network.
+    pub expected: u64,
+    /// Second decisions that reached the audio thread.
+    pub results: u64,
+    /// Those for another class than the first.
+    pub changed: u64,
+    /// Given up because the queue to the classifier thread was full.
+    pub dropped_full: u64,
+    /// Given up because the engine reported a failure.
+    pub failed: u64,
+    /// Given up at a swap, a reset or the end.
+    pub abandoned: u64,
+    /// Those that found no room in the queue to the event log.
+    pub unlogged: u64,
+}
+
+impl SecondCounters {
+    /// Second decisions that were given up for whatever reason.
+    pub fn given_up(&self) -> u64 {
+        self.dropped_full + self.failed + self.abandoned
+    }
 }
 
 impl Counters {
@@ -117,7 +164,7 @@ impl EventLog {
         }
     }
 
-    /// The notes that were logged since the last call.
+    /// The decisions that were logged since the last call, of both kinds.
     ///
     /// # Errors
     /// If the file cannot be read, or a line is not what the plugin is documented to write.
@@ -190,6 +237,25 @@ mod tests {
             (counters.onsets, counters.results, counters.lost()),
             (9, 6, 3)
         );
+    }
+
+    #[test]
+    fn a_line_says_which_decision_it_is() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let told = |decision: &str| {
+            LINE.replace(
+                "\"id\":7,",
+                &format!("\"id\":7,\"decision\":\"{decision}\",\"changed\":true,"),
+            )
+        };
+        writeln!(file, "{LINE}\n{}\n{}", told("first"), told("second")).unwrap();
+        let notes = EventLog::new(file.path()).read_new().unwrap();
+        let decisions: Vec<Decision> = notes.iter().map(|note| note.decision).collect();
+        let (first, second) = (Decision::First, Decision::Second);
+        assert_eq!(decisions, [first, first, second]);
+        assert!(notes[2].changed && !notes[0].changed);
+        writeln!(file, "{}", told("third")).unwrap();
+        assert!(EventLog::new(file.path()).read_new().is_err());
     }
 
     #[test]

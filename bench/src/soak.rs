@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::audit::callback::{SetAtEnd, long_performance, states};
 use crate::clap_host::ClapHost;
-use crate::event_log::{self, Counters, EventLog};
+use crate::event_log::{self, Counters, Decision, EventLog};
 use crate::memory::resident_mib;
 use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, StreamFormat, bundle_path};
 use crate::streaming::{self, Speed};
@@ -48,8 +48,10 @@ pub struct SoakFindings {
     pub minutes: f64,
     /// Notes that the host was sent.
     pub midi_notes: u64,
-    /// Lines in the event log.
+    /// Lines of first decisions in the event log.
     pub logged: u64,
+    /// Lines of second decisions in it.
+    pub second_logged: u64,
     /// Samples of the output that differ from the input.
     pub altered_samples: u64,
     /// The plugin's own book-keeping.
@@ -80,6 +82,7 @@ pub fn run(hours: f64, mut on_segment: impl FnMut(f64, f64)) -> Result<SoakFindi
         minutes: 0.0,
         midi_notes: 0,
         logged: 0,
+        second_logged: 0,
         altered_samples: 0,
         counters: Counters::default(),
         memory_mib: Vec::new(),
@@ -136,7 +139,12 @@ pub fn run(hours: f64, mut on_segment: impl FnMut(f64, f64)) -> Result<SoakFindi
 impl SoakFindings {
     fn read_log(&mut self, path: &Path) -> Result<()> {
         let mut log = EventLog::new(path);
-        self.logged = log.read_new()?.len() as u64;
+        let (first, second) =
+            (log.read_new()?.iter()).fold((0, 0), |(first, second), note| match note.decision {
+                Decision::First => (first + 1, second),
+                Decision::Second => (first, second + 1),
+            });
+        (self.logged, self.second_logged) = (first, second);
         let counters = log.counters().values().next();
         self.counters = counters
             .cloned()
@@ -158,8 +166,18 @@ impl SoakFindings {
                 "{onsets} onsets, but {results} results and {lost} counted losses"
             ));
         }
+        let second = &self.counters.second;
+        if second.expected == 0 || second.expected != second.results + second.given_up() {
+            failures.push(format!("the books of second decisions: {second:?}"));
+        }
+        let second_lines = second.results - second.unlogged;
         for (name, expected, count) in [
             ("lines in the log", results - unlogged, self.logged),
+            (
+                "lines of second decisions",
+                second_lines,
+                self.second_logged,
+            ),
             ("MIDI notes", results, self.midi_notes),
             ("callbacks counted", self.blocks, self.counters.callbacks),
         ] {

@@ -30,6 +30,7 @@ fn ten_minutes_of_callbacks_and_the_default_engine_are_clean() {
         let callback = &found[callback];
         assert_eq!(callback["blocks"], 450_000);
         assert!(callback["notes"].as_u64().unwrap() > 500, "{callback}");
+        assert!(callback["confirmed"].as_u64().unwrap() > 10, "{callback}");
         assert!(
             callback["state_loads"].as_u64().unwrap() > 100,
             "{callback}"

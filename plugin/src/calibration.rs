@@ -3,6 +3,7 @@
 //! ```text
 //! editor, host    Shared::calibrate(Command) -> service thread
 //! audio thread    note while teaching -> examples::Sender -> service thread
+//!                 the same note 150 ms later -> the second network's example
 //! service thread  Tuition: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
 //! ```
 //!
@@ -40,9 +41,11 @@ pub enum Command {
     },
     /// Whether the calibration is in use, or only kept.
     Apply(bool),
-    /// Write what was taught to a file.
+    /// Write what was taught to a file; what the network was taught that amends the model's answers
+    /// to another one beside it, for `me.json` to `me.second.json`.
     Save(PathBuf),
-    /// Replace what was taught by what is in a file.
+    /// Replace what was taught by what is in such files. Where the second one is missing, the second
+    /// network is untaught.
     Load(PathBuf),
 }
 
@@ -51,6 +54,8 @@ pub enum Command {
 pub struct CalibrationStatus {
     /// Examples of each class, `[n_classes]`.
     pub examples: Vec<usize>,
+    /// The same of the network that amends the model's answers, if one does.
+    pub second_examples: Option<Vec<usize>>,
     /// Whether each class is masked, `[n_classes]`.
     pub masked: Vec<bool>,
     /// Whether the calibration is in use.

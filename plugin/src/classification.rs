@@ -32,10 +32,26 @@ pub struct Note {
     pub epoch: u32,
 }
 
+/// Which of the decisions about a note a result is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The first one, as soon as the attack was heard.
+    First,
+    /// A later and surer one, about a note of which the first one is known.
+    Second {
+        /// The class of the first decision.
+        was: usize,
+        /// Whether the first decision lay under the confidence gate.
+        was_gated: bool,
+    },
+}
+
 /// The result for one note.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Classification {
-    /// The note that was classified.
+    /// Which decision about the note it is.
+    pub decision: Decision,
+    /// The note that was classified. Of a second decision, with the level that the first one had.
     pub note: Note,
     /// Host position, samples: end of the hop in which the result reached the audio thread.
     pub seen: u64,
@@ -61,6 +77,18 @@ pub struct Classification {
 }
 
 impl Classification {
+    /// Whether it amends an earlier result for the same note. Real-time safe.
+    #[must_use]
+    pub fn is_second(&self) -> bool {
+        self.decision != Decision::First
+    }
+
+    /// Whether it is a second decision for another class than the first. Real-time safe.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        matches!(self.decision, Decision::Second { was, .. } if was != self.class)
+    }
+
     /// Probability of the most probable class.
     ///
     /// Real-time safe.
@@ -94,8 +122,34 @@ pub fn most_probable(probabilities: &[f32]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::most_probable;
+pub(crate) mod tests {
+    use super::*;
+
+    /// A first decision about onset `onset_id`, all of whose numbers follow from that.
+    pub(crate) fn result(onset_id: u64) -> Classification {
+        Classification {
+            decision: Decision::First,
+            note: Note {
+                onset_id,
+                position: 0,
+                detected: 0,
+                features_ready: 0,
+                peak_db: onset_id as f32,
+                callback: 0,
+                epoch: 0,
+            },
+            seen: onset_id,
+            probabilities: [onset_id as f32; MAX_CLASSES],
+            n_classes: 8,
+            class: (onset_id % 8) as usize,
+            gated: onset_id % 2 == 1,
+            inline: true,
+            wake: Duration::ZERO,
+            inference: Duration::ZERO,
+            late_blocks: 0,
+            model: ModelSerial(onset_id as u32),
+        }
+    }
 
     #[test]
     fn the_first_of_the_largest_wins_and_nan_never() {

@@ -14,7 +14,8 @@ pub const LATENCY_BINS: usize = 41;
 
 /// Counts since the instance was made. Written by the audio thread, read by any.
 ///
-/// `onsets = results + dropped_full + failed + abandoned + notes under way`
+/// `onsets = results + dropped_full + failed + abandoned + notes under way`, of first decisions
+/// alone; those of second decisions are in [`second`](Self::second).
 #[derive(Debug, Serialize)]
 pub struct Counters {
     /// Onsets detected.
@@ -46,6 +47,44 @@ pub struct Counters {
     pub swaps: AtomicU64,
     /// Calls of the audio callback.
     pub callbacks: AtomicU64,
+    /// Second decisions.
+    pub second: SecondCounters,
+}
+
+/// Counts of second decisions since the instance was made.
+///
+/// `expected = results + dropped_full + failed + abandoned + notes under way`
+#[derive(Debug, Default, Serialize)]
+pub struct SecondCounters {
+    /// Onsets detected while a second network was in use.
+    pub expected: AtomicU64,
+    /// Second decisions given.
+    pub results: AtomicU64,
+    /// Those for another class than the first decision.
+    pub changed: AtomicU64,
+    /// Those under the confidence gate.
+    pub gated: AtomicU64,
+    /// Given up because the queue to the classifier thread was full.
+    pub dropped_full: AtomicU64,
+    /// Given up because the engine reported a failure.
+    pub failed: AtomicU64,
+    /// Given up at a swap, a reset or the end, or because there was no first decision to amend.
+    pub abandoned: AtomicU64,
+    /// By lateness: in time, one block late, two or more.
+    pub late_blocks: [AtomicU64; 3],
+    /// Those that found no room in the queue to the event log.
+    pub unlogged: AtomicU64,
+}
+
+impl SecondCounters {
+    /// Second decisions that were given up for whatever reason. Real-time safe.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        [&self.dropped_full, &self.failed, &self.abandoned]
+            .iter()
+            .map(|counter| counter.load(Relaxed))
+            .sum()
+    }
 }
 
 impl Default for Counters {
@@ -65,6 +104,7 @@ impl Default for Counters {
             unlogged: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
             callbacks: AtomicU64::new(0),
+            second: SecondCounters::default(),
         }
     }
 }
@@ -82,8 +122,17 @@ pub fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Counters {
-    /// Books a result. `host_rate` in Hz. Real-time safe.
+    /// Books a result; a second decision apart from the first ones. `host_rate` in Hz. Real-time
+    /// safe.
     pub fn book(&self, result: &Classification, host_rate: f64) {
+        if result.is_second() {
+            let second = &self.second;
+            add(&second.results, 1);
+            add(&second.changed, u64::from(result.changed()));
+            add(&second.gated, u64::from(result.gated));
+            add(&second.late_blocks[result.late_blocks.min(2) as usize], 1);
+            return;
+        }
         add(&self.results, 1);
         if result.gated {
             add(&self.gated, 1);
@@ -128,30 +177,14 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::{MAX_CLASSES, ModelSerial, Note};
-    use std::time::Duration;
+    use crate::classification::{Decision, tests};
 
     fn result(latency: u64, late_blocks: u32) -> Classification {
         Classification {
-            note: Note {
-                onset_id: 0,
-                position: 100,
-                detected: 200,
-                features_ready: 300,
-                peak_db: -6.0,
-                callback: 0,
-                epoch: 0,
-            },
-            seen: 100 + latency,
-            probabilities: [0.0; MAX_CLASSES],
-            n_classes: 8,
-            class: 0,
+            seen: latency,
             gated: false,
-            inline: false,
-            wake: Duration::ZERO,
-            inference: Duration::ZERO,
             late_blocks,
-            model: ModelSerial(0),
+            ..tests::result(0)
         }
     }
 
@@ -168,6 +201,24 @@ mod tests {
         assert_eq!(counters.latency_ms[13].load(Relaxed), 1);
         assert_eq!(counters.latency_ms[20].load(Relaxed), 2);
         assert_eq!(counters.latency_ms[LATENCY_BINS - 1].load(Relaxed), 1);
+        assert_eq!(counters.latency_percentile_ms(0.5), Some(20));
+        // Second decisions are late by nature and have books of their own.
+        for was in [0, 1] {
+            let was_gated = false;
+            let decision = Decision::Second { was, was_gated };
+            let second = Classification {
+                decision,
+                ..result(7_200, 1)
+            };
+            counters.book(&second, 48_000.0);
+        }
+        let second = &counters.second;
+        assert_eq!(second.results.load(Relaxed), 2);
+        assert_eq!(second.changed.load(Relaxed), 1);
+        assert_eq!(second.late_blocks[1].load(Relaxed), 2);
+        assert_eq!(counters.results.load(Relaxed), 4);
+        assert_eq!(counters.late_blocks[1].load(Relaxed), 1);
+        assert_eq!(counters.over_deadline.load(Relaxed), 2);
         assert_eq!(counters.latency_percentile_ms(0.5), Some(20));
         assert_eq!(counters.latency_percentile_ms(1.0), Some(LATENCY_BINS - 1));
     }

@@ -77,12 +77,15 @@ impl ToccoApp {
     }
 
     fn look(&mut self) {
-        if let Some(note) = self.shared.gauges.meters.last_note()
-            && self
-                .last
-                .is_none_or(|(last, _)| last.onset_id != note.onset_id)
-        {
-            self.last = Some((note, Instant::now()));
+        let Some(note) = self.shared.gauges.meters.last_note() else {
+            return;
+        };
+        match &mut self.last {
+            // An amended note is lit anew only if it has become another.
+            Some((last, _)) if last.onset_id == note.onset_id && last.class == note.class => {
+                *last = note;
+            }
+            last => *last = Some((note, Instant::now())),
         }
     }
 
@@ -131,7 +134,19 @@ impl ToccoApp {
                     } else {
                         ""
                     };
-                    let detail = format!("{probability:.0} %  ·  {:.0} dB{gated}", note.peak_db);
+                    let amended = note.amended.map(|amended| {
+                        let was = info.and_then(|info| info.labels.get(amended.was));
+                        let from = match was {
+                            Some(was) if amended.was != note.class => format!("from {was} "),
+                            _ => String::new(),
+                        };
+                        format!("  ·  amended {from}after {:.0} ms", amended.after_ms)
+                    });
+                    let detail = format!(
+                        "{probability:.0} %  ·  {:.0} dB{gated}{}",
+                        note.peak_db,
+                        amended.unwrap_or_default()
+                    );
                     (name.cloned().unwrap_or_default(), detail)
                 }
             };

@@ -20,6 +20,7 @@ pub mod model;
 pub mod outputs;
 pub mod params;
 pub mod pipeline;
+pub mod second_decision;
 pub mod service;
 pub mod shipped;
 mod vst3_entry;
@@ -166,14 +167,21 @@ impl Plugin for Tocco {
         let settings = self.params.settings();
         let notes = self.params.note_numbers();
         let midi_on = self.params.midi.value();
+        let correct = self.params.correct.value();
         let midi = &mut self.midi;
         let mut refused = 0;
         // The output is the input: the buffer is read and nothing else.
         pipeline.process(buffer.as_slice_immutable(), &settings, |result, offset| {
-            if midi_on && !result.gated {
-                refused += midi.note(result, offset, &notes, &mut |event| {
-                    context.try_send_event(event).is_ok()
-                });
+            if !midi_on {
+                return;
+            }
+            let mut send = |event| context.try_send_event(event).is_ok();
+            if result.is_second() {
+                if correct {
+                    refused += midi.correct(result, offset, &notes, &mut send);
+                }
+            } else if !result.gated {
+                refused += midi.note(result, offset, &notes, &mut send);
             }
         });
         midi.end_block(buffer.samples(), &mut |event| {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*, fence};
 
-use crate::classification::{Classification, MAX_CLASSES, ModelSerial};
+use crate::classification::{Classification, Decision, MAX_CLASSES, ModelSerial};
 
 /// The last note as the editor shows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,10 +17,20 @@ pub struct LastNote {
     pub gated: bool,
     /// Level, dB full scale.
     pub peak_db: f32,
-    /// From the onset to the result, host samples.
-    pub latency: u32,
+    /// How it was amended by a second decision, if it was.
+    pub amended: Option<Amended>,
     /// The model that answered.
     pub model: ModelSerial,
+}
+
+/// How a second decision amended a note. The note's probabilities, class and gate are those of the
+/// second decision then.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Amended {
+    /// Index of the class that was the most probable before.
+    pub was: usize,
+    /// From the onset to the second decision, ms.
+    pub after_ms: f32,
 }
 
 /// One note, written by the audio thread and read by others without a lock: a sequence number
@@ -32,13 +42,27 @@ pub struct Meters {
     probabilities: [AtomicU32; MAX_CLASSES],
     class_and_gated: AtomicU32,
     peak_db: AtomicU32,
-    latency: AtomicU32,
+    /// The class before the amendment and one, or 0.
+    amended_from: AtomicU32,
+    amended_after_ms: AtomicU32,
     model: AtomicU32,
 }
 
 impl Meters {
-    /// Shows `result`. For one thread only. Real-time safe.
-    pub fn show(&self, result: &Classification) {
+    /// Shows `result`; a second decision only if it belongs to the note that is shown. `host_rate`
+    /// in Hz. For one thread only. Real-time safe.
+    pub fn show(&self, result: &Classification, host_rate: f64) {
+        let (from, after_ms) = match result.decision {
+            Decision::First => (0, 0.0),
+            // This thread alone writes.
+            Decision::Second { .. } if self.onset_id.load(Relaxed) != result.note.onset_id => {
+                return;
+            }
+            Decision::Second { was, .. } => (
+                was as u32 + 1,
+                (result.latency() as f64 * 1000.0 / host_rate) as f32,
+            ),
+        };
         let sequence = self.sequence.load(Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Relaxed);
         fence(Release);
@@ -51,8 +75,8 @@ impl Meters {
             Relaxed,
         );
         self.peak_db.store(result.note.peak_db.to_bits(), Relaxed);
-        let latency = u32::try_from(result.latency()).unwrap_or(u32::MAX);
-        self.latency.store(latency, Relaxed);
+        self.amended_from.store(from, Relaxed);
+        self.amended_after_ms.store(after_ms.to_bits(), Relaxed);
         self.model.store(result.model.0, Relaxed);
         self.sequence.store(sequence.wrapping_add(2), Release);
     }
@@ -75,7 +99,10 @@ impl Meters {
                 class: (class_and_gated >> 1) as usize,
                 gated: class_and_gated & 1 == 1,
                 peak_db: f32::from_bits(self.peak_db.load(Relaxed)),
-                latency: self.latency.load(Relaxed),
+                amended: (self.amended_from.load(Relaxed).checked_sub(1)).map(|was| Amended {
+                    was: was as usize,
+                    after_ms: f32::from_bits(self.amended_after_ms.load(Relaxed)),
+                }),
                 model: ModelSerial(self.model.load(Relaxed)),
             };
             fence(Acquire);
@@ -90,34 +117,9 @@ impl Meters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::Note;
+    use crate::classification::tests::result;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
-    use std::time::Duration;
-
-    fn result(value: u64) -> Classification {
-        Classification {
-            note: Note {
-                onset_id: value,
-                position: 0,
-                detected: 0,
-                features_ready: 0,
-                peak_db: value as f32,
-                callback: 0,
-                epoch: 0,
-            },
-            seen: value,
-            probabilities: [value as f32; MAX_CLASSES],
-            n_classes: 8,
-            class: (value % 8) as usize,
-            gated: value % 2 == 1,
-            inline: true,
-            wake: Duration::ZERO,
-            inference: Duration::ZERO,
-            late_blocks: 0,
-            model: ModelSerial(value as u32),
-        }
-    }
 
     #[test]
     fn a_reader_never_sees_half_a_note() {
@@ -130,7 +132,7 @@ mod tests {
                 let mut n = 0;
                 while !enough.load(Relaxed) {
                     n += 1;
-                    meters.show(&result(n));
+                    meters.show(&result(n), 48_000.0);
                 }
                 n
             }
@@ -150,5 +152,33 @@ mod tests {
         enough.store(true, Relaxed);
         let last = writer.join().unwrap();
         assert_eq!(meters.last_note().unwrap().onset_id, last);
+    }
+
+    #[test]
+    fn a_second_decision_is_shown_only_on_its_own_note() {
+        let second = |onset_id: u64| Classification {
+            decision: Decision::Second {
+                was: 3,
+                was_gated: false,
+            },
+            seen: 7_200,
+            class: 4,
+            ..result(onset_id)
+        };
+        let meters = Meters::default();
+        meters.show(&result(11), 48_000.0);
+        let shown = meters.last_note().unwrap();
+        assert_eq!(shown.amended, None);
+        meters.show(&second(10), 48_000.0);
+        assert_eq!(meters.last_note(), Some(shown), "of an earlier note");
+        meters.show(&second(11), 48_000.0);
+        let shown = meters.last_note().unwrap();
+        let amended = Amended {
+            was: 3,
+            after_ms: 150.0,
+        };
+        assert_eq!((shown.amended, shown.class), (Some(amended), 4));
+        meters.show(&result(12), 48_000.0);
+        assert_eq!(meters.last_note().unwrap().amended, None);
     }
 }

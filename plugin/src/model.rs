@@ -1,11 +1,12 @@
 //! Models ready to run: package, features and engine put together.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tocco_dsp::features::{FeatureError, FeatureExtractor, Preset, UnknownPreset};
 use tocco_dsp::{AnalyzerError, Extraction, HOP, OnsetMethod, SAMPLE_RATE, UnknownOnsetMethod};
+use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
 
 use crate::classification::{MAX_CLASSES, ModelSerial};
@@ -48,6 +49,50 @@ impl ModelSource {
             Self::Folder(folder) => ModelPackage::load(folder)?,
         })
     }
+
+    /// Reads the package that amends the answers of `package`, if it names one: of a shipped
+    /// package another shipped one, of a folder the folder of that name beside it. Allocates.
+    ///
+    /// # Errors
+    /// When it is not there, malformed, or does not fit.
+    pub fn second(&self, package: &ModelPackage) -> Result<Option<ModelPackage>, ModelError> {
+        let Some(id) = &package.manifest.second else {
+            return Ok(None);
+        };
+        let missing = |expected: String, remedy: &str| {
+            let file = format!("{}/{MANIFEST_FILE}", package.source);
+            LoadError::malformed(file, "second", expected, format_args!("\"{id}\""), remedy)
+        };
+        let second = match self {
+            Self::Folder(folder) => {
+                let beside = sibling(folder, id);
+                if !beside.join(MANIFEST_FILE).is_file() {
+                    let expected = format!("a package in {}", beside.display());
+                    let remedy = "put it there, or switch the second decision off";
+                    return Err(missing(expected, remedy).into());
+                }
+                ModelPackage::load(beside)?
+            }
+            _ => match shipped::find(id) {
+                Some(shipped) => shipped.package()?,
+                None => {
+                    let ids = shipped::ALL.map(|shipped| shipped.id).join(", ");
+                    let expected = format!("one of {ids}");
+                    return Err(missing(expected, "name a package that is built in").into());
+                }
+            },
+        };
+        package.check_second(&second)?;
+        Ok(Some(second))
+    }
+}
+
+/// The folder `name` beside `folder`, also beside `.` or one that ends in `..`.
+fn sibling(folder: &Path, name: &str) -> PathBuf {
+    match folder.file_name() {
+        Some(_) => folder.with_file_name(name),
+        None => folder.join("..").join(name),
+    }
 }
 
 /// A model and the engine that runs it.
@@ -57,6 +102,8 @@ pub struct Selection {
     pub model: ModelSource,
     /// The engine.
     pub engine: EngineId,
+    /// Whether the package that the model names as its second amends its answers.
+    pub second: bool,
 }
 
 /// Why a model cannot be used. The message is for the user, who sees it in the editor.
@@ -138,16 +185,37 @@ pub struct ModelInfo {
     pub placement: Placement,
     /// What priority its thread got, if it has one.
     pub scheduling: Option<Scheduling>,
+    /// The model that amends its answers, if one does.
+    pub second: Option<SecondInfo>,
+}
+
+/// What is known of the model that amends another one's answers. It runs in the same engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondInfo {
+    /// The package's id.
+    pub id: String,
+    /// The package's title.
+    pub title: String,
+    /// Where it runs.
+    pub placement: Placement,
+    /// What priority its thread got, if it has one.
+    pub scheduling: Option<Scheduling>,
 }
 
 impl fmt::Display for ModelInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calibrated = if self.calibrated { " (calibrated)" } else { "" };
-        write!(f, "{}{calibrated}, engine {}, ", self.title, self.engine)?;
-        match &self.scheduling {
+        let place = |f: &mut fmt::Formatter<'_>, scheduling: &Option<Scheduling>| match scheduling {
             None => f.write_str("on the audio thread"),
             Some(scheduling) => write!(f, "on a thread of its own, {scheduling}"),
+        };
+        let calibrated = if self.calibrated { " (calibrated)" } else { "" };
+        write!(f, "{}{calibrated}, engine {}, ", self.title, self.engine)?;
+        place(f, &self.scheduling)?;
+        if let Some(second) = &self.second {
+            write!(f, "; amended by {}, ", second.title)?;
+            place(f, &second.scheduling)?;
         }
+        Ok(())
     }
 }
 
@@ -159,6 +227,16 @@ pub struct LoadedModel {
     pub extraction: Option<Box<Extraction>>,
     /// How many classes it has, 1 to [`MAX_CLASSES`].
     pub n_classes: usize,
+    /// Its network.
+    pub seat: Seat,
+    /// The model that amends its answers, if one does. The classes are the same.
+    pub second: Option<SecondModel>,
+}
+
+/// The model that amends another one's answers: swapped and freed with that one.
+pub struct SecondModel {
+    /// Its features; absent while they are in the analyzer.
+    pub extraction: Option<Box<Extraction>>,
     /// Its network.
     pub seat: Seat,
 }
@@ -195,8 +273,9 @@ impl RunConfig {
 }
 
 impl LoadedModel {
-    /// Loads the selected model into the selected engine and primes it, on its own thread if it
-    /// gets one. Allocates, reads files, starts threads: for the service thread.
+    /// Loads the selected model, and the one that amends it, into the selected engine and primes
+    /// them, on threads of their own where they get one. Allocates, reads files, starts threads:
+    /// for the service thread.
     ///
     /// # Errors
     /// When anything is missing or wrong.
@@ -205,15 +284,15 @@ impl LoadedModel {
         serial: ModelSerial,
         config: RunConfig,
     ) -> Result<(Box<Self>, ModelInfo), ModelError> {
-        Self::new(
-            &selection.model.package()?,
-            selection.engine,
-            serial,
-            config,
-        )
+        let package = selection.model.package()?;
+        let second = match selection.second {
+            true => selection.model.second(&package)?,
+            false => None,
+        };
+        Self::with_second(&package, second.as_ref(), selection.engine, serial, config)
     }
 
-    /// As [`load`](Self::load), from a package that is there.
+    /// As [`load`](Self::load), from a package that is there, whose answers nothing amends.
     ///
     /// # Errors
     /// When anything is missing or wrong.
@@ -223,6 +302,88 @@ impl LoadedModel {
         serial: ModelSerial,
         config: RunConfig,
     ) -> Result<(Box<Self>, ModelInfo), ModelError> {
+        Self::with_second(package, None, engine, serial, config)
+    }
+
+    /// As [`load`](Self::load), from packages that are there. That `second` fits `package` was
+    /// checked: see [`ModelPackage::check_second`].
+    ///
+    /// # Errors
+    /// When anything is missing or wrong.
+    pub fn with_second(
+        package: &ModelPackage,
+        second: Option<&ModelPackage>,
+        engine: EngineId,
+        serial: ModelSerial,
+        config: RunConfig,
+    ) -> Result<(Box<Self>, ModelInfo), ModelError> {
+        let manifest = &package.manifest;
+        let first = Part::load(package, engine, config, 0)?;
+        let second = match second {
+            Some(package) => {
+                let part = Part::load(package, engine, config, first.weight_bytes)?;
+                let info = SecondInfo {
+                    id: package.manifest.id.clone(),
+                    title: package.manifest.title.clone(),
+                    placement: part.seat.placement(),
+                    scheduling: part.scheduling,
+                };
+                let model = SecondModel {
+                    extraction: Some(Box::new(part.extraction)),
+                    seat: part.seat,
+                };
+                Some((model, info))
+            }
+            None => None,
+        };
+        let (second, second_info) = second.unzip();
+        let info = ModelInfo {
+            serial,
+            id: manifest.id.clone(),
+            title: manifest.title.clone(),
+            labels: manifest.labels.clone(),
+            calibrated: false,
+            engine,
+            placement: first.seat.placement(),
+            scheduling: first.scheduling,
+            second: second_info,
+        };
+        let model = Self {
+            serial,
+            extraction: Some(Box::new(first.extraction)),
+            n_classes: manifest.labels.len(),
+            seat: first.seat,
+            second,
+        };
+        Ok((Box::new(model), info))
+    }
+
+    /// Notes that its classifier thread has not answered yet. Real-time safe.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        match &self.seat {
+            Seat::Inline(_) => 0,
+            Seat::Thread(remote) => remote.under_way() as u64,
+        }
+    }
+}
+
+/// One network of a model, ready to run.
+struct Part {
+    extraction: Extraction,
+    seat: Seat,
+    scheduling: Option<Scheduling>,
+    weight_bytes: usize,
+}
+
+impl Part {
+    /// `beside`: weights, bytes, of the network that may have to answer in the same callback.
+    fn load(
+        package: &ModelPackage,
+        engine: EngineId,
+        config: RunConfig,
+        beside: usize,
+    ) -> Result<Self, ModelError> {
         let manifest = &package.manifest;
         let place = || package.source.clone();
         let n_classes = manifest.labels.len();
@@ -259,8 +420,9 @@ impl LoadedModel {
                 error,
             })?;
         let mut classifier = Classifier::new(package, engine)?;
-        let placement = Placement::of(engine, classifier.weight_bytes(), config.offline);
-        let (seat, scheduling) = match placement {
+        let weight_bytes = classifier.weight_bytes();
+        let (seat, scheduling) = match Placement::of(engine, beside + weight_bytes, config.offline)
+        {
             Placement::Inline => {
                 classifier.prime()?;
                 (Seat::Inline(Inline::new(classifier)), None)
@@ -276,31 +438,12 @@ impl LoadedModel {
                 (Seat::Thread(remote), Some(scheduling))
             }
         };
-        let info = ModelInfo {
-            serial,
-            id: manifest.id.clone(),
-            title: manifest.title.clone(),
-            labels: manifest.labels.clone(),
-            calibrated: false,
-            engine,
-            placement,
-            scheduling,
-        };
-        let model = Self {
-            serial,
-            extraction: Some(Box::new(extraction)),
-            n_classes,
+        Ok(Self {
+            extraction,
             seat,
-        };
-        Ok((Box::new(model), info))
-    }
-    /// Notes that its classifier thread has not answered yet. Real-time safe.
-    #[must_use]
-    pub fn under_way(&self) -> u64 {
-        match &self.seat {
-            Seat::Inline(_) => 0,
-            Seat::Thread(remote) => remote.under_way() as u64,
-        }
+            scheduling,
+            weight_bytes,
+        })
     }
 }
 
@@ -324,5 +467,90 @@ mod tests {
         }
         assert_eq!(config(1).patience(112), Duration::ZERO);
         assert_eq!(config(10).patience(5), Duration::ZERO);
+    }
+
+    fn saved(package: &ModelPackage, folder: PathBuf) -> ModelSource {
+        package.save(&folder).unwrap();
+        ModelSource::Folder(folder)
+    }
+
+    #[test]
+    fn a_second_package_is_looked_for_where_the_first_one_is() {
+        let tocco = ModelSource::Tocco.package().unwrap();
+        let second = ModelSource::Tocco.second(&tocco).unwrap().unwrap();
+        assert_eq!(second.manifest.id, "tocco-late");
+        let c = ModelSource::C.package().unwrap();
+        assert_eq!(ModelSource::C.second(&c).unwrap(), None);
+
+        let folder = tempfile::tempdir().unwrap();
+        let source = saved(&tocco, folder.path().join("mine"));
+        let package = source.package().unwrap();
+        let error = source.second(&package).unwrap_err().to_string();
+        let place = folder.path().join("tocco-late");
+        for part in [
+            "mine/model.toml: second",
+            place.to_str().unwrap(),
+            "found \"tocco-late\"",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        second.save(&place).unwrap();
+        let found = source.second(&package).unwrap().unwrap();
+        assert_eq!(found.source, place.display().to_string());
+        // The same by a path that does not end in a name.
+        let inside = ModelSource::Folder(folder.path().join("mine/model/.."));
+        std::fs::create_dir(folder.path().join("mine/model")).unwrap();
+        assert!(inside.second(&package).unwrap().is_some());
+
+        let mut other = second;
+        other.manifest.input.onset = "mkl".to_owned();
+        other.save(&place).unwrap();
+        let error = source.second(&package).unwrap_err().to_string();
+        for part in [
+            "tocco-late/model.toml: input.onset",
+            "\"flux\"",
+            "found \"mkl\"",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_second_network_may_be_inline_only_if_both_are_small_together() {
+        let config = |offline| RunConfig {
+            offline,
+            wake: Wake::Armed,
+            block: Duration::from_millis(1),
+        };
+        let selection = Selection {
+            model: ModelSource::Tocco,
+            engine: EngineId::Native,
+            second: true,
+        };
+        for (offline, second) in [(false, Placement::Thread), (true, Placement::Inline)] {
+            let loaded = LoadedModel::load(&selection, ModelSerial(0), config(offline));
+            let (model, info) = loaded.unwrap();
+            assert_eq!(info.placement, Placement::Inline);
+            assert_eq!(info.second.unwrap().placement, second);
+            assert_eq!(model.second.unwrap().seat.placement(), second);
+        }
+        let alone = Selection {
+            second: false,
+            ..selection
+        };
+        let (model, info) = LoadedModel::load(&alone, ModelSerial(0), config(false)).unwrap();
+        assert!(model.second.is_none() && info.second.is_none());
+        // Tocco is small enough for the audio thread, Tocco twice is not.
+        let tocco = shipped::TOCCO.package().unwrap();
+        let twice = LoadedModel::with_second(
+            &tocco,
+            Some(&tocco),
+            EngineId::Native,
+            ModelSerial(0),
+            config(false),
+        );
+        let (model, _) = twice.unwrap();
+        assert_eq!(model.seat.placement(), Placement::Inline);
+        assert_eq!(model.second.unwrap().seat.placement(), Placement::Thread);
     }
 }

@@ -76,6 +76,15 @@ pub enum ModelChoice {
     User,
 }
 
+impl ModelChoice {
+    /// Whether such a model may name another one that amends its answers: of the built-in ones only
+    /// Tocco does. Real-time safe.
+    #[must_use]
+    pub fn may_have_second(self) -> bool {
+        matches!(self, Self::Tocco | Self::User)
+    }
+}
+
 /// Folder of the user's own model package. Part of the host's state, not a parameter.
 #[derive(Debug, Default)]
 pub struct UserPackage {
@@ -164,6 +173,12 @@ pub struct ToccoParams {
     /// Whether MIDI is given out.
     #[id = "midi"]
     pub midi: BoolParam,
+    /// Whether a second network amends the answers of a model that names one.
+    #[id = "second"]
+    pub second: BoolParam,
+    /// Whether an amended answer corrects the MIDI of the first.
+    #[id = "correct"]
+    pub correct: BoolParam,
     /// The MIDI note of each class.
     #[nested(array, group = "MIDI notes")]
     pub notes: [ClassNote; MAX_CLASSES],
@@ -215,6 +230,8 @@ impl Default for ToccoParams {
                 .with_value_to_string(formatters::v2s_f32_percentage(0))
                 .with_string_to_value(formatters::s2v_f32_percentage()),
             midi: BoolParam::new("MIDI", true),
+            second: BoolParam::new("Second decision", true),
+            correct: BoolParam::new("Correct MIDI notes", false),
             notes: std::array::from_fn(ClassNote::new),
         }
     }
@@ -236,6 +253,7 @@ impl ToccoParams {
                 }
             },
             engine: self.engine.value().into(),
+            second: self.second.value(),
         }
     }
 
@@ -248,8 +266,10 @@ impl ToccoParams {
             ModelChoice::User => self.user_package.changes(),
             _ => 0,
         };
+        let second = u64::from(model.may_have_second() && self.second.value()) << 7;
         let calibration = u64::from(self.calibration.changes()) << 48;
         calibration
+            | second
             | u64::from(folder) << 16
             | (engine.to_index() as u64) << 8
             | model.to_index() as u64
@@ -313,5 +333,33 @@ mod tests {
         params.user_package.set("/somewhere".to_owned());
         assert_eq!(params.selection_key(), before);
         assert_eq!(params.user_package.folder(), "/somewhere");
+    }
+
+    #[test]
+    fn the_key_changes_with_the_second_decision_only_for_models_that_can_have_one() {
+        let params = ToccoParams::default();
+        let set = |on: bool, model: ModelChoice| {
+            for (param, value) in [
+                (params.second.as_ptr(), f32::from(u8::from(on))),
+                (
+                    params.model.as_ptr(),
+                    params.model.preview_normalized(model),
+                ),
+            ] {
+                // SAFETY: the parameters outlive the call.
+                unsafe { param._internal_set_normalized_value(value) };
+            }
+            params.selection_key()
+        };
+        for model in (0..ModelChoice::variants().len()).map(ModelChoice::from_index) {
+            let differs = set(true, model) != set(false, model);
+            set(true, model);
+            let source = params.selection().model;
+            let expected = match source.package() {
+                Ok(package) => source.second(&package).unwrap().is_some(),
+                Err(_) => true, // the user's: not known
+            };
+            assert_eq!(differs, expected, "{model:?}");
+        }
     }
 }

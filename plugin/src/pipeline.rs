@@ -5,6 +5,9 @@
 //!                                       -> note:  inline network -> Classification
 //!                                                 or queue -> classifier thread -> queue
 //!                                                                 -> Classification, a block later
+//!                                       -> second: the same with the second network, some 150 ms
+//!                                                 after the onset -> mean with what the first one
+//!                                                 said -> another Classification of the same onset
 //! ```
 //!
 //! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a [`Service`](crate::service::Service)
@@ -13,24 +16,26 @@
 //! Defined behaviour under load: notes may overlap, and each is answered with its own id. A note
 //! that finds [`classifier::queue::CAPACITY`](crate::classifier::queue::CAPACITY) others under way
 //! is dropped and counted. Answers to notes from before a reset are counted and thrown away.
+//! Second decisions never hold up a swap: those that are to come are given up and counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_dsp::{
-    Analysis, Analyzer, AnalyzerError, HOP, HopEnd, HopStream, HopStreamError, OnsetConfig,
-    SAMPLE_RATE, denormals,
+    Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
+    OnsetConfig, SAMPLE_RATE, denormals,
 };
 
 use crate::calibration::Teaching;
 use crate::calibration::examples;
-use crate::classification::{Classification, Note, most_probable};
-use crate::classifier::Seat;
+use crate::classification::{Classification, Decision, MAX_CLASSES, Note, most_probable};
 use crate::classifier::queue::{Answer, Refused};
+use crate::classifier::{Inline, Seat};
 use crate::counters::{Counters, add};
 use crate::meters::Meters;
-use crate::model::LoadedModel;
+use crate::model::{LoadedModel, SecondModel};
+use crate::second_decision::{SecondDecisions, amended};
 
 /// Results that may wait for the event log: minutes of the fastest playing.
 const LOG_CAPACITY: usize = 4096;
@@ -112,6 +117,8 @@ struct Listener {
     gate: f32,
     /// Onsets whose features are not there yet.
     pending: u64,
+    /// First decisions that await their second.
+    seconds: SecondDecisions,
     /// Host samples since the stream began, up to the current block.
     position: u64,
     /// Callbacks since the beginning.
@@ -168,7 +175,8 @@ impl Pipeline {
             .extraction
             .take()
             .expect("a model outside a pipeline has its extraction");
-        let analyzer = Analyzer::with_extraction(&settings.onset, extraction)?;
+        let mut analyzer = Analyzer::with_extraction(&settings.onset, extraction)?;
+        analyzer.swap_second(second_extraction(&mut model));
         let (models_in, models_out) = RingBuffer::new(MODEL_CAPACITY);
         let (retired_in, retired_out) = RingBuffer::new(MODEL_CAPACITY);
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
@@ -190,6 +198,7 @@ impl Pipeline {
             settings,
             gate: settings.gate,
             pending: 0,
+            seconds: SecondDecisions::new(),
             position: 0,
             callback: 0,
             epoch: 0,
@@ -204,8 +213,8 @@ impl Pipeline {
         Ok((Self { stream, listener }, service))
     }
 
-    /// Listens to a block, channels of equal length, and calls `on_result` for each classification
-    /// that is known by its end, with the place in the block, in samples, where an event that
+    /// Listens to a block, channels of equal length, and calls `on_result` for each classification,
+    /// first and second decisions, that is known by its end, with the place in the block, in samples, where an event that
     /// results from it belongs. The places do not decrease.
     ///
     /// Real-time safe as far as `on_result` and the engine of an inline model are.
@@ -237,10 +246,16 @@ impl Pipeline {
         self.listener.reset();
     }
 
-    /// Whether a note is between its onset and its result. Real-time safe.
+    /// Whether a note is between its onset and its first result. Real-time safe.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         !self.listener.between_notes()
+    }
+
+    /// Second decisions that are to come. Real-time safe.
+    #[must_use]
+    pub fn seconds_to_come(&self) -> u64 {
+        self.listener.seconds.open()
     }
 }
 
@@ -251,9 +266,11 @@ impl Drop for Pipeline {
             gauges,
             pending,
             model,
+            seconds,
             ..
         } = &self.listener;
         add(&gauges.counters.abandoned, *pending + model.under_way());
+        add(&gauges.counters.second.abandoned, seconds.open());
     }
 }
 
@@ -274,7 +291,7 @@ impl Listener {
             detector.set_minimum_inter_onset_ms(new.minimum_inter_onset_ms);
         }
         self.settings = *settings;
-        if let Seat::Inline(inline) = &mut self.model.seat {
+        for inline in inline(&mut self.model) {
             inline.prime();
         }
     }
@@ -283,53 +300,97 @@ impl Listener {
         self.collect(end.host, on_result);
         self.take_new_model();
 
-        let Analysis { onset, note, .. } = self.analyzer.push_hop(hop);
+        let (first_id, positions) = (self.first_id, self.positions);
+        let (callback, epoch) = (self.callback, self.epoch);
+        let note_of = |heard: &tocco_dsp::Note<'_>| Note {
+            onset_id: first_id + heard.onset.id,
+            position: positions.host(heard.onset.position),
+            // The analysis runs behind the host by the resampler's delay, the same for all hops.
+            detected: end
+                .host
+                .saturating_sub(positions.span(end.analysis - heard.onset.detected)),
+            features_ready: end.host,
+            peak_db: heard.peak_db,
+            callback,
+            epoch,
+        };
+        let Analysis {
+            onset,
+            note,
+            second,
+        } = self.analyzer.push_hop(hop);
         let counters = &self.gauges.counters;
-        if onset.is_some() {
+        if let Some(onset) = onset {
             add(&counters.onsets, 1);
             self.pending += 1;
             if let Seat::Thread(remote) = &self.model.seat {
                 remote.arm();
             }
-        }
-        let Some(heard) = note else { return };
-        self.pending = self.pending.saturating_sub(1);
-        add(&counters.notes, 1);
-        let note = Note {
-            onset_id: self.first_id + heard.onset.id,
-            position: self.positions.host(heard.onset.position),
-            // The analysis runs behind the host by the resampler's delay, the same for all hops.
-            detected: end
-                .host
-                .saturating_sub(self.positions.span(end.analysis - heard.onset.detected)),
-            features_ready: end.host,
-            peak_db: heard.peak_db,
-            callback: self.callback,
-            epoch: self.epoch,
-        };
-        self.examples
-            .send(&self.gauges.teaching, self.model.serial, heard.features);
-        match &mut self.model.seat {
-            Seat::Inline(inline) => {
-                let start = Instant::now();
-                let probabilities = inline.classify(heard.features).ok();
-                let answer = Answer {
-                    note,
-                    probabilities,
-                    wake: Duration::ZERO,
-                    inference: start.elapsed(),
-                };
-                self.conclude(answer, end.host, true, on_result);
+            if let Some(SecondModel { seat, .. }) = &self.model.second {
+                add(&counters.second.expected, 1);
+                let given_up = self.seconds.expect(first_id + onset.id);
+                add(&counters.second.abandoned, given_up);
+                if let Seat::Thread(remote) = seat {
+                    remote.arm();
+                }
             }
-            Seat::Thread(remote) => match remote.submit(note, heard.features) {
-                Ok(()) => {}
+        }
+        let (teaching, serial) = (&self.gauges.teaching, self.model.serial);
+        let mut first_answer = None;
+        if let Some(heard) = note {
+            self.pending = self.pending.saturating_sub(1);
+            add(&counters.notes, 1);
+            let note = note_of(&heard);
+            let source = examples::Source {
+                onset_id: note.onset_id,
+                model: serial,
+                second: false,
+            };
+            if let Some(class) = teaching.class()
+                && self.examples.send(teaching, class, source, heard.features)
+            {
+                self.seconds.teach(note.onset_id, class);
+            }
+            match ask(&mut self.model.seat, note, heard.features) {
+                Ok(answer) => first_answer = answer,
                 Err(Refused::Full) => add(&counters.dropped_full, 1),
                 Err(Refused::Dead) => add(&counters.failed, 1),
-            },
+            }
+        }
+        let mut second_answer = None;
+        if let (Some(heard), Some(model)) = (second, &mut self.model.second) {
+            let note = note_of(&heard);
+            let source = examples::Source {
+                onset_id: note.onset_id,
+                model: serial,
+                second: true,
+            };
+            // What it was when the first network learned it, whatever is taught by now.
+            if let Some(class) = self.seconds.take_taught(note.onset_id) {
+                self.examples.send(teaching, class, source, heard.features);
+            }
+            if self.seconds.is_open(note.onset_id) {
+                match ask(&mut model.seat, note, heard.features) {
+                    Ok(answer) => second_answer = answer,
+                    Err(refused) => {
+                        self.seconds.close(note.onset_id);
+                        match refused {
+                            Refused::Full => add(&counters.second.dropped_full, 1),
+                            Refused::Dead => add(&counters.second.failed, 1),
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(answer) = first_answer {
+            self.conclude(answer, end.host, true, on_result);
+        }
+        if let Some(answer) = second_answer {
+            self.amend(answer, end.host, true, on_result);
         }
     }
 
-    /// Takes what the classifier thread has answered; `now` is what the result counts as seen at.
+    /// Takes what the classifier threads have answered; `now` is what the results count as seen at.
     fn collect(&mut self, now: u64, on_result: &mut impl FnMut(&Classification)) {
         while let Seat::Thread(remote) = &mut self.model.seat {
             let Some(answer) = remote.poll() else {
@@ -337,7 +398,7 @@ impl Listener {
                 if lost > 0 {
                     add(&self.gauges.counters.failed, lost as u64);
                 }
-                return;
+                break;
             };
             if answer.note.epoch == self.epoch {
                 self.conclude(answer, now, false, on_result);
@@ -345,8 +406,23 @@ impl Listener {
                 add(&self.gauges.counters.abandoned, 1);
             }
         }
+        while let Some(SecondModel {
+            seat: Seat::Thread(remote),
+            ..
+        }) = &mut self.model.second
+        {
+            let Some(answer) = remote.poll() else {
+                if remote.give_up_if_dead() > 0 {
+                    // Nor will those be answered that are still to be sent.
+                    add(&self.gauges.counters.second.failed, self.seconds.give_up());
+                }
+                break;
+            };
+            self.amend(answer, now, false, on_result);
+        }
     }
 
+    /// Makes a first decision of an answer.
     fn conclude(
         &mut self,
         answer: Answer,
@@ -358,12 +434,57 @@ impl Listener {
             add(&self.gauges.counters.failed, 1);
             return;
         };
+        let result = self.result(Decision::First, answer, probabilities, seen, inline);
+        self.seconds.keep(&result);
+        self.give_out(&result, on_result);
+    }
+
+    /// Makes a second decision of an answer of the second network.
+    fn amend(
+        &mut self,
+        mut answer: Answer,
+        seen: u64,
+        inline: bool,
+        on_result: &mut impl FnMut(&Classification),
+    ) {
+        let Some(first) = self.seconds.close(answer.note.onset_id) else {
+            return; // given up at a reset, and counted there
+        };
+        let counters = &self.gauges.counters.second;
+        let Some(probabilities) = answer.probabilities else {
+            add(&counters.failed, 1);
+            return;
+        };
+        let Some(first) = first else {
+            // Nothing to amend: the first decision was lost, or is later than this.
+            add(&counters.abandoned, 1);
+            return;
+        };
+        answer.note.peak_db = first.peak_db;
+        let decision = Decision::Second {
+            was: first.class,
+            was_gated: first.gated,
+        };
+        let probabilities = amended(&first.probabilities, &probabilities);
+        let result = self.result(decision, answer, probabilities, seen, inline);
+        self.give_out(&result, on_result);
+    }
+
+    fn result(
+        &self,
+        decision: Decision,
+        answer: Answer,
+        probabilities: [f32; MAX_CLASSES],
+        seen: u64,
+        inline: bool,
+    ) -> Classification {
         let n_classes = self.model.n_classes;
         let class = most_probable(&probabilities[..n_classes]);
         // Inline the first chance is the same callback, otherwise the one after.
         let earliest = answer.note.callback + u64::from(!inline);
         let late = self.callback.saturating_sub(earliest);
-        let result = Classification {
+        Classification {
+            decision,
             note: answer.note,
             seen,
             probabilities,
@@ -375,13 +496,21 @@ impl Listener {
             inference: answer.inference,
             late_blocks: u32::try_from(late).unwrap_or(u32::MAX),
             model: self.model.serial,
-        };
-        self.gauges.counters.book(&result, self.host_rate);
-        self.gauges.meters.show(&result);
-        if self.results.push(result).is_err() {
-            add(&self.gauges.counters.unlogged, 1);
         }
-        on_result(&result);
+    }
+
+    fn give_out(&mut self, result: &Classification, on_result: &mut impl FnMut(&Classification)) {
+        let counters = &self.gauges.counters;
+        counters.book(result, self.host_rate);
+        self.gauges.meters.show(result, self.host_rate);
+        if self.results.push(*result).is_err() {
+            let unlogged = match result.decision {
+                Decision::First => &counters.unlogged,
+                Decision::Second { .. } => &counters.second.unlogged,
+            };
+            add(unlogged, 1);
+        }
+        on_result(result);
     }
 
     fn between_notes(&self) -> bool {
@@ -399,12 +528,23 @@ impl Listener {
         let Some(extraction) = model.extraction.take() else {
             return; // never: a model comes with its extraction
         };
+        let second = second_extraction(&mut model);
         std::mem::swap(&mut self.model, &mut model);
         model.extraction = Some(self.analyzer.swap_extraction(extraction));
+        let old = self.analyzer.swap_second(second);
+        debug_assert_eq!(old.is_some(), model.second.is_some());
+        if let Some(second) = &mut model.second {
+            second.extraction = old;
+        }
+        // To wait for them would be to wait for a gap of 150 ms in the playing.
+        add(
+            &self.gauges.counters.second.abandoned,
+            self.seconds.give_up(),
+        );
         // There was room, and nobody else pushes.
         let sent = self.retired.push(model).is_ok();
         debug_assert!(sent);
-        if let Seat::Inline(inline) = &mut self.model.seat {
+        for inline in inline(&mut self.model) {
             inline.prime();
         }
         add(&self.gauges.counters.swaps, 1);
@@ -417,9 +557,43 @@ impl Listener {
         self.pending = 0;
         // What the classifier thread has in hand is counted when it comes back.
         self.epoch = self.epoch.wrapping_add(1);
-        if let Seat::Inline(inline) = &mut self.model.seat {
+        // Of second decisions it is counted now, and what comes back finds no note.
+        add(&self.gauges.counters.second.abandoned, self.seconds.clear());
+        for inline in inline(&mut self.model) {
             inline.reset();
         }
+    }
+}
+
+/// The networks of `model` that run on the audio thread.
+fn inline(model: &mut LoadedModel) -> impl Iterator<Item = &mut Inline> {
+    let second = model.second.as_mut().map(|second| &mut second.seat);
+    let seats = std::iter::once(&mut model.seat).chain(second);
+    seats.filter_map(|seat| match seat {
+        Seat::Inline(inline) => Some(inline),
+        Seat::Thread(_) => None,
+    })
+}
+
+/// Takes the features of the second network out of `model`.
+fn second_extraction(model: &mut LoadedModel) -> Option<Box<Extraction>> {
+    model.second.as_mut()?.extraction.take()
+}
+
+/// Asks a network: its answer if it gives one now, nothing if its thread will.
+fn ask(seat: &mut Seat, note: Note, features: &[f32]) -> Result<Option<Answer>, Refused> {
+    match seat {
+        Seat::Inline(inline) => {
+            let start = Instant::now();
+            let probabilities = inline.classify(features).ok();
+            Ok(Some(Answer {
+                note,
+                probabilities,
+                wake: Duration::ZERO,
+                inference: start.elapsed(),
+            }))
+        }
+        Seat::Thread(remote) => remote.submit(note, features).map(|()| None),
     }
 }
 
@@ -455,6 +629,7 @@ mod tests {
         let selection = Selection {
             model: ModelSource::C,
             engine: EngineId::Native,
+            second: true,
         };
         let config = RunConfig {
             offline,

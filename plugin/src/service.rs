@@ -404,9 +404,9 @@ impl Worker {
             let activation = running.activation;
             let calibrated = tuition.is_calibrated();
             let loaded = tuition
-                .package()
+                .packages()
                 .map_err(ModelError::from)
-                .and_then(|package| self.start(&package, engine, activation));
+                .and_then(|packages| self.start(packages, engine, activation));
             match loaded {
                 Ok((model, mut info)) => {
                     info.calibrated = calibrated;
@@ -449,8 +449,8 @@ impl Worker {
         Ok(Box::new(pipeline))
     }
 
-    /// The selected model; if that cannot be, the same in our own engine; if not even that, the
-    /// built-in model C; and why.
+    /// The selected model; if that cannot be, the same without the one that amends it, or in our own
+    /// engine; if not even that, the built-in model C; and why.
     fn load_or_fall_back(
         &mut self,
         activation: Activation,
@@ -460,6 +460,10 @@ impl Worker {
             Ok((model, info)) => return Ok((model, info, None)),
             Err(error) => error.to_string(),
         };
+        let alone = Selection {
+            second: false,
+            ..selected.clone()
+        };
         let own_engine = Selection {
             engine: EngineId::Native,
             ..selected
@@ -467,9 +471,11 @@ impl Worker {
         let built_in = Selection {
             engine: EngineId::Native,
             model: ModelSource::C,
+            second: false,
         };
         let (model, info) = self
-            .load(&own_engine, activation)
+            .load(&alone, activation)
+            .or_else(|_| self.load(&own_engine, activation))
             .or_else(|_| self.load(&built_in, activation))?;
         Ok((model, info, Some(error)))
     }
@@ -480,21 +486,25 @@ impl Worker {
         activation: Activation,
     ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
         let base = selection.model.package()?;
+        let second = match selection.second {
+            true => selection.model.second(&base)?,
+            false => None,
+        };
         let saved = self.shared.params.calibration.saved();
         let since = ModelSerial(self.next_serial);
-        let mut tuition = Tuition::new(base, selection.engine, since, &saved);
-        let package = tuition.package()?;
-        let (model, mut info) = self.start(&package, selection.engine, activation)?;
+        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved);
+        let packages = tuition.packages()?;
+        let (model, mut info) = self.start(packages, selection.engine, activation)?;
         info.calibrated = tuition.is_calibrated();
         self.shared.status().calibration = tuition.status();
         self.tuition = Some(tuition);
         Ok((model, info))
     }
 
-    /// Puts `package` into `engine` and starts it.
+    /// Puts a package and the one that amends it into `engine` and starts them.
     fn start(
         &mut self,
-        package: &ModelPackage,
+        (package, second): (ModelPackage, Option<ModelPackage>),
         engine: EngineId,
         activation: Activation,
     ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
@@ -504,7 +514,7 @@ impl Worker {
             wake: self.wake,
             block: Duration::from_secs_f64(activation.max_block as f64 / activation.host_rate),
         };
-        let loaded = LoadedModel::new(package, engine, serial, config)?;
+        let loaded = LoadedModel::with_second(&package, second.as_ref(), engine, serial, config)?;
         self.next_serial += 1;
         Ok(loaded)
     }

@@ -31,6 +31,15 @@ pub const TOCCO: Shipped = shipped!("tocco");
 /// The same with more time: it decides 149 ms after the onset, and is right more often.
 pub const TOCCO_LATE: Shipped = shipped!("tocco-late");
 
+/// All of them.
+pub const ALL: [&Shipped; 5] = [&A, &B, &C, &TOCCO, &TOCCO_LATE];
+
+/// The package with this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Shipped> {
+    ALL.into_iter().find(|shipped| shipped.id == id)
+}
+
 impl Shipped {
     /// Reads the package. Allocates.
     ///

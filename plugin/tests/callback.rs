@@ -20,11 +20,21 @@ fn the_same_playing_gives_the_same_midi_at_every_block_size() {
     for (model, mode) in [
         (ModelChoice::C, ProcessMode::Realtime),
         (ModelChoice::A, ProcessMode::Offline),
+        (ModelChoice::Tocco, ProcessMode::Offline),
     ] {
+        let listening = |max_block| {
+            let host = listening(model, 48_000.0, max_block, mode);
+            set(&host.plugin.shared().params.correct, true);
+            host
+        };
         let samples = tones(48_000.0, 10, 0.15);
-        let mut expected = listening(model, 48_000.0, 64, mode);
+        let mut expected = listening(64);
         expected.play(&samples, &[64]);
-        assert_eq!(expected.notes().len(), 10);
+        let counters = &expected.plugin.shared().gauges.counters;
+        assert_eq!(counters.results.load(Relaxed), 10);
+        let corrected = counters.second.changed.load(Relaxed) as usize;
+        assert_eq!(corrected > 0, model == ModelChoice::Tocco);
+        assert_eq!(expected.notes().len(), 10 + corrected);
         for blocks in [
             &[1][..],
             &[63],
@@ -33,7 +43,7 @@ fn the_same_playing_gives_the_same_midi_at_every_block_size() {
             &[8192],
             &[3, 64, 1000, 5000],
         ] {
-            let mut other = listening(model, 48_000.0, 8192, mode);
+            let mut other = listening(8192);
             other.play(&samples, blocks);
             assert_eq!(
                 other.sent(),
@@ -130,6 +140,44 @@ fn a_note_is_an_on_eight_pressures_and_an_off() {
     };
     assert_eq!((end - begin, id, off), (4_800, voice_id, key));
     assert_eq!(sent.len(), 10);
+}
+
+#[test]
+fn a_second_decision_makes_no_midi_unless_it_is_to_correct() {
+    let samples = tones(48_000.0, 10, 0.15);
+    let sent = |second: bool, correct: bool, gate: f32| {
+        let mut host = Host::new();
+        let params = &host.plugin.shared().params;
+        set(&params.second, second);
+        set(&params.correct, correct);
+        set(&params.gate, gate);
+        host.activate(48_000.0, 64, 1, ProcessMode::Offline);
+        host.play(&samples, &[64]);
+        let amended = host
+            .plugin
+            .shared()
+            .gauges
+            .counters
+            .second
+            .results
+            .load(Relaxed);
+        assert!(second == (amended >= 8), "{amended} amended");
+        host.sent().to_vec()
+    };
+    for gate in [0.0, 0.5] {
+        let before = sent(false, false, gate);
+        assert_eq!(sent(true, false, gate), before);
+        assert_eq!(sent(false, true, gate), before);
+        let corrected = sent(true, true, gate);
+        assert!(corrected.len() > before.len());
+        // Nothing is missing of what was sent, but for ends that come early.
+        let first = before
+            .iter()
+            .filter(|(_, event)| !matches!(event, NoteEvent::NoteOff { .. }));
+        for event in first {
+            assert!(corrected.contains(event), "{event:?}");
+        }
+    }
 }
 
 /// Model C in real time or offline with onsets found by `method`.
@@ -249,6 +297,35 @@ fn storms_leave_no_trace_with(method: &str) {
             "nothing is stuck"
         );
     }
+}
+
+#[test]
+fn nan_and_storms_do_not_reach_second_decisions() {
+    let mut host = Host::new();
+    host.activate(48_000.0, 512, 1, ProcessMode::Offline);
+    let params = &host.plugin.shared().params;
+    set(&params.correct, true);
+    let sound = |i: usize| match i / 4_800 % 3 {
+        0 => f32::NAN,
+        1 => f32::from_bits((i as u32).wrapping_mul(0x9e37_79b9)),
+        _ => f32::INFINITY,
+    };
+    let mut samples = tones(48_000.0, 4, 0.1);
+    let storm: Vec<f32> = (0..24_000).map(sound).collect();
+    samples.extend(&storm);
+    samples.extend(tones(48_000.0, 4, 0.1));
+    samples.extend([0.0; 12_000]);
+    host.play(&samples, &[512]);
+    for (_, event) in host.sent() {
+        if let NoteEvent::PolyPressure { pressure, .. } = event {
+            assert!((0.0..=1.0).contains(pressure), "{event:?}");
+        }
+    }
+    let counters = &host.plugin.shared().gauges.counters;
+    let onsets = counters.onsets.load(Relaxed);
+    assert!(onsets >= 8);
+    assert_eq!(counters.results.load(Relaxed), onsets);
+    assert_eq!(counters.second.results.load(Relaxed), onsets);
 }
 
 #[test]

@@ -160,7 +160,13 @@ fn model(number: u64) -> Box<LoadedModel> {
         (ModelSource::C, EngineId::NativeFixed),
     ];
     let (model, engine) = all[number as usize % all.len()].clone();
-    let selection = Selection { model, engine };
+    // Tocco names a second one.
+    let second = true;
+    let selection = Selection {
+        model,
+        engine,
+        second,
+    };
     let config = RunConfig {
         offline: false,
         wake: Wake::Armed,

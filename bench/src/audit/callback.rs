@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
+use tocco_dsp::Technique;
 use tocco_dsp::synth::Performance;
 
 use super::control::Violation;
@@ -17,6 +18,12 @@ use crate::streaming::{self, Speed};
 
 /// Time between two disturbances by the main thread.
 const DISTURBANCE: Duration = Duration::from_millis(20);
+
+/// One state in so many is [`pair_state`]'s, and stays for [`PAIR_STAY_S`].
+const EVERY: usize = 8;
+
+/// Seconds of audio without another state: the second decisions about some notes are made in it.
+const PAIR_STAY_S: f64 = 1.0;
 
 /// How the callback is audited.
 pub struct CallbackAudit {
@@ -38,6 +45,8 @@ pub struct CallbackFindings {
     pub blocks: u64,
     /// Notes that the plugin sent meanwhile.
     pub notes: u64,
+    /// Second decisions that agreed with the first, by the pressures they sent.
+    pub confirmed: u64,
     /// States that were loaded meanwhile, each with another model or engine.
     pub state_loads: u64,
     /// Times that the host read every parameter and its text.
@@ -58,7 +67,9 @@ impl CallbackAudit {
     /// # Errors
     /// If the plugin fails or the thread cannot be watched.
     pub fn run<H: PluginHost>(self, mut host: H) -> Result<CallbackFindings> {
+        let pair_state = pair_state(&mut host)?;
         let states = states(&mut host)?;
+        let pair_stay = Duration::from_secs_f64(PAIR_STAY_S / self.speed);
         let parameters = host.parameters()?;
         let sound = long_performance(self.seconds);
         let stream = host.activate(StreamFormat::PAPER)?;
@@ -71,7 +82,12 @@ impl CallbackAudit {
                 self.stream(stream, &sound)
             });
             while !ended.load(Acquire) {
-                host.restore_state(&states[state_loads as usize % states.len()])?;
+                if state_loads as usize % EVERY == EVERY - 1 {
+                    host.restore_state(&pair_state)?;
+                    std::thread::sleep(pair_stay);
+                } else {
+                    host.restore_state(&states[state_loads as usize % states.len()])?;
+                }
                 state_loads += 1;
                 for parameter in &parameters {
                     let value = host.value(parameter)?;
@@ -107,9 +123,14 @@ impl CallbackAudit {
         let blocks = std::iter::repeat(StreamFormat::PAPER.max_block);
         let played = streaming::play(&mut watched, sound, blocks, Speed::Times(self.speed))?;
         let begins = |event: &&MidiOut| matches!(event.message, MidiMessage::NoteOn { .. });
+        let notes = played.midi.iter().filter(begins).count() as u64;
+        let pressure = |event: &&MidiOut| matches!(event.message, MidiMessage::PolyPressure(_));
+        let pressures = played.midi.iter().filter(pressure).count() as u64;
         let findings = CallbackFindings {
             blocks: played.blocks,
-            notes: played.midi.iter().filter(begins).count() as u64,
+            notes,
+            // Each note on brings the pressures of all classes, and so does such a decision.
+            confirmed: (pressures / Technique::ALL.len() as u64).saturating_sub(notes),
             state_loads: 0,
             parameter_reads: 0,
             seconds: self.seconds,
@@ -145,6 +166,21 @@ pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
     }
     host.restore_state(states.last().context("there are states")?)?;
     Ok(states)
+}
+
+/// A state in which second decisions are made and correct the MIDI.
+///
+/// # Errors
+/// If the plugin refuses it.
+pub fn pair_state<H: PluginHost>(host: &mut H) -> Result<Vec<u8>> {
+    let delivered = host.save_state()?;
+    host.set_text("Engine", "native")?;
+    host.set_text("Model", "tocco")?;
+    host.set_text("Second decision", "on")?;
+    host.set_text("Correct MIDI notes", "on")?;
+    let state = host.save_state()?;
+    host.restore_state(&delivered)?;
+    Ok(state)
 }
 
 /// Performances by different guitars, one after the other, for so many seconds.

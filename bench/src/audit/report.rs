@@ -41,6 +41,7 @@ struct Document<'a> {
 struct Callback<'a> {
     blocks: u64,
     notes: u64,
+    confirmed: u64,
     heap_calls: u64,
     blocking_locks: u64,
     system_calls: u64,
@@ -127,6 +128,7 @@ impl<'a> From<&'a CallbackFindings> for Callback<'a> {
         Self {
             blocks: callback.blocks,
             notes: callback.notes,
+            confirmed: callback.confirmed,
             heap_calls: callback.findings.heap_calls(),
             blocking_locks: callback.findings.blocking_locks(),
             system_calls: callback.findings.calls_of_the_system(),
@@ -196,11 +198,13 @@ impl fmt::Display for Report {
         for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
             writeln!(
                 f,
-                "{name} callback: {} blocks, {:.0} s, {} notes, {} state loads, {} parameter reads: \
+                "{name} callback: {} blocks, {:.0} s, {} notes, {} confirmed, {} state loads, {} parameter \
+                 reads: \
                  {} heap calls, {} blocking locks, {} system calls{}",
                 callback.blocks,
                 callback.seconds,
                 callback.notes,
+                callback.confirmed,
                 callback.state_loads,
                 callback.parameter_reads,
                 callback.findings.heap_calls(),

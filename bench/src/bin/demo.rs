@@ -14,7 +14,8 @@ use tocco_bench::sound::Sound;
 ///
 /// The bundled CLAP runs in a host of our own, in blocks of 64 samples at the recording's rate,
 /// at the pace of the clock. Each line is a note: when it began, its technique, how probable that
-/// is, and how long after its beginning the result was there.
+/// is, and how long after its beginning the result was there. A second network listens longer;
+/// where it makes another technique of a note, a further line with an arrow says so.
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask demo",
@@ -36,6 +37,9 @@ struct Arguments {
     /// Render offline, faster than real time
     #[arg(long)]
     offline: bool,
+    /// Switch off the second decisions, which amend notes 150 ms after their beginning
+    #[arg(long)]
+    no_second: bool,
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -60,14 +64,15 @@ fn run(arguments: Arguments) -> Result<()> {
         model: arguments.model,
         engine: arguments.engine,
         offline: arguments.offline,
+        no_second: arguments.no_second,
     };
     if arguments.json {
-        let report = demo.run(|note| eprintln!("{note}"))?;
+        let report = demo.run(|event| eprintln!("{event}"))?;
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("     time    technique                  prob.  latency");
-        let report = demo.run(|note| {
-            println!("{note}");
+        let report = demo.run(|event| {
+            println!("{event}");
             // A line must be seen when it comes, also through a pipe; if it cannot be written,
             // the next println says so.
             let _ = std::io::stdout().flush();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{BLOCK, FIRST_KEY};
+use super::{BLOCK, FIRST_KEY, Logged};
 use crate::event_log::LoggedNote;
 use crate::plugin_host::MidiMessage;
 use crate::sound::Sound;
@@ -39,9 +39,26 @@ pub struct Heard {
     inference_us: f64,
     peak_db: f32,
     probabilities: Vec<f32>,
+    /// The decision that amended it, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<Amended>,
 }
 
-/// Counts and times over all notes.
+/// A second decision about a note.
+#[derive(Debug, Clone, Serialize)]
+pub struct Amended {
+    #[serde(skip)]
+    time_s: f64,
+    technique: String,
+    probability: f32,
+    probabilities: Vec<f32>,
+    latency_ms: f64,
+    changed: bool,
+    #[serde(skip)]
+    class: usize,
+}
+
+/// Counts and times over all notes; those of first decisions where nothing else is said.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     source: String,
@@ -58,8 +75,19 @@ pub struct Summary {
     latency_ms: Latency,
     late_blocks: LateBlocks,
     host_missed_blocks: u64,
+    /// What came of second decisions, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<SecondSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     played: Option<Comparison>,
+}
+
+/// Counts and times of second decisions.
+#[derive(Debug, Serialize)]
+struct SecondSummary {
+    amended: usize,
+    changed: usize,
+    latency_ms: Latency,
 }
 
 /// Milliseconds from a note's beginning to its result on the audio thread.
@@ -84,6 +112,10 @@ struct Comparison {
     notes: usize,
     heard: usize,
     heard_as_played: usize,
+    /// Of those heard, where the last decision names what was played; only if there were second
+    /// ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amended_as_played: Option<usize>,
     not_played: usize,
     /// For each played technique that occurs: class, played, heard, heard as played.
     by_class: Vec<ClassCount>,
@@ -96,6 +128,36 @@ struct ClassCount {
     played: usize,
     heard: usize,
     heard_as_played: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amended_as_played: Option<usize>,
+}
+
+impl Amended {
+    /// A second decision on the host's time line; `sample_rate` in samples per second.
+    pub fn new(note: &LoggedNote, sample_rate: f64) -> Self {
+        Self {
+            time_s: note.position as f64 / sample_rate,
+            technique: note.technique.clone(),
+            probability: note.probability,
+            probabilities: note.probabilities.clone(),
+            latency_ms: note.latency_ms(sample_rate),
+            changed: note.changed,
+            class: note.class,
+        }
+    }
+}
+
+impl fmt::Display for Amended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:9.3} s\u{2192} {:<24} {:>5.1} %  {:6.2} ms",
+            self.time_s,
+            self.technique,
+            self.probability * 100.0,
+            self.latency_ms
+        )
+    }
 }
 
 impl Heard {
@@ -113,7 +175,15 @@ impl Heard {
             inference_us: note.inference_us,
             peak_db: note.peak_db,
             probabilities: note.probabilities.clone(),
+            second: None,
         }
+    }
+
+    /// The class of the last decision.
+    fn last_class(&self) -> usize {
+        self.second
+            .as_ref()
+            .map_or(self.class, |second| second.class)
     }
 }
 
@@ -138,19 +208,18 @@ impl fmt::Display for Heard {
 }
 
 impl Report {
-    pub(super) fn new(
-        sound: &Sound,
-        offline: bool,
-        logged: &[LoggedNote],
-        played: &Played,
-    ) -> Self {
+    pub(super) fn new(sound: &Sound, offline: bool, logged: &Logged, played: &Played) -> Self {
         let rate = f64::from(sound.sample_rate);
-        let notes: Vec<Heard> = logged.iter().map(|note| Heard::new(note, rate)).collect();
+        let hear = |note: &LoggedNote| Heard {
+            second: (logged.second.get(&note.id)).map(|second| Amended::new(second, rate)),
+            ..Heard::new(note, rate)
+        };
+        let notes: Vec<Heard> = logged.first.iter().map(hear).collect();
         let late = |test: fn(u64) -> bool| notes.iter().filter(|n| test(n.late_blocks)).count();
         let sent = |test: fn(&MidiMessage) -> bool| {
             played.midi.iter().filter(|m| test(&m.message)).count()
         };
-        let of_last = |field: fn(&LoggedNote) -> &String| logged.last().map(field).cloned();
+        let of_last = |field: fn(&LoggedNote) -> &String| logged.first.last().map(field).cloned();
         let summary = Summary {
             source: sound.source.clone(),
             duration_s: sound.duration_s(),
@@ -170,6 +239,7 @@ impl Report {
                 more: late(|blocks| blocks > 1),
             },
             host_missed_blocks: played.missed_blocks,
+            second: SecondSummary::of(&notes),
             played: (!sound.played.is_empty()).then(|| Comparison::new(sound, &notes)),
         };
         Self {
@@ -179,6 +249,18 @@ impl Report {
             notes,
             summary,
         }
+    }
+}
+
+impl SecondSummary {
+    fn of(notes: &[Heard]) -> Option<Self> {
+        let seconds = || notes.iter().filter_map(|note| note.second.as_ref());
+        let summary = Self {
+            amended: seconds().count(),
+            changed: seconds().filter(|second| second.changed).count(),
+            latency_ms: Latency::of(seconds().map(|second| second.latency_ms).collect()),
+        };
+        (summary.amended > 0).then_some(summary)
     }
 }
 
@@ -201,6 +283,7 @@ impl Comparison {
     /// Pairs each played note with the nearest heard one that is free, within [`TOLERANCE_S`].
     fn new(sound: &Sound, notes: &[Heard]) -> Self {
         let mut free = vec![true; notes.len()];
+        let amended = notes.iter().any(|note| note.second.is_some());
         let mut by_class: Vec<ClassCount> = Vec::new();
         for played in &sound.played {
             let distance = |index: &usize| (notes[*index].time_s - played.time_s).abs();
@@ -218,6 +301,10 @@ impl Comparison {
                 free[index] = false;
                 count.heard += 1;
                 count.heard_as_played += usize::from(notes[index].class == played.class);
+                if amended {
+                    let right = notes[index].last_class() == played.class;
+                    *count.amended_as_played.get_or_insert(0) += usize::from(right);
+                }
             }
         }
         by_class.retain(|count| count.played > 0);
@@ -225,6 +312,8 @@ impl Comparison {
             notes: sound.played.len(),
             heard: by_class.iter().map(|c| c.heard).sum(),
             heard_as_played: by_class.iter().map(|c| c.heard_as_played).sum(),
+            amended_as_played: amended
+                .then(|| by_class.iter().filter_map(|c| c.amended_as_played).sum()),
             not_played: free.iter().filter(|free| **free).count(),
             by_class,
         }
@@ -262,24 +351,43 @@ impl fmt::Display for Summary {
             "MIDI to the host: {} notes from key {FIRST_KEY} up, {} poly pressures, the same notes as in the log; audio altered in {} samples",
             self.midi_note_on, self.midi_poly_pressure, self.audio_altered_samples
         )?;
-        if let Some(played) = &self.played {
+        if let Some(second) = &self.second {
             writeln!(
+                f,
+                "amended by a second decision: {} notes, to another technique (\u{2192}): {}; mean {:.2} ms after the onset, longest {:.2} ms",
+                second.amended, second.changed, second.latency_ms.mean, second.latency_ms.max
+            )?;
+        }
+        if let Some(played) = &self.played {
+            write!(
                 f,
                 "\n{:<26}{:>7}{:>7}{:>16}",
                 "what was played", "notes", "heard", "heard as played"
             )?;
+            if played.amended_as_played.is_some() {
+                write!(f, "{:>9}", "amended")?;
+            }
+            writeln!(f)?;
             for count in &played.by_class {
-                writeln!(
+                write!(
                     f,
                     "{:<26}{:>7}{:>7}{:>16}",
                     count.technique, count.played, count.heard, count.heard_as_played
                 )?;
+                if let Some(amended) = count.amended_as_played {
+                    write!(f, "{amended:>9}")?;
+                }
+                writeln!(f)?;
             }
-            writeln!(
+            write!(
                 f,
                 "{:<26}{:>7}{:>7}{:>16}",
                 "all", played.notes, played.heard, played.heard_as_played
             )?;
+            if let Some(amended) = played.amended_as_played {
+                write!(f, "{amended:>9}")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

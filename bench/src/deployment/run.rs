@@ -11,7 +11,7 @@ use tocco_engines::EngineId;
 use super::Playing;
 use super::spread::Spread;
 use crate::clap_host::ClapHost;
-use crate::event_log::{self, EventLog, LoggedNote};
+use crate::event_log::{self, Decision, EventLog, LoggedNote};
 use crate::memory::resident_mib;
 use crate::plugin_host::{
     MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat, bundle_path,
@@ -111,7 +111,7 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
     )?;
     host.deactivate(stream);
     drop(host);
-    let expected = EventLog::new(&offline_path).read_new()?;
+    let expected = first_decisions(EventLog::new(&offline_path).read_new()?);
 
     let path = folder.path().join("events.jsonl");
     let mut host = load(&path, engine, model)?;
@@ -141,7 +141,7 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
     host.deactivate(timed.stream);
     drop(host);
     let mut log = EventLog::new(&path);
-    let logged = log.read_new()?;
+    let logged = first_decisions(log.read_new()?);
     let counters = log.counters().values().next();
     let counters = counters.context("the event log does not end with the plugin's counters")?;
     let begins = |event: &&MidiOut| matches!(event.message, MidiMessage::NoteOn { .. });
@@ -191,6 +191,12 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
         books_balance: counters.onsets == counters.results + counters.lost(),
         real_time_priority,
     })
+}
+
+/// What the paper measures: the decisions that are made in time to play by.
+fn first_decisions(mut logged: Vec<LoggedNote>) -> Vec<LoggedNote> {
+    logged.retain(|note| note.decision == Decision::First);
+    logged
 }
 
 fn load(log: &std::path::Path, engine: EngineId, model: &str) -> Result<ClapHost> {
@@ -383,6 +389,8 @@ mod tests {
 
     fn note(ready: u64, seen: u64, inline: bool) -> LoggedNote {
         LoggedNote {
+            decision: Decision::First,
+            changed: false,
             instance: 0,
             id: 0,
             position: 0,

@@ -111,7 +111,7 @@ fn check_same(midi: &[MidiOut], reference: &[MidiOut], what: &str) {
 }
 
 /// Ids go on counting when the stream starts anew.
-fn without_ids(midi: &[MidiOut]) -> Vec<MidiOut> {
+pub fn without_ids(midi: &[MidiOut]) -> Vec<MidiOut> {
     let mut midi = midi.to_vec();
     for event in &mut midi {
         if let MidiMessage::NoteOn { note_id, .. } = &mut event.message {

@@ -10,4 +10,5 @@ mod listening;
 mod playing;
 mod process_mode;
 mod recordings;
+mod second_decision;
 mod state;

@@ -99,7 +99,8 @@ fn a_second_package_is_kept_and_must_fit() {
     second.manifest.id = "later".to_owned();
     second.manifest.input.post_onset_hops += 1;
     first.check_second(&second).unwrap();
-    let faults: [(&str, fn(&mut ModelPackage)); 4] = [
+    type Fault = fn(&mut ModelPackage);
+    let faults: [(&str, Fault); 4] = [
         ("id", |second| second.manifest.id = "c".to_owned()),
         ("labels", |second| second.manifest.labels.swap(0, 1)),
         ("input.onset", |second| {

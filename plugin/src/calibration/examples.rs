@@ -7,11 +7,12 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::classification::{MAX_CLASSES, ModelSerial};
 use crate::counters::add;
 
-/// Notes that may wait for the service thread, which looks every 10 ms.
-const NOTES: usize = 16;
+/// Notes that may wait for the service thread, which looks every 10 ms; one that two networks learn
+/// from counts twice.
+const NOTES: usize = 32;
 
-/// Features that may wait: a thousand a note, more than any preset has.
-const FEATURES: usize = NOTES * 1024;
+/// Features that may wait: of each note as many as the largest preset has.
+const FEATURES: usize = NOTES * 1296;
 
 /// What is being taught at present.
 #[derive(Debug, Default)]
@@ -42,13 +43,24 @@ impl Teaching {
     }
 }
 
+/// Where an example comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Source {
+    /// Number of the note's onset.
+    pub onset_id: u64,
+    /// The model that heard it.
+    pub model: ModelSerial,
+    /// Whether the model's second network is to learn from it, or the first.
+    pub second: bool,
+}
+
 /// A note to learn from. Its features lie in the feature queue, pushed before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Example {
     /// What it is an example of.
     pub class: usize,
-    /// The model that heard it.
-    pub model: ModelSerial,
+    /// Where it comes from.
+    pub source: Source,
     /// Length of its features.
     n_features: usize,
 }
@@ -82,25 +94,29 @@ pub fn queue() -> (Sender, Receiver) {
 }
 
 impl Sender {
-    /// Sends a note with the raw `features` `[n_features]` that `model` heard, if something is
-    /// being taught. A note that finds no room is counted. Real-time safe.
-    pub fn send(&mut self, teaching: &Teaching, model: ModelSerial, features: &[f32]) {
-        let Some(class) = teaching.class() else {
-            return;
-        };
+    /// Sends a note of `class` with the raw `features` `[n_features]` that were heard. Returns
+    /// whether it was sent; one that finds no room is counted in `teaching`. Real-time safe.
+    pub fn send(
+        &mut self,
+        teaching: &Teaching,
+        class: usize,
+        source: Source,
+        features: &[f32],
+    ) -> bool {
         // Asked first: features without their note would shift all later ones.
         let room = !self.examples.is_full();
         if !room || self.features.push_entire_slice(features).is_err() {
             add(&teaching.missed, 1);
-            return;
+            return false;
         }
         let example = Example {
             class,
-            model,
+            source,
             n_features: features.len(),
         };
         let sent = self.examples.push(example).is_ok();
         debug_assert!(sent);
+        sent
     }
 }
 
@@ -120,11 +136,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_taught_is_sent_and_a_full_queue_keeps_notes_and_features_together() {
+    fn a_full_queue_keeps_notes_and_features_together() {
         let (mut sender, mut receiver) = queue();
         let teaching = Teaching::default();
-        sender.send(&teaching, ModelSerial(0), &[1.0]);
-        assert!(receiver.receive().is_none());
+        assert_eq!(teaching.class(), None);
+        let source = |round| Source {
+            onset_id: 7,
+            model: ModelSerial(round),
+            second: round == 1,
+        };
 
         teaching.set(Some(MAX_CLASSES));
         assert_eq!(teaching.class(), None, "there is no such class");
@@ -132,19 +152,20 @@ mod tests {
         for round in 0..3 {
             for note in 0..NOTES + 5 {
                 let features = vec![note as f32; if note % 2 == 0 { 1 } else { 900 }];
-                sender.send(&teaching, ModelSerial(round), &features);
+                let sent = sender.send(&teaching, 3, source(round), &features);
+                assert_eq!(sent, note < NOTES);
             }
             assert_eq!(teaching.missed(), 5 * (u64::from(round) + 1));
             for note in 0..NOTES {
                 let (example, features) = receiver.receive().unwrap();
-                assert_eq!((example.class, example.model), (3, ModelSerial(round)));
+                assert_eq!((example.class, example.source), (3, source(round)));
                 assert_eq!(features.len(), if note % 2 == 0 { 1 } else { 900 });
                 assert!(features.iter().all(|f| *f == note as f32));
             }
             assert!(receiver.receive().is_none());
         }
         // More features than the queue ever holds.
-        sender.send(&teaching, ModelSerial(9), &vec![0.0; FEATURES + 1]);
+        assert!(!sender.send(&teaching, 3, source(9), &vec![0.0; FEATURES + 1]));
         assert!(receiver.receive().is_none());
         assert_eq!(teaching.missed(), 16);
     }

@@ -1,4 +1,13 @@
-//! The service thread's part: the calibration of the model in use.
+//! The service thread's part: the calibration of the model in use, both its networks.
+//!
+//! A note that is taught reaches the first network at once and the second one some 150 ms later;
+//! commands may come in between. One rule keeps them together: **the second network learns a note
+//! only if the first one knows it, under the number of its onset**. What was undone, forgotten or
+//! replaced meanwhile is then forgotten by both. The second one's examples are therefore a part of
+//! the first one's, in the same order, and undo takes the last note from each that has it.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
 
 use tocco_engines::calibration::{Calibration, Profile};
 use tocco_engines::{EngineId, LoadError, ModelPackage};
@@ -9,29 +18,280 @@ use super::{CalibrationStatus, Command};
 use crate::classification::ModelSerial;
 use crate::params::ToccoParams;
 
+/// Numbers from here on are those of examples from a profile: no onset has one so high.
+const FROM_PROFILE: u64 = 1 << 63;
+
+/// Number of an example from a profile that the first network has no counterpart of.
+const ALONE: u64 = u64::MAX;
+
 /// The calibration of one model from its loading to the loading of another one.
 pub(crate) struct Tuition {
-    /// The model before calibration.
-    base: ModelPackage,
+    first: Pupil,
+    second: Option<Pupil>,
     pub(crate) engine: EngineId,
     /// Notes heard by earlier models are no examples for this one.
     since: ModelSerial,
-    calibration: Option<Calibration>,
     in_use: bool,
     /// Whether the model in use is not what the calibration gives.
     changed: bool,
     error: Option<String>,
 }
 
+/// One network that is taught.
+struct Pupil {
+    /// The model before calibration.
+    base: ModelPackage,
+    calibration: Option<Calibration>,
+    /// Number of the onset of each example, in the order of teaching.
+    onsets: Vec<u64>,
+}
+
+type Change = Result<bool, Box<dyn Error>>;
+
 impl Tuition {
-    /// For `package`, which was selected with `engine` and is loaded as `since` or later, with what
-    /// the host's state says. A profile that does not fit leaves the model as it is.
+    /// For `base` and the package that amends it, which were selected with `engine` and are loaded
+    /// as `since` or later, with what the host's state says. A profile that does not fit leaves the
+    /// model as it is.
     pub(crate) fn new(
         base: ModelPackage,
+        second: Option<ModelPackage>,
         engine: EngineId,
         since: ModelSerial,
         saved: &Saved,
     ) -> Self {
+        let (first, mut error) = Pupil::new(base, saved);
+        let second = second.map(|base| {
+            let (pupil, second_error) = Pupil::new(base, saved);
+            error = error.take().or(second_error);
+            pupil
+        });
+        let mut tuition = Self {
+            first,
+            second,
+            engine,
+            since,
+            in_use: saved.in_use,
+            changed: false,
+            error,
+        };
+        tuition.number_examples();
+        tuition
+    }
+
+    /// The model as it is to run now, and the one that amends it.
+    ///
+    /// # Errors
+    /// When examples of absurd size make weights that are not finite.
+    pub(crate) fn packages(&mut self) -> Result<(ModelPackage, Option<ModelPackage>), LoadError> {
+        self.changed = false;
+        let second = self.second.as_ref();
+        let second = second.map(|second| second.package(self.in_use));
+        Ok((self.first.package(self.in_use)?, second.transpose()?))
+    }
+
+    /// Whether what runs is no longer [`packages`](Self::packages).
+    pub(crate) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Whether the model runs otherwise than it was made.
+    pub(crate) fn is_calibrated(&self) -> bool {
+        let mut pupils = std::iter::once(&self.first).chain(&self.second);
+        self.in_use && pupils.any(Pupil::is_calibrated)
+    }
+
+    /// Learns a note with its raw `features`, and saves it in the host's state.
+    pub(crate) fn learn(&mut self, example: Example, features: &[f32], params: &ToccoParams) {
+        let onset = example.source.onset_id;
+        let pupil = if example.source.second {
+            if !self.first.onsets.contains(&onset) {
+                return; // forgotten meanwhile, or told already that it was left out
+            }
+            match &mut self.second {
+                Some(second) => second,
+                None => return,
+            }
+        } else if example.source.model < self.since {
+            self.error = Some(
+                "an example was left out: it was heard by the model that was in use before; play \
+                 it again"
+                    .to_owned(),
+            );
+            return;
+        } else {
+            &mut self.first
+        };
+        let learned = pupil.change(params, |calibration, onsets| {
+            calibration.teach(example.class, features)?;
+            onsets.push(onset);
+            Ok(true)
+        });
+        self.book(learned);
+    }
+
+    /// Does what `command` says, and saves it in the host's state.
+    pub(crate) fn obey(&mut self, command: Command, params: &ToccoParams) {
+        match command {
+            // The audio thread was told already.
+            Command::Teach(_) => self.error = None,
+            Command::Undo => self.undo(params),
+            Command::Reset => self.both(params, |calibration, onsets| {
+                calibration.reset();
+                onsets.clear();
+                Ok(true)
+            }),
+            Command::Mask { class, masked } => self.both(params, |calibration, _| {
+                Ok(calibration.mask(class, masked).map(|()| true)?)
+            }),
+            Command::Apply(in_use) => {
+                self.changed |= self.in_use != in_use;
+                self.in_use = in_use;
+                params.calibration.update(|saved| saved.in_use = in_use);
+            }
+            Command::Save(path) => {
+                let saved = self.save(&path);
+                self.error = saved.err().map(|error| error.to_string());
+            }
+            Command::Load(path) => {
+                let loaded = self.load(&path, params);
+                self.book(loaded);
+            }
+        }
+    }
+
+    /// What the editor shows.
+    pub(crate) fn status(&self) -> CalibrationStatus {
+        let calibration = self.first.calibration.as_ref();
+        let untaught = vec![false; self.first.base.manifest.labels.len()];
+        CalibrationStatus {
+            in_use: self.in_use,
+            error: self.error.clone(),
+            examples: self.first.examples(),
+            second_examples: self.second.as_ref().map(Pupil::examples),
+            masked: calibration.map_or(untaught, |calibration| calibration.masked().to_vec()),
+            report: calibration.map_or_else(Vec::new, Calibration::report),
+        }
+    }
+
+    /// Makes a change to both networks; if the first one refuses it, to none.
+    fn both(
+        &mut self,
+        params: &ToccoParams,
+        change: impl Fn(&mut Calibration, &mut Vec<u64>) -> Change,
+    ) {
+        let mut changed = self.first.change(params, &change);
+        if let (Ok(changed), Some(second)) = (&mut changed, &mut self.second) {
+            match second.change(params, &change) {
+                Ok(second) => *changed |= second,
+                Err(error) => {
+                    self.changed |= *changed;
+                    self.error = Some(error.to_string());
+                    return;
+                }
+            }
+        }
+        self.book(changed);
+    }
+
+    fn undo(&mut self, params: &ToccoParams) {
+        let Some(last) = self.first.onsets.last().copied() else {
+            return self.error = None;
+        };
+        self.both(params, |calibration, onsets| {
+            // The second network may not have heard it yet: then it will not be taught it.
+            if onsets.last() != Some(&last) {
+                return Ok(false);
+            }
+            onsets.pop();
+            Ok(calibration.undo())
+        });
+    }
+
+    fn save(&self, path: &Path) -> Result<(), LoadError> {
+        if let Some(calibration) = &self.first.calibration {
+            calibration.save(path)?;
+        }
+        match self
+            .second
+            .as_ref()
+            .and_then(|second| second.calibration.as_ref())
+        {
+            Some(calibration) => calibration.save(second_profile(path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Both files are read before anything is replaced.
+    fn load(&mut self, path: &Path, params: &ToccoParams) -> Change {
+        if self.first.calibration.is_none() {
+            return Ok(false);
+        }
+        let mut first = Calibration::new(&self.first.base)?;
+        first.load(path)?;
+        let mut second = None;
+        if let Some(pupil) = self
+            .second
+            .as_ref()
+            .filter(|pupil| pupil.calibration.is_some())
+        {
+            let mut calibration = Calibration::new(&pupil.base)?;
+            let beside = second_profile(path);
+            // A profile of the first network alone leaves the second one untaught.
+            if beside.exists() {
+                calibration.load(beside)?;
+            }
+            second = Some(calibration);
+        }
+        let mut changed = self.first.replace(first, params)?;
+        if let (Some(pupil), Some(calibration)) = (&mut self.second, second) {
+            changed |= pupil.replace(calibration, params)?;
+        }
+        self.number_examples();
+        Ok(changed)
+    }
+
+    /// Numbers the examples that came from profiles. Which of the second network's are of the same
+    /// notes as the first one's the profiles do not say: they are paired by class from the last
+    /// one backwards, which is right unless the second one missed some.
+    fn number_examples(&mut self) {
+        let classes = self.first.classes();
+        self.first.onsets = (0..classes.len() as u64)
+            .map(|i| FROM_PROFILE | i)
+            .collect();
+        let Some(second) = &mut self.second else {
+            return;
+        };
+        let mut before = classes.len();
+        let mut onsets: Vec<u64> = (second.classes().iter().rev())
+            .map(|class| {
+                let partner = classes[..before].iter().rposition(|other| other == class);
+                partner.map_or(ALONE, |partner| {
+                    before = partner;
+                    FROM_PROFILE | partner as u64
+                })
+            })
+            .collect();
+        onsets.reverse();
+        second.onsets = onsets;
+    }
+
+    fn book(&mut self, changed: Change) {
+        match changed {
+            Ok(changed) => {
+                self.changed |= changed;
+                // Without a calibration the error says why since the model was loaded.
+                if self.first.calibration.is_some() {
+                    self.error = None;
+                }
+            }
+            Err(error) => self.error = Some(error.to_string()),
+        }
+    }
+}
+
+impl Pupil {
+    /// With what the host's state says of this model, and what is wrong with that.
+    fn new(base: ModelPackage, saved: &Saved) -> (Self, Option<String>) {
         let (mut calibration, mut error) = match Calibration::new(&base) {
             Ok(calibration) => (Some(calibration), None),
             Err(error) => (None, Some(error.to_string())),
@@ -44,131 +304,268 @@ impl Tuition {
                 Profile::parse(text, file).and_then(|profile| calibration.restore(&profile, file));
             error = restored.err().map(|error| error.to_string());
         }
-        Self {
+        let pupil = Self {
             base,
-            engine,
-            since,
             calibration,
-            in_use: saved.in_use,
-            changed: false,
-            error,
-        }
+            onsets: Vec::new(),
+        };
+        (pupil, error)
     }
 
-    /// The model as it is to run now.
-    ///
-    /// # Errors
-    /// When examples of absurd size make weights that are not finite.
-    pub(crate) fn package(&mut self) -> Result<ModelPackage, LoadError> {
-        self.changed = false;
+    fn package(&self, in_use: bool) -> Result<ModelPackage, LoadError> {
         match &self.calibration {
-            Some(calibration) if self.in_use => calibration.package(),
+            Some(calibration) if in_use => calibration.package(),
             _ => Ok(self.base.clone()),
         }
     }
 
-    /// Whether the model that runs is no longer [`package`](Self::package).
-    pub(crate) fn changed(&self) -> bool {
-        self.changed
-    }
-
-    /// Whether the model runs otherwise than it was made.
-    pub(crate) fn is_calibrated(&self) -> bool {
+    fn is_calibrated(&self) -> bool {
         let calibration = self.calibration.as_ref();
-        self.in_use && calibration.is_some_and(|calibration| !calibration.is_empty())
+        calibration.is_some_and(|calibration| !calibration.is_empty())
     }
 
-    /// Learns a note with its raw `features`, and saves it in the host's state.
-    pub(crate) fn learn(&mut self, example: Example, features: &[f32], params: &ToccoParams) {
-        if example.model < self.since {
-            self.error = Some(
-                "an example was left out: it was heard by the model that was in use before; play \
-                 it again"
-                    .to_owned(),
-            );
-            return;
+    /// The class of each example.
+    fn classes(&self) -> Vec<usize> {
+        let calibration = self.calibration.as_ref();
+        calibration.map_or_else(Vec::new, |calibration| calibration.taught().collect())
+    }
+
+    /// How many examples of each class, `[n_classes]`.
+    fn examples(&self) -> Vec<usize> {
+        let mut examples = vec![0; self.base.manifest.labels.len()];
+        for class in self.classes() {
+            examples[class] += 1;
         }
-        self.change(params, |calibration| {
-            Ok(calibration.teach(example.class, features).map(|()| true)?)
-        });
+        examples
     }
 
-    /// Does what `command` says, and saves it in the host's state.
-    pub(crate) fn obey(&mut self, command: Command, params: &ToccoParams) {
-        match command {
-            // The audio thread was told already.
-            Command::Teach(_) => self.error = None,
-            Command::Undo => self.change(params, |calibration| Ok(calibration.undo())),
-            Command::Reset => self.change(params, |calibration| {
-                calibration.reset();
-                Ok(true)
-            }),
-            Command::Mask { class, masked } => self.change(params, |calibration| {
-                Ok(calibration.mask(class, masked).map(|()| true)?)
-            }),
-            Command::Apply(in_use) => {
-                self.changed |= self.in_use != in_use;
-                self.in_use = in_use;
-                params.calibration.update(|saved| saved.in_use = in_use);
-            }
-            Command::Save(path) => {
-                if let Some(calibration) = &self.calibration {
-                    self.error = calibration.save(path).err().map(|e| e.to_string());
-                }
-            }
-            Command::Load(path) => self.change(params, |calibration| {
-                Ok(calibration.load(path).map(|()| true)?)
-            }),
-        }
-    }
-
-    /// What the editor shows.
-    pub(crate) fn status(&self) -> CalibrationStatus {
-        let mut status = CalibrationStatus {
-            in_use: self.in_use,
-            error: self.error.clone(),
-            examples: vec![0; self.base.manifest.labels.len()],
-            masked: vec![false; self.base.manifest.labels.len()],
-            report: Vec::new(),
-        };
-        if let Some(calibration) = &self.calibration {
-            for class in calibration.taught() {
-                status.examples[class] += 1;
-            }
-            status.masked = calibration.masked().to_vec();
-            status.report = calibration.report();
-        }
-        status
-    }
-
-    /// Makes a change, which says whether it was one.
+    /// Makes a change, which says whether it was one, and saves it in the host's state. Of a model
+    /// without a calibration nothing is changed.
     fn change(
         &mut self,
         params: &ToccoParams,
-        change: impl FnOnce(&mut Calibration) -> Result<bool, Box<dyn std::error::Error>>,
-    ) {
-        // Without a calibration the error says why since the model was loaded.
+        change: impl FnOnce(&mut Calibration, &mut Vec<u64>) -> Change,
+    ) -> Change {
         let Some(calibration) = &mut self.calibration else {
-            return;
+            return Ok(false);
         };
+        let changed = change(calibration, &mut self.onsets)?;
+        let text = calibration.profile().to_json("calibration")?;
         let id = self.base.manifest.id.clone();
-        let changed = change(calibration).and_then(|changed| {
-            let text = calibration.profile().to_json("calibration")?;
-            params.calibration.update(|saved| {
-                if calibration.is_empty() {
-                    saved.profiles.remove(&id);
-                } else {
-                    saved.profiles.insert(id, text);
-                }
-            });
-            Ok(changed)
-        });
-        match changed {
-            Ok(changed) => {
-                self.changed |= changed;
-                self.error = None;
+        params.calibration.update(|saved| {
+            if calibration.is_empty() {
+                saved.profiles.remove(&id);
+            } else {
+                saved.profiles.insert(id, text);
             }
-            Err(error) => self.error = Some(error.to_string()),
+        });
+        Ok(changed)
+    }
+
+    fn replace(&mut self, by: Calibration, params: &ToccoParams) -> Change {
+        self.change(params, |calibration, _| {
+            *calibration = by;
+            Ok(true)
+        })
+    }
+}
+
+/// Where the second network's profile lies if the first one's is `path`: `me.json` and
+/// `me.second.json`.
+fn second_profile(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(".second");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibration::examples::Source;
+    use crate::shipped;
+
+    /// A lesson for `tocco` and what amends it.
+    struct Lesson {
+        tuition: Tuition,
+        params: ToccoParams,
+    }
+
+    impl Lesson {
+        fn new(saved: &Saved) -> Self {
+            let [first, second] = [&shipped::TOCCO, &shipped::TOCCO_LATE];
+            let (first, second) = (first.package().unwrap(), second.package().unwrap());
+            let since = ModelSerial(5);
+            Self {
+                tuition: Tuition::new(first, Some(second), EngineId::Native, since, saved),
+                params: ToccoParams::default(),
+            }
+        }
+
+        fn hears(&mut self, onset_id: u64, class: usize, second: bool) {
+            // Classes apart from each other; the features of both networks.
+            let n_features = if second { 1296 } else { 624 };
+            let features: Vec<f32> = (0..n_features)
+                .map(|i| ((i * (class + 2)) as f32).sin() + onset_id as f32)
+                .collect();
+            let source = Source {
+                onset_id,
+                model: ModelSerial(5),
+                second,
+            };
+            let (mut sender, mut receiver) = super::super::examples::queue();
+            assert!(sender.send(&Default::default(), class, source, &features));
+            let (example, features) = receiver.receive().unwrap();
+            self.tuition.learn(example, &features, &self.params);
+        }
+
+        fn hears_with_both(&mut self, onset_id: u64, class: usize) {
+            self.hears(onset_id, class, false);
+            self.hears(onset_id, class, true);
+        }
+
+        fn told(&mut self, command: Command) {
+            self.tuition.obey(command, &self.params);
+        }
+
+        fn taught(&self) -> (Vec<usize>, Vec<usize>) {
+            let second = self.tuition.second.as_ref().unwrap();
+            (self.tuition.first.classes(), second.classes())
+        }
+    }
+
+    #[test]
+    fn undo_takes_the_same_note_from_both_also_before_the_second_has_heard_it() {
+        let mut lesson = Lesson::new(&Saved::default());
+        lesson.hears_with_both(0, 1);
+        lesson.hears(1, 2, false);
+        lesson.told(Command::Undo);
+        assert_eq!(lesson.taught(), (vec![1], vec![1]));
+        lesson.hears(1, 2, true); // too late
+        assert_eq!(lesson.taught(), (vec![1], vec![1]));
+        assert_eq!(lesson.tuition.status().error, None);
+        // The second one hears the earlier of two notes when both are known to the first.
+        lesson.hears(2, 3, false);
+        lesson.hears(3, 4, false);
+        lesson.hears(2, 3, true);
+        lesson.told(Command::Undo);
+        assert_eq!(lesson.taught(), (vec![1, 3], vec![1, 3]));
+        lesson.hears(3, 4, true);
+        lesson.told(Command::Undo);
+        lesson.told(Command::Undo);
+        assert_eq!(lesson.taught(), (vec![], vec![]));
+        assert!(lesson.params.calibration.saved().profiles.is_empty());
+        lesson.told(Command::Undo);
+        assert_eq!(lesson.tuition.status().error, None);
+    }
+
+    #[test]
+    fn a_reset_and_a_mask_go_to_both() {
+        let mut lesson = Lesson::new(&Saved::default());
+        lesson.hears_with_both(0, 1);
+        lesson.hears(1, 2, false);
+        lesson.told(Command::Mask {
+            class: 6,
+            masked: true,
+        });
+        let (first, second) = lesson.tuition.packages().unwrap();
+        let second = second.unwrap();
+        assert_ne!(first, shipped::TOCCO.package().unwrap());
+        assert_ne!(second, shipped::TOCCO_LATE.package().unwrap());
+        let profiles = lesson.params.calibration.saved().profiles;
+        let ids: Vec<&String> = profiles.keys().collect();
+        assert_eq!(ids, ["tocco", "tocco-late"]);
+        assert!(
+            profiles
+                .values()
+                .all(|profile| profile.contains("masked\":[\"Pick near bridge"))
+        );
+
+        lesson.told(Command::Reset);
+        lesson.hears(1, 2, true);
+        assert_eq!(lesson.taught(), (vec![], vec![]));
+        assert!(lesson.params.calibration.saved().profiles.is_empty());
+        // One that nobody may use is refused, to both.
+        for class in 0..8 {
+            lesson.told(Command::Mask {
+                class,
+                masked: true,
+            });
+        }
+        assert!(lesson.tuition.status().error.is_some());
+        let second = lesson.tuition.second.as_ref().unwrap();
+        let masked = second.calibration.as_ref().unwrap().masked().to_vec();
+        assert_eq!(masked, lesson.tuition.status().masked);
+    }
+
+    #[test]
+    fn both_profiles_come_back_from_files_and_from_the_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("me.json");
+        let mut lesson = Lesson::new(&Saved::default());
+        for (onset, class) in [(0, 1), (1, 1), (2, 4)] {
+            lesson.hears_with_both(onset, class);
+        }
+        lesson.told(Command::Save(path.clone()));
+        assert_eq!(lesson.tuition.status().error, None);
+        let packages = lesson.tuition.packages().unwrap();
+
+        let mut restored = Lesson::new(&lesson.params.calibration.saved());
+        assert_eq!(restored.tuition.packages().unwrap(), packages);
+        let mut loaded = Lesson::new(&Saved::default());
+        loaded.hears_with_both(9, 7);
+        loaded.told(Command::Load(path.clone()));
+        assert!(loaded.tuition.changed());
+        assert_eq!(loaded.tuition.packages().unwrap(), packages);
+        for lesson in [&mut restored, &mut loaded] {
+            lesson.told(Command::Undo);
+            assert_eq!(lesson.taught(), (vec![1, 1], vec![1, 1]));
+            lesson.hears_with_both(11, 5);
+            assert_eq!(lesson.taught(), (vec![1, 1, 5], vec![1, 1, 5]));
+        }
+
+        // A faulty second file leaves everything as it is.
+        let beside = folder.path().join("me.second.json");
+        let good = std::fs::read(&beside).unwrap();
+        std::fs::write(&beside, &good[..good.len() / 2]).unwrap();
+        loaded.told(Command::Load(path.clone()));
+        let error = loaded.tuition.status().error.unwrap();
+        assert!(error.contains("me.second.json"), "{error}");
+        assert_eq!(loaded.taught(), (vec![1, 1, 5], vec![1, 1, 5]));
+        // None at all: the second network is untaught.
+        std::fs::remove_file(&beside).unwrap();
+        loaded.told(Command::Load(path));
+        assert_eq!(loaded.tuition.status().error, None);
+        assert_eq!(loaded.taught(), (vec![1, 1, 4], vec![]));
+        loaded.told(Command::Undo);
+        assert_eq!(loaded.taught(), (vec![1, 1], vec![]));
+    }
+
+    #[test]
+    fn examples_of_profiles_are_paired_from_the_last_one_backwards() {
+        let mut lesson = Lesson::new(&Saved::default());
+        lesson.hears(0, 1, false);
+        lesson.hears_with_both(1, 2);
+        lesson.hears(2, 3, false);
+        let mut restored = Lesson::new(&lesson.params.calibration.saved());
+        assert_eq!(restored.taught(), (vec![1, 2, 3], vec![2]));
+        restored.told(Command::Undo);
+        assert_eq!(restored.taught(), (vec![1, 2], vec![2]));
+        restored.told(Command::Undo);
+        assert_eq!(restored.taught(), (vec![1], vec![]));
+    }
+
+    #[test]
+    fn the_second_profile_lies_beside_the_first() {
+        for (first, second) in [
+            ("a/me.json", "a/me.second.json"),
+            ("a/my.own.json", "a/my.own.second.json"),
+            ("me", "me.second"),
+        ] {
+            assert_eq!(second_profile(Path::new(first)), Path::new(second));
         }
     }
 }

@@ -27,6 +27,10 @@ pub fn show(ui: &mut Ui, counters: &Counters) {
             number(ui, "Over 20 ms", get(&counters.over_deadline), true);
             number(ui, "MIDI refused", get(&counters.midi_refused), true);
             ui.end_row();
+            // Those given up are no warning: a swap or a reset gives up some.
+            number(ui, "Amended", get(&counters.second.results), false);
+            number(ui, "to another", get(&counters.second.changed), false);
+            ui.end_row();
         });
     let percentile = |share| match counters.latency_percentile_ms(share) {
         Some(ms) => format!("{ms} ms"),

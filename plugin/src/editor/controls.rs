@@ -1,10 +1,10 @@
 //! The parameters in the window.
 
-use egui::{ComboBox, RichText, Slider, TextEdit, Ui};
+use egui::{Checkbox, ComboBox, RichText, Slider, TextEdit, Ui};
 use nice_plug::context::gui::{GuiContext, ParamSetter};
 use nice_plug::params::enums::{Enum, EnumParam};
 use nice_plug::params::persist::PersistentField;
-use nice_plug::params::{FloatParam, Param};
+use nice_plug::params::{BoolParam, FloatParam, Param};
 
 use super::FAINT;
 use crate::params::ModelChoice;
@@ -32,11 +32,16 @@ pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String)
             slider(ui, &setter, &params.sensitivity);
             slider(ui, &setter, &params.minimum_inter_onset);
             slider(ui, &setter, &params.gate);
+            name(ui, params.second.name());
+            let possible = params.model.value().may_have_second();
+            switch(ui, &setter, &params.second, "amends each note", possible);
+            ui.end_row();
             name(ui, params.midi.name());
-            let mut on = params.midi.value();
-            if ui.checkbox(&mut on, "notes to the host").changed() {
-                set(&setter, &params.midi, on);
-            }
+            ui.horizontal(|ui| {
+                switch(ui, &setter, &params.midi, "notes to the host", true);
+                let possible = possible && params.second.value() && params.midi.value();
+                switch(ui, &setter, &params.correct, "corrected", possible);
+            });
             ui.end_row();
         });
     if shared.status().model_error.is_some() && ui.button("Try again").clicked() {
@@ -91,6 +96,15 @@ fn slider(ui: &mut Ui, setter: &ParamSetter<'_>, param: &FloatParam) {
         ui.label(param.to_string());
     });
     ui.end_row();
+}
+
+/// A box to tick; a greyed one if it would have no effect.
+fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, param: &BoolParam, text: &str, possible: bool) {
+    let mut on = param.value();
+    let tick = Checkbox::new(&mut on, text);
+    if ui.add_enabled(possible, tick).changed() {
+        set(setter, param, on);
+    }
 }
 
 fn set<P: Param>(setter: &ParamSetter<'_>, param: &P, value: P::Plain) {

@@ -1,5 +1,6 @@
-//! The event log: one line of JSON for each classification, for the demo and for measurements,
-//! and a last one with the counts of everything when the instance ends.
+//! The event log: one line of JSON for each decision, for the demo and for measurements. A note that
+//! is decided twice has two lines with the same `id`, told apart by `decision`. A last line has the
+//! counts of everything when the instance ends.
 
 use std::fs::File;
 use std::io::Write;
@@ -28,6 +29,10 @@ pub struct LogError {
 struct Line<'a> {
     instance: u64,
     id: u64,
+    decision: &'static str,
+    /// Of a second decision: whether it is for another class than the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<bool>,
     position: u64,
     detected: u64,
     features_ready: u64,
@@ -43,6 +48,9 @@ struct Line<'a> {
     inference_us: f64,
     late_blocks: u32,
     model: &'a str,
+    /// Of a second decision: the model whose answer and the first one's it is the mean of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amended_by: Option<&'a str>,
     engine: &'a str,
 }
 
@@ -82,9 +90,13 @@ impl EventLog {
 
     /// Adds a line about `result`, which came from the model `info`.
     pub fn add(&mut self, result: &Classification, info: &ModelInfo) {
+        let second = result.is_second();
+        let amended_by = info.second.as_ref().filter(|_| second);
         let line = Line {
             instance: self.instance,
             id: result.note.onset_id,
+            decision: if second { "second" } else { "first" },
+            changed: second.then(|| result.changed()),
             position: result.note.position,
             detected: result.note.detected,
             features_ready: result.note.features_ready,
@@ -100,6 +112,7 @@ impl EventLog {
             inference_us: result.inference.as_secs_f64() * 1e6,
             late_blocks: result.late_blocks,
             model: &info.id,
+            amended_by: amended_by.map(|info| info.id.as_str()),
             engine: info.engine.name(),
         };
         self.push(&line);

@@ -25,7 +25,7 @@ use crate::service::{Shared, Status};
 /// The window's size, logical pixels.
 const SIZE: LogicalSize<f32> = LogicalSize {
     width: 720.0,
-    height: 520.0,
+    height: 560.0,
 };
 
 /// Time between two looks at the meters.
@@ -123,8 +123,8 @@ impl ToccoApp {
     /// The last technique, large, and how it came about, small.
     fn headline(&self, ui: &mut Ui, status: &Status) {
         ui.horizontal(|ui| {
-            let (name, detail) = match &self.last {
-                None => ("Play a note".to_owned(), String::new()),
+            let (name, detail, amended) = match &self.last {
+                None => ("Play a note".to_owned(), String::new(), None),
                 Some((note, _)) => {
                     let info = status.model(note.model);
                     let name = info.and_then(|info| info.labels.get(note.class));
@@ -140,21 +140,23 @@ impl ToccoApp {
                             Some(was) if amended.was != note.class => format!("from {was} "),
                             _ => String::new(),
                         };
-                        format!("  ·  amended {from}after {:.0} ms", amended.after_ms)
+                        format!("amended {from}after {:.0} ms", amended.after_ms)
                     });
-                    let detail = format!(
-                        "{probability:.0} %  ·  {:.0} dB{gated}{}",
-                        note.peak_db,
-                        amended.unwrap_or_default()
-                    );
-                    (name.cloned().unwrap_or_default(), detail)
+                    let detail = format!("{probability:.0} %  ·  {:.0} dB{gated}", note.peak_db);
+                    (name.cloned().unwrap_or_default(), detail, amended)
                 }
             };
             let lit = TEXT.lerp_to_gamma(FAINT, 0.7 * (1.0 - self.glow()));
             ui.label(RichText::new(name).size(30.0).color(lit));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 ui.label(RichText::new("Tocco").size(18.0).color(ACCENT));
-                ui.label(RichText::new(detail).size(15.0).color(FAINT));
+                // Two lines: beside the longest name there is no room for one.
+                ui.with_layout(egui::Layout::top_down(egui::Align::Max), |ui| {
+                    ui.spacing_mut().item_spacing.y = 2.0;
+                    ui.label(RichText::new(detail).size(15.0).color(FAINT));
+                    let amended = amended.unwrap_or_default();
+                    ui.label(RichText::new(amended).size(12.0).color(FAINT));
+                });
             });
         });
     }
@@ -275,6 +277,7 @@ impl Offscreen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classification::{Classification, Decision, ModelSerial, tests};
     use crate::params::ToccoParams;
     use crate::service::{Activation, Service};
 
@@ -297,5 +300,43 @@ mod tests {
         assert!(text.contains("it is broken"), "{text}");
         assert!(text.contains("Palm mute"), "{text}");
         assert!(text.contains("Play a note"), "{text}");
+        assert!(text.contains("amended by Tocco late"), "{text}");
+    }
+
+    #[test]
+    fn the_window_says_how_the_last_note_was_amended() {
+        let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+        let service = Service::start(Arc::clone(&shared)).unwrap();
+        let activation = Activation {
+            host_rate: 48_000.0,
+            max_block: 64,
+            offline: false,
+        };
+        let _pipeline = service.activate(activation, None).unwrap();
+        let mut window = Offscreen::new(Arc::clone(&shared));
+        let meters = &shared.gauges.meters;
+        let note = |onset_id: u64, class: usize, decision: Decision| Classification {
+            decision,
+            class,
+            seen: 7_248,
+            model: ModelSerial(0),
+            ..tests::result(onset_id)
+        };
+        let second = |was: usize| Decision::Second {
+            was,
+            was_gated: false,
+        };
+        for (id, class, decision, expected) in [
+            (1, 0, Decision::First, None),
+            (1, 5, second(0), Some("amended from Kick after 151 ms")),
+            (2, 5, Decision::First, None),
+            (1, 0, second(5), None), // of the note before
+            (2, 5, second(5), Some("amended after 151 ms")),
+        ] {
+            meters.show(&note(id, class, decision), 48_000.0);
+            let text = window.frame();
+            let amended = text.lines().find(|line| line.starts_with("amended "));
+            assert_eq!(amended, expected, "{text}");
+        }
     }
 }

@@ -34,14 +34,14 @@ pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String)
             slider(ui, &setter, &params.gate);
             name(ui, params.second.name());
             let possible = params.model.value().may_have_second();
-            switch(ui, &setter, &params.second, "amends each note", possible);
+            ui.horizontal(|ui| {
+                switch(ui, &setter, &params.second, "on", possible);
+                let possible = possible && params.second.value() && params.midi.value();
+                switch(ui, &setter, &params.correct, "corrects MIDI", possible);
+            });
             ui.end_row();
             name(ui, params.midi.name());
-            ui.horizontal(|ui| {
-                switch(ui, &setter, &params.midi, "notes to the host", true);
-                let possible = possible && params.second.value() && params.midi.value();
-                switch(ui, &setter, &params.correct, "corrected", possible);
-            });
+            switch(ui, &setter, &params.midi, "notes to the host", true);
             ui.end_row();
         });
     if shared.status().model_error.is_some() && ui.button("Try again").clicked() {

@@ -143,7 +143,7 @@ impl SecondDecisions {
 }
 
 /// The amended probabilities: the mean of both networks', which is right more often than the second
-/// one's alone (`models/RESEARCH.md`). Real-time safe.
+/// one's alone. Real-time safe.
 #[must_use]
 pub fn amended(first: &[f32; MAX_CLASSES], second: &[f32; MAX_CLASSES]) -> [f32; MAX_CLASSES] {
     std::array::from_fn(|class| 0.5 * (first[class] + second[class]))

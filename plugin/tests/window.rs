@@ -52,6 +52,7 @@ struct Audited {
     results: u64,
     frames: u64,
     swaps: u64,
+    amended: u64,
     findings: Findings,
 }
 
@@ -70,11 +71,15 @@ fn main() -> ExitCode {
         results,
         frames,
         swaps,
+        amended,
         findings,
     } = audit(SECONDS, None);
-    println!("{blocks} blocks, {results} results, {frames} frames, {swaps} swaps: {findings:?}");
+    println!(
+        "{blocks} blocks, {results} results, {amended} of them second decisions, {frames} frames, \
+         {swaps} swaps: {findings:?}"
+    );
     assert_eq!(blocks, (SECONDS * RATE) as u64 / BLOCK as u64);
-    assert!(results > 50 && frames > 100 && swaps > 10);
+    assert!(results > 50 && frames > 100 && swaps > 10 && amended > 0);
     assert!(findings.is_clean());
     // What `cargo xtask test` adds up.
     println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
@@ -107,6 +112,7 @@ fn audit(seconds: f64, plant: Option<&str>) -> Audited {
     Audited {
         frames,
         swaps: shared.gauges.counters.swaps.load(Relaxed),
+        amended: shared.gauges.counters.second.results.load(Relaxed),
         ..found
     }
 }
@@ -135,6 +141,7 @@ fn stream(mut pipeline: Pipeline, shared: &Shared, seconds: f64, plant: Option<&
         results,
         frames: 0,
         swaps: 0,
+        amended: 0,
         findings: watch.take(),
     }
 }

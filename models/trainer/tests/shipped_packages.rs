@@ -40,6 +40,13 @@ fn every_architecture_has_its_package_with_both_protocols() {
         assert_eq!(manifest.input.features, architecture.features);
         assert_eq!(manifest.input.onset, architecture.onset.name());
         assert_eq!(manifest.second.as_deref(), architecture.second);
+        let file = models().join(architecture.id).join("model.toml");
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(
+            manifest.to_toml("model.toml").unwrap() == text,
+            "{}: training would write another model.toml",
+            architecture.id
+        );
         let mut layers = manifest.network.layers.clone();
         // The temperature is fitted, the rest is given.
         *layers.last_mut().unwrap() = LayerSpec::Softmax { temperature: 1.0 };

@@ -150,7 +150,7 @@ impl Tuition {
             }
             Command::Save(path) => {
                 let saved = self.save(&path);
-                self.error = saved.err().map(|error| error.to_string());
+                self.book(saved.map(|()| false).map_err(Into::into));
             }
             Command::Load(path) => {
                 let loaded = self.load(&path, params);
@@ -195,7 +195,7 @@ impl Tuition {
 
     fn undo(&mut self, params: &ToccoParams) {
         let Some(last) = self.first.onsets.last().copied() else {
-            return self.error = None;
+            return self.book(Ok(false));
         };
         self.both(params, |calibration, onsets| {
             // The second network may not have heard it yet: then it will not be taught it.

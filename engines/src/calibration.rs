@@ -97,6 +97,8 @@ struct Example {
     embedding: Vec<f32>,
     /// `[n_point]`, in the prior's coordinates.
     point: Vec<f64>,
+    /// The probability that the model gives its class without calibration.
+    known: f64,
 }
 
 impl Calibration {
@@ -257,17 +259,12 @@ impl Calibration {
     pub fn report(&self) -> Vec<LeftOut> {
         let left_out = |(i, example): (usize, &Example)| {
             let scores = self.head_without(Some(i)).scores(&example.embedding);
-            let (answer, largest) = scores.iter().copied().enumerate().fold(
-                (0, f64::NEG_INFINITY),
-                |best, (class, score)| {
-                    if score > best.1 { (class, score) } else { best }
-                },
-            );
-            let sum: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
+            let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            let answer = best.map_or(0, |(class, _)| class);
             LeftOut {
                 class: example.class,
                 answer,
-                probability: (1.0 / sum) as f32,
+                probability: probability(&scores, answer) as f32,
             }
         };
         self.examples.iter().enumerate().map(left_out).collect()
@@ -379,10 +376,12 @@ impl Calibration {
 
     fn add(&mut self, class: usize, embedding: Vec<f32>) {
         let point = self.prior.point(&embedding);
+        let known = probability(&self.head.scores(&embedding), class);
         self.examples.push(Example {
             class,
             embedding,
             point,
+            known,
         });
     }
 
@@ -393,6 +392,7 @@ impl Calibration {
             .map(|(_, example)| Hit {
                 class: example.class,
                 point: &example.point,
+                known: example.known,
             })
             .collect();
         adapt(&self.head, &self.prior, &hits, &self.masked)
@@ -409,4 +409,13 @@ impl Calibration {
             })
         }
     }
+}
+
+/// The probability of `class` that `scores` `[n_classes]`, logarithms up to a constant, say.
+fn probability(scores: &[f64], class: usize) -> f64 {
+    let sum: f64 = scores
+        .iter()
+        .map(|score| (score - scores[class]).exp())
+        .sum();
+    1.0 / sum
 }

@@ -21,6 +21,7 @@ pub mod network;
 pub mod package;
 pub mod reference;
 pub mod rtneural;
+pub mod second_decision;
 
 mod classifier;
 mod engine;

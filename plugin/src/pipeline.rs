@@ -26,6 +26,7 @@ use tocco_dsp::{
     Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
     OnsetConfig, SAMPLE_RATE, denormals,
 };
+use tocco_engines::second_decision::amended;
 
 use crate::calibration::Teaching;
 use crate::calibration::examples;
@@ -35,7 +36,7 @@ use crate::classifier::{Inline, Seat};
 use crate::counters::{Counters, add};
 use crate::meters::Meters;
 use crate::model::{LoadedModel, SecondModel};
-use crate::second_decision::{SecondDecisions, amended};
+use crate::second_decision::SecondDecisions;
 
 /// Results that may wait for the event log: minutes of the fastest playing.
 const LOG_CAPACITY: usize = 4096;
@@ -465,7 +466,8 @@ impl Listener {
             was: first.class,
             was_gated: first.gated,
         };
-        let probabilities = amended(&first.probabilities, &probabilities);
+        let probabilities =
+            std::array::from_fn(|class| amended(first.probabilities[class], probabilities[class]));
         let result = self.result(decision, answer, probabilities, seen, inline);
         self.give_out(&result, on_result);
     }

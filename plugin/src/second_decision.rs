@@ -142,13 +142,6 @@ impl SecondDecisions {
     }
 }
 
-/// The amended probabilities: the mean of both networks', which is right more often than the second
-/// one's alone. Real-time safe.
-#[must_use]
-pub fn amended(first: &[f32; MAX_CLASSES], second: &[f32; MAX_CLASSES]) -> [f32; MAX_CLASSES] {
-    std::array::from_fn(|class| 0.5 * (first[class] + second[class]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,13 +13,16 @@ const PRIOR_EXAMPLES: f64 = 1.0;
 /// An example in the prior's coordinates.
 pub(super) struct Hit<'a> {
     pub(super) class: usize,
-    /// `[n_embedding]`.
+    /// `[n_point]`.
     pub(super) point: &'a [f64],
+    /// The probability that the head gives its class without calibration.
+    pub(super) known: f64,
 }
 
 /// `head` for a player who played `hits`: a weighted sum of its scores and those of linear discriminant analysis
-/// with the mean of each taught class moved from `m` to `(m + k h) / (1 + k)`, for `k` hits with
-/// the centre `h`. Without hits, the head as it is. Classes that are `masked` are never answered.
+/// with the mean of each taught class moved from `m` towards the centre `h` of its hits, by the
+/// [`share`] of the way that they call for. Without hits, the head as it is. Classes that are
+/// `masked` are never answered.
 pub(super) fn adapt(head: &Head, prior: &Prior, hits: &[Hit<'_>], masked: &[bool]) -> Head {
     let mut adapted = head.clone();
     if !hits.is_empty() {
@@ -40,15 +43,15 @@ fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
     let mut centres = Vec::new();
     for class in 0..head.n_classes() {
         let own = hits.iter().filter(|hit| hit.class == class);
-        let points: Vec<&[f64]> = own.map(|hit| hit.point).collect();
+        let (points, known): (Vec<&[f64]>, Vec<f64>) =
+            own.map(|hit| (hit.point, hit.known)).unzip();
         if !points.is_empty() {
-            taught.push((class, points.len() as f64));
+            taught.push((class, share(known, prior.weights.reluctance)));
             centres.push(centre(&points));
         }
     }
     let mut means = prior.means(&centres);
-    for ((class, k), centre) in taught.into_iter().zip(&centres) {
-        let share = k / (PRIOR_EXAMPLES + k);
+    for ((class, share), centre) in taught.into_iter().zip(&centres) {
         for (mean, h) in means[class].iter_mut().zip(centre) {
             *mean += share * (h - *mean);
         }
@@ -68,6 +71,21 @@ fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
         }
         *bias = (own * f64::from(*bias) + factor * constant[0]) as f32;
     }
+}
+
+/// The share of the way from a class's mean to the centre of its hits, whose class the head knew
+/// with the probabilities `known`: `k / (1 + k)` of `k` hits, times what the head was short of at the
+/// middle one, to the power `reluctance`.
+///
+/// A player's few examples of a technique are alike: one string, one dynamic. Where the network
+/// knows them already, there is nothing to learn from them but that, and much to lose: natural
+/// harmonics, taught on one string, were found less often on the others. Chosen on
+/// leave-one-player-out, see `docs/calibration.md`.
+fn share(mut known: Vec<f64>, reluctance: f64) -> f64 {
+    let k = known.len() as f64;
+    known.sort_by(f64::total_cmp);
+    let middle = 0.5 * (known[(known.len() - 1) / 2] + known[known.len() / 2]);
+    k / (PRIOR_EXAMPLES + k) * (1.0 - middle.clamp(0.0, 1.0)).powf(reluctance)
 }
 
 /// The geometric median of `points`: the place with the smallest sum of distances to them. Of
@@ -117,6 +135,19 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_moves_the_less_the_better_the_head_knows_its_examples() {
+        let share = |known: &[f64]| share(known.to_vec(), 0.25);
+        assert_eq!(share(&[0.0]), 0.5);
+        assert_eq!(share(&[1.0]), 0.0);
+        assert!((share(&[0.9375, 0.0, 1.0]) - 0.75 * 0.5).abs() < 1e-12);
+        // One wrong example among three does not say that the network knows nothing.
+        assert_eq!(share(&[0.9, 0.0, 0.9]), share(&[0.9, 0.9, 0.9]));
+        assert!((share(&[0.0, 0.5]) - 2.0 / 3.0 * 0.75_f64.powf(0.25)).abs() < 1e-12);
+        // A head that is not trusted.
+        assert_eq!(super::share(vec![1.0, 1.0, 1.0], 0.0), 0.75);
+    }
 
     #[test]
     fn the_geometric_median_stays_with_the_majority() {

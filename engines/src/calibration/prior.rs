@@ -6,7 +6,8 @@ use super::{Head, Statistics};
 /// leave-one-player-out, see `docs/calibration.md`.
 const SEPARATION: f64 = 2.5;
 
-/// How much the network's own scores and those of the discriminant count in the sum.
+/// How much the network's own scores and those of the discriminant count in the sum, and how little
+/// is learnt from what the network knows.
 ///
 /// Both are too sure of themselves with a player they have not heard, the discriminant of the
 /// training notes by far: those lie close to their means. Chosen on leave-one-player-out for the
@@ -16,21 +17,27 @@ const SEPARATION: f64 = 2.5;
 pub(super) struct Weights {
     pub(super) network: f64,
     pub(super) discriminant: f64,
+    /// Power of what the network is short of in [`share`](super::adaptation); 0: what it knows does
+    /// not matter.
+    pub(super) reluctance: f64,
 }
 
 const WITH_STATISTICS: Weights = Weights {
     network: 0.6,
     discriminant: 0.06,
+    reluctance: 0.0,
 };
 
 const WITH_PROJECTION: Weights = Weights {
     network: 0.6,
     discriminant: 0.2,
+    reluctance: 0.25,
 };
 
 const WITH_HEAD: Weights = Weights {
     network: 0.35,
     discriminant: 0.1,
+    reluctance: 0.0,
 };
 
 /// Means of the classes under a shared covariance, in coordinates `y = A p` of the point `p`

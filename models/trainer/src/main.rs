@@ -108,6 +108,9 @@ struct EvaluateArguments {
     /// levels; not with random-5fold
     #[arg(long)]
     conditions: bool,
+    /// Leave out the second decisions of a model that names another one to amend its answers
+    #[arg(long)]
+    no_second: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -187,6 +190,15 @@ fn train_package(
         let evaluation = cross_validate(architecture, &notes, protocol, altered, run)?;
         tell(&evaluation, progress);
         evaluations.push(evaluation);
+    }
+    if let Some(second) = architecture.second {
+        let second = Architecture::find(second)?;
+        let notes = hear(&second, corpus, seed, threads, progress)?;
+        let altered = alter(corpus, &second.listener(), seed, threads, progress)?;
+        let later = cross_validate(&second, &notes, evaluations[0].protocol, &altered, run)?;
+        let amended = evaluations[0].amended(&later)?;
+        tell(&amended, progress);
+        evaluations[0].second = Some(Box::new(amended));
     }
 
     let all: Vec<&Note> = notes.notes.iter().collect();
@@ -297,34 +309,51 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
     }
     let progress = Progress::on_screen();
     let threads = threads(arguments.threads);
-    let altered = |corpus: &Corpus, listener: &Listener| {
+    let corpus = Corpus::scan(&arguments.data)?;
+    let altered = |listener: &Listener| {
         if *conditions {
-            alter(corpus, listener, *seed, threads, &progress)
+            alter(&corpus, listener, *seed, threads, &progress)
         } else {
             Ok(Vec::new())
         }
     };
-    let evaluation = match protocol {
+    let holdout = |package: &ModelPackage| {
+        let altered = altered(&listener(package)?)?;
+        holdout_with(&corpus, package, *engine, &altered)
+    };
+    let cross_validate = |architecture: &Architecture| {
+        let notes = hear(architecture, &corpus, *seed, threads, &progress)?;
+        let altered = altered(&architecture.listener())?;
+        let run = Run {
+            engine: *engine,
+            seed: *seed,
+            threads,
+            progress: &progress,
+        };
+        cross_validate(architecture, &notes, *protocol, &altered, run)
+    };
+    let (mut evaluation, later) = match protocol {
         Protocol::Holdout => {
             let package = load(&arguments.models, model)?;
-            let corpus = Corpus::scan(&arguments.data)?;
-            let altered = altered(&corpus, &listener(&package)?)?;
-            holdout_with(&corpus, &package, *engine, &altered)?
+            let second = package.manifest.second.as_ref();
+            let second = second.filter(|_| !arguments.no_second);
+            let later = second.map(|id| {
+                let second = load(&arguments.models, id)?;
+                package.check_second(&second)?;
+                holdout(&second)
+            });
+            (holdout(&package)?, later.transpose()?)
         }
         Protocol::RandomFiveFold | Protocol::LeaveOnePlayerOut => {
             let architecture = Architecture::find(model)?;
-            let corpus = Corpus::scan(&arguments.data)?;
-            let notes = hear(&architecture, &corpus, *seed, threads, &progress)?;
-            let altered = altered(&corpus, &architecture.listener())?;
-            let run = Run {
-                engine: *engine,
-                seed: *seed,
-                threads,
-                progress: &progress,
-            };
-            cross_validate(&architecture, &notes, *protocol, &altered, run)?
+            let second = architecture.second.filter(|_| !arguments.no_second);
+            let later = second.map(|id| cross_validate(&Architecture::find(id)?));
+            (cross_validate(&architecture)?, later.transpose()?)
         }
     };
+    if let Some(later) = &later {
+        evaluation.second = Some(Box::new(evaluation.amended(later)?));
+    }
     if arguments.json {
         println!("{}", serde_json::to_string(&report::json(&evaluation))?);
     } else {

@@ -12,6 +12,7 @@ use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::report::{
     accuracy_lines, calibration_line, condition_table, confusion_table, gate_table, part_title,
+    second_decision,
 };
 
 /// The model card of `package`: weaknesses first, then how it was measured and made.
@@ -123,6 +124,19 @@ pub fn model_card(
                 evaluation.protocol.name(),
                 evaluation.onsets.labelled,
                 condition_table(evaluation)
+            );
+        }
+    }
+
+    for evaluation in evaluations {
+        if let Some(second) = &evaluation.second {
+            let _ = write!(
+                card,
+                "\n## Second decision\nBy {}. The plugin amends each answer by what `{}` says of the \
+                 same note later.\n\n{}",
+                evaluation.protocol.name(),
+                architecture.second.unwrap_or_default(),
+                second_decision(evaluation, second)
             );
         }
     }

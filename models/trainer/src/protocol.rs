@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Listener, Technique};
 use tocco_dsp::OnsetConfig;
 use tocco_engines::package::manifest::LayerSpec;
+use tocco_engines::second_decision::amended;
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 
 use crate::architecture::Architecture;
@@ -90,6 +91,8 @@ pub struct Evaluation {
     pub n_takes: usize,
     /// The same notes altered, where that was asked for.
     pub conditions: Vec<ConditionResult>,
+    /// The second decisions of the same notes, if the model names another that amends its answers.
+    pub second: Option<Box<Evaluation>>,
 }
 
 /// One part of an evaluation.
@@ -147,6 +150,8 @@ pub struct ConditionResult {
     pub confusion: Confusion,
     /// Those that are not.
     pub missed: Vec<Missed>,
+    /// The answers: at clean onsets, and to the notes that are detected under the condition.
+    pub answers: [Vec<Answer>; 2],
 }
 
 impl ConditionResult {
@@ -197,6 +202,49 @@ impl Evaluation {
         self.parts.iter().flat_map(graded).collect()
     }
 
+    /// The second decisions that follow when `later`, the same protocol for the model that this one
+    /// names as its second, amends these answers.
+    ///
+    /// # Errors
+    /// When the two are not about the same notes.
+    pub fn amended(&self, later: &Self) -> Result<Self> {
+        let parts = self.parts.iter().zip(&later.parts).map(|(first, second)| {
+            let answers = amend(&first.answers, &second.answers)?;
+            Ok(Part {
+                name: first.name.clone(),
+                confusion: Confusion::of(&answers),
+                answers,
+                // There is none of both together.
+                temperature: 1.0,
+            })
+        });
+        let conditions = self.conditions.iter().zip(&later.conditions);
+        let conditions = conditions.map(|(first, second)| {
+            let answers = [
+                amend(&first.answers[0], &second.answers[0])?,
+                amend(&first.answers[1], &second.answers[1])?,
+            ];
+            Ok(ConditionResult {
+                name: first.name,
+                at_clean_onsets: Confusion::of(&answers[0]),
+                confusion: Confusion::of(&answers[1]),
+                missed: first.missed.clone(),
+                answers,
+            })
+        });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let mut confusion = Confusion::default();
+        parts.iter().for_each(|part| confusion.add(&part.confusion));
+        Ok(Self {
+            model: format!("{}, amended by {}", self.model, later.model),
+            parts,
+            confusion,
+            conditions: conditions.collect::<Result<_>>()?,
+            second: None,
+            ..self.clone()
+        })
+    }
+
     /// The mean probability that the answers were given with; for calibrated probabilities it is
     /// the accuracy.
     pub fn mean_confidence(&self) -> f64 {
@@ -237,6 +285,31 @@ impl Evaluation {
         }
         tallies.into_values().collect()
     }
+}
+
+/// The amended answers to the same notes.
+fn amend(first: &[Answer], second: &[Answer]) -> Result<Vec<Answer>> {
+    if first.len() != second.len() {
+        bail!(
+            "second decision: expected answers to the same {} notes, found {}; both models must \
+             hear the notes alike",
+            first.len(),
+            second.len()
+        );
+    }
+    let pairs = first.iter().zip(second);
+    pairs
+        .map(|(first, second)| {
+            if (first.take, first.played) != (second.take, second.played) {
+                bail!("second decision: the two models were tested on different notes");
+            }
+            let probabilities = first.probabilities.iter().zip(&second.probabilities);
+            Ok(Answer {
+                probabilities: probabilities.map(|(a, b)| amended(*a, *b)).collect(),
+                ..first.clone()
+            })
+        })
+        .collect()
 }
 
 fn best_temperature(parts: &[Part]) -> f64 {
@@ -300,8 +373,8 @@ pub fn holdout_with(
             altered: (altered.iter())
                 .map(|altered| {
                     Ok([
-                        test(&mut classifier, &altered.at_clean_onsets)?.confusion,
-                        test(&mut classifier, &altered.detected)?.confusion,
+                        test(&mut classifier, &altered.at_clean_onsets)?,
+                        test(&mut classifier, &altered.detected)?,
                     ])
                 })
                 .collect::<Result<_>>()?,
@@ -391,11 +464,11 @@ pub fn cross_validate(
             part.confusion.accuracy(),
             part.confusion.notes()
         ));
-        let mut test = |notes: &Notes| -> Result<Confusion> {
+        let mut test = |notes: &Notes| -> Result<Part> {
             // The same players in the same order: it is the same corpus.
             let own = notes.notes.iter();
             let own = own.filter(|note| notes.players[note.player] == split.name);
-            Ok(classify(&split.name, &mut classifier, own, temperature)?.confusion)
+            classify(&split.name, &mut classifier, own, temperature)
         };
         let altered = altered
             .iter()
@@ -413,7 +486,7 @@ pub fn cross_validate(
 struct Tested {
     part: Part,
     /// At clean onsets, and with those detected under it.
-    altered: Vec<[Confusion; 2]>,
+    altered: Vec<[Part; 2]>,
 }
 
 /// The temperature of the softmax that a package ends with; 1 if it is not made of layers.
@@ -443,6 +516,17 @@ fn at_random<'a>(notes: &[&'a Note], seed: u64) -> Vec<Split<'a>> {
         }
     };
     (0..n_folds).map(fold).collect()
+}
+
+impl Confusion {
+    /// What `answers` took the notes for.
+    fn of(answers: &[Answer]) -> Self {
+        let mut confusion = Self::default();
+        for answer in answers {
+            confusion.count(answer.played.class(), answer.class());
+        }
+        confusion
+    }
 }
 
 fn classify<'a>(
@@ -491,16 +575,16 @@ fn summary(
     altered: &[Altered],
 ) -> Evaluation {
     let conditions = altered.iter().enumerate().map(|(i, altered)| {
-        let [at_clean_onsets, confusion] = [0, 1].map(|onsets| {
-            let mut sum = Confusion::default();
-            tested.iter().for_each(|t| sum.add(&t.altered[i][onsets]));
-            sum
+        let answers = [0, 1].map(|onsets| {
+            let answers = tested.iter().map(|t| &t.altered[i][onsets].answers);
+            answers.flatten().cloned().collect::<Vec<_>>()
         });
         ConditionResult {
             name: altered.name,
-            at_clean_onsets,
-            confusion,
+            at_clean_onsets: Confusion::of(&answers[0]),
+            confusion: Confusion::of(&answers[1]),
             missed: altered.detected.missed.clone(),
+            answers,
         }
     });
     let conditions = conditions.collect();
@@ -516,6 +600,7 @@ fn summary(
         players: notes.players.clone(),
         n_takes: notes.n_takes,
         conditions,
+        second: None,
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Json<'a> {
     /// The same notes altered; only where asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<ConditionJson>,
+    /// The second decisions of the same notes, in the same form; only if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<Box<Json<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -201,6 +204,7 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
             .iter()
             .map(ConditionJson::new)
             .collect(),
+        second: evaluation.second.as_deref().map(|s| Box::new(json(s))),
     }
 }
 
@@ -254,6 +258,39 @@ pub fn table(evaluation: &Evaluation) -> String {
     if !evaluation.conditions.is_empty() {
         text.push('\n');
         text.push_str(&condition_table(evaluation));
+    }
+    if let Some(second) = &evaluation.second {
+        let _ = write!(
+            text,
+            "\nSecond decision\n\n{}",
+            second_decision(evaluation, second)
+        );
+    }
+    text
+}
+
+/// What the second decisions are worth, beside the first ones, as Markdown.
+pub fn second_decision(first: &Evaluation, second: &Evaluation) -> String {
+    let mut text = String::from("| decision | accuracy | macro-F1 |\n| --- | --- | --- |\n");
+    for (decision, evaluation) in [("first", first), ("second", second)] {
+        let _ = writeln!(
+            text,
+            "| {decision}: {} | {:.3} | {:.3} |",
+            evaluation.model,
+            evaluation.confusion.accuracy(),
+            evaluation.confusion.macro_f1()
+        );
+    }
+    let _ = write!(
+        text,
+        "\n{}\n```text\n{}```\n\n{}\n",
+        accuracy_lines(second).replace('\n', "  \n"),
+        confusion_table(&second.confusion),
+        calibration_line(second)
+    );
+    if !second.conditions.is_empty() {
+        text.push('\n');
+        text.push_str(&condition_table(second));
     }
     text
 }
@@ -329,6 +366,7 @@ pub fn condition_table(evaluation: &Evaluation) -> String {
         at_clean_onsets: evaluation.confusion.clone(),
         confusion: evaluation.confusion.clone(),
         missed: evaluation.missed.clone(),
+        answers: [Vec::new(), Vec::new()],
     };
     for result in std::iter::once(&clean).chain(&evaluation.conditions) {
         let _ = writeln!(
@@ -426,11 +464,13 @@ mod tests {
                 at_clean_onsets: confusion.clone(),
                 confusion: confusion.clone(),
                 missed: missed.clone(),
+                answers: [Vec::new(), Vec::new()],
             }],
             missed,
             confusion,
             players: vec!["AnnAri".to_owned()],
             n_takes: 1,
+            second: None,
         }
     }
 

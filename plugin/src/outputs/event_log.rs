@@ -48,7 +48,7 @@ struct Line<'a> {
     inference_us: f64,
     late_blocks: u32,
     model: &'a str,
-    /// Of a second decision: the model whose answer and the first one's it is the mean of.
+    /// Of a second decision: the model that amended the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     amended_by: Option<&'a str>,
     engine: &'a str,

@@ -1,6 +1,8 @@
 //! One answer of two: that of a network that answers at once, and that of another one that has heard
 //! more of the same note.
 
+use std::path::{Path, PathBuf};
+
 /// How much the first network counts in the amended answer. The second one alone is right as often
 /// where nothing else sounds (leave-one-player-out .793, with this share .791); where another note
 /// rings on or the room answers, the first one, which has heard little of that, makes up for it (.710
@@ -16,9 +18,33 @@ pub fn amended(first: f32, second: f32) -> f32 {
     FIRST_SHARE * first + (1.0 - FIRST_SHARE) * second
 }
 
+/// Where the second network's profile lies if the first one's is `path`: `me.json` and
+/// `me.second.json`. Allocates.
+#[must_use]
+pub fn second_profile(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(".second");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::amended;
+    use super::*;
+
+    #[test]
+    fn the_second_profile_lies_beside_the_first() {
+        for (first, second) in [
+            ("a/me.json", "a/me.second.json"),
+            ("a/my.own.json", "a/my.own.second.json"),
+            ("me", "me.second"),
+        ] {
+            assert_eq!(second_profile(Path::new(first)), Path::new(second));
+        }
+    }
 
     #[test]
     fn amended_probabilities_are_probabilities() {

@@ -7,9 +7,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tocco_corpus::Corpus;
 use tocco_engines::EngineId;
+use tocco_engines::second_decision::second_profile;
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{
-    HitsFrom, Lesson, heard_by, json, left_out_pupils, measure, pupils_of, sessions, table, taught,
+    HitsFrom, Lesson, amended_by, heard_by, json, left_out_pupils, measure, pupils_of, sessions,
+    table, taught,
 };
 use tocco_trainer::progress::Progress;
 use tocco_trainer::protocol::Protocol;
@@ -54,6 +56,9 @@ pub struct CalibrateArguments {
     /// Make one example of each lesson a note of another technique
     #[arg(long)]
     one_wrong: bool,
+    /// Leave out the second decisions of a model that names another one to amend its answers
+    #[arg(long)]
+    no_second: bool,
     /// What computes the probabilities: native, native-fixed, onnx, litert, torch
     #[arg(long, value_name = "ID", default_value = "native")]
     engine: EngineId,
@@ -89,25 +94,35 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let threads = threads(arguments.threads);
     let corpus = Corpus::scan(&arguments.data)?;
     let sessions = sessions(&corpus);
-    let notes;
+    let (notes, later_notes);
     let pupils = match protocol {
         Protocol::Holdout => {
             let package = load(&arguments.models, model)?;
             notes = heard_by(&package, &corpus)?;
-            pupils_of(&package, &notes, &sessions)
+            let mut pupils = pupils_of(&package, &notes, &sessions);
+            let second = package.manifest.second.as_ref();
+            if let Some(id) = second.filter(|_| !arguments.no_second) {
+                let second = load(&arguments.models, id)?;
+                package.check_second(&second)?;
+                later_notes = heard_by(&second, &corpus)?;
+                amended_by(&mut pupils, pupils_of(&second, &later_notes, &sessions))?;
+            }
+            pupils
         }
         Protocol::LeaveOnePlayerOut => {
             let architecture = Architecture::find(model)?;
-            let progress = Progress::on_screen();
-            notes = hear(&architecture, &corpus, arguments.seed, threads, &progress)?;
-            left_out_pupils(
-                &architecture,
-                &notes,
-                &sessions,
-                arguments.seed,
-                threads,
-                &progress,
-            )?
+            let (seed, progress) = (arguments.seed, Progress::on_screen());
+            notes = hear(&architecture, &corpus, seed, threads, &progress)?;
+            let mut pupils =
+                left_out_pupils(&architecture, &notes, &sessions, seed, threads, &progress)?;
+            if let Some(id) = architecture.second.filter(|_| !arguments.no_second) {
+                let second = Architecture::find(id)?;
+                later_notes = hear(&second, &corpus, seed, threads, &progress)?;
+                let later =
+                    left_out_pupils(&second, &later_notes, &sessions, seed, threads, &progress)?;
+                amended_by(&mut pupils, later)?;
+            }
+            pupils
         }
         Protocol::RandomFiveFold => bail!(
             "--protocol: expected holdout or leave-one-player-out, found {}; notes of one take in \
@@ -144,5 +159,11 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     }
     calibration.save(file)?;
     eprintln!("written to {}", file.display());
+    if let Some(second) = &pupil.second {
+        // The same notes are drawn: the two have heard the same ones.
+        let file = second_profile(file);
+        taught(second, hits, &lesson)?.save(&file)?;
+        eprintln!("written to {}", file.display());
+    }
     Ok(())
 }

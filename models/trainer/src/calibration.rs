@@ -22,6 +22,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Take, Technique};
 use tocco_engines::calibration::Statistics;
+use tocco_engines::second_decision::amended;
 use tocco_engines::{Calibration, Classifier, EngineId, ModelPackage};
 
 use crate::architecture::Architecture;
@@ -97,6 +98,9 @@ pub struct Pupil<'a> {
     pub notes: Vec<&'a Note>,
     /// The session of each take of the corpus, `[n_takes]`.
     pub sessions: &'a [String],
+    /// The same player with the model that amends this one's answers, if one does: it hears the same
+    /// notes, in the same order, and is taught the same.
+    pub second: Option<Box<Pupil<'a>>>,
 }
 
 /// What a number of examples gave.
@@ -112,6 +116,8 @@ pub struct Measured {
     pub takes: Vec<Tested>,
     /// Sum of the probabilities that the answers were given with.
     pub confidence: f64,
+    /// The second decisions, if there are any.
+    pub second: Option<Box<Measured>>,
 }
 
 /// A tested take.
@@ -139,6 +145,13 @@ pub struct Part {
 }
 
 impl Measured {
+    fn add(&mut self, player: &str, outcome: Outcome) {
+        self.confidence += outcome.confidence;
+        self.confusion.add(&outcome.confusion);
+        self.players.push((player.to_owned(), outcome.confusion));
+        self.takes.extend(outcome.takes);
+    }
+
     /// The mean probability that the answers were given with; for calibrated probabilities it is
     /// the accuracy.
     pub fn mean_confidence(&self) -> f64 {
@@ -224,6 +237,7 @@ pub fn left_out_pupils<'a>(
             package: with_statistics(package, &split.training)?,
             notes: split.left_out,
             sessions,
+            second: None,
         })
     });
     pupils.into_iter().collect()
@@ -294,6 +308,7 @@ pub fn pupils_of<'a>(
         package: package.clone(),
         notes: notes.notes.iter().filter(|n| n.player == player).collect(),
         sessions,
+        second: None,
     };
     let pupils = notes.players.iter().enumerate().map(pupil);
     pupils.filter(|pupil| !pupil.notes.is_empty()).collect()
@@ -318,6 +333,25 @@ pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
     Notes::hear(corpus, &listener, None, 0, parallel::available())
 }
 
+/// `pupils`, whose answers those of `later`, the same players in the same order, amend.
+///
+/// # Errors
+/// When the two have not heard the same notes.
+pub fn amended_by<'a>(pupils: &mut [Pupil<'a>], later: Vec<Pupil<'a>>) -> Result<()> {
+    let known = |pupil: &Pupil<'_>| -> Vec<(usize, Technique)> {
+        let notes = pupil.notes.iter();
+        notes.map(|note| (note.take, note.technique)).collect()
+    };
+    let fits = |(a, b): (&Pupil<'_>, &Pupil<'_>)| a.name == b.name && known(a) == known(b);
+    if pupils.len() != later.len() || !pupils.iter().zip(&later).all(fits) {
+        bail!("second decision: the two models hear different notes in these recordings");
+    }
+    for (pupil, later) in pupils.iter_mut().zip(later) {
+        pupil.second = Some(Box::new(later));
+    }
+    Ok(())
+}
+
 /// Teaches and tests all `pupils`, for each number of examples of `lesson`.
 ///
 /// # Errors
@@ -332,24 +366,25 @@ pub fn measure(
     let taught = parallel::map(jobs, threads, |(player, pupil)| {
         teach_and_test(player, pupil, lesson, engine)
     });
-    let mut measured: Vec<Measured> = lesson
-        .hits
-        .iter()
-        .map(|&hits| Measured {
-            hits,
-            confusion: Confusion::default(),
-            players: Vec::new(),
-            takes: Vec::new(),
-            confidence: 0.0,
-        })
-        .collect();
+    let nothing = |&hits: &usize| Measured {
+        hits,
+        confusion: Confusion::default(),
+        players: Vec::new(),
+        takes: Vec::new(),
+        confidence: 0.0,
+        second: None,
+    };
+    let mut measured: Vec<Measured> = lesson.hits.iter().map(nothing).collect();
     for (pupil, taught) in pupils.iter().zip(taught) {
-        for (measured, part) in measured.iter_mut().zip(taught?) {
-            let (confusion, takes, confidence) = part;
-            measured.confidence += confidence;
-            measured.confusion.add(&confusion);
-            measured.players.push((pupil.name.clone(), confusion));
-            measured.takes.extend(takes);
+        for (measured, [first, second]) in measured.iter_mut().zip(taught?) {
+            if pupil.second.is_some() {
+                let hits = measured.hits;
+                let amended = measured
+                    .second
+                    .get_or_insert_with(|| Box::new(nothing(&hits)));
+                amended.add(&pupil.name, second);
+            }
+            measured.add(&pupil.name, first);
         }
     }
     Ok(measured)
@@ -362,56 +397,93 @@ pub fn measure(
 pub fn taught(pupil: &Pupil<'_>, hits: usize, lesson: &Lesson) -> Result<Calibration> {
     let mut calibration = Calibration::new(&pupil.package)?;
     let classes = classes(&pupil.package)?;
-    teach(&mut calibration, &classes, pupil, NO_TAKE, 0, hits, lesson)?;
+    let examples = draw(&classes, pupil, NO_TAKE, 0, hits, lesson);
+    teach(&mut calibration, &classes, pupil, &examples, lesson)?;
     Ok(calibration)
 }
 
-/// For each number of examples: the confusion over all takes and draws, the takes, and the sum of
-/// the probabilities that the answers were given with.
+/// What became of one player's notes.
+#[derive(Default)]
+struct Outcome {
+    /// Over all takes and draws.
+    confusion: Confusion,
+    takes: Vec<Tested>,
+    /// Sum of the probabilities that the answers were given with.
+    confidence: f64,
+}
+
+/// For each number of examples: the first decisions, and the second ones, nothing if there are none.
 fn teach_and_test(
     player: usize,
     pupil: &Pupil<'_>,
     lesson: &Lesson,
     engine: EngineId,
-) -> Result<Vec<(Confusion, Vec<Tested>, f64)>> {
-    let mut calibration = Calibration::new(&pupil.package)?;
+) -> Result<Vec<[Outcome; 2]>> {
+    let mut lessons = vec![pupil];
+    lessons.extend(pupil.second.as_deref());
     let classes = classes(&pupil.package)?;
+    let mut calibrations = Vec::new();
+    for pupil in &lessons {
+        if pupil.package.manifest.labels != lessons[0].package.manifest.labels {
+            bail!("second decision: the two models have different labels");
+        }
+        calibrations.push(Calibration::new(&pupil.package)?);
+    }
     let mut takes: Vec<usize> = pupil.notes.iter().map(|note| note.take).collect();
     takes.dedup();
     let mut results = Vec::new();
     for &hits in &lesson.hits {
-        let mut confusion = Confusion::default();
-        let mut tested = Vec::new();
-        let mut confidence = 0.0;
+        let mut outcomes = [Outcome::default(), Outcome::default()];
         for &take in &takes {
-            let technique = pupil.notes.iter().find(|note| note.take == take);
-            let mut score = Tested {
+            let own: Vec<usize> = (0..pupil.notes.len())
+                .filter(|note| pupil.notes[*note].take == take)
+                .collect();
+            let technique = pupil.notes[own[0]].technique;
+            let score = Tested {
                 player,
                 notes: 0,
                 right: 0,
-                teachable: technique.is_some_and(|note| {
-                    !notes_to_teach(pupil, take, note.technique, lesson).is_empty()
-                }),
+                teachable: !notes_to_teach(pupil, take, technique, lesson).is_empty(),
             };
-            for draw in 0..lesson.draws {
-                calibration.reset();
-                teach(&mut calibration, &classes, pupil, take, draw, hits, lesson)?;
-                let mut classifier = Classifier::new(&calibration.package()?, engine)?;
-                let mut probabilities = vec![0.0; classes.len()];
-                for note in pupil.notes.iter().filter(|note| note.take == take) {
-                    classifier.classify(&note.features, &mut probabilities)?;
-                    let best = (0..probabilities.len())
-                        .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
-                        .unwrap_or(0);
-                    confusion.count(note.technique.class(), classes[best].class());
-                    confidence += f64::from(probabilities[best]);
-                    score.notes += 1;
-                    score.right += usize::from(classes[best] == note.technique);
+            let mut scores = [score; 2];
+            for i in 0..lesson.draws {
+                let examples = draw(&classes, pupil, take, i, hits, lesson);
+                let mut classifiers = Vec::new();
+                for (pupil, calibration) in lessons.iter().zip(&mut calibrations) {
+                    calibration.reset();
+                    teach(calibration, &classes, pupil, &examples, lesson)?;
+                    classifiers.push(Classifier::new(&calibration.package()?, engine)?);
+                }
+                for &note in &own {
+                    let mut answers: Vec<Vec<f32>> = Vec::new();
+                    for (pupil, classifier) in lessons.iter().zip(&mut classifiers) {
+                        let mut probabilities = vec![0.0; classes.len()];
+                        classifier.classify(&pupil.notes[note].features, &mut probabilities)?;
+                        answers.push(match answers.first() {
+                            None => probabilities,
+                            Some(first) => (first.iter().zip(&probabilities))
+                                .map(|(first, second)| amended(*first, *second))
+                                .collect(),
+                        });
+                    }
+                    let places = outcomes.iter_mut().zip(&mut scores);
+                    for (probabilities, (outcome, score)) in answers.iter().zip(places) {
+                        let best = (0..probabilities.len())
+                            .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
+                            .unwrap_or(0);
+                        let answer = classes[best];
+                        outcome.confusion.count(technique.class(), answer.class());
+                        outcome.confidence += f64::from(probabilities[best]);
+                        score.notes += 1;
+                        score.right += usize::from(answer == technique);
+                    }
                 }
             }
-            tested.push(score);
+            for (outcome, score) in outcomes.iter_mut().zip(scores) {
+                outcome.takes.push(score);
+            }
         }
-        results.push((confusion, tested, confidence));
+        results.push(outcomes);
     }
     Ok(results)
 }
@@ -424,27 +496,24 @@ fn classes(package: &ModelPackage) -> Result<Vec<Technique>> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Teaches `hits` notes of each technique, none of them from the take `tested`.
-fn teach(
-    calibration: &mut Calibration,
+/// Draws `hits` notes of each technique, none of them from the take `tested`: the class that each is
+/// taught as, and its place among the pupil's notes.
+fn draw(
     classes: &[Technique],
     pupil: &Pupil<'_>,
     tested: usize,
     draw: usize,
     hits: usize,
     lesson: &Lesson,
-) -> Result<()> {
+) -> Vec<(usize, usize)> {
     // The same takes and, as far as they go, the same notes for every number of examples.
     let seed = lesson.seed ^ (draw as u64) << 32 ^ (tested as u64) << 16;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut examples = Vec::new();
     for (class, technique) in classes.iter().enumerate() {
-        let played = |note: &&Note| note.technique == *technique;
-        if lesson.mask_unused && !pupil.notes.iter().any(played) {
-            calibration.mask(class, true)?;
-        }
         let others = notes_to_teach(pupil, tested, *technique, lesson);
-        let mut takes: Vec<usize> = others.iter().map(|note| note.take).collect();
+        let take_of = |note: usize| pupil.notes[note].take;
+        let mut takes: Vec<usize> = others.iter().map(|note| take_of(*note)).collect();
         takes.dedup();
         if takes.is_empty() {
             continue;
@@ -453,11 +522,11 @@ fn teach(
             HitsFrom::OneTake => takes = vec![takes[random.random_range(0..takes.len())]],
             HitsFrom::Spread => shuffle(&mut takes, &mut random),
         }
-        let takes: Vec<Vec<&Note>> = takes
+        let takes: Vec<Vec<usize>> = takes
             .iter()
             .map(|take| {
-                let own = others.iter().filter(|note| note.take == *take);
-                let mut own: Vec<&Note> = own.copied().collect();
+                let own = others.iter().copied();
+                let mut own: Vec<usize> = own.filter(|note| take_of(*note) == *take).collect();
                 shuffle(&mut own, &mut random);
                 own
             })
@@ -470,7 +539,7 @@ fn teach(
     if lesson.one_wrong && !examples.is_empty() {
         let wrong = random.random_range(0..examples.len());
         let class = examples[wrong].0;
-        let others: Vec<&Note> = examples
+        let others: Vec<usize> = examples
             .iter()
             .filter(|(other, _)| *other != class)
             .map(|(_, note)| *note)
@@ -479,27 +548,46 @@ fn teach(
             examples[wrong].1 = others[random.random_range(0..others.len())];
         }
     }
+    examples
+}
+
+/// Teaches `examples`, which [`draw`] has drawn.
+fn teach(
+    calibration: &mut Calibration,
+    classes: &[Technique],
+    pupil: &Pupil<'_>,
+    examples: &[(usize, usize)],
+    lesson: &Lesson,
+) -> Result<()> {
+    for (class, technique) in classes.iter().enumerate() {
+        let played = |note: &&Note| note.technique == *technique;
+        if lesson.mask_unused && !pupil.notes.iter().any(played) {
+            calibration.mask(class, true)?;
+        }
+    }
     for (class, note) in examples {
-        calibration.teach(class, &note.features)?;
+        calibration.teach(*class, &pupil.notes[*note].features)?;
     }
     Ok(())
 }
 
-/// The notes of `technique` that may be examples when the take `tested` is tested, by take.
-fn notes_to_teach<'a>(
-    pupil: &Pupil<'a>,
+/// The notes of `technique`, by their places, that may be examples when the take `tested` is tested,
+/// by take.
+fn notes_to_teach(
+    pupil: &Pupil<'_>,
     tested: usize,
     technique: Technique,
     lesson: &Lesson,
-) -> Vec<&'a Note> {
+) -> Vec<usize> {
     let session = pupil.sessions.get(tested);
-    let may_teach = |note: &&Note| {
+    let may_teach = |note: &usize| {
+        let note = pupil.notes[*note];
         note.technique == technique
             && note.take != tested
             && (lesson.any_session
                 || session.is_none_or(|session| pupil.sessions[note.take] == *session))
     };
-    pupil.notes.iter().copied().filter(may_teach).collect()
+    (0..pupil.notes.len()).filter(may_teach).collect()
 }
 
 #[cfg(test)]
@@ -576,7 +664,8 @@ mod tests {
             };
             for tested in 0..24 {
                 calibration.reset();
-                teach(&mut calibration, &classes, pupil, tested, 0, 3, &lesson).unwrap();
+                let examples = draw(&classes, pupil, tested, 0, 3, &lesson);
+                teach(&mut calibration, &classes, pupil, &examples, &lesson).unwrap();
                 let mut embedder = Calibration::new(&pupil.package).unwrap();
                 let mut may_not: Vec<Vec<f32>> = Vec::new();
                 for note in &notes.notes {
@@ -605,14 +694,15 @@ mod tests {
         let classes = classes(&pupil.package).unwrap();
         let mut calibration = Calibration::new(&pupil.package).unwrap();
         // The takes of the examples of a technique that is not tested.
-        let mut takes = |hits_from, any_session, tested, draw| -> Vec<usize> {
+        let mut takes = |hits_from, any_session, tested, i| -> Vec<usize> {
             let lesson = Lesson {
                 hits_from,
                 any_session,
                 ..lesson()
             };
             calibration.reset();
-            teach(&mut calibration, &classes, pupil, tested, draw, 3, &lesson).unwrap();
+            let examples = draw(&classes, pupil, tested, i, 3, &lesson);
+            teach(&mut calibration, &classes, pupil, &examples, &lesson).unwrap();
             let profile = calibration.profile();
             let own = profile.examples.iter().filter(|e| e.label == "Kick");
             let embeddings: Vec<Vec<f32>> = own.map(|e| e.embedding.clone()).collect();
@@ -677,7 +767,31 @@ mod tests {
         let again = measure(&pupils, &lesson(), EngineId::Native, NonZeroUsize::MIN).unwrap();
         for (a, b) in measured.iter().zip(&again) {
             assert_eq!(a.confusion, b.confusion);
+            assert!(a.second.is_none());
         }
+    }
+
+    #[test]
+    fn a_second_model_is_taught_the_same_and_amends() {
+        let (notes, sessions) = notes();
+        let threads = NonZeroUsize::new(2).unwrap();
+        let measure =
+            |pupils: &[Pupil<'_>]| measure(pupils, &lesson(), EngineId::Native, threads).unwrap();
+        let alone = measure(&pupils(&notes, &sessions));
+        // Amended by itself a model answers as it did.
+        let mut twice = pupils(&notes, &sessions);
+        amended_by(&mut twice, pupils(&notes, &sessions)).unwrap();
+        for (alone, twice) in alone.iter().zip(measure(&twice)) {
+            assert_eq!(twice.confusion, alone.confusion);
+            let amended = twice.second.unwrap();
+            assert_eq!(amended.hits, alone.hits);
+            assert_eq!(amended.confusion, alone.confusion);
+            assert_eq!(amended.takes, alone.takes);
+        }
+        let mut fewer = pupils(&notes, &sessions);
+        fewer[1].notes.pop();
+        let error = amended_by(&mut twice, fewer).unwrap_err().to_string();
+        assert!(error.contains("different notes"), "{error}");
     }
 
     #[test]

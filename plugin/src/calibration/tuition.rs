@@ -7,9 +7,10 @@
 //! the first one's, in the same order, and undo takes the last note from each that has it.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tocco_engines::calibration::{Calibration, Profile};
+use tocco_engines::second_decision::second_profile;
 use tocco_engines::{EngineId, LoadError, ModelPackage};
 
 use super::examples::Example;
@@ -370,18 +371,6 @@ impl Pupil {
     }
 }
 
-/// Where the second network's profile lies if the first one's is `path`: `me.json` and
-/// `me.second.json`.
-fn second_profile(path: &Path) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(".second");
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -556,16 +545,5 @@ mod tests {
         assert_eq!(restored.taught(), (vec![1, 2], vec![2]));
         restored.told(Command::Undo);
         assert_eq!(restored.taught(), (vec![1], vec![]));
-    }
-
-    #[test]
-    fn the_second_profile_lies_beside_the_first() {
-        for (first, second) in [
-            ("a/me.json", "a/me.second.json"),
-            ("a/my.own.json", "a/my.own.second.json"),
-            ("me", "me.second"),
-        ] {
-            assert_eq!(second_profile(Path::new(first)), Path::new(second));
-        }
     }
 }

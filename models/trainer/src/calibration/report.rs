@@ -6,6 +6,7 @@ use serde::Serialize;
 use tocco_corpus::Technique;
 
 use super::{HitsFrom, Lesson, Measured, Part};
+use crate::metrics::Confusion;
 use crate::protocol::Protocol;
 
 /// The JSON document of a measurement.
@@ -42,6 +43,9 @@ struct PointJson<'a> {
     players: Vec<PlayerJson<'a>>,
     /// Rows: what was played; columns: the answer; summed over the draws.
     confusion: &'a [Vec<usize>],
+    /// The second decisions, in the same form; only if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<Box<PointJson<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -76,26 +80,6 @@ pub fn json<'a>(
     lesson: &Lesson,
     measured: &'a [Measured],
 ) -> Json<'a> {
-    let point = |measured: &'a Measured| PointJson {
-        hits: measured.hits,
-        notes: measured.confusion.notes(),
-        accuracy: measured.confusion.accuracy(),
-        accuracy_interval: measured.interval(),
-        macro_f1: measured.confusion.macro_f1(),
-        confidence: measured.mean_confidence(),
-        taught: measured.part(true).into(),
-        untaught: measured.part(false).into(),
-        players: measured
-            .players
-            .iter()
-            .map(|(player, confusion)| PlayerJson {
-                player,
-                accuracy: confusion.accuracy(),
-                macro_f1: confusion.macro_f1(),
-            })
-            .collect(),
-        confusion: &measured.confusion.counts,
-    };
     Json {
         model,
         protocol: protocol.name(),
@@ -106,7 +90,30 @@ pub fn json<'a>(
         any_session: lesson.any_session,
         mask_unused: lesson.mask_unused,
         one_wrong: lesson.one_wrong,
-        calibration: measured.iter().map(point).collect(),
+        calibration: measured.iter().map(PointJson::new).collect(),
+    }
+}
+
+impl<'a> PointJson<'a> {
+    fn new(measured: &'a Measured) -> Self {
+        let player = |(player, confusion): &'a (String, Confusion)| PlayerJson {
+            player,
+            accuracy: confusion.accuracy(),
+            macro_f1: confusion.macro_f1(),
+        };
+        Self {
+            hits: measured.hits,
+            notes: measured.confusion.notes(),
+            accuracy: measured.confusion.accuracy(),
+            accuracy_interval: measured.interval(),
+            macro_f1: measured.confusion.macro_f1(),
+            confidence: measured.mean_confidence(),
+            taught: measured.part(true).into(),
+            untaught: measured.part(false).into(),
+            players: measured.players.iter().map(player).collect(),
+            confusion: &measured.confusion.counts,
+            second: measured.second.as_deref().map(|s| Box::new(Self::new(s))),
+        }
     }
 }
 
@@ -147,6 +154,24 @@ pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measu
             let _ = write!(text, "  {:>8.3}", confusion.accuracy());
         }
         text.push('\n');
+    }
+    if measured.iter().any(|m| m.second.is_some()) {
+        text.push_str("\nsecond decisions, and those whose technique could be taught\n");
+    }
+    for (measured, second) in measured
+        .iter()
+        .filter_map(|m| Some((m, m.second.as_ref()?)))
+    {
+        let ([low, high], taught) = (second.interval(), second.part(true));
+        let _ = writeln!(
+            text,
+            "{:>8}  {:>8.3}     {low:.3} - {high:.3}  {:>8.3}  {:>10.3}  {:>8.3}",
+            measured.hits,
+            second.confusion.accuracy(),
+            second.confusion.macro_f1(),
+            second.mean_confidence(),
+            taught.accuracy
+        );
     }
     for (teachable, name) in [(true, "could be taught"), (false, "could not")] {
         let parts: Vec<Part> = measured.iter().map(|m| m.part(teachable)).collect();

@@ -19,6 +19,7 @@ use tocco::pipeline::{Gauges, Pipeline, Settings};
 use tocco::service::{Activation, Service, Shared};
 use tocco_dsp::synth::Performance;
 use tocco_engines::EngineId;
+use tocco_engines::second_decision::amended;
 
 /// A plugin's inside.
 struct Player {
@@ -140,7 +141,7 @@ fn timeless(results: &[Classification]) -> Vec<Classification> {
 }
 
 #[test]
-fn every_note_of_a_bounce_is_amended_once_by_the_mean_of_both_networks() {
+fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
     let samples = performance();
     let mut player = Player::new(true, true);
     player.play(&samples);
@@ -161,10 +162,10 @@ fn every_note_of_a_bounce_is_amended_once_by_the_mean_of_both_networks() {
         assert_eq!(second.note.position, late.note.position);
         let ms = second.latency() as f64 / 48.0;
         assert!((140.0..175.0).contains(&ms), "{ms} ms");
-        let mean: [f32; MAX_CLASSES] =
-            std::array::from_fn(|i| 0.5 * (first.probabilities[i] + late.probabilities[i]));
-        assert_eq!(second.probabilities, mean);
-        assert_eq!(second.class, most_probable(&mean));
+        let both: [f32; MAX_CLASSES] =
+            std::array::from_fn(|i| amended(first.probabilities[i], late.probabilities[i]));
+        assert_eq!(second.probabilities, both);
+        assert_eq!(second.class, most_probable(&both));
         let decision = Decision::Second {
             was: first.class,
             was_gated: first.gated,

@@ -163,6 +163,34 @@ mod tests {
         }
     }
 
+    /// Two networks of one model decide about the same notes, also about those that the recording
+    /// breaks off in, however long each listens.
+    #[test]
+    fn who_listens_longer_hears_the_same_notes() {
+        for rate in [8_000, 44_100, 48_000] {
+            for cut_ms in 0..40 {
+                let mut recording = bursts(rate, &[0.2, 0.5], 0.7);
+                recording
+                    .samples
+                    .truncate((rate * (500 + cut_ms) / 1000) as usize);
+                // The sound breaks off at its loudest.
+                if let Some(last) = recording.samples.last_mut() {
+                    *last = 1.0;
+                }
+                let [short, long] = [7, 112].map(|post_onset_hops| {
+                    let listener = Listener {
+                        post_onset_hops,
+                        ..listener(OnsetMethod::Flux)
+                    };
+                    let heard = listener.hear(&recording, Path::new("x.wav")).unwrap();
+                    let onsets = heard.notes.iter().map(|note| note.onset);
+                    onsets.collect::<Vec<_>>()
+                });
+                assert_eq!(short, long, "{rate} Hz, {cut_ms} ms after an onset");
+            }
+        }
+    }
+
     #[test]
     fn features_are_those_of_the_stated_window() {
         let heard = listener(OnsetMethod::Mkl)

@@ -11,8 +11,7 @@ use crate::bootstrap::interval;
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::report::{
-    accuracy_lines, calibration_line, condition_table, confusion_table, gate_table, part_title,
-    second_decision,
+    calibration_line, condition_table, figures, gate_table, part_title, second_decision,
 };
 
 /// The model card of `package`: weaknesses first, then how it was measured and made.
@@ -87,12 +86,7 @@ pub fn model_card(
                 part.confusion.notes()
             );
         }
-        let _ = write!(
-            card,
-            "\n{}\n```text\n{}```\n",
-            accuracy_lines(evaluation).replace('\n', "  \n"),
-            confusion_table(&evaluation.confusion)
-        );
+        card.push_str(&figures(evaluation));
     }
     if let Some(evaluation) = evaluations.first() {
         let _ = write!(

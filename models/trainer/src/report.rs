@@ -281,18 +281,22 @@ pub fn second_decision(first: &Evaluation, second: &Evaluation) -> String {
             evaluation.confusion.macro_f1()
         );
     }
-    let _ = write!(
-        text,
-        "\n{}\n```text\n{}```\n\n{}\n",
-        accuracy_lines(second).replace('\n', "  \n"),
-        confusion_table(&second.confusion),
-        calibration_line(second)
-    );
+    text.push_str(&figures(second));
+    let _ = writeln!(text, "\n{}", calibration_line(second));
     if !second.conditions.is_empty() {
         text.push('\n');
         text.push_str(&condition_table(second));
     }
     text
+}
+
+/// [`accuracy_lines`] and [`confusion_table`] as Markdown.
+pub fn figures(evaluation: &Evaluation) -> String {
+    format!(
+        "\n{}\n```text\n{}```\n",
+        accuracy_lines(evaluation).replace('\n', "  \n"),
+        confusion_table(&evaluation.confusion)
+    )
 }
 
 /// Accuracy and macro-F1 with missed notes counted as wrong, and their intervals.

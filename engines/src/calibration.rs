@@ -85,6 +85,7 @@ pub struct Calibration {
     embedder: Embedder,
     head: Head,
     prior: Prior,
+    statistics: Option<Statistics>,
     examples: Vec<Example>,
     /// `[n_classes]`
     masked: Vec<bool>,
@@ -130,6 +131,7 @@ impl Calibration {
             masked: vec![false; head.n_classes()],
             embedder,
             head,
+            statistics,
             examples: Vec::new(),
         })
     }
@@ -244,11 +246,10 @@ impl Calibration {
                 }
             }
         }
-        if let Some(of_features) = of_features {
-            // They were about the network as it was.
-            tensors.retain(|name, _| !name.starts_with(PREFIX));
+        if let (Some(of_features), Some(statistics)) = (of_features, &self.statistics) {
             let layers = &mut manifest.network.layers;
             bypass::add(layers, &mut tensors, &of_features, n_classes);
+            tensors.extend(self.moved(statistics).tensors());
         }
         ModelPackage::new(manifest, tensors, self.base.source.clone())
     }
@@ -385,17 +386,42 @@ impl Calibration {
         });
     }
 
-    fn head_without(&self, left_out: Option<usize>) -> Head {
+    fn hits(&self, left_out: Option<usize>) -> Vec<Hit<'_>> {
         let examples = self.examples.iter().enumerate();
-        let hits: Vec<Hit<'_>> = examples
-            .filter(|(i, _)| Some(*i) != left_out)
-            .map(|(_, example)| Hit {
-                class: example.class,
-                point: &example.point,
-                known: example.known,
-            })
-            .collect();
-        adapt(&self.head, &self.prior, &hits, &self.masked)
+        let examples = examples.filter(|(i, _)| Some(*i) != left_out);
+        let hits = examples.map(|(_, example)| Hit {
+            class: example.class,
+            point: &example.point,
+            known: example.known,
+        });
+        hits.collect()
+    }
+
+    fn head_without(&self, left_out: Option<usize>) -> Head {
+        adapt(&self.head, &self.prior, &self.hits(left_out), &self.masked)
+    }
+
+    /// `statistics` of the features with the means where the examples have moved them.
+    fn moved(&self, statistics: &Statistics) -> Statistics {
+        let n_point = statistics.n_point();
+        let mut moved = statistics.clone();
+        let reluctance = self.prior.weights.reluctance;
+        for change in adaptation::moves(self.head.n_classes(), &self.hits(None), reluctance) {
+            let own = self.examples.iter().filter(|e| e.class == change.class);
+            let total: f64 = change.weights.iter().sum();
+            let mean = &mut moved.means[change.class * n_point..][..n_point];
+            let mut centre = vec![0.0; n_point];
+            for (example, weight) in own.zip(&change.weights) {
+                let point = &example.embedding[self.embedder.n_inputs()..];
+                for (c, value) in centre.iter_mut().zip(point) {
+                    *c += weight / total * f64::from(*value);
+                }
+            }
+            for (m, c) in mean.iter_mut().zip(&centre) {
+                *m += (change.share * (c - f64::from(*m))) as f32;
+            }
+        }
+        moved
     }
 
     fn check_class(&self, class: usize) -> Result<(), TeachError> {

@@ -22,6 +22,7 @@ pub mod package;
 pub mod reference;
 pub mod rtneural;
 pub mod second_decision;
+pub mod self_training;
 
 mod classifier;
 mod engine;
@@ -41,4 +42,5 @@ pub use load_error::{LoadError, Malformed};
 pub use onnx::OnnxEngine;
 pub use package::{Manifest, ModelPackage, Tensor};
 pub use scaler::Scaler;
+pub use self_training::SelfTraining;
 pub use torch::TorchEngine;

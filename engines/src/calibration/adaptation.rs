@@ -19,6 +19,37 @@ pub(super) struct Hit<'a> {
     pub(super) known: f64,
 }
 
+/// How the mean of a class moves.
+pub(super) struct Move {
+    pub(super) class: usize,
+    /// The share of the way to the centre of its hits.
+    pub(super) share: f64,
+    /// What each hit of the class, in their order, counts in that centre.
+    pub(super) weights: Vec<f64>,
+}
+
+/// How the classes of `hits` move.
+pub(super) fn moves(n_classes: usize, hits: &[Hit<'_>], reluctance: f64) -> Vec<Move> {
+    let mut moves = Vec::new();
+    for class in 0..n_classes {
+        let own = hits.iter().filter(|hit| hit.class == class);
+        let known: Vec<f64> = own.map(|hit| hit.known).collect();
+        if !known.is_empty() {
+            moves.push(Move {
+                class,
+                share: share(known, reluctance),
+                weights: median_weights(&points_of(hits, class)),
+            });
+        }
+    }
+    moves
+}
+
+fn points_of<'a>(hits: &[Hit<'a>], class: usize) -> Vec<&'a [f64]> {
+    let own = hits.iter().filter(|hit| hit.class == class);
+    own.map(|hit| hit.point).collect()
+}
+
 /// `head` for a player who played `hits`: a weighted sum of its scores and those of linear discriminant analysis
 /// with the mean of each taught class moved from `m` towards the centre `h` of its hits, by the
 /// [`share`] of the way that they call for. Without hits, the head as it is. Classes that are
@@ -39,21 +70,15 @@ pub(super) fn adapt(head: &Head, prior: &Prior, hits: &[Hit<'_>], masked: &[bool
 }
 
 fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
-    let mut taught = Vec::new();
-    let mut centres = Vec::new();
-    for class in 0..head.n_classes() {
-        let own = hits.iter().filter(|hit| hit.class == class);
-        let (points, known): (Vec<&[f64]>, Vec<f64>) =
-            own.map(|hit| (hit.point, hit.known)).unzip();
-        if !points.is_empty() {
-            taught.push((class, share(known, prior.weights.reluctance)));
-            centres.push(centre(&points));
-        }
-    }
+    let moves = moves(head.n_classes(), hits, prior.weights.reluctance);
+    let centres: Vec<Vec<f64>> = moves
+        .iter()
+        .map(|change| weighted_mean(&points_of(hits, change.class), &change.weights))
+        .collect();
     let mut means = prior.means(&centres);
-    for ((class, share), centre) in taught.into_iter().zip(&centres) {
-        for (mean, h) in means[class].iter_mut().zip(centre) {
-            *mean += share * (h - *mean);
+    for (change, centre) in moves.iter().zip(&centres) {
+        for (mean, h) in means[change.class].iter_mut().zip(centre) {
+            *mean += change.share * (h - *mean);
         }
     }
     // What all classes have in common changes no probability; without it the numbers are smaller.
@@ -88,23 +113,23 @@ fn share(mut known: Vec<f64>, reluctance: f64) -> f64 {
     k / (PRIOR_EXAMPLES + k) * (1.0 - middle.clamp(0.0, 1.0)).powf(reluctance)
 }
 
-/// The geometric median of `points`: the place with the smallest sum of distances to them. Of
-/// three or more points it stays with the majority wherever a wrong one lies; of one or two it is
-/// their mean.
+/// What each of `points` counts in their geometric median, the place with the smallest sum of
+/// distances to them. Of three or more points it stays with the majority wherever a wrong one lies;
+/// of one or two it is their mean.
 ///
 /// Weiszfeld's iteration ("Sur le point pour lequel la somme des distances de n points donnés est
 /// minimum", 1937), with distances kept off zero.
-fn centre(points: &[&[f64]]) -> Vec<f64> {
+fn median_weights(points: &[&[f64]]) -> Vec<f64> {
     const ROUNDS: usize = 32;
     let mut weights = vec![1.0; points.len()];
     let mut centre = weighted_mean(points, &weights);
     if points.len() < 3 {
-        return centre;
+        return weights;
     }
     let furthest = points.iter().map(|p| distance(p, &centre));
     let nearest_allowed = 1e-6 * furthest.fold(0.0, f64::max);
     if nearest_allowed == 0.0 {
-        return centre;
+        return weights;
     }
     for _ in 0..ROUNDS {
         for (weight, point) in weights.iter_mut().zip(points) {
@@ -112,7 +137,7 @@ fn centre(points: &[&[f64]]) -> Vec<f64> {
         }
         centre = weighted_mean(points, &weights);
     }
-    centre
+    weights
 }
 
 fn weighted_mean(points: &[&[f64]], weights: &[f64]) -> Vec<f64> {
@@ -147,6 +172,10 @@ mod tests {
         assert!((share(&[0.0, 0.5]) - 2.0 / 3.0 * 0.75_f64.powf(0.25)).abs() < 1e-12);
         // A head that is not trusted.
         assert_eq!(super::share(vec![1.0, 1.0, 1.0], 0.0), 0.75);
+    }
+
+    fn centre(points: &[&[f64]]) -> Vec<f64> {
+        weighted_mean(points, &median_weights(points))
     }
 
     #[test]

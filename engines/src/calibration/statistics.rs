@@ -29,12 +29,12 @@ const SHRINKAGE: f64 = 0.1;
 pub struct Statistics {
     /// `P` `[n_point, n_features]`, row-major: the points are `P x` of the scaled features `x`.
     /// `None`: they are the embeddings.
-    pub(super) projection: Option<Vec<f32>>,
+    pub(crate) projection: Option<Vec<f32>>,
     /// Mean of each class, `[n_classes, n_point]`, row-major.
-    pub(super) means: Vec<f32>,
+    pub(crate) means: Vec<f32>,
     /// `A` `[n_point, n_point]`, row-major: `A' A` is the inverse of the covariance that the
     /// points of one class have around their mean.
-    pub(super) whitening: Vec<f32>,
+    pub(crate) whitening: Vec<f32>,
     n_classes: usize,
 }
 

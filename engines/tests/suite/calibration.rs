@@ -216,6 +216,48 @@ fn what_a_projection_says_passes_beside_the_network() {
     assert_eq!(calibration.package().unwrap().tensors, package.tensors);
 }
 
+/// What listens on (`SelfTraining`) starts from where the player's notes lie.
+#[test]
+fn a_calibrated_package_tells_the_means_that_were_moved() {
+    let (package, mut random) = projected();
+    let before = package.statistics().unwrap().unwrap();
+    let mut calibration = Calibration::new(&package).unwrap();
+    let n_point = before.n_point();
+    let mut centre = vec![0.0; n_point];
+    for _ in 0..2 {
+        let note = random.vector(FEATURES, 1.0, 0.0);
+        calibration.teach(1, &note).unwrap();
+        let values = calibration.embed(&note).unwrap();
+        let point = &values[values.len() - n_point..];
+        centre
+            .iter_mut()
+            .zip(point)
+            .for_each(|(c, p)| *c += 0.5 * p);
+    }
+    let after = calibration.package().unwrap();
+    let means = |package: &ModelPackage| package.tensors["calibration.means"].values().to_vec();
+    let (old, new) = (means(&package), means(&after));
+    let mut shares = Vec::new();
+    for (i, (old, new)) in old.iter().zip(&new).enumerate() {
+        if i / n_point == 1 {
+            shares.push((new - old) / (centre[i % n_point] - old));
+        } else {
+            assert_eq!(old, new);
+        }
+    }
+    // All on the same straight way, not further than two examples move it.
+    for share in &shares {
+        assert!(
+            (share - shares[0]).abs() < 1e-3 && *share > 0.1,
+            "{shares:?}"
+        );
+        assert!(*share < 2.0 / 3.0, "{shares:?}");
+    }
+    for name in ["calibration.whitening", "calibration.projection"] {
+        assert_eq!(after.tensors[name], package.tensors[name]);
+    }
+}
+
 #[test]
 fn a_player_is_learnt_and_more_examples_teach_more() {
     for statistics in [false, true] {

@@ -336,17 +336,16 @@ mod tests {
         for (class, point) in taught {
             learner.learn(class, &point);
         }
-        let mut means = [[0.0_f64; 2]; 2];
-        for class in 0..2 {
-            for i in 0..2 {
-                let own = taught.iter().filter(|(c, _)| *c == class);
-                let values: Vec<f64> = own.map(|(_, point)| f64::from(point[i])).collect();
-                let n = values.len() as f64;
-                let share = n / (n + f64::from(PRIOR_NOTES));
-                let mean = f64::from(learner.means[class * 2 + i]);
-                means[class][i] = mean + share * (values.iter().sum::<f64>() / n - mean);
-            }
-        }
+        let old = |class: usize| [0, 1].map(|i| f64::from(learner.means[class * 2 + i]));
+        let means = [0, 1].map(|class| {
+            let own = || taught.iter().filter(|(c, _)| *c == class);
+            let n = own().count() as f64;
+            let share = n / (n + f64::from(PRIOR_NOTES));
+            [0, 1].map(|i| {
+                let sum: f64 = own().map(|(_, point)| f64::from(point[i])).sum();
+                old(class)[i] + share * (sum / n - old(class)[i])
+            })
+        });
         let squared = |point: [f64; 2], mean: [f64; 2]| -> f64 {
             let rows = learner.whitening.chunks_exact(2);
             rows.map(|row| {
@@ -355,7 +354,6 @@ mod tests {
             })
             .sum()
         };
-        let old = |class: usize| [0, 1].map(|i| f64::from(learner.means[class * 2 + i]));
         let caution = 4.0 / (4.0 + f64::from(CAUTION));
         for (x, y) in [(2.0, -1.0), (0.0, 0.0), (3.0, 3.0), (2.4, 0.7)] {
             let point = [x, y];

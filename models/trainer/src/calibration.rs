@@ -260,6 +260,22 @@ pub fn with_statistics(package: ModelPackage, training: &[&Note]) -> Result<Mode
     Ok(ModelPackage::new(manifest, tensors, source)?)
 }
 
+/// As [`with_statistics`], but only for packages that get statistics of their features; others are
+/// left as they are.
+///
+/// # Errors
+/// As [`with_statistics`].
+pub fn with_statistics_of_features(
+    package: ModelPackage,
+    training: &[&Note],
+) -> Result<ModelPackage> {
+    if package.has_bypass() && projection(&package.manifest.input.features).is_some() {
+        with_statistics(package, training)
+    } else {
+        Ok(package)
+    }
+}
+
 /// Each player of `notes` with the same `package`.
 pub fn pupils_of<'a>(
     package: &ModelPackage,

@@ -14,9 +14,10 @@ use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
 use tocco_engines::{EngineId, ModelPackage};
 use tocco_trainer::architecture::Architecture;
-use tocco_trainer::calibration::with_statistics;
+use tocco_trainer::calibration::{sessions, with_statistics};
 use tocco_trainer::conditions::{CONDITIONS, Recordings};
 use tocco_trainer::early_stopping::{best_epochs, by_player};
+use tocco_trainer::listening::listen;
 use tocco_trainer::model_card::model_card;
 use tocco_trainer::notes::{Note, Notes};
 use tocco_trainer::package::package;
@@ -111,6 +112,9 @@ struct EvaluateArguments {
     /// Leave out the second decisions of a model that names another one to amend its answers
     #[arg(long)]
     no_second: bool,
+    /// Leave out what the model learns by listening to the player
+    #[arg(long)]
+    no_listening: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -196,9 +200,12 @@ fn train_package(
         let notes = hear(&second, corpus, seed, threads, progress)?;
         let altered = alter(corpus, &second.listener(), seed, threads, progress)?;
         let later = cross_validate(&second, &notes, evaluations[0].protocol, &altered, run)?;
+        evaluations[0].listening = listen(&evaluations[0], Some(&later), &sessions(corpus), seed)?;
         let amended = evaluations[0].amended(&later)?;
         tell(&amended, progress);
         evaluations[0].second = Some(Box::new(amended));
+    } else {
+        evaluations[0].listening = listen(&evaluations[0], None, &sessions(corpus), seed)?;
     }
 
     let all: Vec<&Note> = notes.notes.iter().collect();
@@ -351,6 +358,10 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
             (cross_validate(&architecture)?, later.transpose()?)
         }
     };
+    let sessions = sessions(&corpus);
+    if !arguments.no_listening {
+        evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, *seed)?;
+    }
     if let Some(later) = &later {
         evaluation.second = Some(Box::new(evaluation.amended(later)?));
     }

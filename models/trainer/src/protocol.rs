@@ -11,10 +11,12 @@ use tocco_corpus::{Corpus, Listener, Technique};
 use tocco_dsp::OnsetConfig;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::second_decision::amended;
-use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
 
 use crate::architecture::Architecture;
+use crate::calibration::with_statistics_of_features;
 use crate::early_stopping::{Split, best_epochs, by_player};
+use crate::listening::Listening;
 use crate::metrics::{Confusion, Tally};
 use crate::notes::{Missed, Note, Notes, Onsets};
 use crate::package::package;
@@ -93,6 +95,8 @@ pub struct Evaluation {
     pub conditions: Vec<ConditionResult>,
     /// The second decisions of the same notes, if the model names another that amends its answers.
     pub second: Option<Box<Evaluation>>,
+    /// The same notes of players who are listened to; see [`listening`](crate::listening).
+    pub listening: Vec<Listening>,
 }
 
 /// One part of an evaluation.
@@ -106,6 +110,18 @@ pub struct Part {
     pub answers: Vec<Answer>,
     /// The temperature of the softmax that gave them.
     pub temperature: f64,
+    /// What the network's player can be learnt with by listening; only where a part is a player, and
+    /// for networks whose notes are compared by their features.
+    pub learner: Option<Learner>,
+}
+
+/// A network that has not heard its player yet, but can learn.
+#[derive(Debug, Clone)]
+pub struct Learner {
+    /// What learns.
+    pub training: SelfTraining,
+    /// The technique of each of its classes, `[n_classes]`.
+    pub techniques: Vec<Technique>,
 }
 
 /// What a network made of a note.
@@ -119,6 +135,8 @@ pub struct Answer {
     pub played: Technique,
     /// Probability of each technique, by class, `[n_classes]`.
     pub probabilities: Vec<f32>,
+    /// Where the note lies, `[n_point]`, for the part's learner; empty without one.
+    pub point: Vec<f32>,
 }
 
 impl Answer {
@@ -216,6 +234,7 @@ impl Evaluation {
                 answers,
                 // There is none of both together.
                 temperature: 1.0,
+                learner: None,
             })
         });
         let conditions = self.conditions.iter().zip(&later.conditions);
@@ -241,6 +260,7 @@ impl Evaluation {
             confusion,
             conditions: conditions.collect::<Result<_>>()?,
             second: None,
+            listening: Vec::new(),
             ..self.clone()
         })
     }
@@ -360,13 +380,14 @@ pub fn holdout_with(
     let listener = listener(package)?;
     let notes = Notes::hear(corpus, &listener, None, 0, parallel::available())?;
     let mut classifier = Classifier::new(package, engine)?;
+    let training = SelfTraining::new(package)?;
     let temperature = temperature_of(package);
     let mut tested = Vec::new();
     for (player, name) in notes.players.iter().enumerate() {
         let own = |note: &&Note| note.player == player;
         let test = |classifier: &mut Classifier, notes: &Notes| {
             let own = notes.notes.iter().filter(own);
-            classify(name, classifier, own, temperature)
+            classify(name, classifier, training.as_ref(), own, temperature)
         };
         tested.push(Tested {
             part: test(&mut classifier, &notes)?,
@@ -446,7 +467,7 @@ pub fn cross_validate(
                 let package = package(architecture, &trained, None, Vec::new())?;
                 let mut classifier = Classifier::new(&package, run.engine)?;
                 let left_out = inner.left_out.iter().copied();
-                classify(&inner.name, &mut classifier, left_out, 1.0)
+                classify(&inner.name, &mut classifier, None, left_out, 1.0)
             });
             temperature = best_temperature(&parts.collect::<Result<Vec<_>>>()?);
         }
@@ -454,8 +475,22 @@ pub fn cross_validate(
         trained.temperature = temperature;
         let package = package(architecture, &trained, None, Vec::new())?;
         let mut classifier = Classifier::new(&package, run.engine)?;
+        let training = match protocol {
+            Protocol::LeaveOnePlayerOut => {
+                SelfTraining::new(&with_statistics_of_features(package, &split.training)?)?
+            }
+            // A fold is nobody who could be learnt.
+            _ => None,
+        };
         let left_out = split.left_out.iter().copied();
-        let part = classify(&split.name, &mut classifier, left_out, temperature)?;
+        let training = training.as_ref();
+        let part = classify(
+            &split.name,
+            &mut classifier,
+            training,
+            left_out,
+            temperature,
+        )?;
         run.progress.line(format!(
             "{} {} without {}: {epochs} epochs, temperature {temperature:.2}, {:.3} of {} notes",
             architecture.id,
@@ -468,7 +503,7 @@ pub fn cross_validate(
             // The same players in the same order: it is the same corpus.
             let own = notes.notes.iter();
             let own = own.filter(|note| notes.players[note.player] == split.name);
-            classify(&split.name, &mut classifier, own, temperature)
+            classify(&split.name, &mut classifier, training, own, temperature)
         };
         let altered = altered
             .iter()
@@ -520,7 +555,7 @@ fn at_random<'a>(notes: &[&'a Note], seed: u64) -> Vec<Split<'a>> {
 
 impl Confusion {
     /// What `answers` took the notes for.
-    fn of(answers: &[Answer]) -> Self {
+    pub(crate) fn of(answers: &[Answer]) -> Self {
         let mut confusion = Self::default();
         for answer in answers {
             confusion.count(answer.played.class(), answer.class());
@@ -532,6 +567,7 @@ impl Confusion {
 fn classify<'a>(
     name: &str,
     classifier: &mut Classifier,
+    training: Option<&SelfTraining>,
     notes: impl Iterator<Item = &'a Note>,
     temperature: f64,
 ) -> Result<Part> {
@@ -548,6 +584,10 @@ fn classify<'a>(
         confusion: Confusion::default(),
         answers: Vec::new(),
         temperature,
+        learner: training.map(|training| Learner {
+            training: training.clone(),
+            techniques: techniques.clone(),
+        }),
     };
     for note in notes {
         classifier.classify(&note.features, &mut outputs)?;
@@ -555,11 +595,17 @@ fn classify<'a>(
         for (technique, output) in techniques.iter().zip(&outputs) {
             probabilities[technique.class()] = *output;
         }
+        let mut point = Vec::new();
+        if let Some(Learner { training, .. }) = &mut part.learner {
+            point = vec![0.0; training.n_point()];
+            training.point(&note.features, &mut point);
+        }
         let answer = Answer {
             take: note.take,
             player: note.player,
             played: note.technique,
             probabilities,
+            point,
         };
         part.confusion.count(note.technique.class(), answer.class());
         part.answers.push(answer);
@@ -601,6 +647,7 @@ fn summary(
         n_takes: notes.n_takes,
         conditions,
         second: None,
+        listening: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tocco_corpus::Technique;
 
 use crate::bootstrap::interval;
+use crate::listening::ROUNDS;
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::reliability::{Gated, expected_calibration_error, gated};
@@ -41,6 +42,20 @@ pub struct Json<'a> {
     /// The second decisions of the same notes, in the same form; only if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     second: Option<Box<Json<'a>>>,
+    /// The same notes of players who are listened to; only for models that learn so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listening: Vec<ListeningJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListeningJson<'a> {
+    /// In which order a session's notes are heard.
+    order: &'static str,
+    /// How often, each time in another such order; the counts are of all rounds together.
+    rounds: usize,
+    /// In the same form.
+    #[serde(flatten)]
+    evaluation: Json<'a>,
 }
 
 #[derive(Serialize)]
@@ -205,6 +220,13 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
             .map(ConditionJson::new)
             .collect(),
         second: evaluation.second.as_deref().map(|s| Box::new(json(s))),
+        listening: (evaluation.listening.iter())
+            .map(|listening| ListeningJson {
+                order: listening.order.name(),
+                rounds: ROUNDS,
+                evaluation: json(&listening.evaluation),
+            })
+            .collect(),
     }
 }
 
@@ -265,6 +287,50 @@ pub fn table(evaluation: &Evaluation) -> String {
             "\nSecond decision\n\n{}",
             second_decision(evaluation, second)
         );
+    }
+    if !evaluation.listening.is_empty() {
+        let _ = write!(text, "\nListening\n\n{}", listening(evaluation));
+    }
+    text
+}
+
+/// What listening to the player is worth, as Markdown.
+pub fn listening(evaluation: &Evaluation) -> String {
+    let mut text = String::from(
+        "| listening | decision | accuracy | macro-F1 | calibration error | takes |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let mut row = |order: &str, decision: &str, evaluation: &Evaluation| {
+        let [low, high] = IntervalJson::new(&evaluation.by_take()).accuracy;
+        let _ = writeln!(
+            text,
+            "| {order} | {decision} | {:.3} | {:.3} | {:.3} | {low:.3} to {high:.3} |",
+            evaluation.confusion.accuracy(),
+            evaluation.confusion.macro_f1(),
+            expected_calibration_error(&evaluation.graded()),
+        );
+    };
+    let listening = evaluation.listening.iter();
+    let listening = listening.map(|listening| (listening.order.name(), &listening.evaluation));
+    for (order, evaluation) in std::iter::once(("no", evaluation)).chain(listening) {
+        row(order, "first", evaluation);
+        if let Some(second) = &evaluation.second {
+            row(order, "second", second);
+        }
+    }
+    for listening in &evaluation.listening {
+        let decided = &listening.evaluation;
+        let decided = decided.second.as_deref().unwrap_or(decided);
+        let _ = write!(
+            text,
+            "\n{}, last decision, {ROUNDS} times each note:\n{}",
+            listening.order.name(),
+            figures(decided)
+        );
+        if !decided.conditions.is_empty() {
+            text.push('\n');
+            text.push_str(&condition_table(decided));
+        }
     }
     text
 }
@@ -430,6 +496,7 @@ mod tests {
                 player: 0,
                 played,
                 probabilities,
+                point: Vec::new(),
             }
         };
         let answers = vec![
@@ -462,6 +529,7 @@ mod tests {
                 confusion: confusion.clone(),
                 answers,
                 temperature: 1.0,
+                learner: None,
             }],
             conditions: vec![ConditionResult {
                 name: "on the moon",
@@ -475,6 +543,7 @@ mod tests {
             players: vec!["AnnAri".to_owned()],
             n_takes: 1,
             second: None,
+            listening: Vec::new(),
         }
     }
 

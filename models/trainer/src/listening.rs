@@ -1,0 +1,272 @@
+//! What it is worth to listen to a player: notes are classified one after another, and each
+//! decision, right or wrong, teaches the networks ([`SelfTraining`]) before the next note.
+//!
+//! Nothing but sound is given: no label is looked at before all answers are there, and an answer
+//! follows from the notes before it only. Each session of a player (one guitar, microphone and
+//! room, see [`sessions`](crate::calibration::sessions)) begins with nothing learnt.
+//!
+//! The recordings hold one technique a take, so their own order is not that of music. The notes of
+//! a session are heard in orders drawn at random ([`Order`]), [`ROUNDS`] times, and every round
+//! counts: a figure is of all rounds together.
+
+use anyhow::{Result, bail};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tocco_engines::SelfTraining;
+use tocco_engines::second_decision::amended;
+
+use crate::metrics::Confusion;
+use crate::notes::Missed;
+use crate::protocol::{Answer, ConditionResult, Evaluation, Learner, Part};
+
+/// How often each note is heard, in different orders.
+pub const ROUNDS: usize = 5;
+
+/// In which order the notes of a session are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// All mixed: a player who uses all techniques in turn.
+    Mixed,
+    /// One take after another: a player who tries one technique for some time, then another.
+    TakeByTake,
+}
+
+impl Order {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Mixed, Self::TakeByTake];
+
+    /// Its name in documents and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::TakeByTake => "take by take",
+        }
+    }
+
+    /// The numbers of `answers`, which are of one session, in such an order.
+    fn draw(self, answers: &[&Answer], random: &mut ChaCha8Rng) -> Vec<usize> {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for (i, answer) in answers.iter().enumerate() {
+            match groups.last_mut() {
+                Some(group)
+                    if self == Self::TakeByTake && answers[group[0]].take == answer.take =>
+                {
+                    group.push(i);
+                }
+                _ => groups.push(vec![i]),
+            }
+        }
+        for i in (1..groups.len()).rev() {
+            groups.swap(i, random.random_range(0..=i));
+        }
+        groups.concat()
+    }
+}
+
+/// What became of the notes of players who were listened to.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// In which order they were heard.
+    pub order: Order,
+    /// The answers, [`ROUNDS`] of each note, with the second decisions if there are any.
+    pub evaluation: Evaluation,
+}
+
+/// The answers of `evaluation` as they would have been had each player been listened to, in each
+/// [`Order`]; with `later`, the same protocol for the model that amends the answers, each amended
+/// decision teaches both networks. Nothing if the networks cannot learn so.
+///
+/// # Errors
+/// When the two evaluations are not about the same notes.
+pub fn listen(
+    evaluation: &Evaluation,
+    later: Option<&Evaluation>,
+    sessions: &[String],
+    seed: u64,
+) -> Result<Vec<Listening>> {
+    let evaluations: Vec<&Evaluation> = std::iter::once(evaluation).chain(later).collect();
+    let mut players = Vec::new();
+    for (i, part) in evaluation.parts.iter().enumerate() {
+        let learners = evaluations.iter().map(|e| e.parts.get(i)?.learner.as_ref());
+        let Some(learners) = learners.collect::<Option<Vec<&Learner>>>() else {
+            return Ok(Vec::new());
+        };
+        players.push(Player {
+            index: part.answers.first().map(|answer| answer.player),
+            learners,
+        });
+    }
+    let orders = Order::ALL.into_iter().map(|order| {
+        let hear = |answers: &[Vec<&Answer>]| hear(&players, answers, sessions, order, seed);
+        let plain = evaluations.iter().map(|e| e.answers().collect());
+        let plain: Vec<Vec<&Answer>> = plain.collect();
+        let decisions = hear(&plain)?;
+        let mut conditions: Vec<Vec<[Vec<Answer>; 2]>> = vec![Vec::new(); evaluations.len()];
+        for i in 0..evaluation.conditions.len() {
+            let under = |onsets: usize| -> Result<Vec<Vec<Answer>>> {
+                let answers = evaluations.iter().map(|e| &e.conditions[i].answers[onsets]);
+                let answers: Vec<Vec<&Answer>> = answers.map(|a| a.iter().collect()).collect();
+                hear(&answers)
+            };
+            let (clean, detected) = (under(0)?, under(1)?);
+            for ((conditions, clean), detected) in conditions.iter_mut().zip(clean).zip(detected) {
+                conditions.push([clean, detected]);
+            }
+        }
+        let mut heard = decisions.into_iter().zip(conditions);
+        let mut first = None;
+        let mut second = None;
+        for place in [&mut first, &mut second] {
+            if let Some((answers, conditions)) = heard.next() {
+                *place = Some(as_evaluation(evaluation, answers, conditions));
+            }
+        }
+        let Some(mut first) = first else {
+            bail!("listening: there is nothing to listen to");
+        };
+        first.second = second.map(Box::new);
+        Ok(Listening {
+            order,
+            evaluation: first,
+        })
+    });
+    orders.collect()
+}
+
+/// A player and the networks that listen.
+struct Player<'a> {
+    /// Of the corpus; `None` if no note of the player was heard.
+    index: Option<usize>,
+    /// The first network, and the one that amends its answers.
+    learners: Vec<&'a Learner>,
+}
+
+/// For the first network and the second: what is decided of all notes, `answers` being what each
+/// network says without listening.
+fn hear(
+    players: &[Player<'_>],
+    answers: &[Vec<&Answer>],
+    sessions: &[String],
+    order: Order,
+    seed: u64,
+) -> Result<Vec<Vec<Answer>>> {
+    let (n, first) = (answers.len(), &answers[0]);
+    for other in answers {
+        let same = |(a, b): (&&Answer, &&Answer)| (a.take, a.played) == (b.take, b.played);
+        if other.len() != first.len() || !first.iter().zip(other).all(same) {
+            bail!("listening: the two models were tested on different notes");
+        }
+    }
+    let mut decisions = vec![Vec::new(); n];
+    for player in players {
+        let own = |i: &usize| Some(first[*i].player) == player.index;
+        let own: Vec<usize> = (0..first.len()).filter(own).collect();
+        let mut names: Vec<&String> = own.iter().map(|i| &sessions[first[*i].take]).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let of_session = |i: &&usize| &sessions[first[**i].take] == name;
+            let notes: Vec<usize> = own.iter().filter(of_session).copied().collect();
+            let in_time: Vec<&Answer> = notes.iter().map(|i| first[*i]).collect();
+            for round in 0..ROUNDS {
+                // The same order whatever else is measured.
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
+                random.set_stream(round as u64);
+                let mut learners: Vec<Learner> = player.learners.iter().copied().cloned().collect();
+                for i in order.draw(&in_time, &mut random) {
+                    let note = notes[i];
+                    let plain: Vec<&Answer> = answers.iter().map(|a| a[note]).collect();
+                    let decided = decide(&mut learners, &plain);
+                    for (all, answer) in decisions.iter_mut().zip(decided) {
+                        all.push(answer);
+                    }
+                }
+            }
+        }
+    }
+    Ok(decisions)
+}
+
+/// Decides about a note of which the networks say `plain`, and learns from the last decision.
+fn decide(learners: &mut [Learner], plain: &[&Answer]) -> Vec<Answer> {
+    let mut decided: Vec<Answer> = Vec::new();
+    for (learner, plain) in learners.iter().zip(plain) {
+        let mut probabilities = learner.adjusted(plain);
+        if let Some(first) = decided.first() {
+            for (p, first) in probabilities.iter_mut().zip(&first.probabilities) {
+                *p = amended(*first, *p);
+            }
+        }
+        decided.push(Answer {
+            probabilities,
+            point: Vec::new(),
+            ..(*plain).clone()
+        });
+    }
+    if let Some(class) = decided.last().map(Answer::class) {
+        for (learner, plain) in learners.iter_mut().zip(plain) {
+            let own = learner.techniques.iter().position(|t| t.class() == class);
+            if let Some(own) = own {
+                learner.training.learn(own, &plain.point);
+            }
+        }
+    }
+    decided
+}
+
+impl Learner {
+    /// The probabilities of the answer `plain`, by technique, after what was learnt.
+    fn adjusted(&self, plain: &Answer) -> Vec<f32> {
+        let Self {
+            training,
+            techniques,
+        } = self;
+        let classes = techniques.iter().map(|t| plain.probabilities[t.class()]);
+        let mut by_class: Vec<f32> = classes.collect();
+        SelfTraining::adjust(training, &plain.point, &mut by_class);
+        let mut probabilities = plain.probabilities.clone();
+        for (technique, p) in techniques.iter().zip(by_class) {
+            probabilities[technique.class()] = p;
+        }
+        probabilities
+    }
+}
+
+/// `answers` as an evaluation like `plain`, in which every note was heard [`ROUNDS`] times.
+fn as_evaluation(
+    plain: &Evaluation,
+    answers: Vec<Answer>,
+    conditions: Vec<[Vec<Answer>; 2]>,
+) -> Evaluation {
+    let each_round = |missed: &[Missed]| missed.repeat(ROUNDS);
+    let parts = plain.parts.iter().map(|part| {
+        let player = part.answers.first().map(|answer| answer.player);
+        let own = answers.iter().filter(|a| Some(a.player) == player);
+        let answers: Vec<Answer> = own.cloned().collect();
+        Part {
+            name: part.name.clone(),
+            confusion: Confusion::of(&answers),
+            answers,
+            // What is learnt is added behind it.
+            temperature: 1.0,
+            learner: None,
+        }
+    });
+    let conditions = plain.conditions.iter().zip(conditions);
+    let conditions = conditions.map(|(plain, answers)| ConditionResult {
+        name: plain.name,
+        at_clean_onsets: Confusion::of(&answers[0]),
+        confusion: Confusion::of(&answers[1]),
+        missed: each_round(&plain.missed),
+        answers,
+    });
+    Evaluation {
+        confusion: Confusion::of(&answers),
+        parts: parts.collect(),
+        missed: each_round(&plain.missed),
+        conditions: conditions.collect(),
+        second: None,
+        listening: Vec::new(),
+        ..plain.clone()
+    }
+}

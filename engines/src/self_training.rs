@@ -23,7 +23,7 @@ use crate::{LoadError, ModelPackage, Scaler};
 /// more there are: the discriminant of `n_point` values, which takes them for independent, counts
 /// `INDEPENDENT / n_point`. This and the other three numbers are chosen on leave-one-player-out, where
 /// each may be halved or doubled without losing .02; see `models/RESEARCH.md`.
-const INDEPENDENT: f32 = 30.0;
+const INDEPENDENT: f32 = 20.0;
 
 /// How many notes the training mean of a class counts for.
 const PRIOR_NOTES: f32 = 5.0;
@@ -33,7 +33,7 @@ const MEMORY: f32 = 32.0;
 
 /// Notes after which the discriminant itself, with its means unmoved, has half its weight: before
 /// anything was heard the network is alone.
-const CAUTION: f32 = 20.0;
+const CAUTION: f32 = 10.0;
 
 /// What was learnt of a player, and what follows from it for the next note.
 #[derive(Debug, Clone)]
@@ -94,12 +94,15 @@ impl SelfTraining {
     /// When the package is malformed.
     pub fn new(package: &ModelPackage) -> Result<Option<Self>, LoadError> {
         match package.statistics()? {
-            Some(statistics) => Ok(Self::of_statistics(package.scaler()?, &statistics)),
+            Some(statistics) => Ok(Self::from_statistics(package.scaler()?, &statistics)),
             None => Ok(None),
         }
     }
 
-    fn of_statistics(scaler: Scaler, statistics: &Statistics) -> Option<Self> {
+    /// For raw features that `scaler` scales, and `statistics` of the scaled ones. `None` if they are
+    /// about embeddings. Allocates.
+    #[must_use]
+    pub fn from_statistics(scaler: Scaler, statistics: &Statistics) -> Option<Self> {
         let projection = statistics.projection.as_ref()?;
         let n_features = scaler.n_features();
         let n_point = statistics.n_point();
@@ -300,7 +303,7 @@ mod tests {
             0.0, 0.5, 0.5, 0.0, 0.0,
         ];
         let statistics = Statistics::fit_projected(2, &notes, projection).unwrap();
-        SelfTraining::of_statistics(Scaler::identity(FEATURES), &statistics).unwrap()
+        SelfTraining::from_statistics(Scaler::identity(FEATURES), &statistics).unwrap()
     }
 
     fn point(learner: &mut SelfTraining, features: [f32; FEATURES]) -> Vec<f32> {

@@ -22,17 +22,17 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Take, Technique};
 use tocco_engines::calibration::Statistics;
-use tocco_engines::second_decision::amended;
-use tocco_engines::{Calibration, Classifier, EngineId, ModelPackage};
+use tocco_engines::{Calibration, Classifier, EngineId, ModelPackage, SelfTraining};
 
 use crate::architecture::Architecture;
 use crate::early_stopping::{best_epochs, by_player};
+use crate::listening::{decide, learn, mixed};
 use crate::metrics::Confusion;
 use crate::notes::{Note, Notes};
 use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
-use crate::protocol::listener;
+use crate::protocol::{Answer, Learner, classify, listener};
 use crate::training::train;
 
 use lesson::{draw, notes_to_teach, teach};
@@ -81,6 +81,9 @@ pub struct Measured {
     pub confidence: f64,
     /// The second decisions, if there are any.
     pub second: Option<Box<Measured>>,
+    /// The same notes when the player is listened to after the lesson: all that is played in the
+    /// session, mixed, but for the examples. Only for models that learn so.
+    pub listening: Option<Box<Measured>>,
 }
 
 /// A tested take.
@@ -108,6 +111,27 @@ pub struct Part {
 }
 
 impl Measured {
+    fn nothing(hits: usize) -> Self {
+        Self {
+            hits,
+            confusion: Confusion::default(),
+            players: Vec::new(),
+            takes: Vec::new(),
+            confidence: 0.0,
+            second: None,
+            listening: None,
+        }
+    }
+
+    /// First decisions and, if there are any, second ones.
+    fn add_both(&mut self, player: &str, [first, second]: [Outcome; 2], has_second: bool) {
+        if has_second {
+            let nothing = Box::new(Self::nothing(self.hits));
+            self.second.get_or_insert(nothing).add(player, second);
+        }
+        self.add(player, first);
+    }
+
     fn add(&mut self, player: &str, outcome: Outcome) {
         self.confidence += outcome.confidence;
         self.confusion.add(&outcome.confusion);
@@ -345,25 +369,18 @@ pub fn measure(
     let taught = parallel::map(jobs, threads, |(player, pupil)| {
         teach_and_test(player, pupil, lesson, engine)
     });
-    let nothing = |&hits: &usize| Measured {
-        hits,
-        confusion: Confusion::default(),
-        players: Vec::new(),
-        takes: Vec::new(),
-        confidence: 0.0,
-        second: None,
-    };
-    let mut measured: Vec<Measured> = lesson.hits.iter().map(nothing).collect();
+    let mut measured: Vec<Measured> = (lesson.hits.iter())
+        .map(|hits| Measured::nothing(*hits))
+        .collect();
     for (pupil, taught) in pupils.iter().zip(taught) {
-        for (measured, [first, second]) in measured.iter_mut().zip(taught?) {
-            if pupil.second.is_some() {
-                let hits = measured.hits;
-                let amended = measured
-                    .second
-                    .get_or_insert_with(|| Box::new(nothing(&hits)));
-                amended.add(&pupil.name, second);
+        let has_second = pupil.second.is_some();
+        for (measured, Outcomes { taught, listening }) in measured.iter_mut().zip(taught?) {
+            measured.add_both(&pupil.name, taught, has_second);
+            if let Some(listening) = listening {
+                let nothing = Box::new(Measured::nothing(measured.hits));
+                let measured = measured.listening.get_or_insert(nothing);
+                measured.add_both(&pupil.name, listening, has_second);
             }
-            measured.add(&pupil.name, first);
         }
     }
     Ok(measured)
@@ -391,13 +408,30 @@ struct Outcome {
     confidence: f64,
 }
 
-/// For each number of examples: the first decisions, and the second ones, nothing if there are none.
+/// First and second decisions, of which there may be none, of one player's notes.
+struct Outcomes {
+    taught: [Outcome; 2],
+    /// After the lesson, while the player is listened to; `None` if the model cannot.
+    listening: Option<[Outcome; 2]>,
+}
+
+impl Outcome {
+    fn count(&mut self, score: &mut Tested, answer: &Answer) {
+        let (played, class) = (answer.played.class(), answer.class());
+        self.confusion.count(played, class);
+        self.confidence += f64::from(answer.probabilities[class]);
+        score.notes += 1;
+        score.right += usize::from(played == class);
+    }
+}
+
+/// What became of the player's notes for each number of examples.
 fn teach_and_test(
     player: usize,
     pupil: &Pupil<'_>,
     lesson: &Lesson,
     engine: EngineId,
-) -> Result<Vec<[Outcome; 2]>> {
+) -> Result<Vec<Outcomes>> {
     let mut lessons = vec![pupil];
     lessons.extend(pupil.second.as_deref());
     let classes = classes(&pupil.package)?;
@@ -412,7 +446,8 @@ fn teach_and_test(
     takes.dedup();
     let mut results = Vec::new();
     for &hits in &lesson.hits {
-        let mut outcomes = [Outcome::default(), Outcome::default()];
+        let mut taught = [Outcome::default(), Outcome::default()];
+        let mut listening = None;
         for &take in &takes {
             let own: Vec<usize> = (0..pupil.notes.len())
                 .filter(|note| pupil.notes[*note].take == take)
@@ -424,47 +459,77 @@ fn teach_and_test(
                 right: 0,
                 teachable: !notes_to_teach(pupil, take, technique, lesson).is_empty(),
             };
-            let mut scores = [score; 2];
+            let (mut scores, mut listening_scores) = ([score; 2], [score; 2]);
             for i in 0..lesson.draws {
                 let examples = draw(&classes, pupil, take, i, hits, lesson);
-                let mut classifiers = Vec::new();
+                let heard = notes_to_hear(pupil, take, &examples);
+                let mut parts = Vec::new();
                 for (pupil, calibration) in lessons.iter().zip(&mut calibrations) {
                     calibration.reset();
                     teach(calibration, &classes, pupil, &examples, lesson)?;
-                    classifiers.push(Classifier::new(&calibration.package()?, engine)?);
+                    let package = calibration.package()?;
+                    let mut classifier = Classifier::new(&package, engine)?;
+                    let training = SelfTraining::new(&package)?;
+                    let notes = if training.is_some() { &heard } else { &own };
+                    let notes = notes.iter().map(|note| pupil.notes[*note]);
+                    parts.push(classify(
+                        "",
+                        &mut classifier,
+                        training.as_ref(),
+                        notes,
+                        1.0,
+                    )?);
                 }
-                for &note in &own {
-                    let mut answers: Vec<Vec<f32>> = Vec::new();
-                    for (pupil, classifier) in lessons.iter().zip(&mut classifiers) {
-                        let mut probabilities = vec![0.0; classes.len()];
-                        classifier.classify(&pupil.notes[note].features, &mut probabilities)?;
-                        answers.push(match answers.first() {
-                            None => probabilities,
-                            Some(first) => (first.iter().zip(&probabilities))
-                                .map(|(first, second)| amended(*first, *second))
-                                .collect(),
-                        });
+                let mut answers: Vec<Vec<&Answer>> = Vec::new();
+                for part in &parts {
+                    answers.push(part.answers.iter().filter(|a| a.take == take).collect());
+                }
+                for note in 0..own.len() {
+                    let plain: Vec<&Answer> = answers.iter().map(|a| a[note]).collect();
+                    let decided = decide(&[], &plain);
+                    let places = taught.iter_mut().zip(&mut scores);
+                    for (answer, (outcome, score)) in decided.iter().zip(places) {
+                        outcome.count(score, answer);
                     }
-                    let places = outcomes.iter_mut().zip(&mut scores);
-                    for (probabilities, (outcome, score)) in answers.iter().zip(places) {
-                        let best = (0..probabilities.len())
-                            .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
-                            .unwrap_or(0);
-                        let answer = classes[best];
-                        outcome.confusion.count(technique.class(), answer.class());
-                        outcome.confidence += f64::from(probabilities[best]);
-                        score.notes += 1;
-                        score.right += usize::from(answer == technique);
+                }
+                let learners = parts.iter().map(|part| part.learner.clone());
+                let Some(mut learners) = learners.collect::<Option<Vec<Learner>>>() else {
+                    continue;
+                };
+                let outcomes =
+                    listening.get_or_insert_with(|| [Outcome::default(), Outcome::default()]);
+                for note in mixed(heard.len(), lesson.seed ^ i as u64) {
+                    let plain: Vec<&Answer> = parts.iter().map(|p| &p.answers[note]).collect();
+                    let decided = decide(&learners, &plain);
+                    learn(&mut learners, &plain, &decided);
+                    let places = outcomes.iter_mut().zip(&mut listening_scores);
+                    for (answer, (outcome, score)) in decided.iter().zip(places) {
+                        if answer.take == take {
+                            outcome.count(score, answer);
+                        }
                     }
                 }
             }
-            for (outcome, score) in outcomes.iter_mut().zip(scores) {
+            for (outcome, score) in taught.iter_mut().zip(scores) {
+                outcome.takes.push(score);
+            }
+            for (outcome, score) in listening.iter_mut().flatten().zip(listening_scores) {
                 outcome.takes.push(score);
             }
         }
-        results.push(outcomes);
+        results.push(Outcomes { taught, listening });
     }
     Ok(results)
+}
+
+/// What the player plays, by the notes' places, in the session of the take `tested`, without the
+/// `examples` of [`draw`].
+fn notes_to_hear(pupil: &Pupil<'_>, tested: usize, examples: &[(usize, usize)]) -> Vec<usize> {
+    let session = &pupil.sessions[tested];
+    let is_example = |note: usize| examples.iter().any(|(_, example)| *example == note);
+    (0..pupil.notes.len())
+        .filter(|note| pupil.sessions[pupil.notes[*note].take] == *session && !is_example(*note))
+        .collect()
 }
 
 /// The technique of each class of a package, which may order its labels as it likes.

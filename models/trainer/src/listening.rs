@@ -10,7 +10,7 @@
 //! counts: a figure is of all rounds together.
 
 use anyhow::{Result, bail};
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tocco_engines::SelfTraining;
 use tocco_engines::second_decision::amended;
@@ -18,6 +18,7 @@ use tocco_engines::second_decision::amended;
 use crate::metrics::Confusion;
 use crate::notes::Missed;
 use crate::protocol::{Answer, ConditionResult, Evaluation, Learner, Part};
+use crate::training::shuffle;
 
 /// How often each note is heard, in different orders.
 pub const ROUNDS: usize = 5;
@@ -56,9 +57,7 @@ impl Order {
                 _ => groups.push(vec![i]),
             }
         }
-        for i in (1..groups.len()).rev() {
-            groups.swap(i, random.random_range(0..=i));
-        }
+        shuffle(&mut groups, random);
         groups.concat()
     }
 }
@@ -176,7 +175,8 @@ fn hear(
                 for i in order.draw(&in_time, &mut random) {
                     let note = notes[i];
                     let plain: Vec<&Answer> = answers.iter().map(|a| a[note]).collect();
-                    let decided = decide(&mut learners, &plain);
+                    let decided = decide(&learners, &plain);
+                    learn(&mut learners, &plain, &decided);
                     for (all, answer) in decisions.iter_mut().zip(decided) {
                         all.push(answer);
                     }
@@ -187,11 +187,22 @@ fn hear(
     Ok(decisions)
 }
 
-/// Decides about a note of which the networks say `plain`, and learns from the last decision.
-fn decide(learners: &mut [Learner], plain: &[&Answer]) -> Vec<Answer> {
+/// The numbers below `n` in an order drawn at random.
+pub(crate) fn mixed(n: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    shuffle(&mut order, &mut ChaCha8Rng::seed_from_u64(seed));
+    order
+}
+
+/// The decisions about a note of which the networks say `plain`: the first one's and, if there is
+/// another, the amended one, after what the `learners`, if there are any, have learnt.
+pub(crate) fn decide(learners: &[Learner], plain: &[&Answer]) -> Vec<Answer> {
     let mut decided: Vec<Answer> = Vec::new();
-    for (learner, plain) in learners.iter().zip(plain) {
-        let mut probabilities = learner.adjusted(plain);
+    for (i, plain) in plain.iter().enumerate() {
+        let mut probabilities = match learners.get(i) {
+            Some(learner) => learner.adjusted(plain),
+            None => plain.probabilities.clone(),
+        };
         if let Some(first) = decided.first() {
             for (p, first) in probabilities.iter_mut().zip(&first.probabilities) {
                 *p = amended(*first, *p);
@@ -203,15 +214,20 @@ fn decide(learners: &mut [Learner], plain: &[&Answer]) -> Vec<Answer> {
             ..(*plain).clone()
         });
     }
-    if let Some(class) = decided.last().map(Answer::class) {
-        for (learner, plain) in learners.iter_mut().zip(plain) {
-            let own = learner.techniques.iter().position(|t| t.class() == class);
-            if let Some(own) = own {
-                learner.training.learn(own, &plain.point);
-            }
+    decided
+}
+
+/// Lets all networks learn the last of what was `decided` about a note.
+pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answer]) {
+    let Some(class) = decided.last().map(Answer::class) else {
+        return;
+    };
+    for (learner, plain) in learners.iter_mut().zip(plain) {
+        let own = learner.techniques.iter().position(|t| t.class() == class);
+        if let Some(own) = own {
+            learner.training.learn(own, &plain.point);
         }
     }
-    decided
 }
 
 impl Learner {
@@ -268,5 +284,153 @@ fn as_evaluation(
         second: None,
         listening: Vec::new(),
         ..plain.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notes::Onsets;
+    use crate::protocol::Protocol;
+    use tocco_corpus::Technique;
+    use tocco_dsp::OnsetMethod;
+    use tocco_engines::Scaler;
+    use tocco_engines::calibration::Statistics;
+
+    const NOTES: usize = 20;
+
+    /// Notes of a technique lie around four times its class.
+    fn learner() -> Learner {
+        let notes: Vec<(usize, Vec<f32>)> = (0..16)
+            .map(|i| (i / 2, vec![4.0 * (i / 2) as f32 + [-1.0, 1.0][i % 2]]))
+            .collect();
+        let statistics = Statistics::fit_projected(8, &notes, vec![1.0]).unwrap();
+        Learner {
+            training: SelfTraining::from_statistics(Scaler::identity(1), &statistics).unwrap(),
+            techniques: Technique::ALL.into(),
+        }
+    }
+
+    /// A player whose notes lie beside those of the training, in two sessions of two takes of each
+    /// technique. The network is right in three of four notes and never quite sure.
+    fn evaluation() -> (Evaluation, Vec<String>) {
+        let mut answers = Vec::new();
+        for take in 0..32 {
+            let class = take % 8;
+            for note in 0..NOTES {
+                let mut probabilities = vec![0.05; 8];
+                let taken_for = if note % 4 == 1 {
+                    (class + 1) % 8
+                } else {
+                    class
+                };
+                probabilities[class] = 0.3;
+                probabilities[taken_for] = 0.5;
+                answers.push(Answer {
+                    take,
+                    player: 0,
+                    played: Technique::ALL[class],
+                    probabilities,
+                    point: vec![4.0 * class as f32 + 1.2 + 0.1 * (note % 3) as f32],
+                });
+            }
+        }
+        let sessions = (0..32).map(|take| format!("session {}", take / 16));
+        let evaluation = Evaluation {
+            model: "test".to_owned(),
+            protocol: Protocol::LeaveOnePlayerOut,
+            onsets: Onsets {
+                method: OnsetMethod::Flux,
+                labelled: answers.len() + 1,
+                detected: answers.len(),
+                delays_s: vec![0.0; answers.len()],
+            },
+            confusion: Confusion::of(&answers),
+            parts: vec![Part {
+                name: "AnnAri".to_owned(),
+                confusion: Confusion::of(&answers),
+                answers,
+                temperature: 1.0,
+                learner: Some(learner()),
+            }],
+            missed: vec![Missed {
+                take: 0,
+                player: 0,
+                technique: Technique::Kick,
+            }],
+            players: vec!["AnnAri".to_owned()],
+            n_takes: 32,
+            conditions: Vec::new(),
+            second: None,
+            listening: Vec::new(),
+        };
+        (evaluation, sessions.collect())
+    }
+
+    #[test]
+    fn a_network_that_is_mostly_right_learns_its_player() {
+        let (evaluation, sessions) = evaluation();
+        assert_eq!(evaluation.confusion.accuracy(), 0.75);
+        let heard = listen(&evaluation, None, &sessions, 1).unwrap();
+        assert_eq!(heard.len(), Order::ALL.len());
+        for Listening { order, evaluation } in &heard {
+            assert_eq!(evaluation.confusion.notes(), ROUNDS * 32 * NOTES);
+            assert_eq!(evaluation.missed.len(), ROUNDS);
+            let accuracy = evaluation.confusion.accuracy();
+            assert!(accuracy > 0.95, "{order:?}: {accuracy}");
+            assert!(evaluation.second.is_none());
+        }
+        // A later network that says the same of every note amends nothing.
+        let both = listen(&evaluation, Some(&evaluation), &sessions, 1).unwrap();
+        for (both, alone) in both.iter().zip(&heard) {
+            let second = both.evaluation.second.as_ref().unwrap();
+            assert_eq!(second.confusion, alone.evaluation.confusion);
+            assert_eq!(both.evaluation.confusion, alone.evaluation.confusion);
+        }
+    }
+
+    #[test]
+    fn no_label_is_looked_at() {
+        let (mut evaluation, sessions) = evaluation();
+        let probabilities = |evaluation: &Evaluation| -> Vec<Vec<f32>> {
+            let heard = listen(evaluation, None, &sessions, 1).unwrap();
+            let answers = heard[0].evaluation.answers();
+            answers.map(|answer| answer.probabilities.clone()).collect()
+        };
+        let before = probabilities(&evaluation);
+        for answer in &mut evaluation.parts[0].answers {
+            answer.played = Technique::Kick;
+        }
+        assert_eq!(probabilities(&evaluation), before);
+    }
+
+    #[test]
+    fn every_session_begins_with_nothing_learnt_and_orders_are_what_they_say() {
+        let (evaluation, sessions) = evaluation();
+        let plain: Vec<&Answer> = evaluation.answers().collect();
+        for Listening { order, evaluation } in listen(&evaluation, None, &sessions, 1).unwrap() {
+            let answers: Vec<&Answer> = evaluation.answers().collect();
+            let per_session = 16 * NOTES;
+            for round in answers.chunks_exact(per_session) {
+                let known = plain
+                    .iter()
+                    .any(|p| p.probabilities == round[0].probabilities);
+                assert!(known, "{order:?}: the first answer is the network's own");
+                let session = &sessions[round[0].take];
+                assert!(round.iter().all(|a| sessions[a.take] == *session));
+                let changes = round.windows(2).filter(|w| w[0].take != w[1].take).count();
+                match order {
+                    Order::TakeByTake => assert_eq!(changes, 15),
+                    Order::Mixed => assert!(changes > per_session / 2),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn networks_that_cannot_learn_so_are_left_alone() {
+        let (mut evaluation, sessions) = evaluation();
+        evaluation.parts[0].learner = None;
+        assert!(listen(&evaluation, None, &sessions, 1).unwrap().is_empty());
     }
 }

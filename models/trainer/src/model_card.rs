@@ -8,10 +8,11 @@ use tocco_engines::package::manifest::LayerSpec;
 
 use crate::architecture::{Architecture, Recipe, Sampling};
 use crate::bootstrap::interval;
+use crate::listening::ROUNDS;
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::report::{
-    calibration_line, condition_table, figures, gate_table, part_title, second_decision,
+    calibration_line, condition_table, figures, gate_table, listening, part_title, second_decision,
 };
 
 /// The model card of `package`: weaknesses first, then how it was measured and made.
@@ -131,6 +132,20 @@ pub fn model_card(
                 evaluation.protocol.name(),
                 architecture.second.unwrap_or_default(),
                 second_decision(evaluation, second)
+            );
+        }
+    }
+
+    for evaluation in evaluations {
+        if !evaluation.listening.is_empty() {
+            let _ = write!(
+                card,
+                "\n## Listening\nBy {}. While it is played, the plugin learns the player from its own \
+                 decisions, right or wrong. Here each player's session is heard note by note, in \
+                 orders drawn at random, {ROUNDS} times: all notes mixed, or one take after another. \
+                 Every answer counts, from the first note on, when nothing is learnt yet.\n\n{}",
+                evaluation.protocol.name(),
+                listening(evaluation)
             );
         }
     }

@@ -564,7 +564,9 @@ impl Confusion {
     }
 }
 
-fn classify<'a>(
+/// What `classifier`, whose softmax has `temperature`, makes of `notes`; with `training` also where
+/// they lie.
+pub(crate) fn classify<'a>(
     name: &str,
     classifier: &mut Classifier,
     training: Option<&SelfTraining>,

@@ -1,27 +1,30 @@
 //! What of log-Bark patches a calibration compares a player's notes by.
 
-/// The patches' names, and the stretches that levels are averaged over in each.
-const PATCHES: [(&str, usize); 2] = [("logBark_", 8), ("logBarkLate_", 4)];
+/// The patches' names.
+const PATCHES: [&str; 2] = ["logBark_", "logBarkLate_"];
+
+/// The stretches of each patch that levels are averaged over.
+const STRETCHES: usize = 4;
 
 /// The matrix `[n_point, n_features]`, row-major, that averages the levels of each band of a
 /// log-Bark patch over stretches of its time: that much of a note is alike from one time to the
 /// next. With several patches, one after the other. `None` for other features.
 pub fn projection(features: &[String]) -> Option<Vec<f32>> {
     let mut matrix = Vec::new();
-    for (prefix, n_stretches) in PATCHES {
-        matrix.extend(of_patch(features, prefix, n_stretches));
+    for prefix in PATCHES {
+        matrix.extend(of_patch(features, prefix));
     }
     (!matrix.is_empty()).then_some(matrix)
 }
 
 /// The rows of the patch whose levels' names begin with `prefix`; none if there are no such names.
-fn of_patch(features: &[String], prefix: &str, n_stretches: usize) -> Vec<f32> {
+fn of_patch(features: &[String], prefix: &str) -> Vec<f32> {
     let places: Vec<_> = features.iter().map(|name| place(name, prefix)).collect();
     let levels = || places.iter().flatten();
     let n_frames = levels().map(|(frame, _)| frame + 1).max().unwrap_or(0);
     let n_bands = levels().map(|(_, band)| band + 1).max().unwrap_or(0);
-    let stretch = |frame: usize| frame * n_stretches / n_frames;
-    let mut matrix = vec![0.0; n_stretches * n_bands * features.len()];
+    let stretch = |frame: usize| frame * STRETCHES / n_frames;
+    let mut matrix = vec![0.0; STRETCHES * n_bands * features.len()];
     for (row, weights) in matrix.chunks_exact_mut(features.len()).enumerate() {
         let averaged = |place: &Option<(usize, usize)>| {
             place.is_some_and(|(frame, band)| stretch(frame) * n_bands + band == row)
@@ -51,8 +54,8 @@ mod tests {
     #[test]
     fn levels_are_averaged_over_stretches_and_motion_is_left_out() {
         for (preset, n_point) in [
-            (Preset::LogBark, 8 * 24),
-            (Preset::LogBarkLate, (8 + 4) * 24),
+            (Preset::LogBark, 4 * 24),
+            (Preset::LogBarkLate, (4 + 4) * 24),
         ] {
             let features = preset.feature_names();
             let matrix = projection(&features).unwrap();

@@ -46,6 +46,10 @@ struct PointJson<'a> {
     /// The second decisions, in the same form; only if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     second: Option<Box<PointJson<'a>>>,
+    /// When the player is listened to after the lesson, in the same form; only for models that learn
+    /// so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listening: Option<Box<PointJson<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -113,9 +117,23 @@ impl<'a> PointJson<'a> {
             players: measured.players.iter().map(player).collect(),
             confusion: &measured.confusion.counts,
             second: measured.second.as_deref().map(|s| Box::new(Self::new(s))),
+            listening: (measured.listening.as_deref()).map(|l| Box::new(Self::new(l))),
         }
     }
 }
+
+/// What else there may be of a measurement.
+type Further = fn(&Measured) -> Option<&Measured>;
+
+const FURTHER: [(&str, Further); 3] = [
+    ("second decisions", |m| m.second.as_deref()),
+    ("first decisions, listening after the lesson", |m| {
+        m.listening.as_deref()
+    }),
+    ("second decisions, listening after the lesson", |m| {
+        m.listening.as_deref()?.second.as_deref()
+    }),
+];
 
 /// A measurement as a text for the terminal.
 pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measured]) -> String {
@@ -155,23 +173,23 @@ pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measu
         }
         text.push('\n');
     }
-    if measured.iter().any(|m| m.second.is_some()) {
-        text.push_str("\nsecond decisions, and those whose technique could be taught\n");
-    }
-    for (measured, second) in measured
-        .iter()
-        .filter_map(|m| Some((m, m.second.as_ref()?)))
-    {
-        let ([low, high], taught) = (second.interval(), second.part(true));
-        let _ = writeln!(
-            text,
-            "{:>8}  {:>8.3}     {low:.3} - {high:.3}  {:>8.3}  {:>10.3}  {:>8.3}",
-            measured.hits,
-            second.confusion.accuracy(),
-            second.confusion.macro_f1(),
-            second.mean_confidence(),
-            taught.accuracy
-        );
+    for (title, choose) in FURTHER {
+        let chosen: Vec<&Measured> = measured.iter().filter_map(choose).collect();
+        if !chosen.is_empty() {
+            let _ = writeln!(text, "\n{title}, and those whose technique could be taught");
+        }
+        for chosen in chosen {
+            let ([low, high], taught) = (chosen.interval(), chosen.part(true));
+            let _ = writeln!(
+                text,
+                "{:>8}  {:>8.3}     {low:.3} - {high:.3}  {:>8.3}  {:>10.3}  {:>8.3}",
+                chosen.hits,
+                chosen.confusion.accuracy(),
+                chosen.confusion.macro_f1(),
+                chosen.mean_confidence(),
+                taught.accuracy
+            );
+        }
     }
     for (teachable, name) in [(true, "could be taught"), (false, "could not")] {
         let parts: Vec<Part> = measured.iter().map(|m| m.part(teachable)).collect();

@@ -69,6 +69,9 @@ pub struct Listening {
     pub order: Order,
     /// The answers, [`ROUNDS`] of each note, with the second decisions if there are any.
     pub evaluation: Evaluation,
+    /// Those to the second half of each session alone, when the first half had been heard: of the
+    /// first network and, if there are any, the second decisions.
+    pub second_half: Vec<Confusion>,
 }
 
 /// The answers of `evaluation` as they would have been had each player been listened to, in each
@@ -99,13 +102,16 @@ pub fn listen(
         let hear = |answers: &[Vec<&Answer>]| hear(&players, answers, sessions, order, seed);
         let plain = evaluations.iter().map(|e| e.answers().collect());
         let plain: Vec<Vec<&Answer>> = plain.collect();
-        let decisions = hear(&plain)?;
+        let Heard {
+            decisions,
+            second_half,
+        } = hear(&plain)?;
         let mut conditions: Vec<Vec<[Vec<Answer>; 2]>> = vec![Vec::new(); evaluations.len()];
         for i in 0..evaluation.conditions.len() {
             let under = |onsets: usize| -> Result<Vec<Vec<Answer>>> {
                 let answers = evaluations.iter().map(|e| &e.conditions[i].answers[onsets]);
                 let answers: Vec<Vec<&Answer>> = answers.map(|a| a.iter().collect()).collect();
-                hear(&answers)
+                Ok(hear(&answers)?.decisions)
             };
             let (clean, detected) = (under(0)?, under(1)?);
             for ((conditions, clean), detected) in conditions.iter_mut().zip(clean).zip(detected) {
@@ -127,6 +133,7 @@ pub fn listen(
         Ok(Listening {
             order,
             evaluation: first,
+            second_half,
         })
     });
     orders.collect()
@@ -140,15 +147,20 @@ struct Player<'a> {
     learners: Vec<&'a Learner>,
 }
 
-/// For the first network and the second: what is decided of all notes, `answers` being what each
-/// network says without listening.
+/// What was decided, for the first network and the second.
+struct Heard {
+    decisions: Vec<Vec<Answer>>,
+    second_half: Vec<Confusion>,
+}
+
+/// What is decided of all notes, `answers` being what each network says without listening.
 fn hear(
     players: &[Player<'_>],
     answers: &[Vec<&Answer>],
     sessions: &[String],
     order: Order,
     seed: u64,
-) -> Result<Vec<Vec<Answer>>> {
+) -> Result<Heard> {
     let (n, first) = (answers.len(), &answers[0]);
     for other in answers {
         let same = |(a, b): (&&Answer, &&Answer)| (a.take, a.played) == (b.take, b.played);
@@ -157,6 +169,7 @@ fn hear(
         }
     }
     let mut decisions = vec![Vec::new(); n];
+    let mut second_half = vec![Confusion::default(); n];
     for player in players {
         let own = |i: &usize| Some(first[*i].player) == player.index;
         let own: Vec<usize> = (0..first.len()).filter(own).collect();
@@ -172,19 +185,26 @@ fn hear(
                 let mut random = ChaCha8Rng::seed_from_u64(seed);
                 random.set_stream(round as u64);
                 let mut learners: Vec<Learner> = player.learners.iter().copied().cloned().collect();
-                for i in order.draw(&in_time, &mut random) {
+                for (place, i) in order.draw(&in_time, &mut random).into_iter().enumerate() {
                     let note = notes[i];
                     let plain: Vec<&Answer> = answers.iter().map(|a| a[note]).collect();
                     let decided = decide(&learners, &plain);
                     learn(&mut learners, &plain, &decided);
-                    for (all, answer) in decisions.iter_mut().zip(decided) {
+                    let all = decisions.iter_mut().zip(&mut second_half);
+                    for ((all, second_half), answer) in all.zip(decided) {
+                        if 2 * place >= notes.len() {
+                            second_half.count(answer.played.class(), answer.class());
+                        }
                         all.push(answer);
                     }
                 }
             }
         }
     }
-    Ok(decisions)
+    Ok(Heard {
+        decisions,
+        second_half,
+    })
 }
 
 /// The numbers below `n` in an order drawn at random.
@@ -373,7 +393,15 @@ mod tests {
         assert_eq!(evaluation.confusion.accuracy(), 0.75);
         let heard = listen(&evaluation, None, &sessions, 1).unwrap();
         assert_eq!(heard.len(), Order::ALL.len());
-        for Listening { order, evaluation } in &heard {
+        for Listening {
+            order,
+            evaluation,
+            second_half,
+        } in &heard
+        {
+            assert_eq!(second_half.len(), 1);
+            assert_eq!(2 * second_half[0].notes(), ROUNDS * 32 * NOTES);
+            assert!(second_half[0].accuracy() >= evaluation.confusion.accuracy());
             assert_eq!(evaluation.confusion.notes(), ROUNDS * 32 * NOTES);
             assert_eq!(evaluation.missed.len(), ROUNDS);
             let accuracy = evaluation.confusion.accuracy();
@@ -408,7 +436,10 @@ mod tests {
     fn every_session_begins_with_nothing_learnt_and_orders_are_what_they_say() {
         let (evaluation, sessions) = evaluation();
         let plain: Vec<&Answer> = evaluation.answers().collect();
-        for Listening { order, evaluation } in listen(&evaluation, None, &sessions, 1).unwrap() {
+        for Listening {
+            order, evaluation, ..
+        } in listen(&evaluation, None, &sessions, 1).unwrap()
+        {
             let answers: Vec<&Answer> = evaluation.answers().collect();
             let per_session = 16 * NOTES;
             for round in answers.chunks_exact(per_session) {

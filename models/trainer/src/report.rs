@@ -6,7 +6,7 @@ use serde::Serialize;
 use tocco_corpus::Technique;
 
 use crate::bootstrap::interval;
-use crate::listening::ROUNDS;
+use crate::listening::{Listening, Order, ROUNDS};
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::reliability::{Gated, expected_calibration_error, gated};
@@ -53,6 +53,9 @@ struct ListeningJson<'a> {
     order: &'static str,
     /// How often, each time in another such order; the counts are of all rounds together.
     rounds: usize,
+    /// Accuracy of the second half of each session, when the first had been heard: of the first
+    /// decisions, then of the second ones if there are any.
+    second_half: Vec<f64>,
     /// In the same form.
     #[serde(flatten)]
     evaluation: Json<'a>,
@@ -224,6 +227,9 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
             .map(|listening| ListeningJson {
                 order: listening.order.name(),
                 rounds: ROUNDS,
+                second_half: (listening.second_half.iter())
+                    .map(Confusion::accuracy)
+                    .collect(),
                 evaluation: json(&listening.evaluation),
             })
             .collect(),
@@ -297,35 +303,47 @@ pub fn table(evaluation: &Evaluation) -> String {
 /// What listening to the player is worth, as Markdown.
 pub fn listening(evaluation: &Evaluation) -> String {
     let mut text = String::from(
-        "| listening | decision | accuracy | macro-F1 | calibration error | takes |\n\
-         | --- | --- | --- | --- | --- | --- |\n",
+        "| listening | decision | accuracy | 95 % over takes | macro-F1 | second half | calibration \
+         error |\n| --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    let mut row = |order: &str, decision: &str, evaluation: &Evaluation| {
-        let [low, high] = IntervalJson::new(&evaluation.by_take()).accuracy;
-        let _ = writeln!(
-            text,
-            "| {order} | {decision} | {:.3} | {:.3} | {:.3} | {low:.3} to {high:.3} |",
-            evaluation.confusion.accuracy(),
-            evaluation.confusion.macro_f1(),
-            expected_calibration_error(&evaluation.graded()),
-        );
-    };
-    let listening = evaluation.listening.iter();
-    let listening = listening.map(|listening| (listening.order.name(), &listening.evaluation));
-    for (order, evaluation) in std::iter::once(("no", evaluation)).chain(listening) {
-        row(order, "first", evaluation);
-        if let Some(second) = &evaluation.second {
-            row(order, "second", second);
+    let mut row = |order: &str, evaluation: &Evaluation, second_half: &[Confusion]| {
+        let second = evaluation.second.as_deref();
+        let decisions = [("first", Some(evaluation)), ("second", second)];
+        for (i, (decision, evaluation)) in decisions.into_iter().enumerate() {
+            let Some(evaluation) = evaluation else {
+                continue;
+            };
+            let [low, high] = IntervalJson::new(&evaluation.by_take()).accuracy;
+            let half = second_half
+                .get(i)
+                .map(|half| format!("{:.3}", half.accuracy()));
+            let _ = writeln!(
+                text,
+                "| {order} | {decision} | {:.3} | {low:.3} to {high:.3} | {:.3} | {} | {:.3} |",
+                evaluation.confusion.accuracy(),
+                evaluation.confusion.macro_f1(),
+                half.as_deref().unwrap_or("-"),
+                expected_calibration_error(&evaluation.graded()),
+            );
         }
+    };
+    row("no", evaluation, &[]);
+    for Listening {
+        order,
+        evaluation,
+        second_half,
+    } in &evaluation.listening
+    {
+        row(order.name(), evaluation, second_half);
     }
-    for listening in &evaluation.listening {
-        let decided = &listening.evaluation;
-        let decided = decided.second.as_deref().unwrap_or(decided);
+    let mixed = |listening: &&Listening| listening.order == Order::Mixed;
+    if let Some(Listening { evaluation, .. }) = evaluation.listening.iter().find(mixed) {
+        let decided = evaluation.second.as_deref().unwrap_or(evaluation);
         let _ = write!(
             text,
-            "\n{}, last decision, {ROUNDS} times each note:\n{}",
-            listening.order.name(),
-            figures(decided)
+            "\nMixed, last decision, {ROUNDS} times each note:\n{}\n{}\n",
+            figures(decided),
+            calibration_line(decided)
         );
         if !decided.conditions.is_empty() {
             text.push('\n');

@@ -43,6 +43,9 @@ pub struct Counters {
     pub midi_refused: AtomicU64,
     /// Results that found no room in the queue to the event log.
     pub unlogged: AtomicU64,
+    /// Notes that taught a network something by the last decision about them: never more than
+    /// results. What the model in use has learnt is [`Gauges::adapted`](crate::pipeline::Gauges).
+    pub learned: AtomicU64,
     /// Models and engines taken into use after the first.
     pub swaps: AtomicU64,
     /// Calls of the audio callback.
@@ -102,6 +105,7 @@ impl Default for Counters {
             latency_ms: std::array::from_fn(|_| AtomicU64::new(0)),
             midi_refused: AtomicU64::new(0),
             unlogged: AtomicU64::new(0),
+            learned: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
             callbacks: AtomicU64::new(0),
             second: SecondCounters::default(),

@@ -21,6 +21,7 @@ pub mod outputs;
 pub mod params;
 pub mod pipeline;
 pub mod second_decision;
+pub mod self_training;
 pub mod service;
 pub mod shipped;
 mod vst3_entry;
@@ -143,6 +144,10 @@ impl Plugin for Tocco {
     fn reset(&mut self) {
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.reset();
+            // The player is the same, but a bounce gives the same notes every time.
+            if self.offline {
+                pipeline.forget_player();
+            }
         }
         self.midi.reset();
     }

@@ -12,6 +12,7 @@ use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
 use crate::classification::{MAX_CLASSES, ModelSerial};
 use crate::classifier::worker::{self, WorkerConfig, WorkerError};
 use crate::classifier::{Inline, Placement, Scheduling, Seat, Wake};
+use crate::self_training::Learner;
 use crate::shipped;
 
 /// Where a model's package comes from.
@@ -229,6 +230,8 @@ pub struct LoadedModel {
     pub n_classes: usize,
     /// Its network.
     pub seat: Seat,
+    /// What the network learns by listening, if it can; at first nothing.
+    pub learner: Option<Learner>,
     /// The model that amends its answers, if one does. The classes are the same.
     pub second: Option<SecondModel>,
 }
@@ -239,6 +242,8 @@ pub struct SecondModel {
     pub extraction: Option<Box<Extraction>>,
     /// Its network.
     pub seat: Seat,
+    /// What the network learns by listening, if it can; at first nothing.
+    pub learner: Option<Learner>,
 }
 
 /// How a model is to be run.
@@ -331,6 +336,7 @@ impl LoadedModel {
                 let model = SecondModel {
                     extraction: Some(Box::new(part.extraction)),
                     seat: part.seat,
+                    learner: part.learner,
                 };
                 Some((model, info))
             }
@@ -353,6 +359,7 @@ impl LoadedModel {
             extraction: Some(Box::new(first.extraction)),
             n_classes: manifest.labels.len(),
             seat: first.seat,
+            learner: first.learner,
             second,
         };
         Ok((Box::new(model), info))
@@ -372,6 +379,7 @@ impl LoadedModel {
 struct Part {
     extraction: Extraction,
     seat: Seat,
+    learner: Option<Learner>,
     scheduling: Option<Scheduling>,
     weight_bytes: usize,
 }
@@ -441,6 +449,9 @@ impl Part {
         Ok(Self {
             extraction,
             seat,
+            // Of the package as it is: if it is calibrated, its class means are where the examples
+            // moved them.
+            learner: Learner::new(package)?,
             scheduling,
             weight_bytes,
         })

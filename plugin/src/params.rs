@@ -83,6 +83,13 @@ impl ModelChoice {
     pub fn may_have_second(self) -> bool {
         matches!(self, Self::Tocco | Self::User)
     }
+
+    /// Whether such a model may learn its player by listening: of the built-in ones those that have
+    /// statistics of their features do. Real-time safe.
+    #[must_use]
+    pub fn may_adapt(self) -> bool {
+        matches!(self, Self::Tocco | Self::ToccoLate | Self::User)
+    }
 }
 
 /// Folder of the user's own model package. Part of the host's state, not a parameter.
@@ -179,6 +186,9 @@ pub struct ToccoParams {
     /// Whether an amended answer corrects the MIDI of the first.
     #[id = "correct"]
     pub correct: BoolParam,
+    /// Whether the networks learn their player by listening.
+    #[id = "adapt"]
+    pub adapt: BoolParam,
     /// The MIDI note of each class.
     #[nested(array, group = "MIDI notes")]
     pub notes: [ClassNote; MAX_CLASSES],
@@ -232,6 +242,7 @@ impl Default for ToccoParams {
             midi: BoolParam::new("MIDI", true),
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
+            adapt: BoolParam::new("Adapt while playing", true),
             notes: std::array::from_fn(ClassNote::new),
         }
     }
@@ -281,6 +292,7 @@ impl ToccoParams {
         Settings {
             onset: onset_config(self.sensitivity.value(), self.minimum_inter_onset.value()),
             gate: self.gate.value(),
+            adapt: self.adapt.value(),
         }
     }
 
@@ -294,6 +306,7 @@ impl ToccoParams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::self_training::Learner;
     use tocco_dsp::OnsetMethod;
 
     #[test]
@@ -333,6 +346,21 @@ mod tests {
         params.user_package.set("/somewhere".to_owned());
         assert_eq!(params.selection_key(), before);
         assert_eq!(params.user_package.folder(), "/somewhere");
+    }
+
+    #[test]
+    fn built_in_models_may_adapt_if_they_can() {
+        let params = ToccoParams::default();
+        for model in (0..ModelChoice::variants().len()).map(ModelChoice::from_index) {
+            let value = params.model.preview_normalized(model);
+            // SAFETY: the parameter outlives the call.
+            unsafe { params.model.as_ptr()._internal_set_normalized_value(value) };
+            let expected = match params.selection().model.package() {
+                Ok(package) => Learner::new(&package).unwrap().is_some(),
+                Err(_) => true, // the user's: not known
+            };
+            assert_eq!(model.may_adapt(), expected, "{model:?}");
+        }
     }
 
     #[test]

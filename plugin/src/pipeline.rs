@@ -8,6 +8,7 @@
 //!                                       -> second: the same with the second network, some 150 ms
 //!                                                 after the onset -> mean with what the first one
 //!                                                 said -> another Classification of the same onset
+//!                                       last decision about a note -> both networks learn from it
 //! ```
 //!
 //! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a [`Service`](crate::service::Service)
@@ -17,8 +18,14 @@
 //! that finds [`classifier::queue::CAPACITY`](crate::classifier::queue::CAPACITY) others under way
 //! is dropped and counted. Answers to notes from before a reset are counted and thrown away.
 //! Second decisions never hold up a swap: those that are to come are given up and counted.
+//!
+//! With [`Settings::adapt`] the networks learn their player by listening: see
+//! [`self_training`](crate::self_training). What an answer is changed by is what was learnt before it
+//! reached the audio thread. Offline that is the same every time; in real time an answer of the
+//! classifier thread comes a little later, and a note that falls in between does not profit from it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -37,6 +44,7 @@ use crate::counters::{Counters, add};
 use crate::meters::Meters;
 use crate::model::{LoadedModel, SecondModel};
 use crate::second_decision::SecondDecisions;
+use crate::self_training::Learner;
 
 /// Results that may wait for the event log: minutes of the fastest playing.
 const LOG_CAPACITY: usize = 4096;
@@ -51,6 +59,9 @@ pub struct Settings {
     pub onset: OnsetConfig,
     /// Least probability of the winner for a note to make MIDI, 0 to 1.
     pub gate: f32,
+    /// Whether the networks learn their player by listening. Without it they forget what they learnt
+    /// at once, and with it again they start anew.
+    pub adapt: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +69,7 @@ impl Default for Settings {
         Self {
             onset: OnsetConfig::default(),
             gate: 0.0,
+            adapt: true,
         }
     }
 }
@@ -71,6 +83,9 @@ pub struct Gauges {
     pub meters: Meters,
     /// What is being taught.
     pub teaching: Teaching,
+    /// How many notes the model in use has learnt from by listening. Unlike
+    /// [`Counters::learned`] 0 again when it is swapped, or forgets. Written by the audio thread.
+    pub adapted: AtomicU64,
 }
 
 /// Why there is no pipeline.
@@ -182,10 +197,8 @@ impl Pipeline {
         let (retired_in, retired_out) = RingBuffer::new(MODEL_CAPACITY);
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
         let (examples_in, examples_out) = examples::queue();
-        let first_id = gauges
-            .counters
-            .onsets
-            .load(std::sync::atomic::Ordering::Relaxed);
+        let first_id = gauges.counters.onsets.load(Relaxed);
+        gauges.adapted.store(0, Relaxed);
         let listener = Listener {
             positions: Positions::new(&stream, host_rate),
             analyzer,
@@ -240,11 +253,16 @@ impl Pipeline {
         });
     }
 
-    /// Starts anew as if nothing had been heard. Notes under way are counted as abandoned.
-    /// Real-time safe.
+    /// Starts anew as if nothing had been heard, but for what was learnt of the player. Notes under
+    /// way are counted as abandoned. Real-time safe.
     pub fn reset(&mut self) {
         self.stream.reset();
         self.listener.reset();
+    }
+
+    /// Forgets what was learnt of the player by listening. Real-time safe.
+    pub fn forget_player(&mut self) {
+        self.listener.forget_player();
     }
 
     /// Whether a note is between its onset and its first result. Real-time safe.
@@ -280,6 +298,9 @@ impl Listener {
         self.callback += 1;
         add(&self.gauges.counters.callbacks, 1);
         self.gate = settings.gate;
+        if self.settings.adapt && !settings.adapt {
+            self.forget_player();
+        }
         let (old, new) = (self.settings.onset, settings.onset);
         let detector = self.analyzer.detector_mut();
         if old.threshold_factor != new.threshold_factor {
@@ -352,6 +373,12 @@ impl Listener {
             {
                 self.seconds.teach(note.onset_id, class);
             }
+            // Without its point a note neither teaches nor is its answer changed.
+            if let Some(learner) = &mut self.model.learner
+                && self.settings.adapt
+            {
+                learner.hear(note.onset_id, heard.features);
+            }
             match ask(&mut self.model.seat, note, heard.features) {
                 Ok(answer) => first_answer = answer,
                 Err(Refused::Full) => add(&counters.dropped_full, 1),
@@ -371,6 +398,11 @@ impl Listener {
                 self.examples.send(teaching, class, source, heard.features);
             }
             if self.seconds.is_open(note.onset_id) {
+                if let Some(learner) = &mut model.learner
+                    && self.settings.adapt
+                {
+                    learner.hear(note.onset_id, heard.features);
+                }
                 match ask(&mut model.seat, note, heard.features) {
                     Ok(answer) => second_answer = answer,
                     Err(refused) => {
@@ -431,13 +463,20 @@ impl Listener {
         inline: bool,
         on_result: &mut impl FnMut(&Classification),
     ) {
-        let Some(probabilities) = answer.probabilities else {
+        let Some(mut probabilities) = answer.probabilities else {
             add(&self.gauges.counters.failed, 1);
             return;
         };
+        if let Some(learner) = &self.model.learner {
+            learner.adjust(answer.note.onset_id, &mut probabilities);
+        }
         let result = self.result(Decision::First, answer, probabilities, seen, inline);
         self.seconds.keep(&result);
         self.give_out(&result, on_result);
+        // Where there is a second decision, that is the surer one, and it teaches.
+        if self.model.second.is_none() {
+            self.learn(&result);
+        }
     }
 
     /// Makes a second decision of an answer of the second network.
@@ -452,7 +491,7 @@ impl Listener {
             return; // given up at a reset, and counted there
         };
         let counters = &self.gauges.counters.second;
-        let Some(probabilities) = answer.probabilities else {
+        let Some(mut probabilities) = answer.probabilities else {
             add(&counters.failed, 1);
             return;
         };
@@ -461,6 +500,10 @@ impl Listener {
             add(&counters.abandoned, 1);
             return;
         };
+        let second = self.model.second.as_ref();
+        if let Some(learner) = second.and_then(|second| second.learner.as_ref()) {
+            learner.adjust(answer.note.onset_id, &mut probabilities);
+        }
         answer.note.peak_db = first.peak_db;
         let decision = Decision::Second {
             was: first.class,
@@ -470,6 +513,26 @@ impl Listener {
             std::array::from_fn(|class| amended(first.probabilities[class], probabilities[class]));
         let result = self.result(decision, answer, probabilities, seen, inline);
         self.give_out(&result, on_result);
+        self.learn(&result);
+    }
+
+    /// Both networks learn from the last decision about a note.
+    fn learn(&mut self, result: &Classification) {
+        // An engine that says nothing, or no numbers, has not decided for the first class.
+        let decided = result.probability() > 0.0;
+        let mut learned = false;
+        for learner in learners(&mut self.model).filter(|_| decided) {
+            learned |= learner.learn(result.note.onset_id, result.class);
+        }
+        add(&self.gauges.counters.learned, u64::from(learned));
+        add(&self.gauges.adapted, u64::from(learned));
+    }
+
+    fn forget_player(&mut self) {
+        for learner in learners(&mut self.model) {
+            learner.forget();
+        }
+        self.gauges.adapted.store(0, Relaxed);
     }
 
     fn result(
@@ -549,6 +612,7 @@ impl Listener {
         for inline in inline(&mut self.model) {
             inline.prime();
         }
+        self.gauges.adapted.store(0, Relaxed);
         add(&self.gauges.counters.swaps, 1);
     }
 
@@ -577,6 +641,13 @@ fn inline(model: &mut LoadedModel) -> impl Iterator<Item = &mut Inline> {
     })
 }
 
+/// What the networks of `model` learn by listening.
+fn learners(model: &mut LoadedModel) -> impl Iterator<Item = &mut Learner> {
+    let second = model.second.as_mut();
+    let second = second.and_then(|second| second.learner.as_mut());
+    model.learner.iter_mut().chain(second)
+}
+
 /// Takes the features of the second network out of `model`.
 fn second_extraction(model: &mut LoadedModel) -> Option<Box<Extraction>> {
     model.second.as_mut()?.extraction.take()
@@ -602,7 +673,6 @@ fn ask(seat: &mut Seat, note: Note, features: &[f32]) -> Result<Option<Answer>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::Ordering::Relaxed;
 
     use crate::classification::ModelSerial;
     use crate::classifier::Wake;

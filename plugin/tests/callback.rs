@@ -151,6 +151,8 @@ fn a_second_decision_makes_no_midi_unless_it_is_to_correct() {
         set(&params.second, second);
         set(&params.correct, correct);
         set(&params.gate, gate);
+        // The first decision would learn from the second.
+        set(&params.adapt, false);
         host.activate(48_000.0, 64, 1, ProcessMode::Offline);
         host.play(&samples, &[64]);
         let amended = host

@@ -30,15 +30,23 @@ struct Player {
     results: Vec<Classification>,
 }
 
+/// Whether the networks learn by listening.
+#[derive(Clone, Copy, PartialEq)]
+enum Adapt {
+    On,
+    Off,
+}
+
 impl Player {
     fn new(offline: bool, second: bool) -> Self {
-        Self::with(ModelChoice::Tocco, offline, second)
+        Self::with(ModelChoice::Tocco, offline, second, Adapt::On)
     }
 
-    fn with(model: ModelChoice, offline: bool, second: bool) -> Self {
+    fn with(model: ModelChoice, offline: bool, second: bool, adapt: Adapt) -> Self {
         let params = Arc::new(ToccoParams::default());
         set(&params.model, model);
         set(&params.second, second);
+        set(&params.adapt, adapt == Adapt::On);
         let shared = Arc::new(Shared::new(params));
         let service = Service::start(Arc::clone(&shared)).unwrap();
         let activation = Activation {
@@ -58,8 +66,9 @@ impl Player {
 
     fn play(&mut self, samples: &[f32]) {
         let pipeline = self.pipeline.as_mut().unwrap();
+        let settings = self.shared.params.settings();
         for block in samples.chunks(64) {
-            pipeline.process(&[block], &Settings::default(), |result, _| {
+            pipeline.process(&[block], &settings, |result, _| {
                 self.results.push(*result);
             });
         }
@@ -143,7 +152,8 @@ fn timeless(results: &[Classification]) -> Vec<Classification> {
 #[test]
 fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
     let samples = performance();
-    let mut player = Player::new(true, true);
+    // What the networks say before they have learnt anything: two that hear apart learn apart.
+    let mut player = Player::with(ModelChoice::Tocco, true, true, Adapt::Off);
     player.play(&samples);
     let (first, second) = (player.first(), player.second());
     assert!(first.len() >= 35, "{} notes", first.len());
@@ -151,7 +161,7 @@ fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
     assert!(second.iter().any(Classification::changed));
     assert!(!second.iter().all(Classification::changed));
 
-    let mut late = Player::with(ModelChoice::ToccoLate, true, true);
+    let mut late = Player::with(ModelChoice::ToccoLate, true, true, Adapt::Off);
     late.play(&samples);
     assert_eq!(late.second(), [], "it names no second one");
     for ((first, second), late) in first.iter().zip(&second).zip(late.first()) {
@@ -176,17 +186,24 @@ fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
     assert_eq!(player.counters().second.given_up(), 0);
     player.check_books();
 
-    let mut again = Player::new(true, true);
-    again.play(&samples);
-    assert_eq!(timeless(&again.results), timeless(&player.results));
+    for adapt in [Adapt::Off, Adapt::On] {
+        let [once, again] = [(); 2].map(|()| {
+            let mut player = Player::with(ModelChoice::Tocco, true, true, adapt);
+            player.play(&samples);
+            timeless(&player.results)
+        });
+        assert_eq!(again, once);
+        assert_eq!(once == timeless(&player.results), adapt == Adapt::Off);
+    }
 }
 
 #[test]
 fn the_first_decisions_are_the_same_with_and_without_a_second() {
     let samples = performance();
     for offline in [true, false] {
-        let mut with = Player::new(offline, true);
-        let mut without = Player::new(offline, false);
+        // They learn from other decisions.
+        let player = |second| Player::with(ModelChoice::Tocco, offline, second, Adapt::Off);
+        let (mut with, mut without) = (player(true), player(false));
         with.play(&samples);
         without.play(&samples);
         assert_eq!(timeless(&with.first()), timeless(&without.results));
@@ -201,9 +218,11 @@ fn the_first_decisions_are_the_same_with_and_without_a_second() {
 #[test]
 fn in_real_time_a_thread_says_what_a_bounce_says() {
     let samples = performance();
-    let mut bounce = Player::new(true, true);
+    // What a note is changed by depends on whether an answer came before it or after it.
+    let player = |offline| Player::with(ModelChoice::Tocco, offline, true, Adapt::Off);
+    let mut bounce = player(true);
     bounce.play(&samples);
-    let mut player = Player::new(false, true);
+    let mut player = player(false);
     player.play_unhurried(&samples);
     let answer = |result: &Classification| (result.note.onset_id, result.probabilities);
     let expected: BTreeMap<_, _> = bounce.second().iter().map(answer).collect();

@@ -7,12 +7,16 @@ mod bars;
 mod book_keeping;
 mod controls;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egui::{Color32, RichText, Ui};
-use nice_plug::context::gui::GuiContext;
+use nice_plug::context::PluginApi;
+use nice_plug::context::gui::{GuiContext, GuiContextInner};
 use nice_plug::editor::dpi::LogicalSize;
+use nice_plug::params::internals::ParamPtr;
+use nice_plug::plugin::PluginState;
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::{
     EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
@@ -25,7 +29,7 @@ use crate::service::{Shared, Status};
 /// The window's size, logical pixels.
 const SIZE: LogicalSize<f32> = LogicalSize {
     width: 720.0,
-    height: 560.0,
+    height: 672.0,
 };
 
 /// Time between two looks at the meters.
@@ -238,21 +242,26 @@ impl Offscreen {
     pub fn new(shared: Arc<Shared>) -> Self {
         let context = egui::Context::default();
         style(&context);
-        Self {
-            app: ToccoApp::new(shared),
-            context,
-        }
+        let mut app = ToccoApp::new(shared);
+        app.gui = Some(GuiContext::new(Arc::new(NoHost)));
+        Self { app, context }
     }
 
     /// Draws a frame and returns all text in it, a line for each piece.
     pub fn frame(&mut self) -> String {
-        fn collect(shape: &egui::Shape, text: &mut String) {
+        let pieces = self.pieces();
+        pieces.iter().map(|(text, _)| format!("{text}\n")).collect()
+    }
+
+    /// Draws a frame and returns the pieces of text in it, and where they end below, logical pixels.
+    fn pieces(&mut self) -> Vec<(String, f32)> {
+        fn collect(shape: &egui::Shape, pieces: &mut Vec<(String, f32)>) {
             match shape {
                 egui::Shape::Text(shape) => {
-                    text.push_str(shape.galley.text());
-                    text.push('\n');
+                    let bottom = shape.pos.y + shape.galley.rect.bottom();
+                    pieces.push((shape.galley.text().to_owned(), bottom));
                 }
-                egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| collect(s, text)),
+                egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| collect(s, pieces)),
                 _ => {}
             }
         }
@@ -265,21 +274,45 @@ impl Offscreen {
         };
         let app = &mut self.app;
         let mut output = self.context.run_ui(input, |ui| app.draw(ui));
-        let mut text = String::new();
+        let mut pieces = Vec::new();
         for clipped in &output.shapes {
-            collect(&clipped.shape, &mut text);
+            collect(&clipped.shape, &mut pieces);
         }
         output.textures_delta.clear();
-        text
+        pieces
     }
+}
+
+/// The host of a window that nobody touches.
+struct NoHost;
+
+impl GuiContextInner for NoHost {
+    fn plugin_api(&self) -> PluginApi {
+        PluginApi::Clap
+    }
+    unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {}
+    unsafe fn raw_set_parameter_normalized(&self, _: ParamPtr, _: f32) {}
+    unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {}
+    fn get_state(&self) -> PluginState {
+        PluginState {
+            version: String::new(),
+            params: BTreeMap::new(),
+            fields: BTreeMap::new(),
+        }
+    }
+    fn set_state(&self, _: PluginState) {}
+    fn request_restart(&self) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use crate::classification::{Classification, Decision, ModelSerial, tests};
-    use crate::params::ToccoParams;
+    use crate::params::{ModelChoice, ToccoParams};
     use crate::service::{Activation, Service};
+    use nice_plug::params::Param;
 
     #[test]
     fn the_window_names_what_runs_and_why_the_rest_does_not() {
@@ -301,6 +334,35 @@ mod tests {
         assert!(text.contains("Palm mute"), "{text}");
         assert!(text.contains("Play a note"), "{text}");
         assert!(text.contains("amended by Tocco late"), "{text}");
+        assert!(text.contains("Adapt while playing"), "{text}");
+        // All that there can be is in the window.
+        let model = &shared.params.model;
+        let user = model.preview_normalized(ModelChoice::User);
+        for value in [model.unmodulated_normalized_value(), user] {
+            // SAFETY: the parameter outlives the call.
+            unsafe { model.as_ptr()._internal_set_normalized_value(value) };
+            let pieces = window.pieces();
+            assert!(pieces.iter().any(|(text, _)| text.contains("it is broken")));
+            for (piece, bottom) in pieces {
+                assert!(bottom <= SIZE.height - 16.0, "{piece:?} ends at {bottom}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_window_says_how_far_it_has_adapted() {
+        let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+        let mut window = Offscreen::new(Arc::clone(&shared));
+        for (notes, expected) in [
+            (0, None),
+            (1, Some("adapted to 1 note")),
+            (57, Some("adapted to 57 notes")),
+        ] {
+            shared.gauges.adapted.store(notes, Relaxed);
+            let text = window.frame();
+            let adapted = text.lines().find(|line| line.starts_with("adapted "));
+            assert_eq!(adapted, expected, "{text}");
+        }
     }
 
     #[test]

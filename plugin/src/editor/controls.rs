@@ -1,6 +1,8 @@
 //! The parameters in the window.
 
-use egui::{Checkbox, ComboBox, RichText, Slider, TextEdit, Ui};
+use std::sync::atomic::Ordering::Relaxed;
+
+use egui::{Checkbox, ComboBox, Response, RichText, Slider, TextEdit, Ui};
 use nice_plug::context::gui::{GuiContext, ParamSetter};
 use nice_plug::params::enums::{Enum, EnumParam};
 use nice_plug::params::persist::PersistentField;
@@ -9,6 +11,11 @@ use nice_plug::params::{BoolParam, FloatParam, Param};
 use super::FAINT;
 use crate::params::ModelChoice;
 use crate::service::Shared;
+
+/// What adapting does, and what becomes of it.
+const ADAPT_HINT: &str = "Tocco learns how you play from its own decisions: each note it names moves \
+    what it takes for such a note a little towards yours. Switched off it forgets all that it learnt \
+    so, and so it does when a model is loaded or the project is opened again.";
 
 /// Model, engine and the settings of the ear. `folder` is the user's folder while it is typed.
 pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
@@ -38,6 +45,15 @@ pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String)
                 switch(ui, &setter, &params.second, "on", possible);
                 let possible = possible && params.second.value() && params.midi.value();
                 switch(ui, &setter, &params.correct, "corrects MIDI", possible);
+            });
+            ui.end_row();
+            name(ui, params.adapt.name());
+            let possible = params.model.value().may_adapt();
+            ui.horizontal(|ui| {
+                switch(ui, &setter, &params.adapt, "on", possible).on_hover_text(ADAPT_HINT);
+                if let Some(text) = adapted(shared.gauges.adapted.load(Relaxed)) {
+                    ui.label(RichText::new(text).size(12.0).color(FAINT));
+                }
             });
             ui.end_row();
             name(ui, params.midi.name());
@@ -99,11 +115,28 @@ fn slider(ui: &mut Ui, setter: &ParamSetter<'_>, param: &FloatParam) {
 }
 
 /// A box to tick; a greyed one if it would have no effect.
-fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, param: &BoolParam, text: &str, possible: bool) {
+fn switch(
+    ui: &mut Ui,
+    setter: &ParamSetter<'_>,
+    param: &BoolParam,
+    text: &str,
+    possible: bool,
+) -> Response {
     let mut on = param.value();
     let tick = Checkbox::new(&mut on, text);
-    if ui.add_enabled(possible, tick).changed() {
+    let response = ui.add_enabled(possible, tick);
+    if response.changed() {
         set(setter, param, on);
+    }
+    response
+}
+
+/// How far the model in use has come; nothing before its first note.
+fn adapted(notes: u64) -> Option<String> {
+    match notes {
+        0 => None,
+        1 => Some("adapted to 1 note".to_owned()),
+        _ => Some(format!("adapted to {notes} notes")),
     }
 }
 

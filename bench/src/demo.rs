@@ -42,6 +42,8 @@ pub struct Demo {
     pub offline: bool,
     /// Switch the second decisions off.
     pub no_second: bool,
+    /// Do not let the networks learn the player by listening.
+    pub no_adapt: bool,
 }
 
 /// What the plugin wrote down, told as it comes.
@@ -81,6 +83,9 @@ impl Demo {
         }
         if self.no_second {
             host.set_text("Second decision", "off")?;
+        }
+        if self.no_adapt {
+            host.set_text("Adapt while playing", "off")?;
         }
         let sample_rate = f64::from(self.sound.sample_rate);
         self.sound.append_silence(TAIL_S);
@@ -148,6 +153,7 @@ impl Demo {
         host.deactivate(stream);
         drop(host);
         read(&mut logged)?;
+        logged.learned = log.counters().values().map(|of| of.learned).sum();
         self.check_selection(&logged.first)?;
         compare_with_midi(&logged.first, &played)?;
         Ok(Report::new(&self.sound, self.offline, &logged, &played))
@@ -160,6 +166,8 @@ struct Logged {
     first: Vec<LoggedNote>,
     /// By the number of the onset.
     second: BTreeMap<u64, LoggedNote>,
+    /// Notes that taught the networks something.
+    learned: u64,
 }
 
 impl Logged {

@@ -100,6 +100,9 @@ pub struct Counters {
     pub late_blocks: [u64; 3],
     /// Results that found no room in the queue to the event log.
     pub unlogged: u64,
+    /// Notes that taught a network something about the player.
+    #[serde(default)]
+    pub learned: u64,
     /// Models and engines taken into use after the first.
     pub swaps: u64,
     /// Calls of the audio callback.

@@ -185,6 +185,10 @@ impl SoakFindings {
                 failures.push(format!("expected {expected} {name}, found {count}"));
             }
         }
+        let learned = self.counters.learned;
+        if learned == 0 || learned > results {
+            failures.push(format!("{learned} of {results} results taught something"));
+        }
         if self.counters.swaps == 0 {
             failures.push("no model was swapped: nothing was tried".to_owned());
         }

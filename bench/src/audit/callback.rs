@@ -19,7 +19,8 @@ use crate::streaming::{self, Speed};
 /// Time between two disturbances by the main thread.
 const DISTURBANCE: Duration = Duration::from_millis(20);
 
-/// One state in so many is [`pair_state`]'s, and stays for [`PAIR_STAY_S`].
+/// One state in so many is [`pair_state`]'s, and stays for [`PAIR_STAY_S`]. Then adapting is
+/// switched off, so that the callback forgets what it learnt.
 const EVERY: usize = 8;
 
 /// Seconds of audio without another state: the second decisions about some notes are made in it.
@@ -67,7 +68,8 @@ impl CallbackAudit {
     /// # Errors
     /// If the plugin fails or the thread cannot be watched.
     pub fn run<H: PluginHost>(self, mut host: H) -> Result<CallbackFindings> {
-        let pair_state = pair_state(&mut host)?;
+        let [pair_state, forgetting] = [true, false].map(|adapt| pair_state(&mut host, adapt));
+        let (pair_state, forgetting) = (pair_state?, forgetting?);
         let states = states(&mut host)?;
         let pair_stay = Duration::from_secs_f64(PAIR_STAY_S / self.speed);
         let parameters = host.parameters()?;
@@ -85,6 +87,7 @@ impl CallbackAudit {
                 if state_loads as usize % EVERY == EVERY - 1 {
                     host.restore_state(&pair_state)?;
                     std::thread::sleep(pair_stay);
+                    host.restore_state(&forgetting)?;
                 } else {
                     host.restore_state(&states[state_loads as usize % states.len()])?;
                 }
@@ -168,16 +171,18 @@ pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
     Ok(states)
 }
 
-/// A state in which second decisions are made and correct the MIDI.
+/// A state in which second decisions are made and correct the MIDI and, with `adapt`, teach the
+/// networks.
 ///
 /// # Errors
 /// If the plugin refuses it.
-pub fn pair_state<H: PluginHost>(host: &mut H) -> Result<Vec<u8>> {
+pub fn pair_state<H: PluginHost>(host: &mut H, adapt: bool) -> Result<Vec<u8>> {
     let delivered = host.save_state()?;
     host.set_text("Engine", "native")?;
     host.set_text("Model", "tocco")?;
     host.set_text("Second decision", "on")?;
     host.set_text("Correct MIDI notes", "on")?;
+    host.set_text("Adapt while playing", if adapt { "on" } else { "off" })?;
     let state = host.save_state()?;
     host.restore_state(&delivered)?;
     Ok(state)

@@ -40,6 +40,9 @@ struct Arguments {
     /// Switch off the second decisions, which amend notes 150 ms after their beginning
     #[arg(long)]
     no_second: bool,
+    /// Do not let the networks learn the player from their own decisions
+    #[arg(long)]
+    no_adapt: bool,
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -65,6 +68,7 @@ fn run(arguments: Arguments) -> Result<()> {
         engine: arguments.engine,
         offline: arguments.offline,
         no_second: arguments.no_second,
+        no_adapt: arguments.no_adapt,
     };
     if arguments.json {
         let report = demo.run(|event| eprintln!("{event}"))?;

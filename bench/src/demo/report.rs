@@ -78,6 +78,8 @@ pub struct Summary {
     /// What came of second decisions, if there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     second: Option<SecondSummary>,
+    /// Notes that taught the networks something about the player.
+    learned: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     played: Option<Comparison>,
 }
@@ -240,6 +242,7 @@ impl Report {
             },
             host_missed_blocks: played.missed_blocks,
             second: SecondSummary::of(&notes),
+            learned: logged.learned,
             played: (!sound.played.is_empty()).then(|| Comparison::new(sound, &notes)),
         };
         Self {
@@ -357,6 +360,9 @@ impl fmt::Display for Summary {
                 "amended by a second decision: {} notes, to another technique (\u{2192}): {}; mean {:.2} ms after the onset, longest {:.2} ms",
                 second.amended, second.changed, second.latency_ms.mean, second.latency_ms.max
             )?;
+        }
+        if self.learned > 0 {
+            writeln!(f, "adapted to the player by {} notes", self.learned)?;
         }
         if let Some(played) = &self.played {
             write!(

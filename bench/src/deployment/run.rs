@@ -205,6 +205,9 @@ fn load(log: &std::path::Path, engine: EngineId, model: &str) -> Result<ClapHost
     let mut host = ClapHost::load(&bundle_path("Tocco.clap")?)?;
     host.set_text("Engine", engine.name())?;
     host.set_text("Model", model)?;
+    // The probabilities tell which note an answer belongs to: they must not depend on when earlier
+    // answers came.
+    host.set_text("Adapt while playing", "off")?;
     Ok(host)
 }
 

@@ -2,10 +2,10 @@
 
 use std::iter::repeat;
 
-use tocco_bench::plugin_host::{PluginStream, StreamFormat};
+use tocco_bench::plugin_host::{MidiMessage, PluginStream, StreamFormat};
 use tocco_bench::sound::Sound;
 
-use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, notes, play, play_on};
+use crate::playing::{Bundled, PERFORMANCE, format, in_both_hosts, notes, play, play_on};
 
 in_both_hosts!(
     not_a_number,
@@ -22,7 +22,8 @@ const RATE: usize = 48_000;
 /// Plays a minute of `sample(index)`, a second of silence, and the performance, which must then
 /// be heard as by a fresh instance.
 fn survives<H: Bundled>(sample: impl Fn(usize) -> f32) {
-    let mut host = H::fresh();
+    teaches_no_nonsense::<H>(&sample);
+    let mut host = H::steady();
     let fresh = notes(&play(
         &mut host,
         &PERFORMANCE,
@@ -45,6 +46,41 @@ fn survives<H: Bundled>(sample: impl Fn(usize) -> f32) {
         .map(|(position, key)| (position - start, key))
         .collect();
     assert_eq!(heard, fresh);
+}
+
+/// The same with an instance that learns while it plays: it still hears every note, and is as sure
+/// of itself as can be. If nothing of the minute was taken for a note, it hears them as ever.
+fn teaches_no_nonsense<H: Bundled>(sample: impl Fn(usize) -> f32) {
+    let mut host = H::fresh();
+    let format = format(&PERFORMANCE, 64, true);
+    let fresh = notes(&play(&mut host, &PERFORMANCE, format, repeat(64)));
+
+    let mut stream = host.activate(format).unwrap();
+    let mut hostile: Vec<f32> = (0..60 * RATE).map(sample).collect();
+    hostile.extend(vec![0.0; RATE]);
+    let before = notes(&play_on(&mut stream, &sound(hostile), repeat(64)));
+    let start = stream.position();
+    let midi = play_on(&mut stream, &PERFORMANCE, repeat(64));
+    host.deactivate(stream);
+    let heard: Vec<_> = notes(&midi)
+        .into_iter()
+        .map(|(position, key)| (position - start, key))
+        .collect();
+    let positions = |notes: &[(u64, u8)]| notes.iter().map(|note| note.0).collect::<Vec<_>>();
+    assert_eq!(positions(&heard), positions(&fresh));
+    if before.is_empty() {
+        assert_eq!(heard, fresh);
+    }
+    let pressures = midi.iter().filter_map(|event| match event.message {
+        MidiMessage::PolyPressure(pressure) => Some(pressure),
+        _ => None,
+    });
+    let pressures: Vec<f32> = pressures.collect();
+    assert_eq!(pressures.len(), 8 * heard.len());
+    for note in pressures.chunks(8) {
+        let sum: f32 = note.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-3, "{note:?}");
+    }
 }
 
 fn sound(samples: Vec<f32>) -> Sound {

@@ -136,7 +136,7 @@ fn changing_sizes() -> impl Iterator<Item = usize> {
 }
 
 fn every_rate_hears_the_same_playing<H: Bundled>() {
-    let mut host = H::fresh();
+    let mut host = H::steady();
     let reference = play(&mut host, &PERFORMANCE, StreamFormat::PAPER, repeat(64));
     for rate in [44_100, 96_000, 192_000] {
         let sound = resampled(&PERFORMANCE, rate);
@@ -183,7 +183,7 @@ fn compare_rates(reference: &[MidiOut], heard: &[MidiOut], rate: u32) {
 }
 
 fn two_equal_channels_are_heard_as_one<H: Bundled>() {
-    let mut host = H::fresh();
+    let mut host = H::steady();
     let mono = play(&mut host, &PERFORMANCE, StreamFormat::PAPER, repeat(64));
     let mut sound = PERFORMANCE.clone();
     sound.channels = vec![PERFORMANCE.channels[0].clone(); 2];
@@ -192,7 +192,7 @@ fn two_equal_channels_are_heard_as_one<H: Bundled>() {
 }
 
 fn the_plugin_can_be_activated_again_and_again<H: Bundled>() {
-    let mut host = H::fresh();
+    let mut host = H::steady();
     let hear = |host: &mut H, size: usize| {
         let format = format(&PERFORMANCE, size, false);
         without_ids(&play(host, &PERFORMANCE, format, repeat(size)))

@@ -11,4 +11,5 @@ mod playing;
 mod process_mode;
 mod recordings;
 mod second_decision;
+mod self_training;
 mod state;

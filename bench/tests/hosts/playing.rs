@@ -41,6 +41,13 @@ pub trait Bundled: PluginHost {
         let bundle = bundle_path(Self::FILE).unwrap();
         Self::load(&bundle).unwrap()
     }
+
+    /// One that does not learn while it plays: what it hears twice it names twice alike.
+    fn steady() -> Self {
+        let mut host = Self::fresh();
+        host.set_text("Adapt while playing", "off").unwrap();
+        host
+    }
 }
 
 impl Bundled for tocco_bench::clap_host::ClapHost {

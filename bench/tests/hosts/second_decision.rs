@@ -66,13 +66,20 @@ fn a_bounce_amends_every_note_and_is_the_same_every_time() {
     let again = demo(&["--offline"]);
     assert_eq!(timeless(&again, true), timeless(&document, true));
 
-    let without = demo(&["--offline", "--no-second"]);
-    assert_eq!(timeless(&without, true), timeless(&document, false));
+    assert_eq!(document["summary"]["learned"], notes.len());
+
+    // The first decisions learn from the second.
+    let steady = demo(&["--offline", "--no-adapt"]);
+    assert_ne!(timeless(&steady, false), timeless(&document, false));
+    let without = demo(&["--offline", "--no-second", "--no-adapt"]);
+    assert_eq!(timeless(&without, true), timeless(&steady, false));
     assert_eq!(without["summary"]["second"], Value::Null);
+    assert_eq!(without["summary"]["learned"], 0);
 }
 
 fn midi_is_untouched_unless_it_is_to_be_corrected<H: Bundled>() {
-    let mut host = H::fresh();
+    // The first decisions would learn from the second.
+    let mut host = H::steady();
     let mut hear = |second: &str, correct: &str| {
         host.set_text("Second decision", second).unwrap();
         host.set_text("Correct MIDI notes", correct).unwrap();

@@ -60,7 +60,7 @@ fn settings_come_back_in_a_new_instance<H: Bundled>() {
 }
 
 fn settings_take_effect<H: Bundled>() {
-    let mut host = H::fresh();
+    let mut host = H::steady();
     let hear = |host: &mut H| notes(&play(host, &PERFORMANCE, StreamFormat::PAPER, repeat(64)));
     let all = hear(&mut host);
     assert!(!all.is_empty());

@@ -51,10 +51,16 @@ fn callbacks_make_no_heap_call_from_the_first_one_on() {
                 // Time for the classifier thread, and a callback that takes what it says.
                 std::thread::sleep(Duration::from_millis(20));
                 host.play(&samples, &[block]);
+                // Forgets what was learnt by listening, and learns anew.
+                for adapt in [false, true] {
+                    host::set(&host.plugin.shared().params.adapt, adapt);
+                    host.play(&samples, &[block]);
+                }
                 assert_eq!(heap_calls(), 0, "{model:?}, {mode:?}, {rate} Hz");
                 let counters = &host.plugin.shared().gauges.counters;
                 let amended = counters.second.results.load(Relaxed) > 0;
                 assert_eq!(amended, model == ModelChoice::Tocco);
+                assert_eq!(counters.learned.load(Relaxed) > 0, amended);
             }
         }
     }

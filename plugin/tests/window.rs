@@ -18,7 +18,7 @@ use tocco::classifier::Wake;
 use tocco::editor::Offscreen;
 use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
 use tocco::params::ToccoParams;
-use tocco::pipeline::{Pipeline, ServiceEnd};
+use tocco::pipeline::{Pipeline, ServiceEnd, Settings};
 use tocco::service::Shared;
 use tocco_bench::audit::callback::{SetAtEnd, long_performance};
 use tocco_bench::audit::control;
@@ -43,6 +43,9 @@ const FRAME: Duration = Duration::from_millis(4);
 /// Frames between two swaps.
 const FRAMES_PER_SWAP: u64 = 8;
 
+/// Callbacks after which adapting is switched off for one callback.
+const FORGETS_EVERY: u64 = 1500;
+
 /// The callback in which the control plants a violation.
 const PLANTED_AT: u64 = 1000;
 
@@ -53,6 +56,7 @@ struct Audited {
     frames: u64,
     swaps: u64,
     amended: u64,
+    learned: u64,
     findings: Findings,
 }
 
@@ -72,14 +76,15 @@ fn main() -> ExitCode {
         frames,
         swaps,
         amended,
+        learned,
         findings,
     } = audit(SECONDS, None);
     println!(
-        "{blocks} blocks, {results} results, {amended} of them second decisions, {frames} frames, \
-         {swaps} swaps: {findings:?}"
+        "{blocks} blocks, {results} results, {amended} of them second decisions, {learned} notes \
+         learnt, {frames} frames, {swaps} swaps: {findings:?}"
     );
     assert_eq!(blocks, (SECONDS * RATE) as u64 / BLOCK as u64);
-    assert!(results > 50 && frames > 100 && swaps > 10 && amended > 0);
+    assert!(results > 50 && frames > 100 && swaps > 10 && amended > 0 && learned > 0);
     assert!(findings.is_clean());
     // What `cargo xtask test` adds up.
     println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
@@ -113,6 +118,7 @@ fn audit(seconds: f64, plant: Option<&str>) -> Audited {
         frames,
         swaps: shared.gauges.counters.swaps.load(Relaxed),
         amended: shared.gauges.counters.second.results.load(Relaxed),
+        learned: shared.gauges.counters.learned.load(Relaxed),
         ..found
     }
 }
@@ -128,11 +134,15 @@ fn stream(mut pipeline: Pipeline, shared: &Shared, seconds: f64, plant: Option<&
         position += block.len() as u64;
         pace.wait_for(position, block.len());
         let planted = planted.as_mut().filter(|_| blocks == PLANTED_AT);
+        let settings = Settings {
+            adapt: blocks % FORGETS_EVERY != 0,
+            ..shared.params.settings()
+        };
         watch.during(|| {
             if let Some(violation) = planted {
                 (violation.commit)();
             }
-            pipeline.process(&[block], &shared.params.settings(), |_, _| results += 1);
+            pipeline.process(&[block], &settings, |_, _| results += 1);
         });
         blocks += 1;
     }
@@ -142,6 +152,7 @@ fn stream(mut pipeline: Pipeline, shared: &Shared, seconds: f64, plant: Option<&
         frames: 0,
         swaps: 0,
         amended: 0,
+        learned: 0,
         findings: watch.take(),
     }
 }

@@ -190,7 +190,8 @@ impl Statistics {
                 ));
             }
             (Some(found), Some(n_features)) => {
-                let n_point = found.shape().first().copied().unwrap_or(0);
+                // Points of no values have no distances.
+                let n_point = found.shape().first().copied().unwrap_or(0).max(1);
                 (
                     n_point,
                     Some(take(PROJECTION, [n_point, n_features], used)?),

@@ -610,6 +610,22 @@ fn statistics_of_another_shape_are_refused() {
     }
 }
 
+#[test]
+fn points_of_no_values_are_refused() {
+    let (package, _) = projected();
+    let mut tensors = package.tensors.clone();
+    for (name, shape) in [
+        ("calibration.means", [CLASSES, 0]),
+        ("calibration.whitening", [0, 0]),
+        ("calibration.projection", [0, FEATURES]),
+    ] {
+        let nothing = Tensor::new(shape.to_vec(), Vec::new()).unwrap();
+        assert!(tensors.insert(name.to_owned(), nothing).is_some());
+    }
+    let refused = refused(ModelPackage::new(package.manifest.clone(), tensors, "test"));
+    assert_eq!(refused.field, "calibration.projection");
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in ".{0,200}") {

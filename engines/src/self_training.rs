@@ -35,6 +35,10 @@ const MEMORY: f32 = 32.0;
 /// anything was heard the network is alone.
 const CAUTION: f32 = 10.0;
 
+/// Values of a point reach no further from the mean of the training, in its standard deviations: a
+/// burst that was taken for a note shall not carry a class away.
+const FURTHEST: f32 = 10.0;
+
 /// What was learnt of a player, and what follows from it for the next note.
 #[derive(Debug, Clone)]
 pub struct SelfTraining {
@@ -159,16 +163,15 @@ impl SelfTraining {
     }
 
     /// Writes the `point` `[n_point]` of a note with the raw `features` `[n_features]`: what of it
-    /// is compared with other notes. Features that are not finite count as their mean.
+    /// is compared with other notes, at most 10 standard deviations from the mean of the training.
+    /// Features that are not finite count as their mean.
     ///
     /// Real-time safe. Superfluous elements of a longer slice are left alone.
     pub fn point(&mut self, features: &[f32], point: &mut [f32]) {
         self.scaler.apply(features, &mut self.scaled);
         for (value, terms) in point.iter_mut().zip(&self.averages) {
-            *value = terms
-                .iter()
-                .map(|t| t.weight * self.scaled[t.feature])
-                .sum();
+            let products = terms.iter().map(|t| t.weight * self.scaled[t.feature]);
+            *value = products.sum::<f32>().clamp(-FURTHEST, FURTHEST);
         }
     }
 
@@ -324,6 +327,8 @@ mod tests {
         assert_eq!(point(&mut learner, [2.0, 1.0, 4.0, 7.0, 7.0]), [2.0, 2.5]);
         let bad = [f32::NAN, f32::INFINITY, 4.0, f32::NAN, 0.0];
         assert_eq!(point(&mut learner, bad), [0.0, 2.0]);
+        let burst = [-1e30, 1e30, f32::MAX, 0.0, 0.0];
+        assert_eq!(point(&mut learner, burst), [-FURTHEST, FURTHEST]);
     }
 
     /// Linear discriminant analysis as in a textbook, in f64, with the means where they should be.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use host::{set, tones};
+use host::{activation, set, tones};
 use nice_plug::prelude::*;
 use tocco::calibration::Command;
 use tocco::classification::{Classification, MAX_CLASSES};
 use tocco::params::{ModelChoice, ToccoParams};
 use tocco::pipeline::{Pipeline, Settings};
-use tocco::service::{Activation, Service, Shared};
+use tocco::service::{Service, Shared};
 
 /// A plugin's inside, played in blocks of 64.
 struct Player {
@@ -28,12 +28,7 @@ impl Player {
     fn new(params: Arc<ToccoParams>, offline: bool) -> Self {
         let shared = Arc::new(Shared::new(params));
         let service = Service::start(Arc::clone(&shared)).unwrap();
-        let activation = Activation {
-            host_rate: 48_000.0,
-            max_block: 64,
-            offline,
-        };
-        let pipeline = service.activate(activation, None).unwrap();
+        let pipeline = service.activate(activation(offline), None).unwrap();
         let mut samples = tones(48_000.0, 4, 0.15);
         samples.truncate(samples.len() / 64 * 64);
         let mut player = Self {

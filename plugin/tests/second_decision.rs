@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use host::{set, tones};
+use host::{activation, set, tones};
 use tocco::calibration::Command;
 use tocco::classification::{Classification, Decision, MAX_CLASSES, most_probable};
 use tocco::classifier::{Seat, Wake};
@@ -16,7 +16,7 @@ use tocco::counters::Counters;
 use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
 use tocco::pipeline::{Gauges, Pipeline, Settings};
-use tocco::service::{Activation, Service, Shared};
+use tocco::service::{Service, Shared};
 use tocco_dsp::synth::Performance;
 use tocco_engines::EngineId;
 use tocco_engines::second_decision::amended;
@@ -49,12 +49,7 @@ impl Player {
         set(&params.adapt, adapt == Adapt::On);
         let shared = Arc::new(Shared::new(params));
         let service = Service::start(Arc::clone(&shared)).unwrap();
-        let activation = Activation {
-            host_rate: 48_000.0,
-            max_block: 64,
-            offline,
-        };
-        let pipeline = service.activate(activation, None).unwrap();
+        let pipeline = service.activate(activation(offline), None).unwrap();
         assert_eq!(shared.status().model_error, None);
         Self {
             shared,

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use host::{set, tones};
+use host::{activation, set, tones};
 use nice_plug::prelude::Enum;
 use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
 use tocco::classifier::queue::CAPACITY;
 use tocco::params::{EngineChoice, ModelChoice, ToccoParams};
 use tocco::pipeline::{Pipeline, Settings};
-use tocco::service::{Activation, Service, Shared};
+use tocco::service::{Service, Shared};
 use tocco_engines::{EngineId, discovery};
 
 /// Bytes in use.
@@ -61,14 +61,6 @@ fn engines() -> Vec<EngineChoice> {
         }
     }
     engines
-}
-
-fn activation(offline: bool) -> Activation {
-    Activation {
-        host_rate: 48_000.0,
-        max_block: 64,
-        offline,
-    }
 }
 
 /// What a model says of each note of the loop, by the note's position in it.

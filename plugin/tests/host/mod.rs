@@ -8,6 +8,7 @@ use nice_plug::prelude::*;
 use tempfile::TempDir;
 use tocco::Tocco;
 use tocco::params::{EngineChoice, ModelChoice};
+use tocco::service::Activation;
 use tocco::shipped::{self, Shipped};
 use tocco_engines::ModelPackage;
 
@@ -170,6 +171,15 @@ pub fn with_onset(shipped: &Shipped, method: &str) -> ModelPackage {
     let mut package = shipped.package().unwrap();
     package.manifest.input.onset = method.to_owned();
     package
+}
+
+/// Blocks of 64 samples at 48 kHz.
+pub fn activation(offline: bool) -> Activation {
+    Activation {
+        host_rate: 48_000.0,
+        max_block: 64,
+        offline,
+    }
 }
 
 /// Sets a parameter as a host does.

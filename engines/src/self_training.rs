@@ -21,8 +21,9 @@ use crate::{LoadError, ModelPackage, Scaler};
 
 /// How many independent values a point's values are worth. They are correlated, all the more the
 /// more there are: the discriminant of `n_point` values, which takes them for independent, counts
-/// `INDEPENDENT / n_point`. This and the other three numbers are chosen on leave-one-player-out, where
-/// each may be halved or doubled without losing .02; see `models/RESEARCH.md`.
+/// `INDEPENDENT / n_point`. This and the next three numbers are chosen on leave-one-player-out;
+/// `models/RESEARCH.md` tells what others give, and what is left if they are chosen without the player
+/// that is tested.
 const INDEPENDENT: f32 = 20.0;
 
 /// How many notes the training mean of a class counts for.

@@ -415,16 +415,6 @@ struct Outcomes {
     listening: Option<[Outcome; 2]>,
 }
 
-impl Outcome {
-    fn count(&mut self, score: &mut Tested, answer: &Answer) {
-        let (played, class) = (answer.played.class(), answer.class());
-        self.confusion.count(played, class);
-        self.confidence += f64::from(answer.probabilities[class]);
-        score.notes += 1;
-        score.right += usize::from(played == class);
-    }
-}
-
 /// What became of the player's notes for each number of examples.
 fn teach_and_test(
     player: usize,
@@ -432,94 +422,154 @@ fn teach_and_test(
     lesson: &Lesson,
     engine: EngineId,
 ) -> Result<Vec<Outcomes>> {
-    let mut lessons = vec![pupil];
-    lessons.extend(pupil.second.as_deref());
-    let classes = classes(&pupil.package)?;
-    let mut calibrations = Vec::new();
-    for pupil in &lessons {
-        if pupil.package.manifest.labels != lessons[0].package.manifest.labels {
-            bail!("second decision: the two models have different labels");
-        }
-        calibrations.push(Calibration::new(&pupil.package)?);
-    }
+    let mut school = School::new(pupil, lesson, engine)?;
     let mut takes: Vec<usize> = pupil.notes.iter().map(|note| note.take).collect();
     takes.dedup();
     let mut results = Vec::new();
     for &hits in &lesson.hits {
-        let mut taught = [Outcome::default(), Outcome::default()];
-        let mut listening = None;
+        let mut outcomes = Outcomes {
+            taught: [Outcome::default(), Outcome::default()],
+            listening: None,
+        };
         for &take in &takes {
-            let own: Vec<usize> = (0..pupil.notes.len())
-                .filter(|note| pupil.notes[*note].take == take)
-                .collect();
-            let technique = pupil.notes[own[0]].technique;
+            let tested = pupil.notes.iter().find(|note| note.take == take);
+            let Some(technique) = tested.map(|note| note.technique) else {
+                continue;
+            };
             let score = Tested {
                 player,
                 notes: 0,
                 right: 0,
                 teachable: !notes_to_teach(pupil, take, technique, lesson).is_empty(),
             };
-            let (mut scores, mut listening_scores) = ([score; 2], [score; 2]);
+            let (mut taught, mut listening) = ([score; 2], [score; 2]);
             for i in 0..lesson.draws {
-                let examples = draw(&classes, pupil, take, i, hits, lesson);
-                let heard = notes_to_hear(pupil, take, &examples);
-                let mut parts = Vec::new();
-                for (pupil, calibration) in lessons.iter().zip(&mut calibrations) {
-                    calibration.reset();
-                    teach(calibration, &classes, pupil, &examples, lesson)?;
-                    let package = calibration.package()?;
-                    let mut classifier = Classifier::new(&package, engine)?;
-                    let training = SelfTraining::new(&package)?;
-                    let notes = if training.is_some() { &heard } else { &own };
-                    let notes = notes.iter().map(|note| pupil.notes[*note]);
-                    parts.push(classify(
-                        "",
-                        &mut classifier,
-                        training.as_ref(),
-                        notes,
-                        1.0,
-                    )?);
-                }
-                let mut answers: Vec<Vec<&Answer>> = Vec::new();
-                for part in &parts {
-                    answers.push(part.answers.iter().filter(|a| a.take == take).collect());
-                }
-                for note in 0..own.len() {
-                    let plain: Vec<&Answer> = answers.iter().map(|a| a[note]).collect();
-                    let decided = decide(&[], &plain);
-                    let places = taught.iter_mut().zip(&mut scores);
-                    for (answer, (outcome, score)) in decided.iter().zip(places) {
-                        outcome.count(score, answer);
-                    }
-                }
-                let learners = parts.iter().map(|part| part.learner.clone());
-                let Some(mut learners) = learners.collect::<Option<Vec<Learner>>>() else {
-                    continue;
-                };
-                let outcomes =
-                    listening.get_or_insert_with(|| [Outcome::default(), Outcome::default()]);
-                for note in mixed(heard.len(), lesson.seed ^ i as u64) {
-                    let plain: Vec<&Answer> = parts.iter().map(|p| &p.answers[note]).collect();
-                    let decided = decide(&learners, &plain);
-                    learn(&mut learners, &plain, &decided);
-                    let places = outcomes.iter_mut().zip(&mut listening_scores);
-                    for (answer, (outcome, score)) in decided.iter().zip(places) {
-                        if answer.take == take {
-                            outcome.count(score, answer);
-                        }
-                    }
+                let Test {
+                    plain,
+                    listening: heard,
+                } = school.test(take, i, hits)?;
+                count(&mut outcomes.taught, &mut taught, &plain);
+                if let Some(heard) = heard {
+                    let nothing = || [Outcome::default(), Outcome::default()];
+                    let outcomes = outcomes.listening.get_or_insert_with(nothing);
+                    count(outcomes, &mut listening, &heard);
                 }
             }
-            for (outcome, score) in taught.iter_mut().zip(scores) {
+            for (outcome, score) in outcomes.taught.iter_mut().zip(taught) {
                 outcome.takes.push(score);
             }
-            for (outcome, score) in listening.iter_mut().flatten().zip(listening_scores) {
+            for (outcome, score) in outcomes.listening.iter_mut().flatten().zip(listening) {
                 outcome.takes.push(score);
             }
         }
-        results.push(Outcomes { taught, listening });
+        results.push(outcomes);
     }
     Ok(results)
+}
+
+/// Counts the first and second decisions about each note.
+fn count(outcomes: &mut [Outcome; 2], scores: &mut [Tested; 2], decided: &[Vec<Answer>]) {
+    for note in decided {
+        let places = outcomes.iter_mut().zip(&mut *scores);
+        for (answer, (outcome, score)) in note.iter().zip(places) {
+            let (played, class) = (answer.played.class(), answer.class());
+            outcome.confusion.count(played, class);
+            outcome.confidence += f64::from(answer.probabilities[class]);
+            score.notes += 1;
+            score.right += usize::from(played == class);
+        }
+    }
+}
+
+/// A player's networks, which are taught and tested again and again.
+struct School<'a> {
+    /// The player with the first network and, if there is one, with the second.
+    pupils: Vec<&'a Pupil<'a>>,
+    /// Of each network.
+    calibrations: Vec<Calibration>,
+    /// The technique of each class.
+    classes: Vec<Technique>,
+    lesson: &'a Lesson,
+    engine: EngineId,
+}
+
+/// The decisions about each note of the tested take: the first and, if there is one, the second.
+struct Test {
+    plain: Vec<Vec<Answer>>,
+    listening: Option<Vec<Vec<Answer>>>,
+}
+
+impl<'a> School<'a> {
+    fn new(pupil: &'a Pupil<'a>, lesson: &'a Lesson, engine: EngineId) -> Result<Self> {
+        let mut pupils = vec![pupil];
+        pupils.extend(pupil.second.as_deref());
+        let mut calibrations = Vec::new();
+        for other in &pupils {
+            if other.package.manifest.labels != pupil.package.manifest.labels {
+                bail!("second decision: the two models have different labels");
+            }
+            calibrations.push(Calibration::new(&other.package)?);
+        }
+        Ok(Self {
+            pupils,
+            calibrations,
+            classes: classes(&pupil.package)?,
+            lesson,
+            engine,
+        })
+    }
+
+    /// Teaches lesson number `number` with `hits` examples of each technique, and tests `take`.
+    fn test(&mut self, take: usize, number: usize, hits: usize) -> Result<Test> {
+        let first = self.pupils[0];
+        let examples = draw(&self.classes, first, take, number, hits, self.lesson);
+        let is_tested = |note: &usize| first.notes[*note].take == take;
+        let session = notes_to_hear(first, take, &examples);
+        let mut parts = Vec::new();
+        for (pupil, calibration) in self.pupils.iter().zip(&mut self.calibrations) {
+            calibration.reset();
+            teach(calibration, &self.classes, pupil, &examples, self.lesson)?;
+            let package = calibration.package()?;
+            let mut classifier = Classifier::new(&package, self.engine)?;
+            let training = SelfTraining::new(&package)?;
+            // Without listening the rest of the session does not matter.
+            let notes = session
+                .iter()
+                .filter(|n| training.is_some() || is_tested(n));
+            let notes = notes.map(|note| pupil.notes[*note]);
+            parts.push(classify(
+                "",
+                &mut classifier,
+                training.as_ref(),
+                notes,
+                1.0,
+            )?);
+        }
+        let mut answers: Vec<Vec<&Answer>> = Vec::new();
+        for part in &parts {
+            answers.push(part.answers.iter().filter(|a| a.take == take).collect());
+        }
+        let decide_plain = |note: usize| {
+            let plain: Vec<&Answer> = answers.iter().map(|answers| answers[note]).collect();
+            decide(&[], &plain)
+        };
+        let plain = (0..answers[0].len()).map(decide_plain).collect();
+        let learners = parts.iter().map(|part| part.learner.clone());
+        let learners = learners.collect::<Option<Vec<Learner>>>();
+        let listening = learners.map(|mut learners| {
+            let mut heard = Vec::new();
+            for note in mixed(session.len(), self.lesson.seed ^ number as u64) {
+                let plain: Vec<&Answer> = parts.iter().map(|part| &part.answers[note]).collect();
+                let decided = decide(&learners, &plain);
+                learn(&mut learners, &plain, &decided);
+                if plain[0].take == take {
+                    heard.push(decided);
+                }
+            }
+            heard
+        });
+        Ok(Test { plain, listening })
+    }
 }
 
 /// What the player plays, by the notes' places, in the session of the take `tested`, without the

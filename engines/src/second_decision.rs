@@ -1,7 +1,10 @@
 //! One answer of two: that of a network that answers at once, and that of another one that has heard
 //! more of the same note.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use crate::{Calibration, LoadError};
 
 /// How much the first network counts in the amended answer. The second one alone is right as often
 /// where nothing else sounds (leave-one-player-out .793, with this share .791); where another note
@@ -29,6 +32,30 @@ pub fn second_profile(path: &Path) -> PathBuf {
         name.push(extension);
     }
     path.with_file_name(name)
+}
+
+/// Writes the profile of `first` to `path` and that of `second` beside it. Without a second one, a
+/// profile beside it is removed: it is of another lesson.
+///
+/// # Errors
+/// When a file cannot be written or removed.
+pub fn save_profiles(
+    path: &Path,
+    first: &Calibration,
+    second: Option<&Calibration>,
+) -> Result<(), LoadError> {
+    first.save(path)?;
+    let beside = second_profile(path);
+    if let Some(second) = second {
+        return second.save(beside);
+    }
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(LoadError::Write {
+            file: beside.display().to_string(),
+            error,
+        }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tocco_corpus::Corpus;
 use tocco_engines::EngineId;
-use tocco_engines::second_decision::second_profile;
+use tocco_engines::second_decision::{save_profiles, second_profile};
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{
     HitsFrom, Lesson, amended_by, heard_by, json, left_out_pupils, measure, pupils_of, sessions,
@@ -157,13 +157,14 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
             labels[left_out.class], labels[left_out.answer], left_out.probability
         );
     }
-    calibration.save(file)?;
+    // The same notes are drawn for the second one: the two have heard the same ones.
+    let second = pupil.second.as_deref();
+    let second = second.map(|second| taught(second, hits, &lesson));
+    let second = second.transpose()?;
+    save_profiles(file, &calibration, second.as_ref())?;
     eprintln!("written to {}", file.display());
-    if let Some(second) = &pupil.second {
-        // The same notes are drawn: the two have heard the same ones.
-        let file = second_profile(file);
-        taught(second, hits, &lesson)?.save(&file)?;
-        eprintln!("written to {}", file.display());
+    if second.is_some() {
+        eprintln!("written to {}", second_profile(file).display());
     }
     Ok(())
 }

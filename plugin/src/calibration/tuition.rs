@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::Path;
 
 use tocco_engines::calibration::{Calibration, Profile};
-use tocco_engines::second_decision::second_profile;
+use tocco_engines::second_decision::{save_profiles, second_profile};
 use tocco_engines::{EngineId, LoadError, ModelPackage};
 
 use super::examples::Example;
@@ -209,17 +209,12 @@ impl Tuition {
     }
 
     fn save(&self, path: &Path) -> Result<(), LoadError> {
-        if let Some(calibration) = &self.first.calibration {
-            calibration.save(path)?;
-        }
-        match self
-            .second
-            .as_ref()
-            .and_then(|second| second.calibration.as_ref())
-        {
-            Some(calibration) => calibration.save(second_profile(path)),
-            None => Ok(()),
-        }
+        let Some(first) = &self.first.calibration else {
+            return Ok(());
+        };
+        let second = self.second.as_ref();
+        let second = second.and_then(|second| second.calibration.as_ref());
+        save_profiles(path, first, second)
     }
 
     /// Both files are read before anything is replaced.
@@ -514,6 +509,19 @@ mod tests {
             assert_eq!(lesson.taught(), (vec![1, 1], vec![1, 1]));
             lesson.hears_with_both(11, 5);
             assert_eq!(lesson.taught(), (vec![1, 1, 5], vec![1, 1, 5]));
+        }
+
+        // Saved again without a second network, the other one's profile does not stay behind.
+        let alone = shipped::TOCCO.package().unwrap();
+        let since = ModelSerial(5);
+        let mut alone = Tuition::new(alone, None, EngineId::Native, since, &Saved::default());
+        let other = folder.path().join("other.json");
+        lesson.told(Command::Save(other.clone()));
+        assert!(folder.path().join("other.second.json").exists());
+        for _ in 0..2 {
+            alone.obey(Command::Save(other.clone()), &lesson.params);
+            assert_eq!(alone.status().error, None);
+            assert!(!folder.path().join("other.second.json").exists());
         }
 
         // A faulty second file leaves everything as it is.

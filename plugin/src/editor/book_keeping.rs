@@ -32,14 +32,11 @@ pub fn show(ui: &mut Ui, counters: &Counters) {
             number(ui, "to another", get(&counters.second.changed), false);
             ui.end_row();
         });
-    let percentile = |share| match counters.latency_percentile_ms(share) {
-        Some(ms) => format!("{ms} ms"),
-        None => "–".to_owned(),
-    };
+    let limit = |share| upper_limit(counters.latency_percentile_ms(share));
     let text = format!(
-        "Onset to result: median {}, 95 % within {}",
-        percentile(0.5),
-        percentile(0.95)
+        "Onset to result: half within {}, 95 % within {}",
+        limit(0.5),
+        limit(0.95)
     );
     ui.label(RichText::new(text).size(12.0).color(FAINT));
     histogram(ui, &counters.latency_ms.each_ref().map(get));
@@ -50,6 +47,17 @@ fn number(ui: &mut Ui, name: &str, value: u64, bad: bool) {
     ui.label(RichText::new(name).color(FAINT));
     let colour = if bad && value > 0 { WARNING } else { TEXT };
     ui.label(RichText::new(value.to_string()).monospace().color(colour));
+}
+
+/// What the latencies in bin `ms` of the histogram stay within: the bin begins at `ms`, so that all
+/// of them may be longer than that.
+fn upper_limit(ms: Option<usize>) -> String {
+    match ms {
+        None => "–".to_owned(),
+        Some(ms) if ms + 1 < LATENCY_BINS => format!("{} ms", ms + 1),
+        // The last bin has no end.
+        Some(ms) => format!("{ms} ms or more"),
+    }
 }
 
 /// Bars of 1 ms, those behind the deadline in the colour of a warning.
@@ -78,5 +86,18 @@ fn histogram(ui: &mut Ui, counts: &[u64; LATENCY_BINS]) {
             FontId::proportional(10.0),
             FAINT,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_latency_is_said_to_be_shorter_than_it_was() {
+        assert_eq!(upper_limit(None), "–");
+        assert_eq!(upper_limit(Some(10)), "11 ms"); // 10.56 ms, for example
+        assert_eq!(upper_limit(Some(LATENCY_BINS - 2)), "40 ms");
+        assert_eq!(upper_limit(Some(LATENCY_BINS - 1)), "40 ms or more");
     }
 }

@@ -33,6 +33,7 @@ use tocco_dsp::{
     Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
     OnsetConfig, SAMPLE_RATE, denormals,
 };
+use tocco_engines::SelfTraining;
 use tocco_engines::second_decision::amended;
 
 use crate::calibration::Teaching;
@@ -516,10 +517,10 @@ impl Listener {
         self.learn(&result);
     }
 
-    /// Both networks learn from the last decision about a note.
+    /// Both networks learn from the last decision about a note, if it is sure enough.
     fn learn(&mut self, result: &Classification) {
-        // An engine that says nothing, or no numbers, has not decided for the first class.
-        let decided = result.probability() > 0.0;
+        // Nor has an engine that says nothing, or no numbers, decided for the first class.
+        let decided = result.probability() >= SelfTraining::LEAST_PROBABILITY;
         let mut learned = false;
         for learner in learners(&mut self.model).filter(|_| decided) {
             learned |= learner.learn(result.note.onset_id, result.class);

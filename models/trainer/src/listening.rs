@@ -237,11 +237,15 @@ pub(crate) fn decide(learners: &[Learner], plain: &[&Answer]) -> Vec<Answer> {
     decided
 }
 
-/// Lets all networks learn the last of what was `decided` about a note.
+/// Lets all networks learn the last of what was `decided` about a note, if it is sure enough.
 pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answer]) {
-    let Some(class) = decided.last().map(Answer::class) else {
+    let Some(last) = decided.last() else {
         return;
     };
+    let class = last.class();
+    if last.probabilities[class] < SelfTraining::LEAST_PROBABILITY {
+        return;
+    }
     for (learner, plain) in learners.iter_mut().zip(plain) {
         let own = learner.techniques.iter().position(|t| t.class() == class);
         if let Some(own) = own {

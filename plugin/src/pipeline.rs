@@ -517,13 +517,16 @@ impl Listener {
         self.learn(&result);
     }
 
-    /// Both networks learn from the last decision about a note, if it is sure enough.
+    /// Both networks learn from the last decision about a note, if it is sure enough and what was heard
+    /// may be such a note to both.
     fn learn(&mut self, result: &Classification) {
         // Nor has an engine that says nothing, or no numbers, decided for the first class.
         let decided = result.probability() >= SelfTraining::LEAST_PROBABILITY;
+        let (onset, class) = (result.note.onset_id, result.class);
+        let plausible = learners(&mut self.model).all(|learner| learner.is_plausible(onset, class));
         let mut learned = false;
-        for learner in learners(&mut self.model).filter(|_| decided) {
-            learned |= learner.learn(result.note.onset_id, result.class);
+        for learner in learners(&mut self.model).filter(|_| decided && plausible) {
+            learned |= learner.learn(onset, class);
         }
         add(&self.gauges.counters.learned, u64::from(learned));
         add(&self.gauges.adapted, u64::from(learned));

@@ -70,6 +70,13 @@ impl Learner {
         }
     }
 
+    /// Whether the note of onset `onset_id` was heard and may be one of `class`. Real-time safe.
+    #[must_use]
+    pub fn is_plausible(&self, onset_id: u64, class: usize) -> bool {
+        point(&self.onsets, &self.points, &self.training, onset_id)
+            .is_some_and(|point| self.training.is_plausible(class, point))
+    }
+
     /// Takes the note of onset `onset_id` for one of `class`, once. Whether that taught anything: a note
     /// that was not heard does not. Real-time safe.
     pub fn learn(&mut self, onset_id: u64, class: usize) -> bool {

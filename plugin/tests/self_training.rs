@@ -192,8 +192,8 @@ fn is_sure(probabilities: &[f32; MAX_CLASSES]) -> bool {
 /// The rule, note by note: both networks are adjusted by what both learnt of the amended answers.
 #[test]
 fn the_amended_decision_teaches_both_networks() {
-    // 400 ms apart: each note is amended before the next one begins.
-    let samples = tones(48_000.0, 30, 0.4);
+    // At least 300 ms apart: each note is amended before the next one begins.
+    let samples = performance();
     let first = ModelSource::Tocco.package().unwrap();
     let second = ModelSource::Tocco.second(&first).unwrap().unwrap();
     let packages = [&first, &second];
@@ -210,7 +210,10 @@ fn the_amended_decision_teaches_both_networks() {
         });
         let both = std::array::from_fn(|class| amended(answers[0][class], answers[1][class]));
         let class = most_probable(&both);
-        for learner in learners.iter_mut().filter(|_| is_sure(&both)) {
+        let plausible = learners
+            .iter()
+            .all(|learner| learner.is_plausible(id, class));
+        for learner in learners.iter_mut().filter(|_| is_sure(&both) && plausible) {
             assert!(learner.learn(id, class));
         }
         expected.extend([answers[0], both]);
@@ -282,10 +285,11 @@ fn off_and_on_again_starts_anew() {
 
 #[test]
 fn a_note_teaches_a_network_only_if_it_is_on_from_its_features_to_the_last_decision() {
-    let samples = tones(48_000.0, 1, 0.3);
+    // The first note, which begins 150 ms later.
+    let samples = &performance()[262 * HOP..697 * HOP];
     for (from, until, expected) in [
         (0, 64, 1),
-        (9_600, 12_000, 1), // between its decisions: the second network hears it later
+        (9_600, 12_000, 0), // between its decisions: the first network has forgotten it
         (9_600, 24_000, 0), // from then on until after the second
         (0, usize::MAX, 0),
     ] {
@@ -380,7 +384,7 @@ fn a_reset_keeps_what_was_learnt_and_not_the_notes_under_way() {
 /// it after each note, the results are those of a bounce.
 #[test]
 fn a_thread_that_answers_in_time_learns_what_a_bounce_learns() {
-    let samples = tones(48_000.0, 30, 0.4);
+    let samples = performance();
     let mut bounce = Listener::new(ModelSource::Tocco, true);
     let expected = said(&bounce.play(&samples, &adapt(true), &[64]));
     let model = load(ModelSource::Tocco, true, false);
@@ -406,7 +410,7 @@ fn a_thread_that_answers_in_time_learns_what_a_bounce_learns() {
 #[test]
 fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_none() {
     // The second network's seat is ours: it answers five notes later.
-    let samples = tones(48_000.0, 40, 0.2);
+    let samples = performance();
     let mut model = load(ModelSource::Tocco, true, false);
     let second = ModelSource::ToccoLate.package().unwrap();
     let (remote, mut work) = queue::queues(second.manifest.input.features.len());
@@ -447,8 +451,9 @@ fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_non
         answered - answered.div_ceil(4)
     );
     assert!(answered > 30);
-    // Where the second network says nothing the first one's share is left, too little to learn from.
-    assert_eq!(listener.learned(), answered / 4);
+    // Where the second network says nothing the first one's share is left, too little to learn from;
+    // where it names a class at random, not every note may be one of that.
+    assert!(listener.learned() <= answered / 4);
     for result in &listener.results {
         if !result.is_second() {
             let sum: f32 = result.probabilities.iter().sum();

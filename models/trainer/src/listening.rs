@@ -237,7 +237,8 @@ pub(crate) fn decide(learners: &[Learner], plain: &[&Answer]) -> Vec<Answer> {
     decided
 }
 
-/// Lets all networks learn the last of what was `decided` about a note, if it is sure enough.
+/// Lets all networks learn the last of what was `decided` about a note, if it is sure enough and what
+/// was heard may be such a note to all.
 pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answer]) {
     let Some(last) = decided.last() else {
         return;
@@ -246,9 +247,18 @@ pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answ
     if last.probabilities[class] < SelfTraining::LEAST_PROBABILITY {
         return;
     }
+    let own = |learner: &Learner| {
+        let mut techniques = learner.techniques.iter();
+        techniques.position(|technique| technique.class() == class)
+    };
+    let plausible = |(learner, plain): (&Learner, &&Answer)| {
+        own(learner).is_some_and(|own| learner.training.is_plausible(own, &plain.point))
+    };
+    if !learners.iter().zip(plain).all(plausible) {
+        return;
+    }
     for (learner, plain) in learners.iter_mut().zip(plain) {
-        let own = learner.techniques.iter().position(|t| t.class() == class);
-        if let Some(own) = own {
+        if let Some(own) = own(learner) {
             learner.training.learn(own, &plain.point);
         }
     }
@@ -355,7 +365,7 @@ mod tests {
                     player: 0,
                     played: Technique::ALL[class],
                     probabilities,
-                    point: vec![4.0 * class as f32 + 1.2 + 0.1 * (note % 3) as f32],
+                    point: vec![4.0 * class as f32 + 0.6 + 0.1 * (note % 3) as f32],
                 });
             }
         }

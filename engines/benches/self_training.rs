@@ -64,7 +64,9 @@ fn self_training(criterion: &mut Criterion) {
         group.bench_function("learn", |bencher| {
             bencher.iter(|| {
                 turn = (turn + 1) % NOTES;
-                training.learn(turn % n_classes, black_box(&points[turn]));
+                let (class, point) = (turn % n_classes, black_box(&points[turn]));
+                black_box(training.is_plausible(class, point));
+                training.learn(class, point);
             });
         });
         group.throughput(Throughput::Elements(1));

@@ -408,15 +408,13 @@ impl Calibration {
         let reluctance = self.prior.weights.reluctance;
         for change in adaptation::moves(self.head.n_classes(), &self.hits(None), reluctance) {
             let own = self.examples.iter().filter(|e| e.class == change.class);
-            let total: f64 = change.weights.iter().sum();
+            let points: Vec<Vec<f64>> = own
+                .map(|e| e.embedding[self.embedder.n_inputs()..].iter())
+                .map(|point| point.map(|value| f64::from(*value)).collect())
+                .collect();
+            let points: Vec<&[f64]> = points.iter().map(Vec::as_slice).collect();
+            let centre = adaptation::weighted_mean(&points, &change.weights);
             let mean = &mut moved.means[change.class * n_point..][..n_point];
-            let mut centre = vec![0.0; n_point];
-            for (example, weight) in own.zip(&change.weights) {
-                let point = &example.embedding[self.embedder.n_inputs()..];
-                for (c, value) in centre.iter_mut().zip(point) {
-                    *c += weight / total * f64::from(*value);
-                }
-            }
             for (m, c) in mean.iter_mut().zip(&centre) {
                 *m += (change.share * (c - f64::from(*m))) as f32;
             }

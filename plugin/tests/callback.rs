@@ -4,7 +4,7 @@ mod host;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use host::{Host, set, tones};
+use host::{Host, STORMS, set, tones};
 use nice_plug::prelude::*;
 use tocco::params::{EngineChoice, ModelChoice};
 
@@ -267,22 +267,7 @@ fn storms_leave_no_trace_with(method: &str) {
     let expected: Vec<u8> = calm.notes().iter().map(|note| note.1).collect();
     assert_eq!(expected.len(), 5);
 
-    // Multiplying by the golden ratio scatters the bits.
-    let scattered = |i: usize| {
-        let i = (i as u32).wrapping_mul(0x9e37_79b9);
-        (i ^ i >> 15).wrapping_mul(0x85eb_ca6b)
-    };
-    let storms: [&dyn Fn(usize) -> f32; 8] = [
-        &|_| f32::NAN,
-        &|_| f32::INFINITY,
-        &|i| if i % 2 == 0 { f32::MAX } else { f32::MIN },
-        &|_| 0.0,
-        &|_| 1.0,
-        &|_| f32::from_bits(1),
-        &|i| (scattered(i) >> 8) as f32 / (1 << 23) as f32 - 1.0,
-        &|i| f32::from_bits(scattered(i)),
-    ];
-    for storm in storms {
+    for storm in STORMS {
         let mut host = finding(method, ProcessMode::Offline);
         let sound: Vec<f32> = (0..48_000).map(storm).collect();
         host.play(&sound, &[512]);

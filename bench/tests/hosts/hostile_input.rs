@@ -2,7 +2,7 @@
 
 use std::iter::repeat;
 
-use tocco_bench::plugin_host::{MidiMessage, PluginStream, StreamFormat};
+use tocco_bench::plugin_host::{MidiMessage, MidiOut, PluginStream, StreamFormat};
 use tocco_bench::sound::Sound;
 
 use crate::playing::{Bundled, PERFORMANCE, format, in_both_hosts, notes, play, play_on};
@@ -18,6 +18,14 @@ in_both_hosts!(
 );
 
 const RATE: usize = 48_000;
+
+/// The notes of `midi`, which begins at `start`, by their places from there.
+fn notes_since(start: u64, midi: &[MidiOut]) -> Vec<(u64, u8)> {
+    let notes = notes(midi).into_iter();
+    notes
+        .map(|(position, key)| (position - start, key))
+        .collect()
+}
 
 /// Plays a minute of `sample(index)`, a second of silence, and the performance, which must then
 /// be heard as by a fresh instance.
@@ -41,10 +49,7 @@ fn survives<H: Bundled>(sample: impl Fn(usize) -> f32) {
     let start = stream.position();
     let midi = play_on(&mut stream, &PERFORMANCE, repeat(64));
     host.deactivate(stream);
-    let heard: Vec<_> = notes(&midi)
-        .into_iter()
-        .map(|(position, key)| (position - start, key))
-        .collect();
+    let heard = notes_since(start, &midi);
     assert_eq!(heard, fresh);
 }
 
@@ -62,10 +67,7 @@ fn teaches_no_nonsense<H: Bundled>(sample: impl Fn(usize) -> f32) {
     let start = stream.position();
     let midi = play_on(&mut stream, &PERFORMANCE, repeat(64));
     host.deactivate(stream);
-    let heard: Vec<_> = notes(&midi)
-        .into_iter()
-        .map(|(position, key)| (position - start, key))
-        .collect();
+    let heard = notes_since(start, &midi);
     let positions = |notes: &[(u64, u8)]| notes.iter().map(|note| note.0).collect::<Vec<_>>();
     assert_eq!(positions(&heard), positions(&fresh));
     if before.is_empty() {

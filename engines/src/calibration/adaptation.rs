@@ -140,7 +140,7 @@ fn median_weights(points: &[&[f64]]) -> Vec<f64> {
     weights
 }
 
-fn weighted_mean(points: &[&[f64]], weights: &[f64]) -> Vec<f64> {
+pub(super) fn weighted_mean(points: &[&[f64]], weights: &[f64]) -> Vec<f64> {
     let total: f64 = weights.iter().sum();
     let mut mean = vec![0.0; points[0].len()];
     for (point, weight) in points.iter().zip(weights) {

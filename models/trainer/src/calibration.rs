@@ -14,6 +14,7 @@
 mod lesson;
 mod projection;
 mod report;
+mod school;
 
 use std::num::NonZeroUsize;
 
@@ -22,21 +23,21 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Take, Technique};
 use tocco_engines::calibration::Statistics;
-use tocco_engines::{Calibration, Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_engines::{Calibration, EngineId, ModelPackage};
 
 use crate::architecture::Architecture;
 use crate::early_stopping::{best_epochs, by_player};
-use crate::listening::{decide, learn, mixed};
 use crate::metrics::Confusion;
 use crate::notes::{Note, Notes};
 use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
-use crate::protocol::{Answer, Learner, classify, listener};
+use crate::protocol::{Answer, listener};
 use crate::training::train;
 
 use lesson::{draw, notes_to_teach, teach};
 use projection::projection;
+use school::{School, Test};
 
 pub use lesson::{HitsFrom, Lesson};
 pub use report::{Json, json, table};
@@ -481,107 +482,6 @@ fn count(outcomes: &mut [Outcome; 2], scores: &mut [Tested; 2], decided: &[Vec<A
     }
 }
 
-/// A player's networks, which are taught and tested again and again.
-struct School<'a> {
-    /// The player with the first network and, if there is one, with the second.
-    pupils: Vec<&'a Pupil<'a>>,
-    /// Of each network.
-    calibrations: Vec<Calibration>,
-    /// The technique of each class.
-    classes: Vec<Technique>,
-    lesson: &'a Lesson,
-    engine: EngineId,
-}
-
-/// The decisions about each note of the tested take: the first and, if there is one, the second.
-struct Test {
-    plain: Vec<Vec<Answer>>,
-    listening: Option<Vec<Vec<Answer>>>,
-}
-
-impl<'a> School<'a> {
-    fn new(pupil: &'a Pupil<'a>, lesson: &'a Lesson, engine: EngineId) -> Result<Self> {
-        let mut pupils = vec![pupil];
-        pupils.extend(pupil.second.as_deref());
-        let mut calibrations = Vec::new();
-        for other in &pupils {
-            if other.package.manifest.labels != pupil.package.manifest.labels {
-                bail!("second decision: the two models have different labels");
-            }
-            calibrations.push(Calibration::new(&other.package)?);
-        }
-        Ok(Self {
-            pupils,
-            calibrations,
-            classes: classes(&pupil.package)?,
-            lesson,
-            engine,
-        })
-    }
-
-    /// Teaches lesson number `number` with `hits` examples of each technique, and tests `take`.
-    fn test(&mut self, take: usize, number: usize, hits: usize) -> Result<Test> {
-        let first = self.pupils[0];
-        let examples = draw(&self.classes, first, take, number, hits, self.lesson);
-        let is_tested = |note: &usize| first.notes[*note].take == take;
-        let session = notes_to_hear(first, take, &examples);
-        let mut parts = Vec::new();
-        for (pupil, calibration) in self.pupils.iter().zip(&mut self.calibrations) {
-            calibration.reset();
-            teach(calibration, &self.classes, pupil, &examples, self.lesson)?;
-            let package = calibration.package()?;
-            let mut classifier = Classifier::new(&package, self.engine)?;
-            let training = SelfTraining::new(&package)?;
-            // Without listening the rest of the session does not matter.
-            let notes = session
-                .iter()
-                .filter(|n| training.is_some() || is_tested(n));
-            let notes = notes.map(|note| pupil.notes[*note]);
-            parts.push(classify(
-                "",
-                &mut classifier,
-                training.as_ref(),
-                notes,
-                1.0,
-            )?);
-        }
-        let mut answers: Vec<Vec<&Answer>> = Vec::new();
-        for part in &parts {
-            answers.push(part.answers.iter().filter(|a| a.take == take).collect());
-        }
-        let decide_plain = |note: usize| {
-            let plain: Vec<&Answer> = answers.iter().map(|answers| answers[note]).collect();
-            decide(&[], &plain)
-        };
-        let plain = (0..answers[0].len()).map(decide_plain).collect();
-        let learners = parts.iter().map(|part| part.learner.clone());
-        let learners = learners.collect::<Option<Vec<Learner>>>();
-        let listening = learners.map(|mut learners| {
-            let mut heard = Vec::new();
-            for note in mixed(session.len(), self.lesson.seed ^ number as u64) {
-                let plain: Vec<&Answer> = parts.iter().map(|part| &part.answers[note]).collect();
-                let decided = decide(&learners, &plain);
-                learn(&mut learners, &plain, &decided);
-                if plain[0].take == take {
-                    heard.push(decided);
-                }
-            }
-            heard
-        });
-        Ok(Test { plain, listening })
-    }
-}
-
-/// What the player plays, by the notes' places, in the session of the take `tested`, without the
-/// `examples` of [`draw`].
-fn notes_to_hear(pupil: &Pupil<'_>, tested: usize, examples: &[(usize, usize)]) -> Vec<usize> {
-    let session = &pupil.sessions[tested];
-    let is_example = |note: usize| examples.iter().any(|(_, example)| *example == note);
-    (0..pupil.notes.len())
-        .filter(|note| pupil.sessions[pupil.notes[*note].take] == *session && !is_example(*note))
-        .collect()
-}
-
 /// The technique of each class of a package, which may order its labels as it likes.
 fn classes(package: &ModelPackage) -> Result<Vec<Technique>> {
     let labels = package.manifest.labels.iter();
@@ -792,6 +692,71 @@ mod tests {
         fewer[1].notes.pop();
         let error = amended_by(&mut twice, fewer).unwrap_err().to_string();
         assert!(error.contains("different notes"), "{error}");
+    }
+
+    /// What listening on adds: the tested notes are the same, and without a lesson it is more than
+    /// the network alone, as the players' own notes lie together.
+    #[test]
+    fn listening_goes_on_after_the_lesson_for_models_that_can() {
+        let (notes, sessions) = notes();
+        let threads = NonZeroUsize::new(2).unwrap();
+        let plain = measure(
+            &pupils(&notes, &sessions),
+            &lesson(),
+            EngineId::Native,
+            threads,
+        );
+        assert!(
+            plain.unwrap().iter().all(|m| m.listening.is_none()),
+            "c cannot"
+        );
+
+        let architecture = Architecture::find("tocco").unwrap();
+        let mut easy = easy_notes(architecture.features.len(), 48);
+        for (note, other) in easy.iter_mut().zip(&notes.notes) {
+            (note.take, note.player) = (other.take, other.player);
+            note.technique = other.technique;
+        }
+        for note in &mut easy {
+            // Levels in dB: of each class other ones are louder, and this player's all are.
+            let lit = |f: usize| f % Technique::ALL.len() == note.technique.class();
+            let player = 2.0 * note.player as f32;
+            for (f, level) in note.features.iter_mut().enumerate() {
+                let noise = 5.0 * (*level - level.floor());
+                *level = -40.0 + player + noise + if lit(f) { 20.0 } else { 0.0 };
+            }
+        }
+        let notes = Notes {
+            notes: easy,
+            ..notes
+        };
+        let training: Vec<&Note> = notes.notes.iter().filter(|n| n.player < 2).collect();
+        let trained = train(&architecture, &training, &[], 20, 1);
+        let package = package(&architecture, &trained, None, Vec::new()).unwrap();
+        let package = with_statistics(package, &training).unwrap();
+        let mut pupils = pupils_of(&package, &notes, &sessions);
+        amended_by(&mut pupils, pupils_of(&package, &notes, &sessions)).unwrap();
+        for measured in measure(&pupils, &lesson(), EngineId::Native, threads).unwrap() {
+            let listening = measured.listening.as_ref().unwrap();
+            assert_eq!(listening.hits, measured.hits);
+            assert_eq!(listening.confusion.notes(), measured.confusion.notes());
+            assert_eq!(listening.takes.len(), measured.takes.len());
+            assert_ne!(
+                listening.confidence, measured.confidence,
+                "something is learnt"
+            );
+            // Amended by itself a model answers as it did, listening or not.
+            let second = listening.second.as_ref().unwrap();
+            assert_eq!(second.confusion, listening.confusion);
+            let (before, after) = (&measured.confusion, &listening.confusion);
+            assert!(
+                after.accuracy() >= before.accuracy(),
+                "{} hits: {} {}",
+                measured.hits,
+                before.accuracy(),
+                after.accuracy()
+            );
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! a session are heard in orders drawn at random ([`Order`]), [`ROUNDS`] times, and every round
 //! counts: a figure is of all rounds together.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tocco_engines::SelfTraining;
@@ -118,18 +118,10 @@ pub fn listen(
                 conditions.push([clean, detected]);
             }
         }
-        let mut heard = decisions.into_iter().zip(conditions);
-        let mut first = None;
-        let mut second = None;
-        for place in [&mut first, &mut second] {
-            if let Some((answers, conditions)) = heard.next() {
-                *place = Some(as_evaluation(evaluation, answers, conditions));
-            }
-        }
-        let Some(mut first) = first else {
-            bail!("listening: there is nothing to listen to");
-        };
-        first.second = second.map(Box::new);
+        let mut heard = (decisions.into_iter().zip(conditions))
+            .map(|(answers, conditions)| as_evaluation(evaluation, answers, conditions));
+        let mut first = heard.next().context("listening: no network listens")?;
+        first.second = heard.next().map(Box::new);
         Ok(Listening {
             order,
             evaluation: first,
@@ -273,7 +265,7 @@ impl Learner {
         } = self;
         let classes = techniques.iter().map(|t| plain.probabilities[t.class()]);
         let mut by_class: Vec<f32> = classes.collect();
-        SelfTraining::adjust(training, &plain.point, &mut by_class);
+        training.adjust(&plain.point, &mut by_class);
         let mut probabilities = plain.probabilities.clone();
         for (technique, p) in techniques.iter().zip(by_class) {
             probabilities[technique.class()] = p;

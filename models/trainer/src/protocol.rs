@@ -10,13 +10,12 @@ use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Listener, Technique};
 use tocco_dsp::OnsetConfig;
 use tocco_engines::package::manifest::LayerSpec;
-use tocco_engines::second_decision::amended;
 use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
 
 use crate::architecture::Architecture;
 use crate::calibration::with_statistics_of_features;
 use crate::early_stopping::{Split, best_epochs, by_player};
-use crate::listening::Listening;
+use crate::listening::{Listening, decide};
 use crate::metrics::{Confusion, Tally};
 use crate::notes::{Missed, Note, Notes, Onsets};
 use crate::package::package;
@@ -323,11 +322,8 @@ fn amend(first: &[Answer], second: &[Answer]) -> Result<Vec<Answer>> {
             if (first.take, first.played) != (second.take, second.played) {
                 bail!("second decision: the two models were tested on different notes");
             }
-            let probabilities = first.probabilities.iter().zip(&second.probabilities);
-            Ok(Answer {
-                probabilities: probabilities.map(|(a, b)| amended(*a, *b)).collect(),
-                ..first.clone()
-            })
+            let decided = decide(&[], &[first, second]);
+            decided.into_iter().last().context("second decision: none")
         })
         .collect()
 }

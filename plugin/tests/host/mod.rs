@@ -182,6 +182,24 @@ pub fn activation(offline: bool) -> Activation {
     }
 }
 
+/// Sound that nobody plays, by the number of the sample.
+pub const STORMS: [fn(usize) -> f32; 8] = [
+    |_| f32::NAN,
+    |_| f32::INFINITY,
+    |i| if i % 2 == 0 { f32::MAX } else { f32::MIN },
+    |_| 0.0,
+    |_| 1.0,
+    |_| f32::from_bits(1),
+    |i| (scattered(i) >> 8) as f32 / (1 << 23) as f32 - 1.0,
+    |i| f32::from_bits(scattered(i)),
+];
+
+/// Multiplying by the golden ratio scatters the bits.
+fn scattered(i: usize) -> u32 {
+    let i = (i as u32).wrapping_mul(0x9e37_79b9);
+    (i ^ i >> 15).wrapping_mul(0x85eb_ca6b)
+}
+
 /// Sets a parameter as a host does.
 pub fn set<P: Param>(param: &P, value: P::Plain) {
     let normalized = param.preview_normalized(value);

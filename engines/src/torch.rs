@@ -14,8 +14,9 @@ use libloading::{Library, Symbol};
 use crate::shared_library::SharedLibrary;
 use crate::{Engine, EngineId, InferError, LoadError};
 
-/// Version of the C interface. Both sides change it together.
-const INTERFACE_VERSION: u32 = 1;
+/// Version of the C interface. Both sides change it together. Objects of version 1 are refused: they
+/// ran modules of several threads at once, which OpenBLAS may answer wrongly.
+const INTERFACE_VERSION: u32 = 2;
 
 /// Room for an error message, bytes with its end: the reason may stand behind two tracebacks.
 const MESSAGE_BYTES: usize = 16 * 1024;
@@ -164,7 +165,7 @@ impl TorchLibrary {
                 "made for interface version {version}, not {INTERFACE_VERSION}"
             ));
         }
-        // SAFETY: the types are those of interface version 1.
+        // SAFETY: the types are those of interface version 2.
         let functions = unsafe {
             Self {
                 libtorch_version: function(&library, c"tocco_torch_libtorch_version")?,

@@ -114,6 +114,30 @@ fn every_engine_agrees_with_double_precision_on_every_network() {
     }
 }
 
+/// Each instance of the plugin has a thread of its own for the network.
+#[test]
+fn an_engine_on_two_threads_at_once_answers_as_on_one() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let package = random_package::c();
+    let cases = cases(&package);
+    for id in EngineId::ALL {
+        if classifier(&package, id).is_none() {
+            continue;
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut classifier = classifier(&package, id).unwrap();
+                    for round in 0..100 {
+                        let (largest, _) = compare(&mut classifier, &cases);
+                        assert!(largest <= TOLERANCE, "{id}, round {round}: {largest:e}");
+                    }
+                });
+            }
+        });
+    }
+}
+
 #[test]
 fn every_engine_refuses_slices_of_the_wrong_length() {
     let _alone = ONE_AT_A_TIME.lock();

@@ -168,7 +168,11 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
         {
             let pairs = result.probabilities.iter().zip(probabilities);
             let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(difference < TOLERANCE, "{difference}: {result:?}");
+            assert!(
+                difference < TOLERANCE,
+                "{difference} from what model {model} says of the note at {position}, \
+                 {probabilities:?}; {engine} said {result:?}"
+            );
         }
     }
     println!("results by model: {by_model:?}, by engine: {by_engine:?}");

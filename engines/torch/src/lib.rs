@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use tch::{CModule, Device, Kind, Tensor, jit, no_grad};
 
@@ -36,6 +36,13 @@ impl Module {
     }
 
     fn forward(&self) -> Result<Tensor, String> {
+        /// libtorch multiplies with the system's BLAS. Debian's `libopenblas0-serial` is built without
+        /// locks, and two threads in it at once are now and then given the same scratch memory:
+        /// wrong probabilities, and no error. So the process runs one module at a time.
+        static BLAS: Mutex<()> = Mutex::new(());
+
+        // What a panic leaves behind is nothing but an unlocked BLAS.
+        let _alone = BLAS.lock().unwrap_or_else(PoisonError::into_inner);
         let output = no_grad(|| self.module.forward_ts(&[&self.input]))
             .map_err(|error| error.to_string())?;
         match output.f_kind() {
@@ -70,7 +77,7 @@ fn configure() {
 /// Version of this interface. The one function whose meaning never changes.
 #[unsafe(no_mangle)]
 pub extern "C" fn tocco_torch_interface_version() -> u32 {
-    1
+    2
 }
 
 /// Version of libtorch that this object was built against: a static C string.

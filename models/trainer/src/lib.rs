@@ -4,7 +4,7 @@
 //! and adds augmented copies ([`augmentation`], [`sound`]); [`training`] fits a network ([`network`]) of an
 //! [`architecture`] to some of the notes, for as many epochs as [`early_stopping`] finds good;
 //! [`package`] makes a model package of it, which is then measured through `tocco_engines` as the
-//! plugin runs it ([`protocol`], [`conditions`], [`listening`], [`metrics`], [`bootstrap`], [`reliability`],
+//! plugin runs it ([`protocol`], [`conditions`], [`listening`], [`learning_curve`], [`metrics`], [`bootstrap`], [`reliability`],
 //! [`report`]) and told how sure it may be of itself ([`temperature`]).
 //!
 //! # Another architecture
@@ -40,6 +40,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod conditions;
 pub mod early_stopping;
+pub mod learning_curve;
 pub mod listening;
 pub mod metrics;
 pub mod model_card;

@@ -17,6 +17,7 @@ use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{sessions, with_statistics};
 use tocco_trainer::conditions::{CONDITIONS, Recordings};
 use tocco_trainer::early_stopping::{best_epochs, by_player};
+use tocco_trainer::learning_curve::{Model, learning_curve};
 use tocco_trainer::listening::listen;
 use tocco_trainer::model_card::model_card;
 use tocco_trainer::notes::{Note, Notes};
@@ -115,6 +116,11 @@ struct EvaluateArguments {
     /// Leave out what the model learns by listening to the player
     #[arg(long)]
     no_listening: bool,
+    /// Also train networks that have heard only some of the other players, each choice of them: what
+    /// a further player is worth; only with leave-one-player-out, which then takes nearly three times
+    /// as long
+    #[arg(long)]
+    learning_curve: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -314,9 +320,17 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
             protocol.name()
         );
     }
+    if arguments.learning_curve && *protocol != Protocol::LeaveOnePlayerOut {
+        bail!(
+            "--learning-curve: expected the protocol leave-one-player-out, found {}; leave one of \
+             them out",
+            protocol.name()
+        );
+    }
     let progress = Progress::on_screen();
     let threads = threads(arguments.threads);
     let corpus = Corpus::scan(&arguments.data)?;
+    let sessions = sessions(&corpus);
     let altered = |listener: &Listener| {
         if *conditions {
             alter(&corpus, listener, *seed, threads, &progress)
@@ -328,18 +342,28 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
         let altered = altered(&listener(package)?)?;
         holdout_with(&corpus, package, *engine, &altered)
     };
-    let cross_validate = |architecture: &Architecture| {
-        let notes = hear(architecture, &corpus, *seed, threads, &progress)?;
-        let altered = altered(&architecture.listener())?;
-        let run = Run {
-            engine: *engine,
-            seed: *seed,
-            threads,
-            progress: &progress,
-        };
-        cross_validate(architecture, &notes, *protocol, &altered, run)
+    let run = Run {
+        engine: *engine,
+        seed: *seed,
+        threads,
+        progress: &progress,
     };
-    let (mut evaluation, later) = match protocol {
+    let cross_validate = |model: Model<'_>| {
+        let altered = altered(&model.architecture.listener())?;
+        cross_validate(model.architecture, model.notes, *protocol, &altered, run)
+    };
+    // Both decisions, and what listening is worth.
+    let whole = |mut evaluation: Evaluation, later: Option<Evaluation>| -> Result<Evaluation> {
+        if !arguments.no_listening {
+            evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, *seed)?;
+        }
+        if let Some(later) = &later {
+            evaluation.second = Some(Box::new(evaluation.amended(later)?));
+        }
+        Ok(evaluation)
+    };
+    let mut curve = Vec::new();
+    let evaluation = match protocol {
         Protocol::Holdout => {
             let package = load(&arguments.models, model)?;
             let second = package.manifest.second.as_ref();
@@ -349,26 +373,34 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
                 package.check_second(&second)?;
                 holdout(&second)
             });
-            (holdout(&package)?, later.transpose()?)
+            whole(holdout(&package)?, later.transpose()?)?
         }
         Protocol::RandomFiveFold | Protocol::LeaveOnePlayerOut => {
-            let architecture = Architecture::find(model)?;
-            let second = architecture.second.filter(|_| !arguments.no_second);
-            let later = second.map(|id| cross_validate(&Architecture::find(id)?));
-            (cross_validate(&architecture)?, later.transpose()?)
+            let hear = |id: &str| {
+                let architecture = Architecture::find(id)?;
+                let notes = hear(&architecture, &corpus, *seed, threads, &progress)?;
+                anyhow::Ok((architecture, notes))
+            };
+            let first = hear(model)?;
+            let second = first.0.second.filter(|_| !arguments.no_second);
+            let second = second.map(hear).transpose()?;
+            let (first, second) = (Model::new(&first), second.as_ref().map(Model::new));
+            let later = second.map(cross_validate).transpose()?;
+            let evaluation = whole(cross_validate(first)?, later)?;
+            if arguments.learning_curve {
+                curve = learning_curve(first, second, &evaluation, &sessions, run)?;
+            }
+            evaluation
         }
     };
-    let sessions = sessions(&corpus);
-    if !arguments.no_listening {
-        evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, *seed)?;
-    }
-    if let Some(later) = &later {
-        evaluation.second = Some(Box::new(evaluation.amended(later)?));
-    }
     if arguments.json {
-        println!("{}", serde_json::to_string(&report::json(&evaluation))?);
+        let json = report::json_with_curve(&evaluation, &curve);
+        println!("{}", serde_json::to_string(&json)?);
     } else {
         print!("{}", report::table(&evaluation));
+        if !curve.is_empty() {
+            print!("\nLearning curve\n\n{}", report::learning_curve(&curve));
+        }
     }
     Ok(())
 }

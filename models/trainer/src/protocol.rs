@@ -444,6 +444,22 @@ pub fn cross_validate(
             all.len()
         );
     }
+    train_and_test(architecture, notes, protocol, splits, altered, run)
+}
+
+/// Trains a network for each of `splits` and tests it on what that leaves out, and by
+/// leave-one-player-out also on the notes of the same player in `altered`.
+///
+/// # Errors
+/// When the engine cannot run the networks.
+pub(crate) fn train_and_test(
+    architecture: &Architecture,
+    notes: &Notes,
+    protocol: Protocol,
+    splits: Vec<Split<'_>>,
+    altered: &[Altered],
+    run: Run<'_>,
+) -> Result<Evaluation> {
     // The networks are independent of each other: train them side by side.
     let tested = parallel::map(splits, run.threads, |split| -> Result<Tested> {
         let inner = match protocol {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tocco_corpus::Technique;
 
 use crate::bootstrap::interval;
+use crate::learning_curve::Point;
 use crate::listening::{Listening, Order, ROUNDS};
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
@@ -45,6 +46,23 @@ pub struct Json<'a> {
     /// The same notes of players who are listened to; only for models that learn so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listening: Vec<ListeningJson<'a>>,
+    /// What networks give that have heard fewer players; only where asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    learning_curve: Vec<PointJson>,
+}
+
+#[derive(Serialize)]
+struct PointJson {
+    /// Players that each network has heard.
+    players: usize,
+    /// Networks for the first decisions, and again for the second ones.
+    networks: usize,
+    /// Accuracy of the detected notes: of the first decisions, then of the second ones if there are any.
+    accuracy: Vec<f64>,
+    /// The same.
+    macro_f1: Vec<f64>,
+    /// Accuracy with players who are listened to, techniques mixed.
+    listening: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -233,7 +251,49 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
                 evaluation: json(&listening.evaluation),
             })
             .collect(),
+        learning_curve: Vec::new(),
     }
+}
+
+/// The same with a learning curve, which may be empty.
+pub fn json_with_curve<'a>(evaluation: &'a Evaluation, curve: &[Point]) -> Json<'a> {
+    let accuracies = |decisions: &[Confusion]| decisions.iter().map(Confusion::accuracy).collect();
+    let point = |point: &Point| PointJson {
+        players: point.players,
+        networks: point.networks,
+        accuracy: accuracies(&point.plain),
+        macro_f1: point.plain.iter().map(Confusion::macro_f1).collect(),
+        listening: accuracies(&point.listening),
+    };
+    Json {
+        learning_curve: curve.iter().map(point).collect(),
+        ..json(evaluation)
+    }
+}
+
+/// A learning curve as Markdown.
+pub fn learning_curve(curve: &[Point]) -> String {
+    let mut text = String::from(
+        "| players heard | networks | first decision | second | listening, first | second |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for point in curve {
+        let cell = |decisions: &[Confusion], i: usize| {
+            let decision = decisions.get(i);
+            decision.map_or_else(|| "-".to_owned(), |d| format!("{:.3}", d.accuracy()))
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            point.players,
+            point.networks,
+            cell(&point.plain, 0),
+            cell(&point.plain, 1),
+            cell(&point.listening, 0),
+            cell(&point.listening, 1),
+        );
+    }
+    text
 }
 
 /// An evaluation as a text for the terminal.

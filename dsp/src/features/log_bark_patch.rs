@@ -1,6 +1,7 @@
 //! Time-frequency patches: short log-Bark spectra side by side over a window.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::{FeatureError, Preset};
 use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
@@ -8,11 +9,18 @@ use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
 /// The analysis window of `log-bark` in samples: when the features are taken 7 hops after the one
 /// in which the note showed, 256 before and 448 after that hop.
 pub(super) const WINDOW: usize = 704;
-/// The analysis window of `log-bark-late`: 105 hops longer.
-pub(super) const LATE_WINDOW: usize = WINDOW + 6720;
+/// Samples of `log-bark-late` before the window of `log-bark`: what rang before the note.
+const BEFORE: usize = 448;
+/// The analysis window of `log-bark-late`: it begins 704 samples before the hop in which the note
+/// showed, and ends 105 hops later than that of `log-bark`.
+pub(super) const LATE_WINDOW: usize = BEFORE + WINDOW + 6720;
+/// The window of `log-bark` in it.
+pub(super) const LATE_ATTACK: Range<usize> = BEFORE..BEFORE + WINDOW;
 /// Power that silence is taken to have, as a share of that of a sine at the window's peak level:
 /// -60 dB. It keeps noise below it from mattering, and the logarithm finite.
 pub const LOG_BARK_FLOOR: f64 = 1e-6;
+/// Share of a band's power that is left, however loud it was in the background: -20 dB.
+const LEAST_LEFT: f64 = 0.01;
 
 /// The shape of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub(super) struct Shape {
     frame_hop: usize,
     /// Frames.
     pub(super) frames: usize,
+    /// Where the frame lies in the window whose power is taken from that of all frames, if one is.
+    background: Option<usize>,
 }
 
 impl Shape {
@@ -47,19 +57,42 @@ impl Shape {
             frame,
             frame_hop,
             frames,
+            background: None,
+        }
+    }
+
+    /// The same with the background in the frame at `start` taken away.
+    const fn less_background(self, start: usize) -> Self {
+        Self {
+            background: Some(start),
+            ..self
+        }
+    }
+
+    /// The same `samples` further on in the window.
+    const fn later(self, samples: usize) -> Self {
+        Self {
+            start: self.start + samples,
+            ..self
         }
     }
 }
 
 /// The attack, in frames of 2.7 ms every millisecond.
 pub(super) const EARLY: Shape = Shape::new("logBark", 0, WINDOW, FRAME, 48);
-/// What rings after it, from the attack on, in frames of 10.7 ms that tell bands of 100 Hz apart.
-pub(super) const LATE: Shape = Shape::new("logBarkLate", 256, LATE_WINDOW - 256, 512, 512);
+/// What rings after it, from the attack on, in frames of 10.7 ms that tell bands of 100 Hz apart. What
+/// rang on before the note, 14.7 to 4 ms before the hop in which it showed, is taken away: spectral
+/// subtraction (Boll 1979, "Suppression of acoustic noise in speech using spectral subtraction").
+pub(super) const LATE: Shape =
+    Shape::new("logBarkLate", 704, LATE_WINDOW - 704, 512, 512).less_background(0);
+
+/// Those of `log-bark-late`.
+const BOTH: [Shape; 2] = [EARLY.later(BEFORE), LATE];
 
 /// The patches of `preset`.
 fn shapes(preset: Preset) -> &'static [Shape] {
     match preset {
-        Preset::LogBarkLate => &[EARLY, LATE],
+        Preset::LogBarkLate => &BOTH,
         _ => &[EARLY],
     }
 }
@@ -129,7 +162,8 @@ pub(super) fn name_ranges(preset: Preset) -> String {
 /// The patches of a preset, each computed frame by frame with one small transform.
 ///
 /// What a patch spans is divided by its peak. Powers of its frames in 24 Bark bands, a full-scale
-/// sine being 1; 10 log10(power + 1e-6).
+/// sine being 1; 10 log10(power + 1e-6). Where there is a background its power is taken away first, of a
+/// band at most all but a hundredth.
 pub(super) struct LogBarkPatch {
     window: usize,
     features: Vec<Feature>,
@@ -211,11 +245,21 @@ impl Patch {
         } else {
             0.0
         };
+        let background = match self.shape.background {
+            Some(start) => self
+                .spectrum
+                .powers(&window[start..][..self.shape.frame], gain),
+            None => [0.0; BANDS],
+        };
         self.means = [0.0; BANDS];
         for (index, levels) in self.levels.iter_mut().enumerate() {
             let frame = &samples[index * self.shape.frame_hop..][..self.shape.frame];
             let powers = self.spectrum.powers(frame, gain);
-            for ((level, mean), power) in levels.iter_mut().zip(&mut self.means).zip(powers) {
+            let powers = powers.iter().zip(&background);
+            for ((level, mean), (power, before)) in
+                levels.iter_mut().zip(&mut self.means).zip(powers)
+            {
+                let power = (power - before).max(LEAST_LEFT * power);
                 *level = 10.0 * (power + LOG_BARK_FLOOR).log10();
                 *mean += *level / self.shape.frames as f64;
             }
@@ -226,6 +270,7 @@ impl Patch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bark_spectrum::{bark, centre};
     use crate::features::FeatureExtractor;
 
     const FRAMES: usize = EARLY.frames;
@@ -291,22 +336,71 @@ mod tests {
         assert_eq!(names[1295], "logBarkLateMotion_14_24");
         let mut extractor = FeatureExtractor::new(Preset::LogBarkLate, &names).unwrap();
         assert_eq!(extractor.history_len(), LATE_WINDOW);
-        let sound = |i: usize| {
-            let since = i.saturating_sub(256) as f32;
-            if i < 256 {
-                0.0
-            } else {
-                (since * 0.3).sin() * (-since / 2000.0).exp()
-            }
-        };
-        let samples: Vec<f32> = (0..LATE_WINDOW).map(sound).collect();
+        let samples: Vec<f32> = (0..LATE_WINDOW).map(decaying).collect();
         let mut features = vec![f32::NAN; names.len()];
         extractor.extract(&samples, &mut features);
-        assert_eq!(features[..624], extract(&samples[..WINDOW]));
+        assert_eq!(
+            features[..624],
+            extract(&samples[Preset::LogBarkLate.attack()])
+        );
         // A sine at 2.3 kHz that loses a factor of e, 8.7 dB, in 2000 samples: 2.2 dB a frame.
         let late = &features[624..];
         let loudest = (0..BANDS).max_by(|&a, &b| level(late, 1, a).total_cmp(&level(late, 1, b)));
         let fall = level(late, 3, loudest.unwrap()) - level(late, 8, loudest.unwrap());
         assert!((fall - 5.0 * 512.0 / 2000.0 * 8.686).abs() < 0.1, "{fall}");
+    }
+
+    /// A sine at 2.3 kHz from where the late patch begins.
+    fn decaying(i: usize) -> f32 {
+        match i.checked_sub(LATE.start) {
+            None => 0.0,
+            Some(since) => (since as f32 * 0.3).sin() * (-(since as f32) / 2000.0).exp(),
+        }
+    }
+
+    #[test]
+    fn what_rang_before_the_note_is_taken_away_from_the_late_patch() {
+        let names = Preset::LogBarkLate.feature_names();
+        let mut extractor = FeatureExtractor::new(Preset::LogBarkLate, &names).unwrap();
+        let mut late = |sound: &dyn Fn(usize) -> f32| {
+            let samples: Vec<f32> = (0..LATE_WINDOW).map(sound).collect();
+            let mut features = vec![f32::NAN; names.len()];
+            extractor.extract(&samples, &mut features);
+            features.split_off(624)
+        };
+        // 440 Hz, whole periods in no frame, 20 dB below the note's peak.
+        let ringing = |i: usize| 0.1 * (i as f32 * 0.0576).sin();
+        let note = late(&decaying);
+        let both = late(&|i| decaying(i) + ringing(i));
+        // The same, but nothing is heard of it before the note.
+        let sudden = late(&|i| decaying(i) + if i < LATE.start { 0.0 } else { ringing(i) });
+        let band = |hertz: f64| {
+            let from = |band: &usize| (centre(*band) - bark(hertz)).abs();
+            let bands = 0..BANDS;
+            bands.min_by(|a, b| from(a).total_cmp(&from(b))).unwrap()
+        };
+        let (low, high) = (band(440.0), band(2_292.0));
+        for frame in 1..LATE.frames {
+            let [note_low, both_low, sudden_low] =
+                [&note, &both, &sudden].map(|f| level(f, frame, low));
+            assert!(
+                sudden_low > note_low + 10.0,
+                "{frame}: {sudden_low} {note_low}"
+            );
+            assert!(
+                both_low < sudden_low - 15.0,
+                "{frame}: {both_low} {sudden_low}"
+            );
+            let [note_high, both_high] = [&note, &both].map(|f| level(f, frame, high));
+            assert!(
+                (both_high - note_high).abs() < 1.0,
+                "{frame}: {both_high} {note_high}"
+            );
+        }
+        // Of what is as loud as before, a hundredth is left.
+        let still = late(&ringing);
+        let unheard = late(&|i| if i < LATE.start { 0.0 } else { ringing(i) });
+        let left = level(&still, 5, low) - level(&unheard, 5, low);
+        assert!((left + 20.0).abs() < 1.0, "{left}");
     }
 }

@@ -1,6 +1,7 @@
 //! Families of features with all their settings.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::error::UnknownPreset;
@@ -52,6 +53,15 @@ impl Preset {
             Self::Timbreid | Self::Timbreid48k => timbreid::WINDOW,
             Self::LogBark => log_bark_patch::WINDOW,
             Self::LogBarkLate => log_bark_patch::LATE_WINDOW,
+        }
+    }
+
+    /// Which samples of the window are the note's attack: what `log-bark` hears, where the preset hears
+    /// more.
+    pub const fn attack(self) -> Range<usize> {
+        match self {
+            Self::LogBarkLate => log_bark_patch::LATE_ATTACK,
+            _ => 0..self.window(),
         }
     }
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use realfft::RealFftPlanner;
 use tocco_corpus::{Heard, HeardNote, Technique};
 use tocco_dsp::SAMPLE_RATE;
-use tocco_dsp::features::{FeatureExtractor, Preset};
+use tocco_dsp::features::FeatureExtractor;
 
 use crate::sound::amplitude;
 use crate::sound::equaliser::{Equaliser, EqualiserRange};
@@ -198,7 +198,8 @@ impl<'a> Augmenter<'a> {
             let ringing = others[random.random_range(0..others.len())].draw(n, random);
             let level = random.random_range(sound.ringing_db.0..=sound.ringing_db.1);
             // Against the attack, however long the window goes on after it.
-            let attack = PRE_ROLL..(PRE_ROLL + Preset::LogBark.window()).min(n);
+            let attack = self.extractor.preset().attack();
+            let attack = PRE_ROLL + attack.start..PRE_ROLL + attack.end;
             add_ringing(&mut samples, ringing, attack, level);
         }
         Equaliser::draw(&sound.equaliser, rate, random).apply(&mut samples);
@@ -239,8 +240,8 @@ mod tests {
         assert_eq!(window.map(f32::abs), [0.0; 8]);
     }
 
-    /// Half a second of a picked string, or what passes for one.
-    fn pick() -> (Heard, FeatureExtractor) {
+    /// Half a second of a picked string, or what passes for one, as `architecture` hears it.
+    fn pick(architecture: &str) -> (Heard, FeatureExtractor) {
         let sound = |i: i32| {
             let t = f64::from(i - 10_000) / 48_000.0;
             let partial = |k: i32| {
@@ -255,7 +256,7 @@ mod tests {
             samples: (0..24_000).map(sound).collect(),
             sample_rate: 48_000,
         };
-        let architecture = Architecture::find("tocco").unwrap();
+        let architecture = Architecture::find(architecture).unwrap();
         let listener = Listener {
             onset: OnsetConfig::default(),
             ..architecture.listener()
@@ -267,8 +268,37 @@ mod tests {
     }
 
     #[test]
+    fn what_rings_on_is_as_loud_against_the_attack_however_much_is_heard_around_it() {
+        let ringing: Vec<f32> = (0..20_000).map(|i| (i as f32 * 0.65).sin()).collect();
+        let level = |architecture: &str| {
+            let (heard, extractor) = pick(architecture);
+            let mut augmentation = Architecture::find(architecture)
+                .unwrap()
+                .recipe
+                .augmentation;
+            augmentation.copies = 50;
+            let sound = augmentation.sound.as_mut().unwrap();
+            sound.ringing_share = 1.0;
+            sound.ringing_db = (-10.0, -10.0);
+            let ringing = [Ringing {
+                technique: Technique::NaturalHarmonics,
+                samples: &ringing,
+            }];
+            let random = ChaCha8Rng::seed_from_u64(1);
+            let mut augmenter = Augmenter::new(&augmentation, extractor, &ringing, random);
+            let copies = augmenter.copies(&heard, &heard.notes[0], Technique::PickNearBridge);
+            // The band around 5 kHz in the first frame, which ends before the attack.
+            let levels = copies.iter().map(|copy| f64::from(copy[15 * 2]));
+            levels.sum::<f64>() / copies.len() as f64
+        };
+        let (short, long) = (level("tocco"), level("tocco-late"));
+        assert!(short > -30.0, "{short}");
+        assert!((short - long).abs() < 3.0, "{short} and {long} dB");
+    }
+
+    #[test]
     fn a_palm_takes_the_high_bands_out_of_an_open_note_alone() {
-        let (heard, extractor) = pick();
+        let (heard, extractor) = pick("tocco");
         let mut augmentation = Architecture::find("tocco").unwrap().recipe.augmentation;
         augmentation.copies = 20;
         augmentation.sound.as_mut().unwrap().palm_mutes = 20;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::{Calibration, LoadError};
 
 /// How much the first network counts in the amended answer. The second one alone is right as often
-/// where nothing else sounds (leave-one-player-out .793, with this share .791); where another note
-/// rings on or the room answers, the first one, which has heard little of that, makes up for it (.710
-/// and .738 with a note at -20 dB). Chosen from 0, 0.3 and 0.5, see `models/RESEARCH.md`.
+/// where nothing else sounds (leave-one-player-out .784, with this share .789); where another note
+/// rings on or the room answers, the first one, which has heard little of that, makes up for it (.704
+/// and .730 with a note at -20 dB). Chosen from 0, 0.3 and 0.5, see `models/RESEARCH.md`.
 const FIRST_SHARE: f32 = 0.3;
 
 /// The amended probability of a class to which the two networks give the probabilities `first` and

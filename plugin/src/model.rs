@@ -140,6 +140,21 @@ pub enum ModelError {
         /// What is wrong.
         error: FeatureError,
     },
+    /// The package's network was trained on another window of the patches.
+    #[error(
+        "{package}/model.toml: input.window: expected {expected}, what {preset} hears, found \
+         {found}; the network was trained on other features: train it again with cargo xtask train"
+    )]
+    Window {
+        /// Where the package is.
+        package: String,
+        /// Its preset.
+        preset: Preset,
+        /// Samples that the preset hears.
+        expected: usize,
+        /// Samples that the package says.
+        found: u32,
+    },
     /// The package has too many classes.
     #[error(
         "{package}/model.toml: labels: expected 1 to {MAX_CLASSES}, found {found}; the plugin has \
@@ -409,6 +424,15 @@ impl Part {
                 package: place(),
                 error,
             })?;
+        let found = manifest.input.window;
+        if !preset.patch_frames().is_empty() && found as usize != preset.window() {
+            return Err(ModelError::Window {
+                package: place(),
+                preset,
+                expected: preset.window(),
+                found,
+            });
+        }
         let extractor =
             FeatureExtractor::new(preset, &manifest.input.features).map_err(|error| {
                 ModelError::Features {
@@ -563,5 +587,25 @@ mod tests {
         let (model, _) = twice.unwrap();
         assert_eq!(model.seat.placement(), Placement::Inline);
         assert_eq!(model.second.unwrap().seat.placement(), Placement::Thread);
+    }
+
+    #[test]
+    fn a_network_of_another_window_is_refused() {
+        let mut package = shipped::TOCCO_LATE.package().unwrap();
+        // What Tocco late heard before it left out what rang before the note.
+        package.manifest.input.window = 7_424;
+        let config = RunConfig {
+            offline: true,
+            wake: Wake::Armed,
+            block: Duration::from_millis(1),
+        };
+        let loaded = LoadedModel::new(&package, EngineId::Native, ModelSerial(0), config);
+        let Err(error) = loaded else {
+            panic!("it was loaded");
+        };
+        let error = error.to_string();
+        for part in ["model.toml: input.window", "7872", "log-bark-late", "7424"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Listener, Technique};
 use tocco_dsp::OnsetConfig;
+use tocco_dsp::features::Preset;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
 
@@ -351,13 +352,24 @@ pub fn holdout(corpus: &Corpus, package: &ModelPackage, engine: EngineId) -> Res
 /// How recordings are heard for `package`.
 ///
 /// # Errors
-/// When its features, or its way to find onsets, are of an unknown kind.
+/// When its features, or its way to find onsets, are of an unknown kind, or the patches that it was
+/// trained on had another window.
 pub fn listener(package: &ModelPackage) -> Result<Listener> {
     let input = &package.manifest.input;
+    let preset: Preset = input.preset.parse()?;
+    if !preset.patch_frames().is_empty() && input.window as usize != preset.window() {
+        bail!(
+            "{}/model.toml: input.window: expected {}, what {preset} hears, found {}; the network \
+             was trained on other features: train it again",
+            package.source,
+            preset.window(),
+            input.window
+        );
+    }
     Ok(Listener {
         method: input.onset.parse()?,
         onset: OnsetConfig::default(),
-        preset: input.preset.parse()?,
+        preset,
         features: input.features.clone(),
         post_onset_hops: input.post_onset_hops as usize,
     })
@@ -683,6 +695,21 @@ mod tests {
             },
             n_takes: 96,
             missed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_package_of_another_window_is_refused() {
+        let architecture = Architecture::find("tocco-late").unwrap();
+        let notes = easy(architecture.features.len());
+        let training: Vec<&Note> = notes.notes.iter().take(8).collect();
+        let trained = train(&architecture, &training, &[], 1, 1);
+        let mut package = package(&architecture, &trained, None, Vec::new()).unwrap();
+        assert_eq!(listener(&package).unwrap().preset, architecture.preset);
+        package.manifest.input.window = 7_424;
+        let error = listener(&package).unwrap_err().to_string();
+        for part in ["model.toml: input.window", "expected 7872", "found 7424"] {
+            assert!(error.contains(part), "{error}");
         }
     }
 

@@ -41,8 +41,8 @@ const CAUTION: f32 = 10.0;
 const FURTHEST: f32 = 10.0;
 
 /// How far from the mean of its class in training a note may lie to be learnt: the square of the
-/// distance under the covariance, a value. 98 in 100 of an unheard player's notes lie within .85, 95 in
-/// 100 of the onsets in speech and squeaks beyond 1.4 (of `tocco-late`; `models/RESEARCH.md`).
+/// distance under the covariance, a value. When it was chosen, 98 in 100 of an unheard player's notes lay
+/// within .85, 95 in 100 of the onsets in speech and squeaks beyond 1.4 (`models/RESEARCH.md`).
 const PLAUSIBLE: f32 = 1.0;
 
 /// What was learnt of a player, and what follows from it for the next note.

@@ -20,8 +20,8 @@ pub enum Preset {
     /// level less its mean over time), of the window divided by its peak.
     LogBark,
     /// `log-bark-late`: the patch of `log-bark`, which ends 9 ms after the onset, and a second one of
-    /// 14 longer frames that goes on to 149 ms after it: how the note rings, for a decision that has
-    /// the time.
+    /// 14 longer frames that goes on to 149 ms after it, less what rang before it: how the note rings,
+    /// for a decision that has the time.
     LogBarkLate,
 }
 

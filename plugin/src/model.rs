@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tocco_dsp::features::{FeatureError, FeatureExtractor, Preset, UnknownPreset};
+use tocco_dsp::features::{FeatureError, FeatureExtractor, OtherWindow, Preset, UnknownPreset};
 use tocco_dsp::{AnalyzerError, Extraction, HOP, OnsetMethod, SAMPLE_RATE, UnknownOnsetMethod};
 use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
@@ -141,19 +141,12 @@ pub enum ModelError {
         error: FeatureError,
     },
     /// The package's network was trained on another window of the patches.
-    #[error(
-        "{package}/model.toml: input.window: expected {expected}, what {preset} hears, found \
-         {found}; the network was trained on other features: train it again with cargo xtask train"
-    )]
+    #[error("{package}/model.toml: input.{error}")]
     Window {
         /// Where the package is.
         package: String,
-        /// Its preset.
-        preset: Preset,
-        /// Samples that the preset hears.
-        expected: usize,
-        /// Samples that the package says.
-        found: u32,
+        /// What is wrong.
+        error: OtherWindow,
     },
     /// The package has too many classes.
     #[error(
@@ -424,15 +417,11 @@ impl Part {
                 package: place(),
                 error,
             })?;
-        let found = manifest.input.window;
-        if !preset.patch_frames().is_empty() && found as usize != preset.window() {
-            return Err(ModelError::Window {
-                package: place(),
-                preset,
-                expected: preset.window(),
-                found,
-            });
-        }
+        let window = manifest.input.window as usize;
+        (preset.check_window(window)).map_err(|error| ModelError::Window {
+            package: place(),
+            error,
+        })?;
         let extractor =
             FeatureExtractor::new(preset, &manifest.input.features).map_err(|error| {
                 ModelError::Features {

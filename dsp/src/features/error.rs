@@ -40,6 +40,20 @@ pub enum FeatureError {
     },
 }
 
+/// A window on which the preset's patches do not lie.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "window: expected {}, what the preset \"{preset}\" hears, found {found}; the network was trained on \
+     other features. Train it again",
+    preset.window()
+)]
+pub struct OtherWindow {
+    /// The preset.
+    pub preset: Preset,
+    /// The window that was asked for, samples.
+    pub found: usize,
+}
+
 /// A name that is no preset's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("preset: \"{name}\" is unknown; there are {}", Preset::list())]

@@ -83,8 +83,16 @@ pub(super) const EARLY: Shape = Shape::new("logBark", 0, WINDOW, FRAME, 48);
 /// What rings after it, from the attack on, in frames of 10.7 ms that tell bands of 100 Hz apart. What
 /// rang on before the note, 14.7 to 4 ms before the hop in which it showed, is taken away: spectral
 /// subtraction (Boll 1979, "Suppression of acoustic noise in speech using spectral subtraction").
-pub(super) const LATE: Shape =
-    Shape::new("logBarkLate", 704, LATE_WINDOW - 704, 512, 512).less_background(0);
+pub(super) const LATE: Shape = Shape::new(
+    "logBarkLate",
+    LATE_START,
+    LATE_WINDOW - LATE_START,
+    512,
+    512,
+)
+.less_background(0);
+/// The hop in which the note showed.
+const LATE_START: usize = BEFORE + 256;
 
 /// Those of `log-bark-late`.
 const BOTH: [Shape; 2] = [EARLY.later(BEFORE), LATE];

@@ -29,7 +29,7 @@ mod spectrum;
 mod timbreid;
 mod zero_crossing;
 
-pub use error::{FeatureError, UnknownPreset};
+pub use error::{FeatureError, OtherWindow, UnknownPreset};
 pub use extractor::FeatureExtractor;
 pub use log_bark_patch::LOG_BARK_FLOOR;
 pub use preset::Preset;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::error::UnknownPreset;
+use super::error::{OtherWindow, UnknownPreset};
 use super::{log_bark_patch, timbreid};
 
 /// A family of features with all its settings, as a model package names it.
@@ -54,6 +54,21 @@ impl Preset {
             Self::LogBark => log_bark_patch::WINDOW,
             Self::LogBarkLate => log_bark_patch::LATE_WINDOW,
         }
+    }
+
+    /// Whether a network that says it was trained on windows of `found` samples was trained on these
+    /// features: patches of the same name have lain elsewhere.
+    ///
+    /// # Errors
+    /// When the preset has patches, and another window.
+    pub const fn check_window(self, found: usize) -> Result<(), OtherWindow> {
+        if self.patch_frames().is_empty() || found == self.window() {
+            return Ok(());
+        }
+        Err(OtherWindow {
+            preset: self,
+            found,
+        })
     }
 
     /// Which samples of the window are the note's attack: what `log-bark` hears, where the preset hears

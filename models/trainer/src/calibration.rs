@@ -494,30 +494,17 @@ fn classes(package: &ModelPackage) -> Result<Vec<Technique>> {
 mod tests {
     use super::*;
     use crate::architecture::Architecture;
-    use crate::notes::Onsets;
-    use crate::training::tests::easy_notes;
-    use tocco_dsp::OnsetMethod;
+    use crate::training::tests::{easy_corpus, easy_notes};
 
     /// Eight techniques of four players that are easy to tell apart, in three takes each: two of a
     /// first session, one of a second.
     fn notes() -> (Notes, Vec<String>) {
-        let mut notes = easy_notes(173, 48);
-        for (i, note) in notes.iter_mut().enumerate() {
+        let mut notes = easy_corpus(173, 48);
+        for (i, note) in notes.notes.iter_mut().enumerate() {
             note.take = (note.player * 8 + note.technique.class()) * 3 + i / 32 % 3;
         }
-        notes.sort_by_key(|note| note.take);
-        let notes = Notes {
-            notes,
-            players: ["A", "B", "C", "D"].map(str::to_owned).into(),
-            onsets: Onsets {
-                method: OnsetMethod::Mkl,
-                labelled: 384,
-                detected: 384,
-                delays_s: vec![0.006; 384],
-            },
-            missed: Vec::new(),
-            n_takes: 96,
-        };
+        notes.notes.sort_by_key(|note| note.take);
+        notes.n_takes = 96;
         let session = |take: usize| ["first", "first", "second"][take % 3].to_owned();
         (notes, (0..96).map(session).collect())
     }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::architecture::Architecture;
 use crate::early_stopping::{Split, by_player};
-use crate::listening::{Order, listen};
+use crate::listening::Order;
 use crate::metrics::Confusion;
 use crate::notes::{Note, Notes};
 use crate::protocol::{Evaluation, Protocol, Run, train_and_test};
@@ -41,7 +41,7 @@ pub struct Point {
     pub networks: usize,
     /// First decisions and, if there are any, second ones.
     pub plain: Vec<Confusion>,
-    /// The same with players who are listened to, techniques mixed; empty where networks cannot.
+    /// The same with players who are listened to, techniques mixed; empty where nobody is.
     pub listening: Vec<Confusion>,
 }
 
@@ -71,15 +71,16 @@ fn pool(decisions: &mut Vec<Confusion>, evaluation: &Evaluation) {
 }
 
 /// The curve of `first`, amended by `second` if there is one; `whole` is leave-one-player-out of the
-/// same with all other players heard, the last point.
+/// same with all other players heard, the last point. `complete` makes an evaluation of `first` whole
+/// with the same of `second`, as that one was.
 ///
 /// # Errors
-/// When there are fewer than three players, or the engine cannot run the networks.
+/// When there are fewer than three players, the engine cannot run the networks, or `complete` fails.
 pub fn learning_curve(
     first: Model<'_>,
     second: Option<Model<'_>>,
     whole: &Evaluation,
-    sessions: &[String],
+    complete: impl Fn(Evaluation, Option<Evaluation>) -> Result<Evaluation>,
     run: Run<'_>,
 ) -> Result<Vec<Point>> {
     let others = first.notes.players.len().saturating_sub(1);
@@ -112,13 +113,8 @@ pub fn learning_curve(
                 let protocol = Protocol::LeaveOnePlayerOut;
                 train_and_test(architecture, notes, protocol, splits, &[], run)
             };
-            let mut evaluation = test(first)?;
             let later = second.map(test).transpose()?;
-            evaluation.listening = listen(&evaluation, later.as_ref(), sessions, run.seed)?;
-            if let Some(later) = &later {
-                evaluation.second = Some(Box::new(evaluation.amended(later)?));
-            }
-            point.add(&evaluation);
+            point.add(&complete(test(first)?, later)?);
         }
         curve.push(point);
     }
@@ -166,28 +162,11 @@ fn choices(n: usize, size: usize) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notes::Onsets;
     use crate::progress::Progress;
     use crate::protocol::cross_validate;
-    use crate::training::tests::easy_notes;
+    use crate::training::tests::easy_corpus;
     use std::num::NonZeroUsize;
-    use tocco_dsp::OnsetMethod;
     use tocco_engines::EngineId;
-
-    fn notes(n_features: usize) -> Notes {
-        Notes {
-            notes: easy_notes(n_features, 12),
-            players: ["A", "B", "C", "D"].map(str::to_owned).into(),
-            onsets: Onsets {
-                method: OnsetMethod::Mkl,
-                labelled: 96,
-                detected: 96,
-                delays_s: vec![0.006; 96],
-            },
-            n_takes: 96,
-            missed: Vec::new(),
-        }
-    }
 
     #[test]
     fn every_choice_is_made_once() {
@@ -199,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_network_hears_the_chosen_players_and_never_the_one_it_is_tested_on() {
-        let notes = notes(2);
+        let notes = easy_corpus(2, 12);
         for choice in choices(3, 2) {
             for (left_out, split) in splits(&notes, &choice).iter().enumerate() {
                 assert_eq!(split.name, notes.players[left_out]);
@@ -216,7 +195,7 @@ mod tests {
         let mut architecture = Architecture::find("c").unwrap();
         architecture.recipe.epochs = 10;
         architecture.recipe.early_stopping = false;
-        let notes = notes(architecture.features.len());
+        let notes = easy_corpus(architecture.features.len(), 12);
         let run = Run {
             engine: EngineId::Native,
             seed: 1,
@@ -229,25 +208,23 @@ mod tests {
             architecture: &architecture,
             notes: &notes,
         };
-        let sessions = vec![String::new(); notes.n_takes];
-        let curve = learning_curve(model, None, &whole, &sessions, run).unwrap();
+        let alone = |evaluation, _| Ok(evaluation);
+        let curve = learning_curve(model, None, &whole, alone, run).unwrap();
         let shape = |p: &Point| (p.players, p.networks, p.plain[0].notes());
         let shapes: Vec<_> = curve.iter().map(shape).collect();
         assert_eq!(shapes, [(1, 12, 288), (2, 12, 288), (3, 4, 96)]);
         assert_eq!(curve[2].plain[0], whole.confusion);
-        // The paper's networks do not listen.
         assert!(curve.iter().all(|point| point.listening.is_empty()));
 
-        let alone = Notes {
-            notes: notes.notes.clone(),
+        let few = Notes {
             players: notes.players[..2].to_vec(),
             ..notes.clone()
         };
         let model = Model {
             architecture: &architecture,
-            notes: &alone,
+            notes: &few,
         };
-        let error = learning_curve(model, None, &whole, &sessions, run).unwrap_err();
+        let error = learning_curve(model, None, &whole, alone, run).unwrap_err();
         assert!(
             error.to_string().contains("three players, found 2"),
             "{error}"

@@ -388,7 +388,7 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
             let later = second.map(cross_validate).transpose()?;
             let evaluation = whole(cross_validate(first)?, later)?;
             if arguments.learning_curve {
-                curve = learning_curve(first, second, &evaluation, &sessions, run)?;
+                curve = learning_curve(first, second, &evaluation, whole, run)?;
             }
             evaluation
         }

@@ -357,15 +357,8 @@ pub fn holdout(corpus: &Corpus, package: &ModelPackage, engine: EngineId) -> Res
 pub fn listener(package: &ModelPackage) -> Result<Listener> {
     let input = &package.manifest.input;
     let preset: Preset = input.preset.parse()?;
-    if !preset.patch_frames().is_empty() && input.window as usize != preset.window() {
-        bail!(
-            "{}/model.toml: input.window: expected {}, what {preset} hears, found {}; the network \
-             was trained on other features: train it again",
-            package.source,
-            preset.window(),
-            input.window
-        );
-    }
+    let place = || format!("{}/model.toml: input", package.source);
+    (preset.check_window(input.window as usize)).with_context(place)?;
     Ok(Listener {
         method: input.onset.parse()?,
         onset: OnsetConfig::default(),
@@ -680,42 +673,26 @@ fn summary(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::tests::easy_notes;
-    use tocco_dsp::OnsetMethod;
-
-    fn easy(n_features: usize) -> Notes {
-        Notes {
-            notes: easy_notes(n_features, 12),
-            players: ["A", "B", "C", "D"].map(str::to_owned).into(),
-            onsets: Onsets {
-                method: OnsetMethod::Mkl,
-                labelled: 96,
-                detected: 96,
-                delays_s: vec![0.006; 96],
-            },
-            n_takes: 96,
-            missed: Vec::new(),
-        }
-    }
+    use crate::training::tests::easy_corpus;
 
     #[test]
     fn a_package_of_another_window_is_refused() {
         let architecture = Architecture::find("tocco-late").unwrap();
-        let notes = easy(architecture.features.len());
+        let notes = easy_corpus(architecture.features.len(), 12);
         let training: Vec<&Note> = notes.notes.iter().take(8).collect();
         let trained = train(&architecture, &training, &[], 1, 1);
         let mut package = package(&architecture, &trained, None, Vec::new()).unwrap();
         assert_eq!(listener(&package).unwrap().preset, architecture.preset);
         package.manifest.input.window = 7_424;
-        let error = listener(&package).unwrap_err().to_string();
-        for part in ["model.toml: input.window", "expected 7872", "found 7424"] {
+        let error = format!("{:#}", listener(&package).unwrap_err());
+        for part in ["model.toml: input: window", "expected 7872", "found 7424"] {
             assert!(error.contains(part), "{error}");
         }
     }
 
     #[test]
     fn every_note_is_tested_once_and_never_trained_on_then() {
-        let notes = easy(2);
+        let notes = easy_corpus(2, 12);
         let all: Vec<&Note> = notes.notes.iter().collect();
         let mut tested = Vec::new();
         for split in at_random(&all, 3) {
@@ -733,7 +710,7 @@ mod tests {
     fn easy_notes_of_unheard_players_are_told_apart() {
         let mut architecture = Architecture::find("c").unwrap();
         architecture.recipe.epochs = 20;
-        let notes = easy(architecture.features.len());
+        let notes = easy_corpus(architecture.features.len(), 12);
         for protocol in [Protocol::RandomFiveFold, Protocol::LeaveOnePlayerOut] {
             let evaluation = cross_validate(
                 &architecture,
@@ -758,7 +735,7 @@ mod tests {
         let mut architecture = Architecture::find("c").unwrap();
         architecture.recipe.epochs = 5;
         architecture.recipe.early_stopping = false;
-        let notes = easy(architecture.features.len());
+        let notes = easy_corpus(architecture.features.len(), 12);
         let evaluate = |tempered: bool| {
             let mut architecture = architecture.clone();
             architecture.recipe.tempered = tempered;

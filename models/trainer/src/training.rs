@@ -348,6 +348,8 @@ fn count_right(network: &Network, scaler: &Scaler, notes: &[&Note]) -> usize {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::notes::{Notes, Onsets};
+    use tocco_dsp::OnsetMethod;
 
     /// Notes of eight techniques, `n` of each, that are easy to tell apart: each technique lights
     /// up another few of the features.
@@ -375,6 +377,23 @@ pub(crate) mod tests {
             });
         }
         notes
+    }
+
+    /// The same as all that was heard of four players, each note a take of its own.
+    pub(crate) fn easy_corpus(n_features: usize, n: usize) -> Notes {
+        let notes = easy_notes(n_features, n);
+        Notes {
+            players: ["A", "B", "C", "D"].map(str::to_owned).into(),
+            onsets: Onsets {
+                method: OnsetMethod::Mkl,
+                labelled: notes.len(),
+                detected: notes.len(),
+                delays_s: vec![0.006; notes.len()],
+            },
+            missed: Vec::new(),
+            n_takes: notes.len(),
+            notes,
+        }
     }
 
     #[test]

@@ -23,8 +23,10 @@ use crate::sound::{amplitude, power};
 
 /// How long another note rings before the onset under which it is mixed, seconds.
 const RINGS_BEFORE_S: f64 = 0.2;
-/// And after it.
-const RINGS_AFTER_S: f64 = 0.04;
+/// And after it: on to the end of what the second decision hears of the note, and the fade.
+const RINGS_AFTER_S: f64 = 0.19;
+/// The latest part of a note that rings under others, seconds after its onset.
+const LATEST_S: f64 = 0.5;
 /// Over which part of the note its level counts, seconds from the onset: up to the features.
 const NOTE_S: f64 = 0.013;
 /// A ringing note is faded in and out over this, seconds, so that it has no onset of its own.
@@ -227,6 +229,7 @@ impl<'a> Recordings<'a> {
                 &recording.samples,
                 at(label.time_s),
                 next,
+                at(LATEST_S),
                 shortest,
             )
         });
@@ -300,9 +303,12 @@ mod tests {
         assert!(
             added[..14_300]
                 .iter()
-                .chain(&added[26_000..])
+                .chain(&added[33_200..])
                 .all(|a| *a == 0.0)
         );
+        // The second decision hears 149 ms of the note.
+        let rings_on = power(&added[30_000..31_168]) / power(&added[24_000..25_168]);
+        assert!(rings_on > 0.5, "{rings_on} of its power is left");
         // Nothing else of this player rings under the pick.
         let mut alone = recordings.recordings[Path::new("pick")].clone();
         recordings.mix(-14.0, &corpus.takes[1], &mut alone, &mut random);

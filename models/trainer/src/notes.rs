@@ -13,6 +13,9 @@ use crate::augmentation::{Augmentation, Augmenter, PRE_ROLL};
 use crate::parallel;
 use crate::sound::ringing::Ringing;
 
+/// The latest part of a note that rings under the copies of others, samples after its onset: 400 ms.
+const LATEST_RINGING: usize = 19_200;
+
 /// A detected and labelled note.
 #[derive(Debug, Clone)]
 pub struct Note {
@@ -229,7 +232,15 @@ impl HeardTake<'_> {
         self.notes().filter_map(move |(technique, note)| {
             let next = self.heard.notes.iter().find(|n| onset(n) > onset(note));
             let next = next.map_or(usize::MAX, onset);
-            Ringing::after(technique, &self.heard.samples, onset(note), next, shortest)
+            let recording = &self.heard.samples;
+            Ringing::after(
+                technique,
+                recording,
+                onset(note),
+                next,
+                LATEST_RINGING,
+                shortest,
+            )
         })
     }
 }

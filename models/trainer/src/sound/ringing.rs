@@ -9,29 +9,29 @@ use super::{amplitude, power};
 
 /// How long after its onset a note counts as ringing, samples: 60 ms.
 const EARLIEST: usize = 2_880;
-/// The latest part of a note that is taken, samples after its onset: 400 ms.
-const LATEST: usize = 19_200;
 
-/// The part of a note after its attack: samples of its recording from `start` to `end`.
+/// The part of a note after its attack.
 #[derive(Debug, Clone, Copy)]
 pub struct Ringing<'a> {
     /// What was played.
     pub technique: Technique,
-    /// From 60 ms after the onset to 400 ms or the next onset.
+    /// From 60 ms after the onset to the next onset or the latest that was asked for.
     pub samples: &'a [f32],
 }
 
 impl<'a> Ringing<'a> {
-    /// What rings after the onset at sample `onset` of `recording` until the next one at `next`, if
-    /// the technique lets the string ring and at least `shortest` samples are there.
+    /// What rings after the onset at sample `onset` of `recording` until the next one at `next`, or
+    /// until `latest` samples after the onset, if the technique lets the string ring and at least
+    /// `shortest` samples are there.
     pub fn after(
         technique: Technique,
         recording: &'a [f32],
         onset: usize,
         next: usize,
+        latest: usize,
         shortest: usize,
     ) -> Option<Self> {
-        let end = next.min(onset + LATEST).min(recording.len());
+        let end = next.min(onset + latest).min(recording.len());
         let samples = recording.get(onset + EARLIEST..end)?;
         let rings = technique.is_pitched() && technique != Technique::PalmMute;
         (rings && samples.len() >= shortest).then_some(Self { technique, samples })
@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn only_what_rings_before_the_next_note_is_taken() {
         let recording: Vec<f32> = (0..40_000).map(|i| i as f32).collect();
-        let after = |technique, next| Ringing::after(technique, &recording, 1_000, next, 500);
+        let after =
+            |technique, next| Ringing::after(technique, &recording, 1_000, next, 19_200, 500);
         let pick = Technique::PickOverSoundHole;
         assert!(after(Technique::Kick, 40_000).is_none());
         assert!(after(pick, 4_000).is_none());

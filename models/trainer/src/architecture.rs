@@ -73,9 +73,6 @@ pub struct Recipe {
     pub early_stopping: bool,
     /// Whether the softmax gets a temperature, fitted on notes left out.
     pub tempered: bool,
-    /// How many networks with seeds of their own teach the one that is kept; 0: none, it learns
-    /// from the labels.
-    pub teachers: usize,
 }
 
 /// What an epoch shows.
@@ -118,7 +115,6 @@ const PAPER_RECIPE: Recipe = Recipe {
     scaling: Scaling::EachFeature,
     early_stopping: true,
     tempered: false,
-    teachers: 0,
 };
 
 impl Architecture {
@@ -287,7 +283,6 @@ fn tocco() -> Architecture {
         scaling: Scaling::PatchBands,
         early_stopping: false,
         tempered: true,
-        teachers: 0,
     };
     Architecture {
         id: "tocco",

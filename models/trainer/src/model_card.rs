@@ -113,9 +113,10 @@ pub fn model_card(
                  network makes of the other sound. Then how many of the {} labelled notes the onset \
                  detector no longer finds there, and the accuracy with those counted as wrong. \
                  *Mixed*: 0.2 s before each note, a note of another technique of the same player \
-                 begins to ring on, so many dB against the note's first 13 ms. Rooms: decaying \
-                 noise, RT60 0.25 s at -12 dB and 0.6 s at -6 dB. Microphones: the spectrum tilted \
-                 by 1.5 dB an octave. Noise: white, against the recording's peak.\n\n{}",
+                 begins to ring, so many dB against the note's first 13 ms, and rings on through all \
+                 that is heard of it. Rooms: decaying noise, RT60 0.25 s at -12 dB and 0.6 s at \
+                 -6 dB. Microphones: the spectrum tilted by 1.5 dB an octave. Noise: white, against \
+                 the recording's peak.\n\n{}",
                 evaluation.protocol.name(),
                 evaluation.onsets.labelled,
                 condition_table(evaluation)
@@ -246,14 +247,6 @@ fn training(recipe: &Recipe, epochs: usize) -> String {
             text,
             " Of {:.0} in 100 notes shown, the late patch is hidden.",
             100.0 * recipe.hidden_patch
-        );
-    }
-    if recipe.teachers > 0 {
-        let _ = write!(
-            text,
-            " {} networks with other seeds learnt from the labels; this one learnt from the mean of \
-             their answers.",
-            recipe.teachers
         );
     }
     if augmentation.sound.is_some() {

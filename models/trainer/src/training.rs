@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,35 +35,12 @@ pub struct Trained {
 
 /// Trains `architecture` on the notes `training` for `epochs` epochs, and looks at the notes
 /// `left_out` now and then. The same arguments give the same bytes.
-///
-/// With [`teachers`](crate::architecture::Recipe::teachers) in the recipe, as many networks are
-/// trained on the labels first, and this one on the mean of their answers (Hinton, Vinyals and
-/// Dean 2015, "Distilling the knowledge in a neural network"): an ensemble folded into one network.
 pub fn train(
     architecture: &Architecture,
     training: &[&Note],
     left_out: &[&Note],
     epochs: usize,
     seed: u64,
-) -> Trained {
-    let teachers: Vec<Trained> = (1..=architecture.recipe.teachers as u64)
-        .map(|teacher| {
-            // Far from the seeds that a user would give.
-            let seed = seed.wrapping_add(teacher << 32);
-            learn(architecture, training, &[], epochs, seed, &[])
-        })
-        .collect();
-    learn(architecture, training, left_out, epochs, seed, &teachers)
-}
-
-/// Trains one network on the labels, or on the answers of `teachers` if there are any.
-fn learn(
-    architecture: &Architecture,
-    training: &[&Note],
-    left_out: &[&Note],
-    epochs: usize,
-    seed: u64,
-    teachers: &[Trained],
 ) -> Trained {
     let recipe = &architecture.recipe;
     let device = Device::flex().autodiff();
@@ -117,11 +94,7 @@ fn learn(
                 }
             }
             let rows: Vec<&[f32]> = shown.iter().map(Vec::as_slice).collect();
-            let targets = if teachers.is_empty() {
-                targets(draws, recipe.label_smoothing, &device)
-            } else {
-                answers(teachers, &rows, &device)
-            };
+            let targets = targets(draws, recipe.label_smoothing, &device);
             let dropout = Dropout {
                 rate: recipe.dropout,
                 random: &mut random,
@@ -245,19 +218,6 @@ fn targets(draws: &[Draw<'_>], smoothing: f32, device: &Device) -> Tensor<2> {
         values[draw.technique().class()] += 1.0 - smoothing;
     }
     Tensor::from_data(TensorData::new(values, [draws.len(), n_classes]), device)
-}
-
-/// The mean of the probabilities that `teachers` answer with, `[batch, n_classes]`.
-fn answers(teachers: &[Trained], rows: &[&[f32]], device: &Device) -> Tensor<2> {
-    let plain = Device::flex();
-    let answers = teachers.iter().map(|teacher| {
-        let features = scaled(rows, &teacher.scaler, &plain);
-        let network = teacher.network.valid();
-        softmax(network.forward::<ChaCha8Rng>(features, None), 1)
-    });
-    let sum = answers.reduce(|sum, answer| sum + answer);
-    let mean = sum.expect("there is a teacher") / teachers.len() as f32;
-    Tensor::from_data(mean.into_data(), device)
 }
 
 /// Sets the last of the patches of `frames` frames each to what the scaler makes zero.
@@ -479,18 +439,6 @@ pub(crate) mod tests {
         assert_eq!(made.len(), 3);
         assert_eq!(made[0].technique(), Technique::PalmMute);
         assert_eq!(made[0].row(&mut random), [1.0, 2.0]);
-    }
-
-    #[test]
-    fn a_pupil_answers_as_its_teachers() {
-        let mut architecture = Architecture::find("c").unwrap();
-        architecture.recipe.epochs = 10;
-        architecture.recipe.teachers = 2;
-        let notes = easy_notes(architecture.features.len(), 20);
-        let (left_out, training): (Vec<&Note>, Vec<&Note>) =
-            notes.iter().partition(|n| n.player == 3);
-        let pupil = train(&architecture, &training, &left_out, 10, 1);
-        assert!(pupil.right_at_checkpoints[1] * 10 >= left_out.len() * 9);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub enum Command {
 /// What the editor shows of the calibration.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CalibrationStatus {
+    /// Whether the model can be taught; if not, `error` says why.
+    pub possible: bool,
     /// Examples of each class, `[n_classes]`.
     pub examples: Vec<usize>,
     /// The same of the network that amends the model's answers, if one does.

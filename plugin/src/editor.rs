@@ -6,12 +6,13 @@
 mod bars;
 mod book_keeping;
 mod controls;
+mod lesson;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{Color32, RichText, Ui};
+use egui::{Color32, Event, Modifiers, PointerButton, Rect, RichText, Ui};
 use nice_plug::context::PluginApi;
 use nice_plug::context::gui::{GuiContext, GuiContextInner};
 use nice_plug::editor::dpi::LogicalSize;
@@ -25,11 +26,12 @@ use nice_plug_egui::{
 
 use crate::meters::LastNote;
 use crate::service::{Shared, Status};
+use lesson::Lesson;
 
 /// The window's size, logical pixels.
 const SIZE: LogicalSize<f32> = LogicalSize {
     width: 720.0,
-    height: 672.0,
+    height: 728.0,
 };
 
 /// Time between two looks at the meters.
@@ -68,6 +70,7 @@ pub struct ToccoApp {
     folder: String,
     /// The last note and when it was first drawn.
     last: Option<(LastNote, Instant)>,
+    lesson: Lesson,
 }
 
 impl ToccoApp {
@@ -77,6 +80,7 @@ impl ToccoApp {
             shared,
             gui: None,
             last: None,
+            lesson: Lesson::default(),
         }
     }
 
@@ -108,8 +112,13 @@ impl ToccoApp {
             ui.spacing_mut().item_spacing = egui::vec2(12.0, 10.0);
             self.headline(ui, &status);
             let labels = status.models.back().map(|info| info.labels.as_slice());
+            let labels = labels.unwrap_or_default();
             let note = self.last.map(|(note, _)| note);
-            bars::show(ui, labels.unwrap_or_default(), note, self.glow());
+            let glow = self.glow();
+            let (shared, calibration) = (&self.shared, &status.calibration);
+            self.lesson.attend(shared, calibration);
+            let lesson = (&**shared, calibration, &mut self.lesson);
+            bars::show(ui, labels, note, glow, lesson);
             ui.columns_const(|[left, right]| {
                 panel(left, |ui| {
                     if let Some(gui) = self.gui.clone() {
@@ -119,6 +128,8 @@ impl ToccoApp {
                 });
                 panel(right, |ui| {
                     book_keeping::show(ui, &self.shared.gauges.counters);
+                    ui.add_space(6.0);
+                    self.lesson.show(ui, &self.shared, calibration, labels);
                 });
             });
         });
@@ -185,6 +196,8 @@ impl NiceEguiApp for ToccoApp {
     }
 
     fn editor_closed(&mut self) {
+        // Nobody sees any more that what is played is taken for an example.
+        lesson::end(&self.shared);
         self.gui = None;
     }
 }
@@ -249,27 +262,52 @@ impl Offscreen {
 
     /// Draws a frame and returns all text in it, a line for each piece.
     pub fn frame(&mut self) -> String {
-        let pieces = self.pieces();
+        let pieces = self.pieces(Vec::new());
         pieces.iter().map(|(text, _)| format!("{text}\n")).collect()
     }
 
-    /// Draws a frame and returns the pieces of text in it, and where they end below, logical pixels.
-    fn pieces(&mut self) -> Vec<(String, f32)> {
-        fn collect(shape: &egui::Shape, pieces: &mut Vec<(String, f32)>) {
+    /// Clicks on the piece of text `text`, of several on the one numbered `nth` from 0, and draws what
+    /// follows.
+    ///
+    /// # Errors
+    /// When there is no such piece; what there is instead.
+    pub fn click(&mut self, text: &str, nth: usize) -> Result<(), String> {
+        let pieces = self.pieces(Vec::new());
+        let Some((_, rect)) = pieces.iter().filter(|(piece, _)| piece == text).nth(nth) else {
+            return Err(format!("no {text:?} number {nth} in {pieces:?}"));
+        };
+        let pos = rect.center();
+        let button = |pressed| Event::PointerButton {
+            pos,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        for event in [Event::PointerMoved(pos), button(true), button(false)] {
+            self.pieces(vec![event]);
+        }
+        Ok(())
+    }
+
+    /// Draws a frame in which `events` happen and returns the pieces of text in it, and where they
+    /// are, logical pixels.
+    fn pieces(&mut self, events: Vec<Event>) -> Vec<(String, Rect)> {
+        fn collect(shape: &egui::Shape, pieces: &mut Vec<(String, Rect)>) {
             match shape {
                 egui::Shape::Text(shape) => {
-                    let bottom = shape.pos.y + shape.galley.rect.bottom();
-                    pieces.push((shape.galley.text().to_owned(), bottom));
+                    let rect = shape.galley.rect.translate(shape.pos.to_vec2());
+                    pieces.push((shape.galley.text().to_owned(), rect));
                 }
                 egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| collect(s, pieces)),
                 _ => {}
             }
         }
         let input = egui::RawInput {
-            screen_rect: Some(egui::Rect::from_min_size(
+            screen_rect: Some(Rect::from_min_size(
                 egui::Pos2::ZERO,
                 egui::vec2(SIZE.width, SIZE.height),
             )),
+            events,
             ..egui::RawInput::default()
         };
         let app = &mut self.app;
@@ -313,6 +351,7 @@ mod tests {
     use crate::params::{ModelChoice, ToccoParams};
     use crate::service::{Activation, Service};
     use nice_plug::params::Param;
+    use tocco_engines::calibration::LeftOut;
 
     #[test]
     fn the_window_names_what_runs_and_why_the_rest_does_not() {
@@ -336,15 +375,29 @@ mod tests {
         assert!(text.contains("amended by Tocco late"), "{text}");
         assert!(text.contains("Adapt while playing"), "{text}");
         // All that there can be is in the window.
+        let doubt = LeftOut {
+            class: 7,
+            answer: 6,
+            probability: 0.9,
+        };
+        {
+            let calibration = &mut shared.status().calibration;
+            calibration.report = vec![doubt; 40];
+            calibration.error =
+                Some("technique 9: the model has only 8, counted from 0".to_owned());
+        }
         let model = &shared.params.model;
         let user = model.preview_normalized(ModelChoice::User);
         for value in [model.unmodulated_normalized_value(), user] {
             // SAFETY: the parameter outlives the call.
             unsafe { model.as_ptr()._internal_set_normalized_value(value) };
-            let pieces = window.pieces();
+            let pieces = window.pieces(Vec::new());
             assert!(pieces.iter().any(|(text, _)| text.contains("it is broken")));
-            for (piece, bottom) in pieces {
-                assert!(bottom <= SIZE.height - 16.0, "{piece:?} ends at {bottom}");
+            for (piece, rect) in pieces {
+                // Widths are rounded to whole pixels.
+                let (right, bottom) = (SIZE.width - 15.0, SIZE.height - 16.0);
+                assert!(rect.bottom() <= bottom, "{piece:?} ends at {rect}");
+                assert!(rect.right() <= right, "{piece:?} ends at {rect}");
             }
         }
     }

@@ -10,6 +10,7 @@ use host::{activation, set, tones};
 use nice_plug::prelude::*;
 use tocco::calibration::Command;
 use tocco::classification::{Classification, MAX_CLASSES};
+use tocco::editor::Offscreen;
 use tocco::params::{ModelChoice, ToccoParams};
 use tocco::pipeline::{Pipeline, Settings};
 use tocco::service::{Service, Shared};
@@ -228,4 +229,75 @@ fn a_damaged_state_leaves_the_model_as_it_is() {
     assert_eq!(player.play(), fresh.play());
     let error = player.shared.status().calibration.error.clone().unwrap();
     assert!(error.contains("missing field"), "{error}");
+}
+
+/// The whole lesson by clicks in the window.
+#[test]
+fn the_window_teaches() {
+    let mut player = Player::new(params(ModelChoice::Tocco), false);
+    let mut window = Offscreen::new(Arc::clone(&player.shared));
+    let shared = Arc::clone(&player.shared);
+    let status = || shared.status().calibration.clone();
+    assert!(window.frame().contains("Press Teach beside a technique"));
+
+    // Snare 1, by more notes than are enough: the lesson of a technique ends by itself.
+    window.click("Teach", 1).unwrap();
+    assert_eq!(shared.gauges.teaching.class(), Some(1));
+    let text = window.frame();
+    assert!(text.contains("an example of Snare 1"), "{text}");
+    assert!(text.contains("0 of 5"), "{text}");
+    while shared.gauges.teaching.class().is_some() {
+        player.play();
+        player.wait(|player| player.shared.is_settled());
+        std::thread::sleep(Duration::from_millis(20));
+        window.frame();
+    }
+    player.tell(&[]);
+    let taught = status().examples[1];
+    assert!(taught >= 5, "{taught} examples");
+    assert_eq!(status().examples.iter().sum::<usize>(), taught);
+    let text = window.frame();
+    assert!(text.contains(&format!("Teach · {taught}")), "{text}");
+    assert!(text.contains(&format!("{taught} examples; ")), "{text}");
+    // Calibrated it answers as soon as before.
+    assert!(
+        text.contains("Tocco (calibrated), engine native, on the audio thread"),
+        "{text}"
+    );
+
+    // Begun and ended by hand.
+    window.click("Teach", 0).unwrap();
+    assert_eq!(shared.gauges.teaching.class(), Some(0));
+    window.click("0 of 5", 0).unwrap();
+    assert_eq!(shared.gauges.teaching.class(), None);
+    player.play();
+    player.tell(&[]);
+    assert_eq!(status().examples[0], 0);
+
+    window.click("Undo", 0).unwrap();
+    player.tell(&[]);
+    assert_eq!(status().examples[1], taught - 1);
+
+    // The last note may be one, too; it stands above.
+    let names = window.frame().lines().filter(|line| *line == "Tom").count();
+    window.click("Tom", names - 1).unwrap();
+    player.tell(&[]);
+    assert!(status().masked[2]);
+    assert!(player.play().iter().all(|p| p[2] == 0.0));
+
+    window.click("in use", 0).unwrap();
+    player.tell(&[]);
+    assert!(!status().in_use);
+    window.click("in use", 0).unwrap();
+    player.tell(&[]);
+    assert!(status().in_use);
+
+    // Not by a single click.
+    window.click("Forget all", 0).unwrap();
+    player.tell(&[]);
+    assert_eq!(status().examples[1], taught - 1);
+    window.click("Really?", 0).unwrap();
+    player.tell(&[]);
+    assert!(status().report.is_empty() && !status().masked.contains(&true));
+    assert!(window.frame().contains("Press Teach beside a technique"));
 }

@@ -165,6 +165,7 @@ impl Tuition {
         let calibration = self.first.calibration.as_ref();
         let untaught = vec![false; self.first.base.manifest.labels.len()];
         CalibrationStatus {
+            possible: calibration.is_some(),
             in_use: self.in_use,
             error: self.error.clone(),
             examples: self.first.examples(),

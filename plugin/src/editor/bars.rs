@@ -1,48 +1,69 @@
-//! A bar for the probability of each class.
+//! A row for each class: its name, the bar of its probability, and the button that teaches it.
 
-use egui::{Align2, FontId, Sense, Ui, pos2, vec2};
+use egui::{Align, Align2, FontId, Layout, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec2};
 
+use super::lesson::Lesson;
 use super::{ACCENT, FAINT, TEXT, TRACK};
+use crate::calibration::CalibrationStatus;
 use crate::classification::MAX_CLASSES;
 use crate::meters::LastNote;
+use crate::service::Shared;
 
 const HEIGHT: f32 = 22.0;
-const LABEL_WIDTH: f32 = 190.0;
+const LABEL_WIDTH: f32 = 200.0;
 const NUMBER_WIDTH: f32 = 52.0;
+const BUTTON_WIDTH: f32 = 72.0;
+const GAP: f32 = 12.0;
 
 /// A row for each of `labels`: name, bar and per cent of the last note, bright while `glow` (0 to
-/// 1) is left of it.
-pub fn show(ui: &mut Ui, labels: &[String], note: Option<LastNote>, glow: f32) {
+/// 1) is left of it, and what of the `lesson` belongs to it.
+pub fn show(
+    ui: &mut Ui,
+    labels: &[String],
+    note: Option<LastNote>,
+    glow: f32,
+    (shared, calibration, lesson): (&Shared, &CalibrationStatus, &mut Lesson),
+) {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         // The same height with and without a model, so that nothing jumps.
         for class in 0..MAX_CLASSES {
-            let label = labels.get(class).map_or("", String::as_str);
+            let size = vec2(ui.available_width(), HEIGHT);
+            let (row, _) = ui.allocate_exact_size(size, Sense::hover());
+            let Some(label) = labels.get(class) else {
+                continue;
+            };
             let probability = note.map_or(0.0, |note| note.probabilities[class]);
             let won = note.is_some_and(|note| note.class == class && !note.gated);
-            row(ui, label, probability, won, glow);
+            let colour = if won { TEXT } else { FAINT };
+            let name = row.with_max_x(row.left() + LABEL_WIDTH);
+            let label = RichText::new(label).size(14.0).color(colour);
+            within(ui, name, |ui| {
+                Lesson::used(ui, shared, calibration, class, label)
+            });
+            let button = row.with_min_x(row.right() - BUTTON_WIDTH);
+            within(ui, button, |ui| {
+                lesson.teach(ui, shared, calibration, class)
+            });
+            let rest = row.with_min_x(name.right()).with_max_x(button.left() - GAP);
+            bar(ui, rest, probability, won, glow);
         }
     });
 }
 
-fn row(ui: &mut Ui, label: &str, probability: f32, won: bool, glow: f32) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
-    if label.is_empty() {
-        return;
-    }
+/// Draws `content` in `rect`, from left to right.
+fn within(ui: &mut Ui, rect: Rect, content: impl FnOnce(&mut Ui)) {
+    let builder = UiBuilder::new().max_rect(rect);
+    let builder = builder.layout(Layout::left_to_right(Align::Center));
+    content(&mut ui.new_child(builder));
+}
+
+fn bar(ui: &Ui, rect: Rect, probability: f32, won: bool, glow: f32) {
     let painter = ui.painter();
     let font = FontId::proportional(14.0);
     let colour = if won { TEXT } else { FAINT };
     let middle = rect.center().y;
-    painter.text(
-        pos2(rect.left(), middle),
-        Align2::LEFT_CENTER,
-        label,
-        font.clone(),
-        colour,
-    );
     let mut track = rect.shrink2(vec2(0.0, 4.0));
-    track.min.x += LABEL_WIDTH;
     track.max.x -= NUMBER_WIDTH;
     painter.rect_filled(track, 3.0, TRACK);
     let mut bar = track;

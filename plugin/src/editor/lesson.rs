@@ -1,0 +1,201 @@
+//! A lesson in the window: which notes are examples of which technique, and what came of it.
+
+use std::time::{Duration, Instant};
+
+use egui::{Button, Checkbox, RichText, Ui};
+
+use super::{ACCENT, FAINT, TEXT, WARNING};
+use crate::calibration::{CalibrationStatus, Command};
+use crate::service::Shared;
+
+/// Examples of a technique after which teaching ends by itself: more gain little
+/// (`docs/calibration.md`), and the hands are at the guitar and not at the mouse. What is played
+/// afterwards is then not taken for an example.
+const ENOUGH: usize = 5;
+
+/// How long *Forget all* waits to be pressed again.
+const CONFIRMATION: Duration = Duration::from_secs(3);
+
+/// Examples of which it is said that they sound like something else.
+const DOUBTS_SHOWN: usize = 2;
+
+const INVITATION: &str = "Not right about you? Press Teach beside a technique and play it three to five \
+    times, then go on to the next one.";
+const TEACH_HINT: &str = "Press it, then play this technique three to five times as you play it in \
+    music: soft and loud, on several strings. After five notes, or when you press it again, the lesson of \
+    this technique ends.";
+const USE_HINT: &str = "Untick a technique that you never play: it is then never answered.";
+
+/// What the window remembers of a lesson.
+#[derive(Default)]
+pub struct Lesson {
+    /// How many examples there will be of the technique that is taught when it ends by itself.
+    ends_at: usize,
+    /// When *Forget all* was pressed once.
+    forgetting: Option<Instant>,
+}
+
+impl Lesson {
+    /// Ends the teaching of a technique of which there are enough examples now.
+    pub fn attend(&self, shared: &Shared, calibration: &CalibrationStatus) {
+        let taught = shared.gauges.teaching.class();
+        let examples = taught.map(|class| calibration.examples.get(class));
+        // Without the technique in the model there is nothing to teach.
+        if examples.is_some_and(|n| n.is_none_or(|n| *n >= self.ends_at)) {
+            end(shared);
+        }
+    }
+
+    /// Whether the technique is used at all, and its name.
+    pub fn used(
+        ui: &mut Ui,
+        shared: &Shared,
+        calibration: &CalibrationStatus,
+        class: usize,
+        name: RichText,
+    ) {
+        let masked = calibration.masked.get(class).is_some_and(|masked| *masked);
+        let mut used = !masked;
+        let tick = Checkbox::new(&mut used, name);
+        let response = ui.add_enabled(calibration.possible, tick);
+        if response.on_hover_text(USE_HINT).changed() {
+            shared.calibrate(Command::Mask {
+                class,
+                masked: !used,
+            });
+        }
+    }
+
+    /// The button that begins and ends the teaching of a technique, and how many examples there are.
+    pub fn teach(
+        &mut self,
+        ui: &mut Ui,
+        shared: &Shared,
+        calibration: &CalibrationStatus,
+        class: usize,
+    ) {
+        let examples = calibration.examples.get(class).copied().unwrap_or(0);
+        let teaching = shared.gauges.teaching.class() == Some(class);
+        let text = match (teaching, examples) {
+            (true, _) => format!("{examples} of {}", self.ends_at),
+            (false, 0) => "Teach".to_owned(),
+            (false, _) => format!("Teach · {examples}"),
+        };
+        let text = RichText::new(text).size(12.0);
+        let button = Button::new(text).selected(teaching);
+        let button = button.min_size(ui.available_size());
+        if ui
+            .add_enabled(calibration.possible, button)
+            .on_hover_text(TEACH_HINT)
+            .clicked()
+        {
+            self.ends_at = examples + ENOUGH;
+            shared.calibrate(Command::Teach((!teaching).then_some(class)));
+        }
+    }
+
+    /// What came of it so far, and how to take it back.
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        shared: &Shared,
+        calibration: &CalibrationStatus,
+        labels: &[String],
+    ) {
+        ui.spacing_mut().item_spacing.y = 5.0;
+        let small = |text: &str, colour| RichText::new(text).size(12.0).color(colour);
+        let examples = calibration.report.len();
+        ui.label(RichText::new("Lesson").color(TEXT));
+        let taught = shared
+            .gauges
+            .teaching
+            .class()
+            .and_then(|class| labels.get(class));
+        let (text, colour) = match taught {
+            Some(name) => {
+                let text = format!("Each note that you play is an example of {name}.");
+                (text, ACCENT)
+            }
+            None if !calibration.possible => (String::new(), FAINT),
+            None if examples == 0 => (INVITATION.to_owned(), FAINT),
+            None => (summary(calibration), FAINT),
+        };
+        ui.label(small(&text, colour));
+        for doubt in doubts(calibration, labels) {
+            ui.label(small(&doubt, FAINT));
+        }
+        if let Some(error) = &calibration.error {
+            ui.label(small(error, WARNING));
+        }
+        let untouched = examples == 0 && !calibration.masked.contains(&true);
+        if untouched {
+            self.forgetting = None;
+            return;
+        }
+        ui.horizontal(|ui| {
+            if ui
+                .add_enabled(examples > 0, Button::new("Undo"))
+                .on_hover_text("Forget the last example")
+                .clicked()
+            {
+                shared.calibrate(Command::Undo);
+            }
+            self.forgetting = self
+                .forgetting
+                .filter(|since| since.elapsed() < CONFIRMATION);
+            let text = if self.forgetting.is_some() {
+                "Really?"
+            } else {
+                "Forget all"
+            };
+            if ui.button(text).clicked() {
+                if self.forgetting.take().is_some() {
+                    end(shared);
+                    shared.calibrate(Command::Reset);
+                } else {
+                    self.forgetting = Some(Instant::now());
+                }
+            }
+            let mut in_use = calibration.in_use;
+            let response = ui.checkbox(&mut in_use, "in use");
+            if response
+                .on_hover_text("Whether the model is what the lesson made of it, or as it was")
+                .changed()
+            {
+                shared.calibrate(Command::Apply(in_use));
+            }
+        });
+    }
+}
+
+/// From now on no note is an example, if one was.
+pub fn end(shared: &Shared) {
+    if shared.gauges.teaching.class().is_some() {
+        shared.calibrate(Command::Teach(None));
+    }
+}
+
+/// How many examples there are and how they fit together.
+fn summary(calibration: &CalibrationStatus) -> String {
+    let report = &calibration.report;
+    let right = report
+        .iter()
+        .filter(|left_out| left_out.answer == left_out.class)
+        .count();
+    let examples = match report.len() {
+        1 => "1 example".to_owned(),
+        n => format!("{n} examples"),
+    };
+    format!("{examples}; {right} would be named rightly had they not been taught.")
+}
+
+/// The last examples that sound like something else to a model that was taught all but them.
+fn doubts(calibration: &CalibrationStatus, labels: &[String]) -> Vec<String> {
+    let wrong = calibration.report.iter().enumerate().rev();
+    let wrong = wrong.filter(|(_, left_out)| left_out.answer != left_out.class);
+    let doubt = |(i, left_out): (usize, &tocco_engines::calibration::LeftOut)| {
+        let (class, answer) = (labels.get(left_out.class)?, labels.get(left_out.answer)?);
+        Some(format!("No. {}, {class}, sounds like {answer}.", i + 1))
+    };
+    wrong.filter_map(doubt).take(DOUBTS_SHOWN).collect()
+}

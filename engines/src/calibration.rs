@@ -184,7 +184,17 @@ impl Calibration {
 
     /// Forgets the last example; whether there was one.
     pub fn undo(&mut self) -> bool {
-        self.examples.pop().is_some()
+        self.forget(self.examples.len().wrapping_sub(1))
+    }
+
+    /// Forgets the example numbered `index` in the order of teaching, from 0, as if it had never been
+    /// taught; whether there was one.
+    pub fn forget(&mut self, index: usize) -> bool {
+        let there = index < self.examples.len();
+        if there {
+            self.examples.remove(index);
+        }
+        there
     }
 
     /// Forgets everything.

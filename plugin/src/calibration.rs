@@ -30,6 +30,8 @@ pub enum Command {
     Teach(Option<usize>),
     /// Forget the last example.
     Undo,
+    /// Forget the example of this number in the order of teaching, from 0.
+    Forget(usize),
     /// Forget everything that this model was taught.
     Reset,
     /// Whether the player uses a class at all; a masked one is never answered.

@@ -401,6 +401,32 @@ fn an_undone_example_leaves_no_trace() {
 }
 
 #[test]
+fn a_forgotten_example_was_never_taught() {
+    let mut random = Random::new(7);
+    let classes = [0, 4, 0, 0, 4];
+    let notes = classes.map(|class| (class, random.vector(173, 1.0, 0.0)));
+    let taught = |notes: &[(usize, Vec<f32>)]| {
+        let mut calibration = Calibration::new(&random_package::c()).unwrap();
+        for (class, features) in notes {
+            calibration.teach(*class, features).unwrap();
+        }
+        calibration
+    };
+    for index in 0..classes.len() {
+        let mut calibration = taught(&notes);
+        assert!(calibration.forget(index));
+        let mut others = notes.to_vec();
+        others.remove(index);
+        let expected = taught(&others);
+        assert_eq!(calibration.head(), expected.head());
+        assert_eq!(calibration.profile(), expected.profile());
+    }
+    let mut calibration = taught(&notes);
+    assert!(!calibration.forget(classes.len()));
+    assert_eq!(calibration.profile(), taught(&notes).profile());
+}
+
+#[test]
 fn what_cannot_be_taught_is_refused() {
     let mut calibration = Calibration::new(&random_package::c()).unwrap();
     let note = [0.1; 173];

@@ -4,7 +4,7 @@
 //! commands may come in between. One rule keeps them together: **the second network learns a note
 //! only if the first one knows it, under the number of its onset**. What was undone, forgotten or
 //! replaced meanwhile is then forgotten by both. The second one's examples are therefore a part of
-//! the first one's, in the same order, and undo takes the last note from each that has it.
+//! the first one's, in the same order, and what is forgotten goes from each that has it.
 
 use std::error::Error;
 use std::path::Path;
@@ -135,7 +135,8 @@ impl Tuition {
         match command {
             // The audio thread was told already.
             Command::Teach(_) => self.error = None,
-            Command::Undo => self.undo(params),
+            Command::Undo => self.forget(self.first.onsets.len().wrapping_sub(1), params),
+            Command::Forget(index) => self.forget(index, params),
             Command::Reset => self.both(params, |calibration, onsets| {
                 calibration.reset();
                 onsets.clear();
@@ -195,17 +196,18 @@ impl Tuition {
         self.book(changed);
     }
 
-    fn undo(&mut self, params: &ToccoParams) {
-        let Some(last) = self.first.onsets.last().copied() else {
+    /// Forgets the example of this number, if there is one.
+    fn forget(&mut self, index: usize, params: &ToccoParams) {
+        let Some(onset) = self.first.onsets.get(index).copied() else {
             return self.book(Ok(false));
         };
         self.both(params, |calibration, onsets| {
             // The second network may not have heard it yet: then it will not be taught it.
-            if onsets.last() != Some(&last) {
+            let Some(index) = onsets.iter().position(|other| *other == onset) else {
                 return Ok(false);
-            }
-            onsets.pop();
-            Ok(calibration.undo())
+            };
+            onsets.remove(index);
+            Ok(calibration.forget(index))
         });
     }
 
@@ -445,6 +447,26 @@ mod tests {
         assert!(lesson.params.calibration.saved().profiles.is_empty());
         lesson.told(Command::Undo);
         assert_eq!(lesson.tuition.status().error, None);
+    }
+
+    #[test]
+    fn any_example_is_forgotten_by_both() {
+        let mut lesson = Lesson::new(&Saved::default());
+        for (onset, class) in [(0, 1), (1, 2), (2, 3)] {
+            lesson.hears_with_both(onset, class);
+        }
+        lesson.hears(3, 4, false);
+        lesson.told(Command::Forget(1));
+        assert_eq!(lesson.taught(), (vec![1, 3, 4], vec![1, 3]));
+        // One that the second network is still to hear, and one that there is not.
+        lesson.told(Command::Forget(2));
+        lesson.hears(3, 4, true);
+        lesson.told(Command::Forget(2));
+        assert_eq!(lesson.taught(), (vec![1, 3], vec![1, 3]));
+        assert_eq!(lesson.tuition.status().error, None);
+        let mut restored = Lesson::new(&lesson.params.calibration.saved());
+        restored.told(Command::Forget(0));
+        assert_eq!(restored.taught(), (vec![3], vec![3]));
     }
 
     #[test]

@@ -24,6 +24,8 @@ const INVITATION: &str = "Not right about you? Press Teach beside a technique an
 const TEACH_HINT: &str = "Press it, then play this technique three to five times as you play it in \
     music: soft and loud, on several strings. After five notes, or when you press it again, the lesson of \
     this technique ends.";
+const FORGET_HINT: &str = "Was it a slip, or no note of yours at all? If it was meant so, keep it: of \
+    such examples there is most to learn.";
 const USE_HINT: &str = "Untick a technique that you never play: it is then never answered.";
 
 /// What the window remembers of a lesson.
@@ -121,8 +123,14 @@ impl Lesson {
             None => (summary(calibration), FAINT),
         };
         ui.label(small(&text, colour));
-        for doubt in doubts(calibration, labels) {
-            ui.label(small(&doubt, FAINT));
+        for (index, doubt) in doubts(calibration, labels) {
+            ui.horizontal_wrapped(|ui| {
+                let button = ui.small_button(format!("Forget {}", index + 1));
+                if button.on_hover_text(FORGET_HINT).clicked() {
+                    shared.calibrate(Command::Forget(index));
+                }
+                ui.label(small(&doubt, FAINT));
+            });
         }
         if let Some(error) = &calibration.error {
             ui.label(small(error, WARNING));
@@ -189,13 +197,14 @@ fn summary(calibration: &CalibrationStatus) -> String {
     format!("{examples}; {right} would be named rightly had they not been taught.")
 }
 
-/// The last examples that sound like something else to a model that was taught all but them.
-fn doubts(calibration: &CalibrationStatus, labels: &[String]) -> Vec<String> {
+/// The last examples that sound like something else to a model that was taught all but them: their
+/// numbers in the order of teaching, from 0, and what they sound like.
+fn doubts(calibration: &CalibrationStatus, labels: &[String]) -> Vec<(usize, String)> {
     let wrong = calibration.report.iter().enumerate().rev();
     let wrong = wrong.filter(|(_, left_out)| left_out.answer != left_out.class);
     let doubt = |(i, left_out): (usize, &tocco_engines::calibration::LeftOut)| {
         let (class, answer) = (labels.get(left_out.class)?, labels.get(left_out.answer)?);
-        Some(format!("No. {}, {class}, sounds like {answer}.", i + 1))
+        Some((i, format!("{class} that sounds like {answer}")))
     };
     wrong.filter_map(doubt).take(DOUBTS_SHOWN).collect()
 }

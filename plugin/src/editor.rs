@@ -1,7 +1,7 @@
 //! The window: what was heard last, how sure we are, what is running and how well.
 //!
-//! It reads atomics and the service's status, and sets parameters through the host: nothing it
-//! does reaches the audio thread otherwise.
+//! It reads atomics and the service's status, sets parameters through the host, and gives the service
+//! commands for the calibration: nothing it does reaches the audio thread otherwise.
 
 mod bars;
 mod book_keeping;

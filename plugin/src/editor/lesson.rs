@@ -118,7 +118,8 @@ impl Lesson {
                 let text = format!("Each note that you play is an example of {name}.");
                 (text, ACCENT)
             }
-            None if !calibration.possible => (String::new(), FAINT),
+            // Why not is no fault of the user's.
+            None if !calibration.possible => (calibration.error.clone().unwrap_or_default(), FAINT),
             None if examples == 0 => (INVITATION.to_owned(), FAINT),
             None => (summary(calibration), FAINT),
         };
@@ -132,7 +133,7 @@ impl Lesson {
                 ui.label(small(&doubt, FAINT));
             });
         }
-        if let Some(error) = &calibration.error {
+        if let (Some(error), true) = (&calibration.error, calibration.possible) {
             ui.label(small(error, WARNING));
         }
         let untouched = examples == 0 && !calibration.masked.contains(&true);

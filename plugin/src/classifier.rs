@@ -19,8 +19,8 @@ pub use wake::Wake;
 
 /// Networks with no more weights than this may run on the audio thread, bytes as they are packed:
 /// what a Raspberry Pi 4 reads in time. The paper's model C has 254,832 in `f32` (and takes a few µs
-/// of a 1,333 µs block), model B 2.7 million. Tocco has 0.3 million, and 315,008 when calibrated and
-/// packed for AVX-512, which fills rows up to sixteens; on the Pi it is less.
+/// of a 1,333 µs block), model B 2.7 million. Tocco has 0.30 million, and 0.32 million when
+/// calibrated: 315,008 to 316,224, by how the instruction set fills up its rows.
 pub const LARGEST_INLINE_WEIGHTS: usize = 320_000;
 
 /// Where a network runs.

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn spreadsheets_separate_by_semicolons_and_write_decimal_commas() {
         let text = "\u{feff}file;time_s;technique;player\na.wav;0,5;kick;Ann\na.wav;2;thumb;Ann\n";
-        let times = |text| {
+        let times = |text: &str| -> Vec<f64> {
             parse(text)
                 .unwrap()
                 .iter()

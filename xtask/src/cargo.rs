@@ -27,7 +27,9 @@ pub fn enter_workspace() -> Result<PathBuf> {
     let here = std::env::current_dir().context("the current folder is gone")?;
     let mut metadata = cargo_metadata::MetadataCommand::new();
     metadata.manifest_path(root().join("Cargo.toml")).no_deps();
-    let target = metadata.exec()?.target_directory;
+    let target = metadata.exec()?.target_directory.into_std_path_buf();
+    // Without the dots that the user wrote.
+    let target = target.canonicalize().unwrap_or(target);
     // SAFETY: no other thread runs in this program.
     unsafe { std::env::set_var("CARGO_TARGET_DIR", target) };
     std::env::set_current_dir(root())

@@ -66,34 +66,28 @@ fn tools_run_where_the_user_stands_and_all_is_built_in_one_folder() {
     let script = "printf '%s\\n' \"$PWD\" \"$CARGO_TARGET_DIR\" \"$TOCCO_BUNDLES\"";
     let elsewhere = TempDir::new().unwrap();
     let elsewhere = elsewhere.path().canonicalize().unwrap();
-    let plugin = root().join("plugin");
-    let beside = elsewhere.join("built");
-    for (folder, target, expected) in [
-        (
-            plugin.as_path(),
-            "../out-of-tests",
-            root().join("out-of-tests"),
-        ),
-        (root(), "out-of-tests", root().join("out-of-tests")),
-        (elsewhere.as_path(), "built", beside.clone()),
-        (plugin.as_path(), beside.to_str().unwrap(), beside.clone()),
+    let (built, below) = (elsewhere.join("built"), elsewhere.join("below"));
+    fs::create_dir(&built).unwrap();
+    fs::create_dir(&below).unwrap();
+    for (folder, target) in [
+        (below.as_path(), "../built"),
+        (elsewhere.as_path(), "built"),
+        (root(), built.to_str().unwrap()),
+        (&root().join("plugin"), built.to_str().unwrap()),
     ] {
         let output = xtask(script, folder, target, INFER);
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
-        let [here, built, bundles] = text.lines().collect::<Vec<_>>()[..] else {
+        let [here, target_folder, bundles] = text.lines().collect::<Vec<_>>()[..] else {
             panic!("{text}");
         };
         assert_eq!(Path::new(here), folder);
-        assert_eq!(Path::new(built), expected);
-        assert_eq!(Path::new(bundles), expected.join("bundled"));
+        assert_eq!(Path::new(target_folder), built);
+        assert_eq!(Path::new(bundles), built.join("bundled"));
         // What xtask calls for itself runs in the root, and builds in the same folder.
         let output = xtask(script, folder, target, &["lint"]);
         let text = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = text.lines().take(2).collect();
-        assert_eq!(
-            lines,
-            [root().to_str().unwrap(), expected.to_str().unwrap()]
-        );
+        assert_eq!(lines, [root().to_str().unwrap(), built.to_str().unwrap()]);
     }
 }

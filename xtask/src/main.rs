@@ -139,9 +139,6 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let command = Arguments::parse().command;
-    if let Command::Uninstall = command {
-        return install::uninstall();
-    }
     let here = cargo::enter_workspace()?;
     let tool = |package, binary, command| Tool {
         package,
@@ -179,7 +176,7 @@ fn run() -> Result<()> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Install(arguments) => install::install(&arguments),
-        Command::Uninstall => unreachable!("it is done above, since it needs no workspace"),
+        Command::Uninstall => install::uninstall(),
         Command::Cases => cases::run(),
         Command::Bench(Bench::Deployment(forwarded)) => {
             let bundles = if forwarded.asks_for_help() {

@@ -1,8 +1,9 @@
-//! Every command of the README: those that are quick are run, all others are read to the end by the
-//! program that they call, which then prints its help.
+//! Every command of the README is read to its end by the program that it calls, which then prints its
+//! help: what it does not know it refuses before. `calls.rs` runs those that bundle and install.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -44,31 +45,51 @@ fn commands(text: &str) -> Vec<String> {
     commands
 }
 
-fn xtask(arguments: &[&str], home: &Path) -> Output {
-    // Cargo and rustup are the real user's, whoever the hosts belong to.
-    let real = PathBuf::from(std::env::var_os("HOME").expect("HOME is set"));
-    let folder = |name, below| std::env::var_os(name).unwrap_or_else(|| real.join(below).into());
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
+/// xtask with a cargo that takes programs that lie beside xtask as they are: `cargo test --workspace`
+/// has just built them, and `cargo run --package` would build their dependencies once more, with other
+/// features.
+fn xtask(arguments: &[&str]) -> Output {
+    let folder = TempDir::new().unwrap();
+    let cargo = folder.path().join("cargo");
+    let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().unwrap();
+    let script = format!(
+        r#"#!/bin/sh
+if [ "$1" = run ]; then
+  for word; do
+    [ "$before" = --bin ] && program="{}/$word"
+    before=$word
+  done
+  if [ -x "$program" ]; then
+    while [ "$1" != -- ]; do shift; done
+    shift
+    exec "$program" "$@"
+  fi
+fi
+exec '{real}' "$@"
+"#,
+        built.display()
+    );
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
         .args(arguments)
         .current_dir(root())
-        .env("CARGO_HOME", folder("CARGO_HOME", ".cargo"))
-        .env("RUSTUP_HOME", folder("RUSTUP_HOME", ".rustup"))
-        .env("HOME", home)
-        .output()
-        .unwrap()
+        .env("CARGO", &cargo);
+    command.output().unwrap()
 }
 
 #[test]
 fn every_command_is_one_that_its_program_knows() {
     let commands = commands(&readme());
     assert!(commands.len() >= 10, "{commands:?}");
-    let home = TempDir::new().unwrap();
     for command in commands {
         let words: Vec<&str> = command.split_whitespace().collect();
         let ["cargo", "xtask", arguments @ ..] = words.as_slice() else {
             panic!("{command}: this test knows of cargo xtask alone");
         };
-        let output = xtask(&[arguments, &["--help"]].concat(), home.path());
+        let output = xtask(&[arguments, &["--help"]].concat());
         assert!(output.status.success(), "{command}: {output:?}");
         assert!(!output.stdout.is_empty(), "{command}: no help");
     }
@@ -76,13 +97,12 @@ fn every_command_is_one_that_its_program_knows() {
 
 #[test]
 fn a_command_that_does_not_exist_would_be_found() {
-    let home = TempDir::new().unwrap();
     for arguments in [
         &["demo", "--inptu", "x.wav"][..],
         &["bundel"],
         &["bundle", "--feature", "x"],
     ] {
-        let output = xtask(&[arguments, &["--help"]].concat(), home.path());
+        let output = xtask(&[arguments, &["--help"]].concat());
         assert!(!output.status.success(), "{arguments:?}");
     }
     let found = commands("Do `cargo xtask\ndemo`.\n```sh\n# first\ncargo xtask test  # all\n```\n");
@@ -91,7 +111,7 @@ fn a_command_that_does_not_exist_would_be_found() {
 
 #[test]
 fn files_and_options_are_called_what_they_are_called() {
-    let help = xtask(&["bundle", "--help"], root()).stdout;
+    let help = xtask(&["bundle", "--help"]).stdout;
     for text in [readme(), String::from_utf8(help).unwrap()] {
         assert!(
             !text.contains("tocco.clap") && !text.contains("tocco.vst3"),

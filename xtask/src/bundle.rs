@@ -141,7 +141,7 @@ impl Variant {
         if was_left && !is_variant {
             fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
         }
-        Ok(is_variant.then_some(Self { mark }))
+        Ok(is_variant.then(|| Self { mark }))
     }
 }
 

@@ -33,7 +33,7 @@ fn a_bundle_is_small_and_has_each_file_of_weights_once() {
             library.len()
         );
         for section in [".debug_line", ".symtab"] {
-            let name = [b"\0", section.as_bytes(), b"\0"].concat();
+            let name = [&b"\0"[..], section.as_bytes(), &b"\0"[..]].concat();
             assert_eq!(
                 places(&library, &name),
                 0,

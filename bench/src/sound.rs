@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use hound::{SampleFormat, WavReader};
+use anyhow::{Result, ensure};
+use tocco_corpus::WavReader;
 use tocco_dsp::Technique;
 use tocco_dsp::synth::{self, Performance};
 
@@ -35,53 +35,33 @@ pub struct PlayedNote {
 }
 
 impl Sound {
-    /// Reads a mono or stereo WAV file of any sample format.
+    /// Reads a mono or stereo WAV file.
     ///
     /// # Errors
-    /// If the file is missing, is not WAV, is cut short, or has another number of channels.
+    /// As [`WavReader::open`] and [`WavReader::read`]; if it has more channels or no sound.
     pub fn read_wav(path: &Path) -> Result<Self> {
         let name = path.display();
-        let mut reader = WavReader::open(path)
-            .with_context(|| format!("{name} cannot be read as a WAV file"))?;
-        let spec = reader.spec();
+        let wav = WavReader::open(path)?;
+        let (sample_rate, n_channels) = (wav.sample_rate(), wav.channels());
         ensure!(
-            matches!(spec.channels, 1 | 2),
-            "{name} has {} channels; expected 1 or 2: mix it down first",
-            spec.channels
+            matches!(n_channels, 1 | 2),
+            "{name}: channels: expected 1 or 2, found {n_channels}; mix it down: \
+             ffmpeg -i \"{name}\" -ac 1 -c:a pcm_s24le NEW.wav"
         );
-        ensure!(
-            spec.sample_rate > 0,
-            "{name} gives a sample rate of 0 Hz; expected a positive one"
-        );
-        let declared = reader.len() as usize;
-        let scale = match spec.sample_format {
-            SampleFormat::Float => 1.0,
-            SampleFormat::Int => 1.0 / (1_i64 << (spec.bits_per_sample - 1)) as f32,
-        };
-        let samples: Result<Vec<f32>, _> = match spec.sample_format {
-            SampleFormat::Float => reader.samples::<f32>().collect(),
-            SampleFormat::Int => reader
-                .samples::<i32>()
-                .map(|sample| sample.map(|s| s as f32 * scale))
-                .collect(),
-        };
-        let samples = samples.with_context(|| {
-            format!("{name} is cut short or damaged: its header declares {declared} samples")
+        let mut channels = vec![Vec::new(); n_channels];
+        wav.read(|frame| {
+            for (channel, sample) in channels.iter_mut().zip(frame) {
+                channel.push(*sample);
+            }
         })?;
-        ensure!(!samples.is_empty(), "{name} holds no sound");
-        let channels = usize::from(spec.channels);
+        ensure!(
+            !channels[0].is_empty(),
+            "{name}: samples: expected at least one, found none; record it again"
+        );
         Ok(Self {
             source: name.to_string(),
-            sample_rate: spec.sample_rate,
-            channels: (0..channels)
-                .map(|channel| {
-                    samples[channel..]
-                        .iter()
-                        .step_by(channels)
-                        .copied()
-                        .collect()
-                })
-                .collect(),
+            sample_rate,
+            channels,
             played: Vec::new(),
             labels: Vec::new(),
         })
@@ -146,7 +126,7 @@ mod tests {
             channels,
             sample_rate: 44_100,
             bits_per_sample,
-            sample_format: SampleFormat::Int,
+            sample_format: hound::SampleFormat::Int,
         }
     }
 
@@ -168,12 +148,21 @@ mod tests {
         std::fs::write(cut.path(), &bytes[..777]).unwrap();
         let text = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(text.path(), "not a sound").unwrap();
+        let flac = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(flac.path(), "fLaC").unwrap();
         for (result, expected) in [
             (missing, "cannot be read"),
-            (Sound::read_wav(three.path()), "3 channels"),
-            (Sound::read_wav(empty.path()), "no sound"),
-            (Sound::read_wav(cut.path()), "cut short"),
-            (Sound::read_wav(text.path()), "cannot be read"),
+            (
+                Sound::read_wav(three.path()),
+                "found 3; mix it down: ffmpeg",
+            ),
+            (Sound::read_wav(empty.path()), "found none"),
+            (Sound::read_wav(cut.path()), "the file is truncated"),
+            (Sound::read_wav(text.path()), "expected a WAV file"),
+            (
+                Sound::read_wav(flac.path()),
+                "a FLAC file; convert it: ffmpeg -i",
+            ),
         ] {
             let message = result.err().unwrap().to_string();
             assert!(message.contains(expected), "{message}");

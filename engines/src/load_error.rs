@@ -15,8 +15,7 @@ pub enum LoadError {
     Read {
         /// Path of the file.
         file: String,
-        /// What the system says.
-        #[source]
+        /// What the system says; no `source`, since the message has it already.
         error: io::Error,
     },
     /// A file cannot be written.
@@ -24,8 +23,7 @@ pub enum LoadError {
     Write {
         /// Path of the file.
         file: String,
-        /// What the system says.
-        #[source]
+        /// What the system says; no `source`, since the message has it already.
         error: io::Error,
     },
     /// A file is there but says something that cannot be.

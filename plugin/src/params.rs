@@ -1,8 +1,8 @@
 //! The parameters: everything the host sees, automates and saves.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::*};
+use std::sync::{Arc, Mutex};
 
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
@@ -133,7 +133,7 @@ impl PersistentField<'_, String> for UserPackage {
     }
 }
 
-/// The MIDI note of one class.
+/// The MIDI note of one class. Its text follows the convention in which middle C, 60, is C4.
 #[derive(Params)]
 pub struct ClassNote {
     /// MIDI note number, 0 to 127.
@@ -212,6 +212,14 @@ pub fn onset_config(sensitivity: f32, minimum_inter_onset_ms: f32) -> OnsetConfi
     }
 }
 
+/// A share from text: `0.5`, or `50 %`.
+fn share_of_text(text: &str) -> Option<f32> {
+    match text.trim().strip_suffix('%') {
+        Some(percent) => Some(percent.trim().parse::<f32>().ok()? / 100.0),
+        None => text.trim().parse().ok(),
+    }
+}
+
 impl Default for ToccoParams {
     fn default() -> Self {
         let percent = FloatRange::Linear {
@@ -236,9 +244,8 @@ impl Default for ToccoParams {
                 .with_unit(" ms")
                 .with_value_to_string(formatters::v2s_f32_rounded(1)),
             gate: FloatParam::new("Confidence gate", 0.0, share)
-                .with_unit(" %")
-                .with_value_to_string(formatters::v2s_f32_percentage(0))
-                .with_string_to_value(formatters::s2v_f32_percentage()),
+                .with_value_to_string(formatters::v2s_f32_rounded(2))
+                .with_string_to_value(Arc::new(share_of_text)),
             midi: BoolParam::new("MIDI", true),
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
@@ -319,6 +326,26 @@ mod tests {
         }
         assert_eq!(onset_config(0.0, 20.0).threshold_factor, 4.0);
         assert_eq!(onset_config(100.0, 20.0).silence_offset_db, -20.0);
+    }
+
+    #[test]
+    fn the_gate_says_the_same_in_text_and_in_number() {
+        let gate = &ToccoParams::default().gate;
+        let text = |value: f32| gate.normalized_value_to_string(value, true);
+        assert_eq!([0.0, 0.5, 1.0].map(text), ["0.00", "0.50", "1.00"]);
+        for (text, value) in [("0.5", 0.5), ("50 %", 0.5), ("100%", 1.0), ("1", 1.0)] {
+            assert_eq!(gate.string_to_normalized_value(text), Some(value), "{text}");
+        }
+        assert_eq!(gate.string_to_normalized_value("much"), None);
+    }
+
+    #[test]
+    fn middle_c_is_c4() {
+        let params = ToccoParams::default();
+        let note = &params.notes[0].note;
+        assert_eq!(note.value(), 36);
+        assert_eq!(note.normalized_value_to_string(36.0 / 127.0, true), "C2");
+        assert_eq!(note.string_to_normalized_value("C4"), Some(60.0 / 127.0));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+
+use crate::cargo;
 
 /// The package that becomes the plugin.
 const PLUGIN: &str = "tocco";
@@ -15,7 +18,7 @@ const PLUGIN: &str = "tocco";
 #[command(after_help = "Examples:\n  \
     cargo xtask bundle\n  \
     cargo xtask bundle tocco --release --target aarch64-unknown-linux-gnu\n  \
-    cargo xtask bundle --no-default-features --features vst3   (headless, no editor)")]
+    cargo xtask bundle --no-default-features     (headless, no editor)")]
 pub struct BundleArguments {
     /// The package to bundle
     #[arg(default_value = PLUGIN)]
@@ -66,34 +69,93 @@ pub fn for_this_machine() -> Result<()> {
     build(PLUGIN, &["--release".to_owned()])
 }
 
+/// The same without the editor.
+///
+/// # Errors
+/// If the build fails.
+pub fn headless() -> Result<()> {
+    build(
+        PLUGIN,
+        &["--release", "--no-default-features"].map(str::to_owned),
+    )
+}
+
+/// The CLAP as [`for_this_machine`] makes it, but with the names of its functions, in a folder of
+/// its own, which is returned.
+///
+/// # Errors
+/// If the build fails.
+pub fn with_names() -> Result<PathBuf> {
+    for_this_machine()?;
+    copy_library("bundled-with-names")
+}
+
 /// The CLAP with the paper's polling worker beside ours, in a folder of its own, which is returned:
 /// no bundle that anybody installs has that worker.
 ///
 /// # Errors
 /// If the build fails.
 pub fn with_polling_worker() -> Result<PathBuf> {
-    eprintln!("xtask: building the plugin with the paper's polling worker");
-    let target = target_folder()?;
-    forget_library(&target)?;
     let options = ["--release", "--features", "polling-baseline"].map(str::to_owned);
-    nice_plug_xtask::build(&[PLUGIN.to_owned()], &options)?;
-    let folder = target.join("bundled-with-polling-worker");
+    let _variant = Variant::begin(&options)?;
+    build_library(PLUGIN, &options)?;
+    copy_library("bundled-with-polling-worker")
+}
+
+/// Copies the library that was built last into `folder` of the build folder: on Linux that is a
+/// CLAP.
+fn copy_library(folder: &str) -> Result<PathBuf> {
+    let target = cargo::target_folder()?;
+    let folder = target.join(folder);
     fs::create_dir_all(&folder)
         .and_then(|()| {
-            // A CLAP on Linux is the library itself.
             fs::copy(
                 target.join("release/libtocco.so"),
                 folder.join("Tocco.clap"),
             )
         })
         .with_context(|| format!("cannot write to {}", folder.display()))?;
-    forget_library(&target)?;
     Ok(folder)
 }
 
-/// Takes the plugin's library away, so that cargo makes it anew. Cargo gives the library one file
-/// name whatever its features are, and would take the other variant's for the one asked for.
-fn forget_library(target: &Path) -> Result<()> {
+/// A build of the plugin that differs from the usual one. Cargo gives the library one file name
+/// whatever its features are, and would take the other variant's for the one asked for: it is taken
+/// away before and after. A file says so meanwhile, should this program be ended.
+struct Variant {
+    mark: PathBuf,
+}
+
+impl Variant {
+    /// Begins one if the options say so.
+    fn begin(options: &[String]) -> Result<Option<Self>> {
+        let mark = cargo::target_folder()?.join("tocco-variant");
+        let differs = |option: &String| option.contains("features");
+        let (is_variant, was_left) = (options.iter().any(differs), mark.exists());
+        if is_variant {
+            fs::write(&mark, options.join(" "))
+                .with_context(|| format!("cannot write {}", mark.display()))?;
+        }
+        if is_variant || was_left {
+            forget_library()?;
+        }
+        if was_left && !is_variant {
+            fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
+        }
+        Ok(is_variant.then(|| Self { mark }))
+    }
+}
+
+impl Drop for Variant {
+    fn drop(&mut self) {
+        // If this fails, the mark stays, and the next build forgets the library.
+        if forget_library().is_ok() {
+            let _ = fs::remove_file(&self.mark);
+        }
+    }
+}
+
+fn forget_library() -> Result<()> {
+    let target = cargo::target_folder()?;
     for file in ["libtocco.so", "libtocco.rlib", "libtocco.rmeta"] {
         let file = target.join("release/deps").join(file);
         match fs::remove_file(&file) {
@@ -106,25 +168,65 @@ fn forget_library(target: &Path) -> Result<()> {
     Ok(())
 }
 
-fn build(package: &str, options: &[String]) -> Result<()> {
-    eprintln!("xtask: building the plugin bundles of {package}");
-    // The two steps of nice-plug's bundler, without its search for the outermost Cargo.toml,
-    // which goes astray when the clone lies inside another Rust project.
-    nice_plug_xtask::build(&[package.to_owned()], options)?;
-    nice_plug_xtask::bundle(&target_folder()?, package, options, false)
+fn build_library(package: &str, options: &[String]) -> Result<()> {
+    let mut arguments = vec!["build", "--package", package];
+    arguments.extend(options.iter().map(String::as_str));
+    cargo::call("building the plugin", &arguments)
 }
 
-/// Where cargo builds: this program lies in it as `target/xtask/xtask`, whatever moved it there.
-fn target_folder() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("this program has no path")?;
-    let target = program.ancestors().nth(2);
-    Ok(target.context("this program lies in no folder")?.to_owned())
+fn build(package: &str, options: &[String]) -> Result<()> {
+    let _variant = Variant::begin(options)?;
+    build_library(package, options)?;
+    // nice-plug's bundler, without its search for the outermost Cargo.toml, which goes astray when
+    // the clone lies inside another Rust project.
+    nice_plug_xtask::bundle(&cargo::target_folder()?, package, options, false)?;
+    let bundled = folder()?;
+    strip(&bundled.join("Tocco.clap"))?;
+    let contents = bundled.join("Tocco.vst3/Contents");
+    for architecture in fs::read_dir(&contents).into_iter().flatten() {
+        let library = architecture?.path().join("Tocco.so");
+        if library.exists() {
+            strip(&library)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes names and lines out of a bundle's library. Not out of the one that cargo keeps: the tests
+/// are linked from the same objects, and their backtraces have lines.
+fn strip(library: &Path) -> Result<()> {
+    if !fs::read(library)?.starts_with(b"\x7fELF") {
+        return Ok(());
+    }
+    // The toolchain's own; a Rust without rustup has none, but then the linker's package has strip.
+    let libraries = Command::new("rustc")
+        .args(["--print", "target-libdir"])
+        .output()?;
+    let libraries = PathBuf::from(String::from_utf8(libraries.stdout)?.trim());
+    let objcopy = libraries.with_file_name("bin").join("rust-objcopy");
+    let mut command = if objcopy.exists() {
+        let mut command = Command::new(objcopy);
+        // Where its LLVM lies: sysroot/lib, of sysroot/lib/rustlib/TARGET/lib.
+        command.env("LD_LIBRARY_PATH", libraries.join("../../.."));
+        command
+    } else {
+        Command::new("strip")
+    };
+    let status = command.arg("--strip-all").arg(library).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => bail!("{}: strip failed ({status})", library.display()),
+        Err(error) => bail!(
+            "{}: cannot be stripped ({error}); install binutils, or Rust from https://rustup.rs",
+            library.display()
+        ),
+    }
 }
 
 /// Where the bundles are, for the programs that load them.
 ///
 /// # Errors
-/// If the build folder is not to be found.
+/// If the build folder is not known.
 pub fn folder() -> Result<PathBuf> {
-    Ok(target_folder()?.join("bundled"))
+    Ok(cargo::target_folder()?.join("bundled"))
 }

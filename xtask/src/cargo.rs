@@ -1,22 +1,51 @@
 //! Calls to cargo, always from the workspace's root and with the toolchain that runs this.
 
-use std::path::Path;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 
 use crate::bundle;
 
-/// Makes the workspace's root the current directory, wherever `cargo xtask` was called.
+/// The workspace's root.
+pub fn root() -> &'static Path {
+    // xtask lies in it.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Makes the workspace's root the current directory, wherever `cargo xtask` was called, and returns
+/// the one before: the files that the user names lie there.
+///
+/// Cargo takes a relative `CARGO_TARGET_DIR` from where it is called. Everything that is called from
+/// here on builds in the one folder that was meant where the user stands.
 ///
 /// # Errors
-/// If the folder that this program was built in is gone.
-pub fn enter_workspace() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask lies in the workspace's root")?;
-    std::env::set_current_dir(root)
-        .with_context(|| format!("cannot enter the workspace at {}", root.display()))
+/// If the folder that this program was built in is gone, or cargo finds no workspace in it.
+pub fn enter_workspace() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    let mut metadata = cargo_metadata::MetadataCommand::new();
+    metadata.manifest_path(root().join("Cargo.toml")).no_deps();
+    let target = metadata.exec()?.target_directory.into_std_path_buf();
+    // Without the dots that the user wrote.
+    let target = target.canonicalize().unwrap_or(target);
+    // SAFETY: no other thread runs in this program.
+    unsafe { std::env::set_var("CARGO_TARGET_DIR", target) };
+    std::env::set_current_dir(root())
+        .with_context(|| format!("cannot enter the workspace at {}", root().display()))?;
+    Ok(here)
+}
+
+/// Where cargo builds, after [`enter_workspace`].
+///
+/// # Errors
+/// If that was not called.
+pub fn target_folder() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    target
+        .map(PathBuf::from)
+        .context("CARGO_TARGET_DIR is not set")
 }
 
 /// A call of the cargo that called us; what it runs finds the bundles by `TOCCO_BUNDLES`.
@@ -39,7 +68,7 @@ pub fn call(purpose: &str, arguments: &[&str]) -> Result<()> {
     eprintln!("xtask: {purpose}: cargo {}", arguments.join(" "));
     let status = command(arguments)?.status().context("cannot start cargo")?;
     if !status.success() {
-        bail!("{purpose} failed: cargo {}", arguments.join(" "));
+        bail!("{purpose} failed ({status}): cargo {}", arguments.join(" "));
     }
     Ok(())
 }
@@ -61,35 +90,48 @@ pub fn build_interposer() -> Result<()> {
     )
 }
 
-/// Builds a binary of the workspace in release and takes on its exit code, so that its own error
-/// message is the last thing on the screen.
-///
-/// # Errors
-/// If cargo cannot be started.
-pub fn run(package: &str, binary: &str, first: &[&str], rest: &[String]) -> Result<()> {
-    run_with_bundles(&bundle::folder()?, package, binary, first, rest)
+/// A binary of the workspace and what it is run with.
+pub struct Tool<'a> {
+    /// Its package.
+    pub package: &'a str,
+    /// Its name.
+    pub binary: &'a str,
+    /// The first argument, where the binary has several commands.
+    pub command: Option<&'a str>,
+    /// The folder that it runs in: the user's, from which relative paths count.
+    pub folder: &'a Path,
 }
 
-/// As [`run`], with the bundles of another folder.
-///
-/// # Errors
-/// If cargo cannot be started.
-pub fn run_with_bundles(
-    bundles: &Path,
-    package: &str,
-    binary: &str,
-    first: &[&str],
-    rest: &[String],
-) -> Result<()> {
-    let status = command(&["run", "--quiet", "--release", "--package", package])?
-        .args(["--bin", binary, "--"])
-        .args(first)
-        .args(rest)
-        .env("TOCCO_BUNDLES", bundles)
-        .status()
-        .context("cannot start cargo")?;
-    if !status.success() {
-        std::process::exit(status.code().unwrap_or(1));
+impl Tool<'_> {
+    /// Builds it in release, runs it on the bundles of `bundles` and takes on its exit code, so that
+    /// its own error message is the last thing on the screen.
+    ///
+    /// # Errors
+    /// If cargo cannot be started.
+    pub fn run(&self, bundles: &Path, arguments: &[String]) -> Result<()> {
+        let status = command(&["run", "--quiet", "--release", "--manifest-path"])?
+            .arg(root().join("Cargo.toml"))
+            .args(["--package", self.package, "--bin", self.binary, "--"])
+            .args(self.command)
+            .args(arguments)
+            .env("TOCCO_BUNDLES", bundles)
+            .current_dir(self.folder)
+            .status()
+            .context("cannot start cargo")?;
+        end_like(self.command.unwrap_or(self.binary), status)
     }
-    Ok(())
+}
+
+/// Ends this program as the one that it started has ended, unless that was well. Cargo becomes the
+/// program that it runs, and so dies of the same signal without a word.
+fn end_like(program: &str, status: ExitStatus) -> Result<()> {
+    if status.success() {
+        return Ok(());
+    }
+    if let Some(signal) = status.signal() {
+        eprintln!("error: {program} was ended by a signal ({status})");
+        // As shells have it.
+        std::process::exit(128 + signal);
+    }
+    std::process::exit(status.code().unwrap_or(1));
 }

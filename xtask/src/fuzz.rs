@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::cargo;
+
 const CRATE: &str = "fuzz/libfuzzer";
 
 /// Options of `cargo xtask fuzz`.
@@ -57,8 +59,8 @@ pub fn run(arguments: &FuzzArguments) -> Result<()> {
             .context("cannot start nice")?;
         if !status.success() {
             bail!(
-                "{target} broke, or cargo-fuzz is missing (cargo install cargo-fuzz); inputs that \
-                 broke it are in {}",
+                "{target} broke ({status}), or cargo-fuzz is missing (cargo install cargo-fuzz); inputs \
+                 that broke it are in {}",
                 broken.display()
             );
         }
@@ -95,10 +97,7 @@ fn targets() -> Result<Vec<String>> {
 }
 
 fn folder(kind: &str, target: &str) -> Result<PathBuf> {
-    let folder = std::env::current_dir()?
-        .join("target/fuzz")
-        .join(kind)
-        .join(target);
+    let folder = cargo::target_folder()?.join("fuzz").join(kind).join(target);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     Ok(folder)
 }

@@ -3,7 +3,9 @@
 
 mod bundle;
 mod cargo;
+mod cases;
 mod fuzz;
+mod install;
 mod lint;
 mod testing;
 
@@ -11,6 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::cargo::Tool;
 
 /// Every chore of Tocco.
 ///
@@ -43,6 +47,17 @@ enum Command {
     Fuzz(fuzz::FuzzArguments),
     /// Build the plugin and put its CLAP and VST3 bundles into target/bundled
     Bundle(bundle::BundleArguments),
+    /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
+    ///
+    /// Builds and bundles the plugin, then replaces ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3.
+    Install(install::InstallArguments),
+    /// Take away what install has put there, and nothing else
+    Uninstall,
+    /// Run the inputs that failed once, where they are there, against their right values
+    ///
+    /// Reads ../shared/cases, or `cases` in the folder that TOCCO_SHARED names. Each case is run as its
+    /// README says; without them this says so and ends well.
+    Cases,
     /// Count heap calls, locks and system calls of the engines and of the plugin's callback
     #[command(disable_help_flag = true)]
     Audit(Forwarded),
@@ -104,7 +119,11 @@ struct Forwarded {
 
 impl Forwarded {
     fn asks_for_help(&self) -> bool {
-        self.arguments.iter().any(|a| a == "--help" || a == "-h")
+        self.has("--help") || self.has("-h")
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.arguments.iter().any(|argument| argument == option)
     }
 }
 
@@ -119,71 +138,66 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    cargo::enter_workspace()?;
-    match Arguments::parse().command {
-        Command::Demo(forwarded) => on_the_bundle("demo", &forwarded),
+    let command = Arguments::parse().command;
+    let here = cargo::enter_workspace()?;
+    let tool = |package, binary, command| Tool {
+        package,
+        binary,
+        command,
+        folder: &here,
+    };
+    let run = |tool: Tool, forwarded: Forwarded| tool.run(&bundle::folder()?, &forwarded.arguments);
+    let bench = |binary| tool("tocco-bench", binary, None);
+    let on_the_bundle = |binary, forwarded: Forwarded| {
+        if !forwarded.asks_for_help() {
+            bundle::for_this_machine()?;
+        }
+        run(bench(binary), forwarded)
+    };
+    let trainer = |command| tool("tocco-trainer", "tocco-trainer", Some(command));
+    let engine_tools = |command| tool("tocco-engine-tools", "tocco-engine-tools", Some(command));
+    match command {
+        Command::Demo(forwarded) => on_the_bundle("demo", forwarded),
         Command::Audit(forwarded) => {
+            let mut bundles = bundle::folder()?;
             if !forwarded.asks_for_help() {
-                bundle::for_this_machine()?;
+                // What calls come from is told by name.
+                if forwarded.has("--backtrace") {
+                    bundles = bundle::with_names()?;
+                } else {
+                    bundle::for_this_machine()?;
+                }
                 cargo::build_interposer()?;
             }
-            cargo::run("tocco-bench", "audit", &[], &forwarded.arguments)
+            bench("audit").run(&bundles, &forwarded.arguments)
         }
         Command::Test(arguments) => testing::run(&arguments),
         Command::Lint => lint::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Install(arguments) => install::install(&arguments),
+        Command::Uninstall => install::uninstall(),
+        Command::Cases => cases::run(),
         Command::Bench(Bench::Deployment(forwarded)) => {
             let bundles = if forwarded.asks_for_help() {
                 bundle::folder()?
             } else {
                 bundle::with_polling_worker()?
             };
-            let arguments = &forwarded.arguments;
-            cargo::run_with_bundles(&bundles, "tocco-bench", "deployment", &[], arguments)
+            bench("deployment").run(&bundles, &forwarded.arguments)
         }
-        Command::Bench(Bench::Engines(forwarded)) => {
-            cargo::run("tocco-bench", "engines", &[], &forwarded.arguments)
-        }
-        Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", &forwarded),
-        Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", &forwarded),
-        Command::Train(forwarded) => trainer("train", &forwarded),
-        Command::Evaluate(forwarded) => trainer("evaluate", &forwarded),
-        Command::Calibrate(forwarded) => trainer("calibrate", &forwarded),
-        Command::Engines(forwarded) => engine_tools("engines", &forwarded),
-        Command::Convert(forwarded) => engine_tools("convert", &forwarded),
-        Command::Infer(forwarded) => engine_tools("infer", &forwarded),
-        Command::Features(forwarded) => cargo::run(
-            "tocco-corpus",
-            "tocco-corpus",
-            &["features"],
-            &forwarded.arguments,
+        Command::Bench(Bench::Engines(forwarded)) => run(bench("engines"), forwarded),
+        Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", forwarded),
+        Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", forwarded),
+        Command::Train(forwarded) => run(trainer("train"), forwarded),
+        Command::Evaluate(forwarded) => run(trainer("evaluate"), forwarded),
+        Command::Calibrate(forwarded) => run(trainer("calibrate"), forwarded),
+        Command::Engines(forwarded) => run(engine_tools("engines"), forwarded),
+        Command::Convert(forwarded) => run(engine_tools("convert"), forwarded),
+        Command::Infer(forwarded) => run(engine_tools("infer"), forwarded),
+        Command::Features(forwarded) => run(
+            tool("tocco-corpus", "tocco-corpus", Some("features")),
+            forwarded,
         ),
     }
-}
-
-/// Runs a program of the bench crate, which loads the bundle that is made first.
-fn on_the_bundle(binary: &str, forwarded: &Forwarded) -> Result<()> {
-    if !forwarded.asks_for_help() {
-        bundle::for_this_machine()?;
-    }
-    cargo::run("tocco-bench", binary, &[], &forwarded.arguments)
-}
-
-fn engine_tools(command: &str, forwarded: &Forwarded) -> Result<()> {
-    cargo::run(
-        "tocco-engine-tools",
-        "tocco-engine-tools",
-        &[command],
-        &forwarded.arguments,
-    )
-}
-
-fn trainer(command: &str, forwarded: &Forwarded) -> Result<()> {
-    cargo::run(
-        "tocco-trainer",
-        "tocco-trainer",
-        &[command],
-        &forwarded.arguments,
-    )
 }

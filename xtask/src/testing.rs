@@ -78,7 +78,11 @@ fn test(selection: &[&str], arguments: &TestArguments, count: &mut Count) -> Res
             count.failed += failed;
         }
     }
-    Ok(child.wait()?.success())
+    let status = child.wait()?;
+    if status.code().is_none() {
+        bail!("cargo test was ended by a signal ({status})");
+    }
+    Ok(status.success())
 }
 
 /// Passed and failed, from a line like `test result: ok. 3 passed; 0 failed; …`.

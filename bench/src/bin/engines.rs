@@ -51,7 +51,10 @@ fn main() -> ExitCode {
 }
 
 fn perform(arguments: &Arguments) -> Result<()> {
-    let beside = PathBuf::from("../shared/recordings");
+    let beside = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/recordings"
+    ));
     let data = arguments.data.clone().or(beside.is_dir().then_some(beside));
     let vectors = match data {
         Some(data) => FeatureVectors::from_recordings(&data)?,

@@ -65,8 +65,9 @@ pub struct Summary {
     duration_s: f64,
     elapsed_s: f64,
     offline: bool,
-    model: String,
-    engine: String,
+    /// What decided; nothing where no note was heard.
+    model: Option<String>,
+    engine: Option<String>,
     notes: usize,
     gated: usize,
     midi_note_on: usize,
@@ -227,8 +228,8 @@ impl Report {
             duration_s: sound.duration_s(),
             elapsed_s: played.elapsed_s,
             offline,
-            model: of_last(|n| &n.model).unwrap_or_default(),
-            engine: of_last(|n| &n.engine).unwrap_or_default(),
+            model: of_last(|n| &n.model),
+            engine: of_last(|n| &n.engine),
             notes: notes.len(),
             gated: notes.iter().filter(|n| n.gated).count(),
             midi_note_on: sent(|m| matches!(m, MidiMessage::NoteOn { .. })),
@@ -325,22 +326,30 @@ impl Comparison {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        match self.notes {
+            0 => f.write_str("no note")?,
+            1 => f.write_str("1 note")?,
+            notes => write!(f, "{notes} notes")?,
+        }
+        write!(
             f,
-            "{} notes in {:.1} s of {} ({:.1} s to play{}), model {}, engine {}",
-            self.notes,
+            " in {:.1} s of {} ({:.1} s to play{})",
             self.duration_s,
             self.source,
             self.elapsed_s,
             if self.offline { ", offline" } else { "" },
-            self.model,
-            self.engine
         )?;
-        writeln!(
-            f,
-            "latency from onset to result: mean {:.2} ms, 95 % within {:.2} ms, longest {:.2} ms",
-            self.latency_ms.mean, self.latency_ms.p95, self.latency_ms.max
-        )?;
+        if let (Some(model), Some(engine)) = (&self.model, &self.engine) {
+            write!(f, ", model {model}, engine {engine}")?;
+        }
+        writeln!(f)?;
+        if self.notes > 0 {
+            writeln!(
+                f,
+                "latency from onset to result: mean {:.2} ms, 95 % within {:.2} ms, longest {:.2} ms",
+                self.latency_ms.mean, self.latency_ms.p95, self.latency_ms.max
+            )?;
+        }
         writeln!(
             f,
             "results in the first possible block: {}, one block late: {}, later: {}; blocks the host began late: {}",

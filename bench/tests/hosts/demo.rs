@@ -83,6 +83,31 @@ fn a_recording_and_the_other_models_are_heard() {
 }
 
 #[test]
+fn without_notes_nothing_is_said_of_what_named_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("silence.wav");
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    (0..48_000).for_each(|_| writer.write_sample(0_i16).unwrap());
+    writer.finalize().unwrap();
+    let file = path.to_str().unwrap();
+    let output = demo(&["--input", file, "--offline"]);
+    assert!(output.status.success(), "{}", error(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("no note in "), "{text}");
+    assert!(!text.contains("model"), "{text}");
+    assert!(!text.contains("latency from"), "{text}");
+    let document = json(&["--input", file, "--offline", "--json"]);
+    assert_eq!(document["summary"]["notes"], 0);
+    assert_eq!(document["summary"]["model"], Value::Null);
+}
+
+#[test]
 fn wrong_names_are_answered_with_the_right_ones() {
     for (arguments, expected) in [
         (

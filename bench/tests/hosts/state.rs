@@ -74,7 +74,7 @@ fn settings_take_effect<H: Bundled>() {
     assert_eq!(hear(&mut host), []);
     host.set_text("MIDI", "on").unwrap();
 
-    host.set_text("Confidence gate", "100").unwrap();
+    host.set_text("Confidence gate", "1").unwrap();
     assert!(
         hear(&mut host).len() < all.len(),
         "the gate holds nothing back"

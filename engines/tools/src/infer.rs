@@ -38,7 +38,8 @@ pub fn run(arguments: &InferArguments) -> Result<()> {
     let (shown, source): (String, Box<dyn Read>) = match &arguments.input {
         Some(path) => {
             let shown = path.display().to_string();
-            let file = std::fs::File::open(path).with_context(|| shown.clone())?;
+            let file = std::fs::File::open(path)
+                .with_context(|| format!("{shown}: cannot be read; check the path"))?;
             (shown, Box::new(file))
         }
         None => (

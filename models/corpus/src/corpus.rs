@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::composed::composed;
 use crate::matching::match_onsets;
+use crate::wav::convert;
 use crate::{
     CorpusError, Heard, HeardNote, LABELS_CSV, LabelRow, Listener, Recording, TakeName, Technique,
     parse_labels_csv, parse_onset_labels,
 };
+
+/// The endings of recordings that must be made WAV first.
+const OTHER_SOUND: [&str; 9] = [
+    "flac", "mp3", "aif", "aiff", "ogg", "opus", "m4a", "w64", "caf",
+];
 
 /// The labelled recordings of a folder.
 #[derive(Debug, Clone)]
@@ -22,7 +29,7 @@ pub struct Corpus {
 pub struct Take {
     /// The WAV file.
     pub path: PathBuf,
-    /// Its name without folder and ending; notes of one take resemble each other.
+    /// Its name without folder and ending, in composed Unicode; notes of one take resemble each other.
     pub name: String,
     /// Who plays: never split one player's notes between training and test.
     pub player: String,
@@ -80,29 +87,46 @@ impl Corpus {
 
 fn scan_folder(folder: &Path, takes: &mut Vec<Take>) -> Result<(), CorpusError> {
     let entries = fs::read_dir(folder).map_err(|error| CorpusError::read(folder, error))?;
-    let mut paths = Vec::new();
+    // By their names in composed form, under which tables and label files know them.
+    let mut paths = BTreeMap::new();
     for entry in entries {
         let entry = entry.map_err(|error| CorpusError::read(folder, error))?;
+        let name = composed(&entry.file_name().to_string_lossy());
         // Names with a dot in front are other programs' business, such as macOS's ._NAME.wav.
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
+        if !name.starts_with('.') {
+            paths.insert(name, entry.path());
         }
     }
-    paths.sort();
 
     let mut described = described_takes(folder)?;
-    for path in paths {
+    for (name, path) in &paths {
         if path.is_dir() {
-            scan_folder(&path, takes)?;
-        } else if path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("wav"))
-        {
-            let file = path.file_name().unwrap_or_default().to_string_lossy();
-            takes.push(match described.remove(&*file) {
+            scan_folder(path, takes)?;
+            continue;
+        }
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let labels = ["txt", "TXT"].map(|extension| format!("{stem}.{extension}"));
+        let labels = labels.iter().find_map(|name| paths.get(name));
+        if extension.eq_ignore_ascii_case("wav") {
+            takes.push(match described.remove(name) {
                 Some(rows) => Take::described(path.clone(), &rows)?,
-                None => Take::named(path)?,
+                None => Take::named(path.clone(), labels.map(PathBuf::as_path))?,
             });
+        } else if OTHER_SOUND
+            .iter()
+            .any(|other| extension.eq_ignore_ascii_case(other))
+            && (labels.is_some() || described.contains_key(name))
+            && !["wav", "WAV"]
+                .iter()
+                .any(|wav| paths.contains_key(&format!("{stem}.{wav}")))
+        {
+            return Err(CorpusError::malformed(
+                path.display(),
+                "file",
+                "a WAV file, since it has labels",
+                format_args!("a name with .{extension}"),
+                convert(&path.display().to_string()),
+            ));
         }
     }
     match described.keys().next() {
@@ -143,26 +167,25 @@ fn read_text(path: &Path) -> Result<String, CorpusError> {
 }
 
 impl Take {
-    fn named(path: PathBuf) -> Result<Self, CorpusError> {
+    fn named(path: PathBuf, labels: Option<&Path>) -> Result<Self, CorpusError> {
         let TakeName {
             technique,
             player,
             session,
         } = TakeName::parse(&path)?;
-        let labels_path = path.with_extension("txt");
-        if !labels_path.exists() {
+        let Some(labels_path) = labels else {
             return Err(CorpusError::malformed(
                 path.display(),
                 "labels",
-                format_args!("{} beside it", labels_path.display()),
+                format_args!("{} beside it", path.with_extension("txt").display()),
                 "no such file",
                 format_args!(
                     "write the onset times into it, seconds, one a line, or add the recording to \
                      a {LABELS_CSV} in its folder, or move it away"
                 ),
             ));
-        }
-        let text = read_text(&labels_path)?;
+        };
+        let text = read_text(labels_path)?;
         let times = parse_onset_labels(&text, &labels_path.display().to_string())?;
         let labels = times
             .into_iter()
@@ -247,8 +270,5 @@ fn onset_times(notes: &[HeardNote]) -> Vec<f64> {
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    composed(&path.file_stem().unwrap_or_default().to_string_lossy())
 }

@@ -10,12 +10,12 @@ use tocco_dsp::{AnalyzerError, HopStreamError};
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
     /// A file or folder could not be read at all.
-    #[error("{}: cannot be read: {source}; check the path and its permissions", path.display())]
+    #[error("{}: cannot be read: {error}; check the path and its permissions", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not called source, since the message has it already.
+        error: std::io::Error,
     },
     /// A file was read, but something in it is wrong.
     #[error("{place}: {field}: expected {expected}, found {found}; {remedy}")]
@@ -32,12 +32,12 @@ pub enum CorpusError {
         remedy: String,
     },
     /// The recording's sample rate cannot be analysed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Rate {
         /// The recording.
         path: PathBuf,
         /// Why not.
-        source: HopStreamError,
+        error: HopStreamError,
     },
     /// The analysis cannot be set up.
     #[error(transparent)]
@@ -48,10 +48,10 @@ pub enum CorpusError {
 }
 
 impl CorpusError {
-    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn read(path: &Path, error: std::io::Error) -> Self {
         Self::Read {
             path: path.to_owned(),
-            source,
+            error,
         }
     }
 

@@ -60,9 +60,9 @@ impl Listener {
         let wait = self.post_onset_hops;
         let mut analyzer = Analyzer::new(&self.onset, self.method, extractor, wait)?;
         let host_rate = f64::from(recording.sample_rate);
-        let mut stream = HopStream::new(host_rate).map_err(|source| CorpusError::Rate {
+        let mut stream = HopStream::new(host_rate).map_err(|error| CorpusError::Rate {
             path: path.to_owned(),
-            source,
+            error,
         })?;
 
         let mut samples = Vec::new();

@@ -1,5 +1,6 @@
 //! `labels.csv`: labels for recordings whose names say nothing.
 
+use crate::composed::composed;
 use crate::error::quoted;
 use crate::technique_name::{file_tokens, from_name};
 use crate::{CorpusError, Technique};
@@ -22,15 +23,20 @@ pub struct LabelRow {
 
 /// Reads `text`, a CSV file named `file` with a header and the columns `file`, `time_s`,
 /// `technique` (a label or a file-name token) and, not always, `player`, in any order, one row a
-/// note. Other columns are left to other tools.
+/// note. Other columns are left to other tools. Columns are separated by commas, or by semicolons or
+/// tabs where the header is; times may have a decimal comma where none has a point.
+///
+/// `file` and `player` come in composed Unicode, whatever the table has.
 ///
 /// # Errors
 /// When a column is missing or a value is wrong; the error names file and line.
 pub fn parse_labels_csv(text: &str, file: &str) -> Result<Vec<LabelRow>, CorpusError> {
+    let text = text.trim_start_matches('\u{feff}');
     let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter(text))
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
-        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        .from_reader(text.as_bytes());
     let unreadable = |error: csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
         CorpusError::malformed(
@@ -57,9 +63,13 @@ pub fn parse_labels_csv(text: &str, file: &str) -> Result<Vec<LabelRow>, CorpusE
     let (name, time, technique) = (column("file")?, column("time_s")?, column("technique")?);
     let player = optional("player");
 
+    let records: Vec<csv::StringRecord> = reader
+        .records()
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
+    let has_point = records.iter().any(|record| record[time].contains('.'));
     let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(unreadable)?;
+    for record in records {
         let line = record.position().map_or(0, csv::Position::line);
         let wrong = |field: &str, expected: &str, found: &str| {
             CorpusError::malformed(
@@ -78,10 +88,14 @@ pub fn parse_labels_csv(text: &str, file: &str) -> Result<Vec<LabelRow>, CorpusE
                 text(name),
             ));
         }
-        let time_s = text(time).parse::<f64>().ok();
+        let seconds = match text(time).split_once(',') {
+            Some((whole, part)) if !has_point => format!("{whole}.{part}"),
+            _ => text(time).to_owned(),
+        };
+        let time_s = seconds.parse::<f64>().ok();
         let time_s = time_s.filter(|t| t.is_finite() && *t >= 0.0);
         rows.push(LabelRow {
-            file: text(name).to_owned(),
+            file: composed(text(name)),
             time_s: time_s.ok_or_else(|| wrong("time_s", "seconds, 0 or more", text(time)))?,
             technique: from_name(text(technique)).ok_or_else(|| {
                 let expected = format!("one of {}", file_tokens());
@@ -90,10 +104,23 @@ pub fn parse_labels_csv(text: &str, file: &str) -> Result<Vec<LabelRow>, CorpusE
             player: player
                 .map(text)
                 .filter(|p| !p.is_empty())
-                .map_or_else(|| "unknown".to_owned(), str::to_owned),
+                .map_or_else(|| "unknown".to_owned(), composed),
         });
     }
     Ok(rows)
+}
+
+/// What separates the columns of the header, the first line that says something.
+fn delimiter(text: &str) -> u8 {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let header = lines
+        .find(|line| !line.starts_with('#'))
+        .unwrap_or_default();
+    let found = b";\t".iter().find(|byte| header.as_bytes().contains(byte));
+    match found {
+        Some(delimiter) if !header.contains(',') => *delimiter,
+        _ => b',',
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +141,43 @@ mod tests {
         assert_eq!(rows[0].file, "a b.wav");
         assert_eq!(rows[1].time_s, 1.0);
         assert_eq!(rows[1].player, "unknown");
+    }
+
+    #[test]
+    fn spreadsheets_separate_by_semicolons_and_write_decimal_commas() {
+        let text = "\u{feff}file;time_s;technique;player\na.wav;0,5;kick;Ann\na.wav;2;thumb;Ann\n";
+        let times = |text: &str| -> Vec<f64> {
+            parse(text)
+                .unwrap()
+                .iter()
+                .map(|row| row.time_s)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(times(text), [0.5, 2.0]);
+        assert_eq!(times(&text.replace(';', "\t")), [0.5, 2.0]);
+        assert_eq!(
+            times("# by hand\n\nfile,time_s,technique\na.wav,\"0,5\",kick\n"),
+            [0.5]
+        );
+        // Beside a point the comma is not clear.
+        let message = parse(&text.replace(";2;", ";2.5;"))
+            .unwrap_err()
+            .to_string();
+        assert!(message.starts_with("labels.csv:2: time_s"), "{message}");
+        assert!(message.contains("found \"0,5\""), "{message}");
+        let message = parse("file,time_s,technique,player\na.wav,0,5,kick,Ann\n")
+            .unwrap_err()
+            .to_string();
+        assert!(message.starts_with("labels.csv:2"), "{message}");
+    }
+
+    #[test]
+    fn names_are_composed() {
+        let rows = parse("file,time_s,technique,player\nu\u{308}.wav,0,kick,A\u{30a}\n").unwrap();
+        assert_eq!(
+            (rows[0].file.as_str(), rows[0].player.as_str()),
+            ("\u{fc}.wav", "\u{c5}")
+        );
     }
 
     #[test]

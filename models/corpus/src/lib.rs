@@ -7,6 +7,7 @@
 //!
 //! The tool `tocco-corpus features` prints the feature vectors of single blocks as CSV.
 
+mod composed;
 mod corpus;
 mod error;
 mod heard;
@@ -15,6 +16,7 @@ mod onset_labels;
 mod recording;
 mod take_name;
 mod technique_name;
+mod wav;
 
 pub mod matching;
 
@@ -26,3 +28,4 @@ pub use onset_labels::parse_onset_labels;
 pub use recording::Recording;
 pub use take_name::TakeName;
 pub use tocco_dsp::Technique;
+pub use wav::WavReader;

@@ -87,9 +87,9 @@ fn features(options: &Features) -> Result<()> {
 fn hops(path: &Path) -> Result<Heard> {
     let recording = Recording::read(path)?;
     let rate = f64::from(recording.sample_rate);
-    let mut stream = HopStream::new(rate).map_err(|source| CorpusError::Rate {
+    let mut stream = HopStream::new(rate).map_err(|error| CorpusError::Rate {
         path: path.to_owned(),
-        source,
+        error,
     })?;
     let mut samples = Vec::new();
     stream.push(&[&recording.samples], |hop, _| {

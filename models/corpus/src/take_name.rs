@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use crate::composed::composed;
 use crate::error::quoted;
 use crate::technique_name::{file_tokens, from_file_token};
 use crate::{CorpusError, LABELS_CSV, Technique};
 
 /// Technique, player and session from a file name such as
 /// `acoustic_guitar_percussive_kick_2_25_mf_LucTur2_20201215_crop7.wav`: words with `_` between
-/// them, among them one technique, and a date (eight digits) after the player's code.
+/// them, among them one technique, and a date (eight digits) after the player's code. The date may
+/// tell sittings of one day apart (`20200820-2`, `20200820b`).
 ///
 /// A number at the end of a player's code counts that player's sessions: `LucTur` and `LucTur2`
 /// are one player.
@@ -29,6 +31,7 @@ impl TakeName {
     /// When there is not exactly one technique, or no date with a player before it.
     pub fn parse(path: &Path) -> Result<Self, CorpusError> {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = composed(&stem);
         let words: Vec<&str> = stem.split('_').collect();
         let wrong = |field: &str, expected: String, found: String| {
             CorpusError::malformed(
@@ -58,8 +61,7 @@ impl TakeName {
             ));
         };
 
-        let is_date = |word: &&str| word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit());
-        let date = words.iter().position(is_date);
+        let date = words.iter().position(|word| is_date(word));
         let code_and_date = date.and_then(|i| Some((*words.get(i.checked_sub(1)?)?, words[i])));
         let Some((code, date)) = code_and_date else {
             return Err(wrong(
@@ -84,6 +86,15 @@ impl TakeName {
     }
 }
 
+/// Whether `word` is eight digits, alone or with something after them that tells sittings apart: a
+/// letter or a hyphen, then letters, digits and hyphens.
+fn is_date(word: &str) -> bool {
+    let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    word.len() - rest.len() == 8
+        && rest != "-"
+        && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +115,35 @@ mod tests {
         let first = parse("acoustic_guitar_percussive_kick_mf_LucTur_20200806.wav").unwrap();
         assert_eq!(first.player, second.player);
         assert_ne!(first.session, second.session);
+    }
+
+    #[test]
+    fn sittings_of_one_day_are_told_apart() {
+        for date in ["20200820-2", "20200820-02", "20200820b", "20200820T1530"] {
+            let name = parse(&format!("guitar_kick_mf_AnnAri_{date}_crop1.wav")).unwrap();
+            assert_eq!(name.player, "AnnAri");
+            assert_eq!(name.session, format!("AnnAri_{date}"));
+        }
+        for word in [
+            "202008201",
+            "2020082",
+            "20200820-",
+            "20200820+2",
+            "2020-08-20",
+        ] {
+            assert!(
+                parse(&format!("guitar_kick_AnnAri_{word}.wav")).is_err(),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_in_decomposed_unicode_is_the_same_name() {
+        let composed = parse("guitar_kick_mf_J\u{fc}r\u{c5}ke_20240101.wav").unwrap();
+        let decomposed = parse("guitar_kick_mf_Ju\u{308}rA\u{30a}ke_20240101.wav").unwrap();
+        assert_eq!(composed, decomposed);
+        assert_eq!(composed.player, "J\u{fc}r\u{c5}ke");
     }
 
     #[test]

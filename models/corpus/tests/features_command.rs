@@ -103,5 +103,7 @@ fn mistakes_are_explained() {
         assert!(output.stdout.is_empty());
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(message.contains(words), "{arguments:?}: {message}");
+        // What the system says is said once.
+        assert!(message.matches("os error").count() <= 1, "{message}");
     }
 }

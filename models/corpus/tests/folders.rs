@@ -122,3 +122,51 @@ fn a_label_behind_the_end_is_refused() {
         "{message}"
     );
 }
+
+#[test]
+fn names_are_found_however_unicode_writes_them() {
+    let (composed, decomposed) = ("B\u{e9}la.wav", "Be\u{301}la.wav");
+    let table = |file: &str| format!("file,time_s,technique,player\n{file},0.5,kick,Bea\n");
+    for (file, row) in [(composed, decomposed), (decomposed, composed)] {
+        let folder = folder(&[file], &[("labels.csv", &table(row))]);
+        let corpus = Corpus::scan(folder.path()).unwrap();
+        assert_eq!(corpus.takes[0].name, "B\u{e9}la");
+        assert_eq!(corpus.takes[0].path, folder.path().join(file));
+    }
+
+    // A player is one, and the labels are found, though two systems wrote the names.
+    let folder = folder(
+        &[
+            "guitar_kick_mf_J\u{fc}r_20240101.wav",
+            "guitar_thumb_mf_Ju\u{308}r_20240102.wav",
+        ],
+        &[
+            ("guitar_kick_mf_Ju\u{308}r_20240101.txt", "0.5\n"),
+            ("guitar_thumb_mf_Ju\u{308}r_20240102.txt", "0.5\n"),
+        ],
+    );
+    let corpus = Corpus::scan(folder.path()).unwrap();
+    assert_eq!(corpus.players(), ["J\u{fc}r"]);
+    assert_eq!(corpus.takes.len(), 2);
+}
+
+#[test]
+fn labels_of_a_recording_that_is_no_wav_file_are_not_passed_over() {
+    let name = "guitar_kick_mf_AnnAri_20240102";
+    let labels = format!("{name}.txt");
+    for ending in ["flac", "MP3", "aiff"] {
+        let sound = format!("{name}.{ending}");
+        let folder = folder(&[], &[(&sound, ""), (&labels, "0.5\n")]);
+        let message = refusal(&folder);
+        assert!(message.contains(&sound), "{message}");
+        assert!(message.contains("convert it: ffmpeg -i"), "{message}");
+    }
+    let table = "file,time_s,technique,player\na.flac,0.5,kick,Ann\n";
+    let message = refusal(&folder(&[], &[("a.flac", ""), ("labels.csv", table)]));
+    assert!(message.contains("convert it: ffmpeg -i"), "{message}");
+    // The original beside what was made of it is nobody's concern.
+    let wav = format!("{name}.wav");
+    let flac = format!("{name}.flac");
+    let folder = folder(&[&wav], &[(&flac, ""), (&labels, "0.5\n")]);
+    assert_eq!(Corpus::scan(folder.path()).unwrap().takes.len(), 1);
+}

@@ -66,7 +66,7 @@ pub struct CalibrateArguments {
     #[arg(long)]
     json: bool,
     /// Folder of the model packages, for the protocol holdout
-    #[arg(long, value_name = "DIR", default_value = "models")]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
     models: PathBuf,
     /// Begins all random numbers
     #[arg(long, value_name = "N", default_value_t = SEED)]

@@ -79,7 +79,7 @@ struct TrainArguments {
     #[arg(long = "model", value_name = "ID")]
     models: Vec<String>,
     /// Where the packages go, each into a folder of its id
-    #[arg(long, value_name = "DIR", default_value = "models")]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
     out: PathBuf,
     /// Begins all random numbers
     #[arg(long, value_name = "N", default_value_t = SEED)]
@@ -125,7 +125,7 @@ struct EvaluateArguments {
     #[arg(long)]
     json: bool,
     /// Folder of the model packages, for the protocol holdout
-    #[arg(long, value_name = "DIR", default_value = "models")]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
     models: PathBuf,
     /// Begins all random numbers of the protocols that train
     #[arg(long, value_name = "N", default_value_t = SEED)]

@@ -1,5 +1,7 @@
 //! Model packages of trained networks.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use tocco_corpus::Technique;
 use tocco_dsp::{HOP, SAMPLE_RATE};
@@ -10,6 +12,11 @@ use tocco_engines::{Manifest, ModelPackage, Tensor};
 
 use crate::architecture::Architecture;
 use crate::training::Trained;
+
+/// The folder of the packages that come with the source, wherever the user stands.
+pub fn models_folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
 
 /// The package of a trained network, complete and checked.
 ///

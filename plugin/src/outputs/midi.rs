@@ -21,7 +21,8 @@ pub const SOFTEST_DB: f32 = -54.0;
 /// Notes that may sound at once; one more ends the oldest early.
 const SOUNDING: usize = 32;
 
-/// The note numbers of the classes unless the user chooses others: 36 (C1) for the first.
+/// The note numbers of the classes unless the user chooses others: 36 for the first, C2 where
+/// middle C (60) is C4, as hosts see it here.
 pub const DEFAULT_NOTES: [u8; MAX_CLASSES] = [36, 37, 38, 39, 40, 41, 42, 43];
 
 /// Velocity (1/127 to 1) of a note with its peak at `peak_db` dB full scale: linear in dB.

@@ -1,0 +1,122 @@
+//! Every command of the README is read to its end by the program that it calls, which then prints its
+//! help: what it does not know it refuses before. `calls.rs` runs those that bundle and install.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// Lines of `sh` blocks, and commands between backquotes in the text.
+fn commands(text: &str) -> Vec<String> {
+    let mut commands = Vec::new();
+    let mut block = None;
+    for line in text.lines() {
+        if let Some(language) = line.strip_prefix("```") {
+            block = block.is_none().then_some(language);
+        } else if block == Some("sh") {
+            let command = line.split(" #").next().unwrap_or_default().trim();
+            if !command.is_empty() && !command.starts_with('#') {
+                commands.push(command.to_owned());
+            }
+        }
+    }
+    // Spans may go over the end of a line.
+    let outside = text
+        .split("```")
+        .step_by(2)
+        .collect::<String>()
+        .replace('\n', " ");
+    let spans = outside.split('`').skip(1).step_by(2);
+    commands.extend(
+        spans
+            .filter(|span| span.starts_with("cargo "))
+            .map(str::to_owned),
+    );
+    commands
+}
+
+/// xtask with a cargo that takes programs that lie beside xtask as they are: `cargo test --workspace`
+/// has just built them, and `cargo run --package` would build their dependencies once more, with other
+/// features.
+fn xtask(arguments: &[&str]) -> Output {
+    let folder = TempDir::new().unwrap();
+    let cargo = folder.path().join("cargo");
+    let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().unwrap();
+    let script = format!(
+        r#"#!/bin/sh
+if [ "$1" = run ]; then
+  for word; do
+    [ "$before" = --bin ] && program="{}/$word"
+    before=$word
+  done
+  if [ -x "$program" ]; then
+    while [ "$1" != -- ]; do shift; done
+    shift
+    exec "$program" "$@"
+  fi
+fi
+exec '{real}' "$@"
+"#,
+        built.display()
+    );
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
+        .args(arguments)
+        .current_dir(root())
+        .env("CARGO", &cargo);
+    command.output().unwrap()
+}
+
+#[test]
+fn every_command_is_one_that_its_program_knows() {
+    let commands = commands(&readme());
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let ["cargo", "xtask", arguments @ ..] = words.as_slice() else {
+            panic!("{command}: this test knows of cargo xtask alone");
+        };
+        let output = xtask(&[arguments, &["--help"]].concat());
+        assert!(output.status.success(), "{command}: {output:?}");
+        assert!(!output.stdout.is_empty(), "{command}: no help");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_would_be_found() {
+    for arguments in [
+        &["demo", "--inptu", "x.wav"][..],
+        &["bundel"],
+        &["bundle", "--feature", "x"],
+    ] {
+        let output = xtask(&[arguments, &["--help"]].concat());
+        assert!(!output.status.success(), "{arguments:?}");
+    }
+    let found = commands("Do `cargo xtask\ndemo`.\n```sh\n# first\ncargo xtask test  # all\n```\n");
+    assert_eq!(found, ["cargo xtask test", "cargo xtask demo"]);
+}
+
+#[test]
+fn files_and_options_are_called_what_they_are_called() {
+    let help = xtask(&["bundle", "--help"]).stdout;
+    for text in [readme(), String::from_utf8(help).unwrap()] {
+        assert!(
+            !text.contains("tocco.clap") && !text.contains("tocco.vst3"),
+            "{text}"
+        );
+        assert!(!text.contains("--features vst3"), "{text}");
+    }
+}

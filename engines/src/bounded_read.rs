@@ -49,7 +49,9 @@ pub fn open_file(path: &Path) -> Result<File, LoadError> {
     if path.is_dir() {
         return Err(not_a_file(path, "a folder"));
     }
-    let file = options.open(path).map_err(|error| unreadable(path, error))?;
+    let file = options
+        .open(path)
+        .map_err(|error| unreadable(path, error))?;
     let kind = file
         .metadata()
         .map_err(|error| unreadable(path, error))?
@@ -117,7 +119,11 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let error = read_file(Path::new("/nowhere/at all"), 1).unwrap_err();
-        assert!(error.to_string().starts_with("/nowhere/at all: cannot be read"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("/nowhere/at all: cannot be read")
+        );
     }
 
     #[test]
@@ -161,7 +167,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn an_endless_device_is_refused() {
-        let error = read_file(Path::new("/dev/zero"), 1).unwrap_err().to_string();
+        let error = read_file(Path::new("/dev/zero"), 1)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("found a device"), "{error}");
     }
 

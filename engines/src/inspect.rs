@@ -75,7 +75,12 @@ pub fn describe(bytes: &[u8], format: Format, file: &str) -> Result<Description,
         }
     };
     described.map_err(|problem| {
-        let Problem { field, expected, found, remedy } = problem;
+        let Problem {
+            field,
+            expected,
+            found,
+            remedy,
+        } = problem;
         LoadError::malformed(file, field, expected, found, remedy)
     })
 }

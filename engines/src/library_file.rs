@@ -19,7 +19,9 @@ pub(crate) fn check(path: &Path) -> Result<(), String> {
     let checked = elf::check(file, size);
     // Other systems' loaders check for themselves.
     #[cfg(not(target_os = "linux"))]
-    let checked = (size > 0).then_some(()).ok_or_else(|| "is empty".to_owned());
+    let checked = (size > 0)
+        .then_some(())
+        .ok_or_else(|| "is empty".to_owned());
     checked.map_err(|problem| format!("{}: {problem}", path.display()))
 }
 
@@ -202,6 +204,9 @@ mod tests {
         let error = check(folder.path()).unwrap_err();
         assert!(error.contains("found a folder"), "{error}");
         let error = check(&PathBuf::from("/nowhere/lib.so")).unwrap_err();
-        assert!(error.starts_with("/nowhere/lib.so: cannot be read"), "{error}");
+        assert!(
+            error.starts_with("/nowhere/lib.so: cannot be read"),
+            "{error}"
+        );
     }
 }

@@ -6,7 +6,7 @@
 
 mod library;
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
 
@@ -111,8 +111,7 @@ impl LiteRtEngine {
             reason: format!("{file}: no memory for its output"),
             remedy: "close other programs".to_owned(),
         };
-        let unbound =
-            |status: Status| refused("LiteRtCreateTensorBufferFromHostMemory", status);
+        let unbound = |status: Status| refused("LiteRtCreateTensorBufferFromHostMemory", status);
         let input = HostBuffer::new(n_features, n_features).ok_or_else(no_memory)?;
         let output = HostBuffer::new(expected.iter().product(), WIDEST_ROOM)
             .or_else(|| HostBuffer::new(expected.iter().product(), ROOM))
@@ -173,8 +172,9 @@ impl LiteRtEngine {
         let mut input = self.input_buffer.get();
         let mut output = self.output_buffer.get();
         // SAFETY: all handles are alive and made for this model; one buffer on either side.
-        let status =
-            unsafe { (self.library.run)(self.compiled.get(), FIRST, 1, &mut input, 1, &mut output) };
+        let status = unsafe {
+            (self.library.run)(self.compiled.get(), FIRST, 1, &mut input, 1, &mut output)
+        };
         if status == 0 { Ok(()) } else { Err(status) }
     }
 
@@ -273,12 +273,17 @@ struct HostBuffer {
 }
 
 impl HostBuffer {
-    /// `len` zeros, and memory for `room` values; `None` if the system has no such memory.
+    /// `len` zeros, and untouched memory up to `room` values; `None` if the system has no such memory.
     fn new(len: usize, room: usize) -> Option<Self> {
         let room = room.max(len);
-        // SAFETY: the layout is never empty.
-        let memory = unsafe { alloc_zeroed(Self::layout(room)?) };
-        let values = NonNull::new(memory.cast())?;
+        let used = Self::layout(len)?.size();
+        // SAFETY: the layout is never empty. The room is not touched, so that the system need not
+        // find memory for it.
+        let memory = unsafe { alloc(Self::layout(room)?) };
+        let values = NonNull::new(memory)?;
+        // SAFETY: there is room for `len` values and what fills their last vector.
+        unsafe { values.write_bytes(0, used) };
+        let values = values.cast();
         Some(Self { values, len, room })
     }
 
@@ -389,9 +394,8 @@ fn resize_input(library: &LiteRt, compiled: Handle, shape: &[usize]) -> Result<(
         .collect::<Result<_, _>>()
         .map_err(|_| INVALID_ARGUMENT)?;
     // SAFETY: the model is alive, and `sizes` has the length given beside it.
-    let status = unsafe {
-        (library.resize_input)(compiled, FIRST, FIRST, sizes.as_ptr(), sizes.len())
-    };
+    let status =
+        unsafe { (library.resize_input)(compiled, FIRST, FIRST, sizes.as_ptr(), sizes.len()) };
     if status == 0 { Ok(()) } else { Err(status) }
 }
 

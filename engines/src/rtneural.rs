@@ -209,11 +209,10 @@ pub fn parse(json: &[u8], file: &str) -> Result<Network, LoadError> {
     let misfit = |field: &str, misfit: Misfit| {
         LoadError::malformed(file, field, misfit.expected, misfit.found, layer::EXPORT)
     };
-    let in_shape =
-        frame_of(parsed.in_shape.sizes()).map_err(|error| misfit("in_shape", error))?;
+    let in_shape = frame_of(parsed.in_shape.sizes()).map_err(|error| misfit("in_shape", error))?;
     let gains = Gains::read(&parsed).map_err(|(field, error)| misfit(field, error))?;
-    let mut network = Builder::new(in_shape[0], in_shape[1])
-        .map_err(|error| misfit("in_shape", error))?;
+    let mut network =
+        Builder::new(in_shape[0], in_shape[1]).map_err(|error| misfit("in_shape", error))?;
     gains
         .push_input(&mut network)
         .map_err(|error| misfit("in_gain", error))?;
@@ -256,8 +255,7 @@ struct Gains {
 impl Gains {
     fn read(file: &File) -> Result<Self, (&'static str, Misfit)> {
         let skip = match file.in_skip {
-            None => false,
-            Some(0.0) => false,
+            None | Some(0.0) => false,
             Some(1.0) => true,
             Some(other) => return Err(("in_skip", Misfit::new("0 or 1", other))),
         };

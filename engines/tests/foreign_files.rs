@@ -44,7 +44,8 @@ fn quarters(n: usize) -> Vec<f32> {
 #[test]
 fn litert_gives_all_values_of_an_output_of_open_size() {
     for (name, steps, units) in [("crash", 10, 8), ("corrupt", 4, 5), ("short", 4, 2)] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/tflite/{name}.tflite"));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/tflite/{name}.tflite"));
         let Some(engine) = loaded(EngineId::LiteRt, &path, steps) else {
             return;
         };
@@ -112,7 +113,12 @@ fn value_info(name: &str, element: i64, sizes: &[Result<i64, &str>]) -> Message 
 }
 
 /// A `ModelProto` of opset 17.
-fn model(nodes: &[Message], initializers: &[Message], input: &Message, output: &Message) -> Vec<u8> {
+fn model(
+    nodes: &[Message],
+    initializers: &[Message],
+    input: &Message,
+    output: &Message,
+) -> Vec<u8> {
     let mut graph = Message::default();
     for node in nodes {
         graph = graph.message(1, node);
@@ -153,7 +159,10 @@ fn external(name: &str, sizes: &[i64], location: &str, offset: usize, length: us
 }
 
 fn le_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 /// `y = x W + b`, `W` `[2, 3]` in one file and `b` `[3]` in another, in a folder below.
@@ -196,9 +205,16 @@ fn onnx_reads_weights_from_the_files_beside_the_model() {
 fn weights_that_are_missing_or_elsewhere_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = with_external_data(folder.path(), "net.onnx.data");
-    let refused = |path: &Path| foreign::load_file(EngineId::Onnx, path, 2).err().unwrap().to_string();
+    let refused = |path: &Path| {
+        foreign::load_file(EngineId::Onnx, path, 2)
+            .err()
+            .unwrap()
+            .to_string()
+    };
     let model = fs::read(&path).unwrap();
-    let error = foreign::load_bytes(EngineId::Onnx, &model, "net.onnx", 2).err().unwrap();
+    let error = foreign::load_bytes(EngineId::Onnx, &model, "net.onnx", 2)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("more/b.data"), "{error}");
     assert!(error.to_string().contains("load it as a file"), "{error}");
 
@@ -207,7 +223,11 @@ fn weights_that_are_missing_or_elsewhere_are_named() {
     assert!(error.contains("net.onnx.data beside it"), "{error}");
     assert!(error.contains("copy all files"), "{error}");
     fs::create_dir(folder.path().join("net.onnx.data")).unwrap();
-    assert!(refused(&path).contains("found a folder"), "{}", refused(&path));
+    assert!(
+        refused(&path).contains("found a folder"),
+        "{}",
+        refused(&path)
+    );
 
     let outside = with_external_data(&folder.path().join("more"), "../net.onnx.data");
     let error = refused(&outside);
@@ -228,7 +248,11 @@ fn onnx_gives_all_values_of_an_output_of_open_size() {
         .bytes(9, le_bytes(&[1.0, 2.0, 3.0]));
     let write = |nodes: &[Message], output: &Message| {
         let input = value_info("x", 1, &[Err("batch"), Ok(4), Ok(1)]);
-        fs::write(&path, model(nodes, std::slice::from_ref(&scale), &input, output)).unwrap();
+        fs::write(
+            &path,
+            model(nodes, std::slice::from_ref(&scale), &input, output),
+        )
+        .unwrap();
     };
     let open = value_info("y", 1, &[Err("batch"), Err("steps"), Err("units")]);
     write(&[node("Mul", &["x", "s"], "y")], &open);
@@ -238,7 +262,10 @@ fn onnx_gives_all_values_of_an_output_of_open_size() {
     let mut engine = engine.unwrap();
     assert_eq!(engine.n_classes(), 12);
     let x = quarters(4);
-    let expected: Vec<f32> = x.iter().flat_map(|x| [1.0, 2.0, 3.0].map(|s| x * s)).collect();
+    let expected: Vec<f32> = x
+        .iter()
+        .flat_map(|x| [1.0, 2.0, 3.0].map(|s| x * s))
+        .collect();
     assert_eq!(answers(engine.as_mut(), &x), expected);
 
     // An output whose size depends on the values: none for zeros.
@@ -249,7 +276,10 @@ fn onnx_gives_all_values_of_an_output_of_open_size() {
     let empty = value_info("y", 1, &[Ok(3), Err("found")]);
     let cast = node("Cast", &["i"], "y").message(
         5,
-        &Message::default().bytes(1, "to").integer(3, 1).integer(20, 2),
+        &Message::default()
+            .bytes(1, "to")
+            .integer(3, 1)
+            .integer(20, 2),
     );
     write(&[node("NonZero", &["x"], "i"), cast], &empty);
     let error = loaded(EngineId::Onnx, &path, 4).unwrap().err().unwrap();

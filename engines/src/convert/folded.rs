@@ -195,7 +195,10 @@ impl Stages {
                 self.push(Operation::ConcatSide(first), output);
             }
             Layer::AddInput { .. } => {
-                return Err(Unconvertible::new("the input added to the output (in_skip)", format));
+                return Err(Unconvertible::new(
+                    "the input added to the output (in_skip)",
+                    format,
+                ));
             }
             // `fold` leaves none.
             Layer::BatchNorm(_) => return Err(Unconvertible::new("batch_norm", format)),

@@ -44,7 +44,11 @@ pub(super) fn describe(bytes: &[u8], network: &Network) -> Result<Description, P
                 None | Some("") => String::new(),
                 Some(name) => format!(" with {name}"),
             };
-            format!("{} {}{activation}", layer.kind, tensor_shape::display(&sizes))
+            format!(
+                "{} {}{activation}",
+                layer.kind,
+                tensor_shape::display(&sizes)
+            )
         })
         .collect();
     let tensor = |name: &str, n: usize| {

@@ -205,7 +205,10 @@ mod tests {
             ([1, 0], "input x", "FLOAT16"),
         ] {
             let problem = describe(&model(types)).unwrap_err();
-            assert_eq!((problem.field.as_str(), problem.found.as_str()), (tensor, found));
+            assert_eq!(
+                (problem.field.as_str(), problem.found.as_str()),
+                (tensor, found)
+            );
             assert!(problem.remedy.contains("float32"));
         }
     }

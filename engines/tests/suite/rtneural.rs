@@ -255,7 +255,10 @@ fn the_input_is_added_and_gains_are_factors() {
         (json!({"in_skip": 0, "in_gain": 0, "out_gain": null}), alone),
         (json!({"in_skip": 1}), skip),
         (json!({"in_gain": 6.0, "out_gain": -3.0}), gain),
-        (json!({"in_skip": 1, "in_gain": 6.0, "out_gain": -3.0}), both),
+        (
+            json!({"in_skip": 1, "in_gain": 6.0, "out_gain": -3.0}),
+            both,
+        ),
         (json!({"out_gain": -90}), [0.0; 4]),
     ] {
         let mut model = amplifier();
@@ -264,8 +267,14 @@ fn the_input_is_added_and_gains_are_factors() {
         }
         let (native, reference) = outputs(&model, &[0.5, -0.25, 0.125, 0.9]);
         for ((native, reference), expected) in native.iter().zip(&reference).zip(expected) {
-            assert!((native - expected).abs() < 1e-6, "{fields}: {native}, not {expected}");
-            assert!((reference - expected).abs() < 2e-8, "{fields}: {reference}, not {expected}");
+            assert!(
+                (native - expected).abs() < 1e-6,
+                "{fields}: {native}, not {expected}"
+            );
+            assert!(
+                (reference - expected).abs() < 2e-8,
+                "{fields}: {reference}, not {expected}"
+            );
         }
     }
 }
@@ -321,9 +330,11 @@ fn a_gain_lets_no_infinity_into_the_state() {
 /// Written by the exporter for Keras' input layer.
 #[test]
 fn an_exported_input_layer_is_passed_over() {
-    let input = |shape: Value| json!({"type": "unknown", "activation": "", "shape": shape, "weights": []});
+    let input =
+        |shape: Value| json!({"type": "unknown", "activation": "", "shape": shape, "weights": []});
     let plain = model(json!([dense()]));
-    let network = |model: &Value| rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+    let network =
+        |model: &Value| rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
     let expected = network(&plain);
     let mut nested = model(json!([input(json!([[null, null, 2]])), dense()]));
     assert_eq!(network(&nested), expected);
@@ -356,39 +367,60 @@ fn a_normalisation_of_statistics_alone_is_read_in_one_and_two_dimensions() {
         layer
     };
     for (in_shape, layer, n) in [
-        (json!([null, null, 2]), norm("batchnorm", json!({"shape": [null, null, 2]})), 2),
+        (
+            json!([null, null, 2]),
+            norm("batchnorm", json!({"shape": [null, null, 2]})),
+            2,
+        ),
         (
             json!([null, null, 3, 2]),
-            norm("batchnorm2d", json!({"shape": [null, null, 3, 2], "num_filters_in": 2, "num_features_in": 3})),
+            norm(
+                "batchnorm2d",
+                json!({"shape": [null, null, 3, 2], "num_filters_in": 2, "num_features_in": 3}),
+            ),
             6,
         ),
     ] {
         let model = json!({"in_shape": in_shape, "layers": [layer]});
         let network = rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
         let mut y = vec![0.0; n];
-        NativeEngine::new(&network).infer(&vec![1.5; n], &mut y).unwrap();
+        NativeEngine::new(&network)
+            .infer(&vec![1.5; n], &mut y)
+            .unwrap();
         // (1.5 - 0.5) / sqrt(0.16) and (1.5 - 1) / sqrt(0.25)
         for pair in y.chunks_exact(2) {
-            assert!((pair[0] - 2.5).abs() < 1e-6 && (pair[1] - 1.0).abs() < 1e-6, "{y:?}");
+            assert!(
+                (pair[0] - 2.5).abs() < 1e-6 && (pair[1] - 1.0).abs() < 1e-6,
+                "{y:?}"
+            );
         }
     }
     // Of three arrays the first may be either.
-    let error = second(json!({"type": "batchnorm", "epsilon": 0.1, "weights": [[0, 0, 0], [0, 0, 0], [1, 1, 1]]}));
+    let error = second(
+        json!({"type": "batchnorm", "epsilon": 0.1, "weights": [[0, 0, 0], [0, 0, 0], [1, 1, 1]]}),
+    );
     assert!(error.remedy.contains("center"), "{error}");
 }
 
 #[test]
 fn files_of_other_programs_are_named() {
     for (json, what) in [
-        (r#"{"architecture": "WaveNet", "weights": [0.5], "config": {}}"#, "Neural Amp Modeler"),
+        (
+            r#"{"architecture": "WaveNet", "weights": [0.5], "config": {}}"#,
+            "Neural Amp Modeler",
+        ),
         (r#"{"model_data": {}, "state_dict": {}}"#, "GuitarML"),
         (r#"{"class_name": "Sequential", "config": {}}"#, "Keras"),
     ] {
-        let error = rtneural::parse(json.as_bytes(), "model.json").unwrap_err().to_string();
+        let error = rtneural::parse(json.as_bytes(), "model.json")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(what), "{error}");
     }
     let cut = &amplifier().to_string()[..300];
-    let error = rtneural::parse(cut.as_bytes(), "model.json").unwrap_err().to_string();
+    let error = rtneural::parse(cut.as_bytes(), "model.json")
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("stops in the middle"), "{error}");
 }
 

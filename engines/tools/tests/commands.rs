@@ -239,8 +239,8 @@ fn fails(arguments: &[&str]) -> String {
 /// A zip archive of files with the content `x`.
 fn archive(path: &Path, names: &[&str]) {
     let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
-    let stored = zip::write::SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Stored);
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     for name in names {
         archive.start_file(*name, stored).unwrap();
         std::io::Write::write_all(&mut archive, b"x").unwrap();
@@ -283,7 +283,15 @@ fn files_that_no_engine_runs_are_named_with_what_to_do() {
     }
     fs::write(at("x.csv"), "0.5,0.1\n").unwrap();
     let (weights, x) = (at("weights.pt"), at("x.csv"));
-    let infer = ["infer", "--engine", "torch", "--file", path(&weights), "--input", path(&x)];
+    let infer = [
+        "infer",
+        "--engine",
+        "torch",
+        "--file",
+        path(&weights),
+        "--input",
+        path(&x),
+    ];
     assert!(fails(&infer).contains("torch.jit.save"));
 }
 
@@ -292,7 +300,8 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     // 2 x + 0.5, and x.
-    let dense = r#"{"type": "dense", "activation": "", "shape": [null, 1], "weights": [[[2.0]], [0.5]]}"#;
+    let dense =
+        r#"{"type": "dense", "activation": "", "shape": [null, 1], "weights": [[[2.0]], [0.5]]}"#;
     let input = r#"{"type": "unknown", "activation": "", "shape": [[null, 1]], "weights": []}"#;
     let file = at("amp.json");
     fs::write(
@@ -302,9 +311,20 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
     .unwrap();
     fs::write(at("x.csv"), "0.25\n-1\n").unwrap();
     let (x, own) = (at("x.csv"), at("own"));
-    let infer = ["infer", "--engine", "native", "--file", path(&file), "--input", path(&x)];
+    let infer = [
+        "infer",
+        "--engine",
+        "native",
+        "--file",
+        path(&file),
+        "--input",
+        path(&x),
+    ];
     let output = succeeds(&infer);
-    assert_eq!(rows(&String::from_utf8(output.stdout).unwrap()), [[1.25], [-2.5]]);
+    assert_eq!(
+        rows(&String::from_utf8(output.stdout).unwrap()),
+        [[1.25], [-2.5]]
+    );
     // The engine with fixed shapes has not this one, and says so.
     let mut fixed = infer;
     fixed[2] = "native-fixed";
@@ -316,7 +336,15 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
     assert_eq!(tocco_engines::reference::infer(&network, &[0.25]), [1.25]);
     // The other formats have no such layer, and say so.
     for format in ["onnx", "tflite", "torchscript", "rtneural"] {
-        let error = fails(&["convert", "--model", path(&own), "--to", format, "--out", path(&own)]);
+        let error = fails(&[
+            "convert",
+            "--model",
+            path(&own),
+            "--to",
+            format,
+            "--out",
+            path(&own),
+        ]);
         assert!(error.contains("in_skip"), "{error}");
     }
 
@@ -324,19 +352,41 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
     let gains = at("gains.json");
     fs::write(
         &gains,
-        format!(r#"{{"in_shape": [null, 1], "in_gain": 20, "out_gain": -20, "layers": [{dense}]}}"#),
+        format!(
+            r#"{{"in_shape": [null, 1], "in_gain": 20, "out_gain": -20, "layers": [{dense}]}}"#
+        ),
     )
     .unwrap();
     let own = at("own-gains");
     succeeds(&["convert", "--from", path(&gains), "--out", path(&own)]);
     let formats: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-    succeeds(&["convert", "--model", path(&own), "--to", &formats.join(","), "--out", path(&own)]);
+    succeeds(&[
+        "convert",
+        "--model",
+        path(&own),
+        "--to",
+        &formats.join(","),
+        "--out",
+        path(&own),
+    ]);
     let written = own.join("gains.json");
-    let output = succeeds(&["infer", "--engine", "native", "--file", path(&written), "--input", path(&x)]);
+    let output = succeeds(&[
+        "infer",
+        "--engine",
+        "native",
+        "--file",
+        path(&written),
+        "--input",
+        path(&x),
+    ]);
     let found = rows(&String::from_utf8(output.stdout).unwrap());
     assert!((found[0][0] - 0.55).abs() < 1e-6, "{found:?}");
 
-    fs::write(&file, r#"{"in_shape": [null, 1], "residual": 1, "layers": []}"#).unwrap();
+    fs::write(
+        &file,
+        r#"{"in_shape": [null, 1], "residual": 1, "layers": []}"#,
+    )
+    .unwrap();
     let error = fails(&["convert", "--from", path(&file), "--out", path(&at("no"))]);
     assert!(error.contains("residual: expected"), "{error}");
 }
@@ -348,7 +398,13 @@ fn open_output_sizes_are_those_that_the_engine_finds() {
     }
     let folder = tempfile::tempdir().unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tflite/short.tflite");
-    succeeds(&["convert", "--from", path(&file), "--out", path(folder.path())]);
+    succeeds(&[
+        "convert",
+        "--from",
+        path(&file),
+        "--out",
+        path(folder.path()),
+    ]);
     let package = ModelPackage::load(folder.path()).unwrap();
     assert_eq!(package.manifest.labels.len(), 8);
     assert_eq!(package.manifest.input.features.len(), 4);
@@ -379,7 +435,13 @@ fn external_onnx(folder: &Path, element: u8) -> PathBuf {
         &[14 << 3, 1],
     ]
     .concat();
-    let node = [field(1, b"x"), field(1, b"w"), field(2, b"y"), field(4, b"MatMul")].concat();
+    let node = [
+        field(1, b"x"),
+        field(1, b"w"),
+        field(2, b"y"),
+        field(4, b"MatMul"),
+    ]
+    .concat();
     let graph = [
         field(1, &node),
         field(2, b"g"),
@@ -390,8 +452,14 @@ fn external_onnx(folder: &Path, element: u8) -> PathBuf {
     .concat();
     let opset = [field(1, b""), vec![16, 17]].concat();
     let path = folder.join("net.onnx");
-    fs::write(&path, [vec![8, 8], field(7, &graph), field(8, &opset)].concat()).unwrap();
-    let weights: Vec<u8> = (1_u8..=6).flat_map(|w| f32::from(w).to_le_bytes()).collect();
+    fs::write(
+        &path,
+        [vec![8, 8], field(7, &graph), field(8, &opset)].concat(),
+    )
+    .unwrap();
+    let weights: Vec<u8> = (1_u8..=6)
+        .flat_map(|w| f32::from(w).to_le_bytes())
+        .collect();
     fs::write(folder.join("net.onnx.data"), weights).unwrap();
     path
 }
@@ -415,7 +483,15 @@ fn weights_beside_an_onnx_file_come_along() {
         assert_eq!(y, [41.0, 52.0, 63.0]);
         let x = folder.path().join("x.csv");
         fs::write(&x, "1,10\n").unwrap();
-        let output = succeeds(&["infer", "--engine", "onnx", "--file", path(&file), "--input", path(&x)]);
+        let output = succeeds(&[
+            "infer",
+            "--engine",
+            "onnx",
+            "--file",
+            path(&file),
+            "--input",
+            path(&x),
+        ]);
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "41,52,63\n");
     }
 
@@ -428,7 +504,13 @@ fn weights_beside_an_onnx_file_come_along() {
     assert_eq!(fs::read(other.join("net.onnx.data")).unwrap(), b"mine");
 
     fs::remove_file(from.join("net.onnx.data")).unwrap();
-    let error = fails(&["convert", "--from", path(&file), "--out", path(&folder.path().join("no"))]);
+    let error = fails(&[
+        "convert",
+        "--from",
+        path(&file),
+        "--out",
+        path(&folder.path().join("no")),
+    ]);
     assert!(error.contains("net.onnx.data beside it"), "{error}");
 }
 
@@ -437,8 +519,17 @@ fn inputs_that_are_no_f32_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let integers = external_onnx(folder.path(), 7);
-    let error = fails(&["convert", "--from", path(&integers), "--out", path(&at("out"))]);
-    assert!(error.contains("input x: expected a tensor of float32, found INT64"), "{error}");
+    let error = fails(&[
+        "convert",
+        "--from",
+        path(&integers),
+        "--out",
+        path(&at("out")),
+    ]);
+    assert!(
+        error.contains("input x: expected a tensor of float32, found INT64"),
+        "{error}"
+    );
 }
 
 /// A library that a broken copy cut short must not take the process along.
@@ -461,7 +552,11 @@ fn broken_libraries_are_listed_as_broken() {
         entries
     };
     let program = fs::read(env!("CARGO_BIN_EXE_tocco-engine-tools")).unwrap();
-    fs::write(at("libonnxruntime.so.1.27.0"), &program[..program.len() / 2]).unwrap();
+    fs::write(
+        at("libonnxruntime.so.1.27.0"),
+        &program[..program.len() / 2],
+    )
+    .unwrap();
     fs::write(at("libLiteRt.so"), b"garbage").unwrap();
     fs::create_dir(at("libtocco_torch.so")).unwrap();
     let entries = list();
@@ -479,7 +574,10 @@ fn broken_libraries_are_listed_as_broken() {
 
     // A pipe, which opening would wait on for ever, and a library for another processor.
     fs::remove_file(at("libLiteRt.so")).unwrap();
-    let made = Command::new("mkfifo").arg(at("libLiteRt.so")).status().unwrap();
+    let made = Command::new("mkfifo")
+        .arg(at("libLiteRt.so"))
+        .status()
+        .unwrap();
     assert!(made.success());
     let mut other = program;
     other[18] = 8;
@@ -487,5 +585,9 @@ fn broken_libraries_are_listed_as_broken() {
     let entries = list();
     let reason = |i: usize| entries[i]["reason"].as_str().unwrap();
     assert!(reason(3).contains("found a named pipe"), "{}", reason(3));
-    assert!(reason(2).contains("is for another processor"), "{}", reason(2));
+    assert!(
+        reason(2).contains("is for another processor"),
+        "{}",
+        reason(2)
+    );
 }

@@ -243,7 +243,8 @@ fn outputs(model: &Value, inputs: &[f32]) -> (Vec<f64>, Vec<f64>) {
     steps.unzip()
 }
 
-/// The fields of AIDA-X; what is right was computed with NumPy in double precision.
+/// The fields of AIDA-X; what is right was computed with NumPy in double precision, from inputs of
+/// which single precision keeps eight digits.
 #[test]
 fn the_input_is_added_and_gains_are_factors() {
     let alone = [0.17027265, 0.15003480, 0.15014849, 0.17331533];
@@ -272,7 +273,7 @@ fn the_input_is_added_and_gains_are_factors() {
                 "{fields}: {native}, not {expected}"
             );
             assert!(
-                (reference - expected).abs() < 2e-8,
+                (reference - expected).abs() < 5e-8,
                 "{fields}: {reference}, not {expected}"
             );
         }

@@ -11,36 +11,27 @@ use crate::bounded_read::open_file;
 /// Looks at the headers of the library at `path`. Never waits, whatever the path leads to.
 ///
 /// # Errors
-/// Why the file cannot be opened as a library here, in words that follow its name.
+/// Why the file cannot be opened as a library here, with its name.
 pub(crate) fn check(path: &Path) -> Result<(), String> {
     let file = open_file(path).map_err(|error| error.to_string())?;
     let size = file.metadata().map_err(|error| error.to_string())?.len();
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     let checked = elf::check(file, size);
     // Other systems' loaders check for themselves.
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
     let checked = (size > 0)
         .then_some(())
         .ok_or_else(|| "is empty".to_owned());
     checked.map_err(|problem| format!("{}: {problem}", path.display()))
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod elf {
     use std::fs::File;
 
-    #[cfg(target_pointer_width = "32")]
-    use object::elf::FileHeader32 as Header;
-    #[cfg(target_pointer_width = "64")]
-    use object::elf::FileHeader64 as Header;
-    use object::elf::{EM_AARCH64, EM_X86_64, ET_DYN, Machine, SHT_NOBITS};
+    use object::elf::{EM_AARCH64, EM_X86_64, ET_DYN, FileHeader64, Machine, SHT_NOBITS};
     use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
     use object::{Endianness, FileKind, ReadCache};
-
-    #[cfg(target_pointer_width = "32")]
-    const KIND: FileKind = FileKind::Elf32;
-    #[cfg(target_pointer_width = "64")]
-    const KIND: FileKind = FileKind::Elf64;
 
     pub(super) fn check(file: File, size: u64) -> Result<(), String> {
         if size == 0 {
@@ -48,16 +39,16 @@ mod elf {
         }
         let data = ReadCache::new(file);
         match FileKind::parse(&data) {
-            Ok(kind) if kind == KIND => {}
+            Ok(FileKind::Elf64) => {}
             Ok(kind) => {
                 return Err(format!(
-                    "is for another system: expected {KIND:?}, found {kind:?}"
+                    "is for another system: expected Elf64, found {kind:?}"
                 ));
             }
             Err(_) => return Err("is no shared library".to_owned()),
         }
         let damaged = |error: object::Error| format!("is damaged: {error}");
-        let header = Header::<Endianness>::parse(&data).map_err(damaged)?;
+        let header = FileHeader64::<Endianness>::parse(&data).map_err(damaged)?;
         let endian = header.endian().map_err(damaged)?;
         let machine = header.e_machine(endian);
         if let Some(own) = own_machine()
@@ -82,21 +73,21 @@ mod elf {
         };
         let table = |entry: u16, n: u16| u64::from(entry) * u64::from(n);
         let bytes = table(header.e_phentsize(endian), header.e_phnum(endian));
-        fits("program headers", header.e_phoff(endian).into(), bytes)?;
+        fits("program headers", header.e_phoff(endian), bytes)?;
         let bytes = table(header.e_shentsize(endian), header.e_shnum(endian));
-        fits("section headers", header.e_shoff(endian).into(), bytes)?;
+        fits("section headers", header.e_shoff(endian), bytes)?;
         let segments = header.program_headers(endian, &data).map_err(damaged)?;
         if segments.is_empty() {
             return Err("is damaged: it has no segments".to_owned());
         }
         for segment in segments {
-            let start = segment.p_offset(endian).into();
-            fits("segments", start, segment.p_filesz(endian).into())?;
+            let start = segment.p_offset(endian);
+            fits("segments", start, segment.p_filesz(endian))?;
         }
         for section in header.section_headers(endian, &data).map_err(damaged)? {
             if section.sh_type(endian) != SHT_NOBITS {
-                let start = section.sh_offset(endian).into();
-                fits("sections", start, section.sh_size(endian).into())?;
+                let start = section.sh_offset(endian);
+                fits("sections", start, section.sh_size(endian))?;
             }
         }
         Ok(())
@@ -122,7 +113,7 @@ mod elf {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]
 mod tests {
     use std::path::PathBuf;
 

@@ -273,7 +273,7 @@ fn the_input_is_added_and_gains_are_factors() {
                 "{fields}: {native}, not {expected}"
             );
             assert!(
-                (reference - expected).abs() < 5e-8,
+                (reference - expected).abs() < 2e-7,
                 "{fields}: {reference}, not {expected}"
             );
         }

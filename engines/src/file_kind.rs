@@ -82,7 +82,8 @@ pub(crate) fn check(bytes: &[u8], format: Format, file: &str) -> Result<(), Load
     }
 }
 
-/// As [`check`], for a file whose name is that of no format.
+/// Refuses `bytes`, of a file whose name is that of no format, if they are of a known kind. What passes
+/// may still be anything.
 ///
 /// # Errors
 /// Names the kind and what to do, if it is known.

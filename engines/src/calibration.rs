@@ -29,7 +29,8 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::package::{self, manifest::LayerSpec};
+use crate::bounded_read;
+use crate::package::manifest::LayerSpec;
 use crate::{InferError, LoadError, ModelPackage, Tensor};
 use adaptation::{Hit, adapt};
 use embedding::Embedder;
@@ -372,7 +373,7 @@ impl Calibration {
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let bytes = package::read_file(path, LARGEST_PROFILE)?;
+        let bytes = bounded_read::read_file(path, LARGEST_PROFILE)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             LoadError::malformed(
                 &file,

@@ -132,7 +132,8 @@ fn own_binary() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }
 
-/// Path of the library of `engine`. Reads the environment and the file system.
+/// Path of the library of `engine`: the first place that has something of its name, be it a library or
+/// not. Reads the environment and the file system.
 ///
 /// # Errors
 /// When no place has it: the error lists the places and the command that installs it.
@@ -144,7 +145,8 @@ fn find_in(engine: EngineId, places: Vec<Place>) -> Result<PathBuf, NotFound> {
     for place in &places {
         for name in file_names(engine) {
             let path = place.dir.join(name);
-            if path.is_file() {
+            // What goes by the name and is no library is told when it is opened, not passed over.
+            if path.symlink_metadata().is_ok() {
                 return Ok(path);
             }
         }
@@ -235,6 +237,16 @@ mod tests {
         let found = find_in(EngineId::LiteRt, places.clone()).unwrap();
         assert_eq!(found, second.path().join("libLiteRt.so"));
         std::fs::write(first.path().join("libLiteRt.so"), b"").unwrap();
+        let found = find_in(EngineId::LiteRt, places).unwrap();
+        assert_eq!(found, first.path().join("libLiteRt.so"));
+    }
+
+    #[test]
+    fn what_is_no_library_is_found_nevertheless() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let places = vec![place(first.path(), "first"), place(second.path(), "second")];
+        std::fs::write(second.path().join("libLiteRt.so"), b"").unwrap();
+        std::fs::create_dir(first.path().join("libLiteRt.so")).unwrap();
         let found = find_in(EngineId::LiteRt, places).unwrap();
         assert_eq!(found, first.path().join("libLiteRt.so"));
     }

@@ -73,6 +73,17 @@ pub enum InferError {
         /// The library's own status code.
         status: i32,
     },
+    /// A foreign network gave another number of values than when it was loaded.
+    #[error(
+        "{engine}: expected {expected} values, as when the network was loaded, found another number; \
+         export it with an output of fixed size"
+    )]
+    OutputSize {
+        /// Name of the engine.
+        engine: &'static str,
+        /// `n_classes` of the engine.
+        expected: usize,
+    },
 }
 
 impl InferError {

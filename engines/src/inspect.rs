@@ -13,10 +13,10 @@ mod tflite;
 mod torchscript;
 
 use std::fmt;
+use std::path::PathBuf;
 
-use crate::LoadError;
 use crate::convert::Format;
-use crate::tensor_shape;
+use crate::{LoadError, file_kind, tensor_shape};
 
 /// What a model file says about its network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,21 +63,35 @@ impl fmt::Display for TensorDescription {
 /// # Errors
 /// When the bytes are no such file.
 pub fn describe(bytes: &[u8], format: Format, file: &str) -> Result<Description, LoadError> {
+    file_kind::check(bytes, format, file)?;
     let described = match format {
         Format::Onnx => onnx::describe(bytes),
         Format::TfLite => tflite::describe(bytes),
         Format::TorchScript => torchscript::describe(bytes),
-        Format::RtNeural => rtneural::describe(bytes),
+        // Its reader says more than a description could.
+        Format::RtNeural => {
+            let network = crate::rtneural::parse(bytes, file)?;
+            rtneural::describe(bytes, &network)
+        }
     };
     described.map_err(|problem| {
-        LoadError::malformed(
-            file,
-            problem.field,
-            problem.expected,
-            problem.found,
-            "export the model again, and check that the file was copied completely",
-        )
+        let Problem {
+            field,
+            expected,
+            found,
+            remedy,
+        } = problem;
+        LoadError::malformed(file, field, expected, found, remedy)
     })
+}
+
+/// Names of the other files that the `.onnx` file with the contents `bytes` keeps weights in,
+/// relative to its folder, in order; `file` names it in errors.
+///
+/// # Errors
+/// When the bytes are no such file, or a name leads out of its folder.
+pub fn companions(bytes: &[u8], file: &str) -> Result<Vec<PathBuf>, LoadError> {
+    onnx::companions(bytes, file)
 }
 
 /// What is wrong with a file.
@@ -86,6 +100,7 @@ struct Problem {
     field: String,
     expected: &'static str,
     found: String,
+    remedy: &'static str,
 }
 
 impl Problem {
@@ -94,6 +109,16 @@ impl Problem {
             field: field.into(),
             expected,
             found: found.into(),
+            remedy: "export the model again, and check that the file was copied completely",
+        }
+    }
+
+    /// An input or output that is no tensor of `f32`.
+    fn element_type(tensor: &str, found: impl Into<String>) -> Self {
+        Self {
+            remedy: "export the network with inputs and outputs of float32: the features and the \
+                     probabilities are such numbers; what is quantised inside is the engine's affair",
+            ..Self::new(tensor, "a tensor of float32", found)
         }
     }
 }

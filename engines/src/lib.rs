@@ -10,9 +10,11 @@
 //!
 //! The crate knows nothing of sound: features come in as numbers.
 
+pub mod bounded_read;
 pub mod calibration;
 pub mod convert;
 pub mod discovery;
+pub mod file_kind;
 pub mod foreign;
 pub mod inspect;
 pub mod native;
@@ -26,6 +28,7 @@ pub mod self_training;
 
 mod classifier;
 mod engine;
+mod library_file;
 mod litert;
 mod load_error;
 mod onnx;

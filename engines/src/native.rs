@@ -65,6 +65,8 @@ enum Operation {
     Split(usize),
     /// Appends the inputs from this one on.
     ConcatSide(usize),
+    /// Adds so much of the first input.
+    AddInput(f32),
     Conv2d(Conv2dKernel),
     MaxPool2d(MaxPool2dKernel),
 }
@@ -182,6 +184,7 @@ impl Operation {
             Layer::MaxPool(pool) => Self::MaxPool(MaxPoolKernel::new(&pool)),
             Layer::Split(_) => Self::Split(network.split()),
             Layer::ConcatSide => Self::ConcatSide(network.split()),
+            Layer::AddInput { gain } => Self::AddInput(gain),
             Layer::Conv2d(conv) => Self::Conv2d(Conv2dKernel::new(packing, &conv)),
             Layer::MaxPool2d(pool) => Self::MaxPool2d(MaxPool2dKernel::new(&pool)),
         }
@@ -190,7 +193,7 @@ impl Operation {
     /// Length of the output for an input of `width`, in a network of `n_inputs` inputs.
     fn output_width(&self, width: usize, n_inputs: usize) -> usize {
         match self {
-            Self::ScaleShift(_) | Self::Activation(_) | Self::Prelu(_) => width,
+            Self::ScaleShift(_) | Self::Activation(_) | Self::Prelu(_) | Self::AddInput(_) => width,
             Self::Dense(dense) => dense.outputs(),
             Self::Conv1d(conv) => conv.outputs(),
             Self::CausalConv2d(conv) => conv.outputs(),
@@ -217,6 +220,7 @@ impl Operation {
             | Self::Dense(_)
             | Self::Split(_)
             | Self::ConcatSide(_)
+            | Self::AddInput(_)
             | Self::Conv2d(_)
             | Self::MaxPool2d(_) => {}
         }
@@ -269,6 +273,12 @@ impl Engine for NativeEngine {
                     for (value, feature) in x[width..].iter_mut().zip(&features[*first..]) {
                         *value = if feature.is_finite() { *feature } else { 0.0 };
                     }
+                    true
+                }
+                Operation::AddInput(gain) => {
+                    let input = features.first().filter(|input| input.is_finite());
+                    let input = *gain * input.copied().unwrap_or(0.0);
+                    x[..width].iter_mut().for_each(|x| *x += input);
                     true
                 }
                 Operation::Dense(dense) => {

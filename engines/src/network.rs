@@ -68,6 +68,11 @@ pub enum Layer {
     Split([usize; 3]),
     /// Appends the values that [`Layer::Split`] left.
     ConcatSide,
+    /// `y = x + gain u`, `u` being the network's first input, of a network with one output.
+    AddInput {
+        /// `gain`.
+        gain: f32,
+    },
     /// Convolution of one patch, without memory.
     Conv2d(Conv2d),
     /// Largest value over a patch's frames and bands, without memory.
@@ -96,7 +101,8 @@ impl Layer {
             | Self::MaxPool(_)
             | Self::MaxPool2d(_)
             | Self::Split(_)
-            | Self::ConcatSide => 0,
+            | Self::ConcatSide
+            | Self::AddInput { .. } => 0,
         }
     }
 }

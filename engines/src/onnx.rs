@@ -4,6 +4,8 @@
 //! and stay bound, so that an inference is one call of `RunWithBinding`; what that call allocates
 //! inside the library is the library's own business.
 
+use std::path::Path;
+
 use ort::AsPointer;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -27,16 +29,37 @@ pub struct OnnxEngine {
 
 impl OnnxEngine {
     /// Loads the `.onnx` file with the contents `model`; `file` names it in errors. The file must
-    /// have one `f32` input, in which `n_features` values fit, and one `f32` output.
+    /// have all its weights in itself, one `f32` input, in which `n_features` values fit, and one
+    /// `f32` output. Sizes that it leaves open are those of one feature vector.
     ///
     /// # Errors
     /// When the library is missing, or the model is not such a network.
     pub fn load(model: &[u8], file: &str, n_features: usize) -> Result<Self, LoadError> {
-        let environment = environment()?;
-        let refused = |error: ort::Error| model_refused(file, error);
-        let session = options(environment)
+        let session = options(environment()?)
             .and_then(|mut builder| builder.commit_from_memory(model))
-            .map_err(refused)?;
+            .map_err(|error| model_refused(file, error))?;
+        Self::with_session(session, file, n_features)
+    }
+
+    /// As [`OnnxEngine::load`], of the file at `path`, which may keep weights in other files of its
+    /// folder: the library reads those.
+    ///
+    /// # Errors
+    /// As [`OnnxEngine::load`].
+    pub fn load_file(path: &Path, n_features: usize) -> Result<Self, LoadError> {
+        let file = path.display().to_string();
+        let session = options(environment()?)
+            .and_then(|mut builder| builder.commit_from_file(path))
+            .map_err(|error| model_refused(&file, error))?;
+        Self::with_session(session, &file, n_features)
+    }
+
+    fn with_session(
+        mut session: Session,
+        file: &str,
+        n_features: usize,
+    ) -> Result<Self, LoadError> {
+        let refused = |error: ort::Error| model_refused(file, error);
         let (input_name, input_shape) = only(session.inputs(), "input", file)?;
         let shape = tensor_shape::fit(&input_shape, n_features).ok_or_else(|| {
             LoadError::malformed(
@@ -48,15 +71,53 @@ impl OnnxEngine {
             )
         })?;
         let (output_name, declared) = only(session.outputs(), "output", file)?;
-        // One feature vector at a time: open output sizes are the batch, which is 1.
-        let output_shape: Vec<usize> = declared
-            .iter()
-            .map(|&size| usize::try_from(size).unwrap_or(1).max(1))
-            .collect();
-        let n_classes = output_shape.iter().product();
+        let does_not_run = |message: String| {
+            LoadError::malformed(
+                file,
+                "graph",
+                "a network that runs on one feature vector",
+                message,
+                "export it with fixed sizes",
+            )
+        };
 
         let allocator = Allocator::default();
-        let input = Tensor::<f32>::new(&allocator, shape).map_err(refused)?;
+        let mut input = Tensor::<f32>::new(&allocator, shape).map_err(refused)?;
+        input.extract_tensor_mut().1.fill(0.0);
+        let output_shape = if declared.iter().all(|&size| size > 0) {
+            declared
+        } else {
+            // Only a run tells open sizes: the library makes the output itself.
+            let mut binding = session.create_binding().map_err(refused)?;
+            binding.bind_input(&input_name, &input).map_err(refused)?;
+            binding
+                .bind_output_to_device(&output_name, allocator.memory_info())
+                .map_err(refused)?;
+            let outputs = session
+                .run_binding(&binding)
+                .map_err(|error| does_not_run(error.message().to_owned()))?;
+            let (shape, _) = outputs[0].try_extract_tensor::<f32>().map_err(refused)?;
+            shape.to_vec()
+        };
+        let sizes: Option<Vec<usize>> = output_shape
+            .iter()
+            .map(|&size| usize::try_from(size).ok())
+            .collect();
+        let (output_shape, n_classes) = sizes
+            .and_then(|sizes| {
+                let n = tensor_shape::output_len(&sizes)?;
+                Some((sizes, n))
+            })
+            .ok_or_else(|| {
+                LoadError::malformed(
+                    file,
+                    format_args!("output {output_name}"),
+                    format_args!("1 to {} values", tensor_shape::LARGEST_OUTPUT),
+                    format_args!("{output_shape:?}"),
+                    "export the network alone, with an output of fixed size",
+                )
+            })?;
+
         let mut output = Tensor::<f32>::new(&allocator, output_shape).map_err(refused)?;
         let mut binding = session.create_binding().map_err(refused)?;
         binding.bind_input(input_name, &input).map_err(refused)?;
@@ -71,17 +132,8 @@ impl OnnxEngine {
             n_features,
             n_classes,
         };
-        engine.input.extract_tensor_mut().1.fill(0.0);
-        // The first run checks what a declaration cannot promise, such as an open output size.
-        engine.run().map_err(|message| {
-            LoadError::malformed(
-                file,
-                "graph",
-                "a network that runs on one feature vector",
-                message,
-                "export it with fixed sizes",
-            )
-        })?;
+        // Checks what a declaration cannot promise.
+        engine.run().map_err(does_not_run)?;
         Ok(engine)
     }
 

@@ -5,13 +5,12 @@ pub mod manifest;
 mod architecture;
 mod tensor;
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use manifest::Manifest;
 pub use tensor::{Tensor, Tensors};
 
+use crate::bounded_read::read_file;
 use crate::calibration::{self, Statistics};
 use crate::network::Network;
 use crate::package::manifest::LayerSpec;
@@ -308,26 +307,4 @@ impl ModelPackage {
 
 fn file_in(source: &str, name: &str) -> String {
     format!("{source}/{name}")
-}
-
-/// The bytes of a file that is no larger than `largest`.
-pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |error: io::Error| LoadError::Read {
-        file: path.display().to_string(),
-        error,
-    };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(largest + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > largest {
-        return Err(LoadError::malformed(
-            path.display(),
-            "size",
-            format_args!("at most {largest} bytes"),
-            "more",
-            "check that this is the right file",
-        ));
-    }
-    Ok(bytes)
 }

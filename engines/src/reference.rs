@@ -56,6 +56,9 @@ impl<'a> Reference<'a> {
             let y = match layer {
                 Layer::Split(_) => Some(x[..split].to_vec()),
                 Layer::ConcatSide => Some([&x[..], &inputs[split..]].concat()),
+                Layer::AddInput { gain } => {
+                    Some(x.iter().map(|x| x + f64::from(*gain) * inputs[0]).collect())
+                }
                 layer => evaluate(layer, memory, x),
             };
             match y {
@@ -155,7 +158,7 @@ fn evaluate(layer: &Layer, memory: &mut Memory, x: Vec<f64>) -> Option<Vec<f64>>
         }
         Layer::Conv2d(conv) => convolve(conv, &x),
         Layer::MaxPool2d(pool) => largest(pool, &x),
-        Layer::Split(_) | Layer::ConcatSide => x,
+        Layer::Split(_) | Layer::ConcatSide | Layer::AddInput { .. } => x,
     })
 }
 

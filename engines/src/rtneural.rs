@@ -16,7 +16,7 @@
 //! | `conv2d` | `[time, features, inputs, filters]`, `[filters]` | `kernel_size_time`, `kernel_size_feature`, `dilation` (over time), `strides` (over features), `padding` (`valid`, `same`), `num_filters_in`, `num_features_in`, `num_filters_out` |
 //! | `gru` | `[inputs, 3 units]`, `[units, 3 units]`, `[2, 3 units]` | |
 //! | `lstm` | `[inputs, 4 units]`, `[units, 4 units]`, `[4 units]` | |
-//! | `batchnorm`, `batchnorm2d` | gamma, beta, mean, variance, or only the last two | `epsilon` |
+//! | `batchnorm`, `batchnorm2d` | gamma, beta, mean, variance, or only the last two | `epsilon`, `num_filters_in`, `num_features_in` |
 //! | `prelu` | alpha: one, or one a channel | |
 //! | `activation` | | |
 //! | `maxpool1d`, `maxpool2d` (ours) | | `pool_size`, `strides` (`pool_size`), `padding` |
@@ -34,33 +34,75 @@
 //! A frame that meets a layer for vectors is flattened, the channel running fastest; a dense layer
 //! with as many inputs as the frame has channels is applied to each feature, as Keras does.
 //!
-//! Unknown types and activations are refused, never skipped. Unknown fields are allowed, because
-//! projects keep notes of their own in these files.
+//! Besides `in_shape` and `layers` a file may have the fields of AIDA-X:
+//!
+//! | field | |
+//! | --- | --- |
+//! | `in_gain` (0 dB) | factor of the first input, dB; 0 from -90 dB down |
+//! | `in_skip` (0) | 1: the first input, with its gain, is added to the only output |
+//! | `out_gain` (0 dB) | factor of the outputs, behind `in_skip`, dB; 0 from -90 dB down |
+//!
+//! A shape may stand in a list of its own, as Keras has that of an input layer. Such a layer, which
+//! the exporter calls `unknown`, is passed over if it comes first.
+//!
+//! Unknown types, activations and fields are refused, never skipped, and so are fields that the
+//! layer has no use for. These tell nothing that is computed and are allowed: [`NOTES`] in the file,
+//! [`LAYER_NOTES`] in a layer.
 //!
 //! Sources: the format as public files and descriptions of it show; the definitions of the layers
 //! in Keras' documentation; RTNeural's pull requests 89 (two-dimensional layers) and 145
-//! (strides). Checked against Keras in double precision, see `tests/golden`.
+//! (strides); `model_utils.py` and `model_utils_torch.py`, its exporters; AIDA-X's `applyModel` and
+//! `modelToKeras.py` of its trainer. Checked against Keras in double precision, see `tests/golden`.
 
 mod array;
 mod layer;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use crate::LoadError;
-use crate::network::{Builder, Misfit, Network};
-use crate::package::read_file;
+use crate::bounded_read::read_file;
+use crate::network::{BatchNorm, Builder, Layer, Misfit, Network};
+use crate::{LoadError, file_kind};
 use array::Array;
 
 /// Largest file that is read, bytes.
 const LARGEST_FILE: u64 = 1 << 30;
 
+/// Fields of a file that say nothing of what it computes: descriptions, and what AIDA-X tries a
+/// model on.
+pub const NOTES: &[&str] = &[
+    "metadata",
+    "name",
+    "description",
+    "comment",
+    "author",
+    "license",
+    "licence",
+    "date",
+    "version",
+    "sample_rate",
+    "samplerate",
+    "input_batch",
+    "output_batch",
+    "golden",
+];
+
+/// Fields of a layer that say nothing of what it computes.
+pub const LAYER_NOTES: &[&str] = &["name", "comment"];
+
 /// A model file.
 #[derive(Deserialize)]
 struct File {
-    in_shape: Vec<Option<usize>>,
+    in_shape: Shape,
     layers: Vec<RawLayer>,
+    in_skip: Option<f64>,
+    in_gain: Option<f64>,
+    out_gain: Option<f64>,
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
 }
 
 /// A layer as the file has it.
@@ -71,7 +113,7 @@ struct RawLayer {
     #[serde(default)]
     activation: Option<String>,
     #[serde(default)]
-    shape: Option<Vec<Option<usize>>>,
+    shape: Option<Shape>,
     #[serde(default)]
     weights: Vec<Array>,
     kernel_size: Option<Sizes>,
@@ -88,6 +130,28 @@ struct RawLayer {
     pool_size: Option<Sizes>,
     alpha: Option<f64>,
     negative_slope: Option<f64>,
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
+}
+
+/// A shape of Keras: batch, time and the sizes of a step. Unknown ones are null.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a list of sizes and nulls, or such a list in a list of its own"
+)]
+enum Shape {
+    Plain(Vec<Option<usize>>),
+    /// As Keras has that of an input layer.
+    InList([Vec<Option<usize>>; 1]),
+}
+
+impl Shape {
+    fn sizes(&self) -> &[Option<usize>] {
+        match self {
+            Self::Plain(sizes) | Self::InList([sizes]) => sizes,
+        }
+    }
 }
 
 /// One size, or one for each axis.
@@ -124,33 +188,132 @@ pub fn parse(json: &[u8], file: &str) -> Result<Network, LoadError> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let parsed: File = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        not_a_model(file, &path, error.inner())
+        not_a_model(json, file, &path, error.inner())
     })?;
     deserializer
         .end()
-        .map_err(|error| not_a_model(file, ".", &error))?;
+        .map_err(|error| not_a_model(json, file, ".", &error))?;
 
-    let misfit = |field: String, misfit: Misfit| {
-        LoadError::malformed(
+    if let Some(name) = unknown(&parsed.others, NOTES) {
+        return Err(LoadError::malformed(
             file,
-            field,
-            misfit.expected,
-            misfit.found,
-            "export the model again with RTNeural's Keras exporter",
-        )
-    };
-    let [features, channels] =
-        frame_of(&parsed.in_shape).map_err(|error| misfit("in_shape".to_owned(), error))?;
-    let mut network =
-        Builder::new(features, channels).map_err(|error| misfit("in_shape".to_owned(), error))?;
-    for (i, raw) in parsed.layers.into_iter().enumerate() {
-        let kind = raw.kind.clone();
-        layer::push(raw, &mut network)
-            .map_err(|(field, error)| misfit(format!("layers[{i}] \"{kind}\": {field}"), error))?;
+            name,
+            format_args!(
+                "in_shape, layers, in_skip, in_gain, out_gain, or one of the notes {}",
+                NOTES.join(", ")
+            ),
+            "a field that is not known",
+            "remove it if it changes nothing that the network computes, or move it into \"metadata\"",
+        ));
     }
-    network
-        .build()
-        .map_err(|error| misfit("layers".to_owned(), error))
+    let misfit = |field: &str, misfit: Misfit| {
+        LoadError::malformed(file, field, misfit.expected, misfit.found, layer::EXPORT)
+    };
+    let in_shape = frame_of(parsed.in_shape.sizes()).map_err(|error| misfit("in_shape", error))?;
+    let gains = Gains::read(&parsed).map_err(|(field, error)| misfit(field, error))?;
+    let mut network =
+        Builder::new(in_shape[0], in_shape[1]).map_err(|error| misfit("in_shape", error))?;
+    gains
+        .push_input(&mut network)
+        .map_err(|error| misfit("in_gain", error))?;
+    for (i, raw) in parsed.layers.into_iter().enumerate() {
+        if i == 0 && layer::is_input(&raw, in_shape) {
+            continue;
+        }
+        let kind = raw.kind.clone();
+        layer::push(raw, &mut network).map_err(|fault| {
+            LoadError::malformed(
+                file,
+                format_args!("layers[{i}] \"{kind}\": {}", fault.field),
+                fault.misfit.expected,
+                fault.misfit.found,
+                fault.remedy,
+            )
+        })?;
+    }
+    gains
+        .push_output(&mut network)
+        .map_err(|(field, error)| misfit(field, error))?;
+    network.build().map_err(|error| misfit("layers", error))
+}
+
+/// The first of `fields` that is not one of `notes`.
+fn unknown<'a>(fields: &'a BTreeMap<String, IgnoredAny>, notes: &[&str]) -> Option<&'a str> {
+    fields
+        .keys()
+        .map(String::as_str)
+        .find(|name| !notes.contains(name))
+}
+
+/// What AIDA-X does before and behind the layers.
+struct Gains {
+    input: f32,
+    skip: bool,
+    output: f32,
+}
+
+impl Gains {
+    fn read(file: &File) -> Result<Self, (&'static str, Misfit)> {
+        let skip = match file.in_skip {
+            None | Some(0.0) => false,
+            Some(1.0) => true,
+            Some(other) => return Err(("in_skip", Misfit::new("0 or 1", other))),
+        };
+        Ok(Self {
+            input: factor("in_gain", file.in_gain)?,
+            skip,
+            output: factor("out_gain", file.out_gain)?,
+        })
+    }
+
+    /// Of several inputs, AIDA-X's first is the sound and the others are knobs.
+    fn push_input(&self, network: &mut Builder) -> Result<(), Misfit> {
+        let mut factors = vec![1.0; network.width()];
+        factors[0] = self.input;
+        push_factors(factors, network)
+    }
+
+    fn push_output(&self, network: &mut Builder) -> Result<(), (&'static str, Misfit)> {
+        if self.skip {
+            let gain = self.input;
+            network
+                .push(Layer::AddInput { gain })
+                .map_err(|error| ("in_skip", error))?;
+        }
+        let factors = vec![self.output; network.width()];
+        push_factors(factors, network).map_err(|error| ("out_gain", error))
+    }
+}
+
+/// The factor of a gain of so many dB. Source: AIDA-X's `DB_CO`.
+fn factor(field: &'static str, gain: Option<f64>) -> Result<f32, (&'static str, Misfit)> {
+    match gain {
+        None => Ok(1.0),
+        Some(gain) if gain <= -90.0 => Ok(0.0),
+        Some(gain) => {
+            let factor = 10_f64.powf(gain / 20.0) as f32;
+            let misfit = || Misfit::new("a gain in dB, as a factor in the range of f32", gain);
+            factor
+                .is_finite()
+                .then_some(factor)
+                .ok_or_else(|| (field, misfit()))
+        }
+    }
+}
+
+/// A factor for each value, as a normalisation that is nothing else.
+fn push_factors(factors: Vec<f32>, network: &mut Builder) -> Result<(), Misfit> {
+    if factors.iter().all(|factor| *factor == 1.0) {
+        return Ok(());
+    }
+    let n = factors.len();
+    network.push(Layer::BatchNorm(BatchNorm {
+        gamma: factors,
+        beta: vec![0.0; n],
+        mean: vec![0.0; n],
+        variance: vec![1.0; n],
+        epsilon: 0.0,
+    }))
 }
 
 /// Features and channels of a Keras shape, whose first one or two sizes are batch and time.
@@ -173,12 +336,16 @@ fn frame_of(shape: &[Option<usize>]) -> Result<[usize; 2], Misfit> {
     })
 }
 
-fn not_a_model(file: &str, path: &str, error: &serde_json::Error) -> LoadError {
-    LoadError::malformed(
-        file,
-        if path == "." { "JSON" } else { path },
-        "an RTNeural model file",
-        error,
-        "export the model with RTNeural's Keras exporter; a PyTorch state_dict does not say which layers it belongs to",
-    )
+fn not_a_model(json: &[u8], file: &str, path: &str, error: &serde_json::Error) -> LoadError {
+    if let Some(other) = file_kind::other_json(json, file) {
+        return other;
+    }
+    // A file that stops in the middle was cut short, whoever wrote it.
+    let remedy = if error.is_eof() {
+        "copy the file again: it stops in the middle"
+    } else {
+        "compare it with what RTNeural's Keras exporter writes"
+    };
+    let field = if path == "." { "JSON" } else { path };
+    LoadError::malformed(file, field, "an RTNeural model file", error, remedy)
 }

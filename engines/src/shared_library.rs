@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::{EngineId, LoadError, discovery};
+use crate::{EngineId, LoadError, discovery, library_file};
 
 /// What opening a library gave.
 pub(crate) struct SharedLibrary<T> {
@@ -25,7 +25,7 @@ impl<T> SharedLibrary<T> {
     /// failure is not remembered, so that the library can be installed while the plugin is running.
     ///
     /// # Errors
-    /// When the library is missing, or for the reason that `open` gives.
+    /// When the library is missing or damaged, or for the reason that `open` gives.
     pub(crate) fn get_or_open(
         &self,
         engine: EngineId,
@@ -36,11 +36,17 @@ impl<T> SharedLibrary<T> {
             return Ok(opened);
         }
         let path = discovery::find(engine)?;
-        let opened = open(&path).map_err(|reason| LoadError::Engine {
+        let broken = |reason: String| LoadError::Engine {
             engine,
-            reason: format!("{}: {reason}", path.display()),
-            remedy: format!("run {} again", discovery::INSTALL_COMMAND),
-        })?;
+            reason,
+            remedy: format!(
+                "run {} again, or remove the file",
+                discovery::INSTALL_COMMAND
+            ),
+        };
+        library_file::check(&path).map_err(broken)?;
+        let opened =
+            open(&path).map_err(|reason| broken(format!("{}: {reason}", path.display())))?;
         Ok(self.opened.get_or_init(|| opened))
     }
 }

@@ -27,6 +27,23 @@ pub(crate) fn fit(declared: &[i64], n: usize) -> Option<Vec<usize>> {
     Some(shape)
 }
 
+/// Most values that a network may give: as many as may pass between two layers of our own.
+pub(crate) const LARGEST_OUTPUT: usize = 1 << 20;
+
+/// Number of values of an output of the sizes `shape`; `None` if there is none, or more than
+/// [`LARGEST_OUTPUT`].
+pub(crate) fn output_len(shape: &[usize]) -> Option<usize> {
+    shape
+        .iter()
+        .try_fold(1_usize, |product, &size| product.checked_mul(size))
+        .filter(|n| (1..=LARGEST_OUTPUT).contains(n))
+}
+
+/// A shape without open sizes as people write it: `[1, 173]`.
+pub(crate) fn display_sizes(shape: &[usize]) -> String {
+    format!("{shape:?}")
+}
+
 /// A shape as people write it, with `?` for an open size: `[?, 173]`.
 pub(crate) fn display(declared: &[i64]) -> String {
     let sizes: Vec<String> = declared
@@ -67,6 +84,15 @@ mod tests {
         assert_eq!(fit(&[], 2), None);
         assert_eq!(fit(&[-1, -1], 0), None);
         assert_eq!(fit(&[i64::MAX, i64::MAX, 3], 5), None);
+    }
+
+    #[test]
+    fn an_output_has_some_values_and_not_too_many() {
+        assert_eq!(output_len(&[1, 10, 8]), Some(80));
+        assert_eq!(output_len(&[]), Some(1));
+        assert_eq!(output_len(&[1, 0]), None);
+        assert_eq!(output_len(&[LARGEST_OUTPUT, 2]), None);
+        assert_eq!(output_len(&[usize::MAX, usize::MAX]), None);
     }
 
     #[test]

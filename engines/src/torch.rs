@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use libloading::{Library, Symbol};
 
 use crate::shared_library::SharedLibrary;
-use crate::{Engine, EngineId, InferError, LoadError};
+use crate::{Engine, EngineId, InferError, LoadError, tensor_shape};
 
 /// Version of the C interface. Both sides change it together. Objects of version 1 are refused: they
 /// ran modules of several threads at once, which OpenBLAS may answer wrongly.
@@ -65,12 +65,22 @@ impl TorchEngine {
                 "save it with torch.jit.save from PyTorch 1.13 or older, in float32, on the CPU",
             ));
         };
-        Ok(Self {
+        let loaded = Self {
             library,
             module,
             n_features,
             n_classes,
-        })
+        };
+        match tensor_shape::output_len(&[n_classes]) {
+            Some(_) => Ok(loaded),
+            None => Err(LoadError::malformed(
+                file,
+                "output",
+                format_args!("1 to {} values", tensor_shape::LARGEST_OUTPUT),
+                n_classes,
+                "save the network alone, with an output of fixed size",
+            )),
+        }
     }
 
     /// Version of libtorch that the library was built against.

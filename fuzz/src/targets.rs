@@ -1,13 +1,15 @@
 //! The readers.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
 use tocco_engine_tools::table;
 use tocco_engines::convert::Format;
 use tocco_engines::native::NativeEngine;
 use tocco_engines::network::Network;
-use tocco_engines::{Classifier, Engine, EngineId, Manifest, ModelPackage, inspect, rtneural};
+use tocco_engines::{
+    Classifier, Engine, EngineId, Manifest, ModelPackage, file_kind, inspect, rtneural,
+};
 
 /// One reader.
 pub struct Target {
@@ -35,8 +37,14 @@ pub const TARGETS: &[Target] = &[
         read: rtneural_json,
     },
     Target {
+        name: "file_kind",
+        read: |bytes| {
+            let _ = file_kind::check_unnamed(bytes, "fuzz");
+        },
+    },
+    Target {
         name: "onnx",
-        read: |bytes| describe(bytes, Format::Onnx),
+        read: onnx,
     },
     Target {
         name: "tflite",
@@ -128,6 +136,15 @@ fn run(network: &Network) {
             .expect("the lengths are right");
     }
     engine.reset();
+}
+
+/// A model, and the names of the files that its weights lie in: none may lead out of a folder.
+fn onnx(bytes: &[u8]) {
+    describe(bytes, Format::Onnx);
+    for name in inspect::companions(bytes, "fuzz").unwrap_or_default() {
+        assert!(name.is_relative());
+        assert!(!name.components().any(|part| part == Component::ParentDir));
+    }
 }
 
 fn describe(bytes: &[u8], format: Format) {

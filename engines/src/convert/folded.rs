@@ -194,6 +194,12 @@ impl Stages {
                 let output = Shape::Vector(self.shape.len() + network.n_inputs() - first);
                 self.push(Operation::ConcatSide(first), output);
             }
+            Layer::AddInput { .. } => {
+                return Err(Unconvertible::new(
+                    "the input added to the output (in_skip)",
+                    format,
+                ));
+            }
             // `fold` leaves none.
             Layer::BatchNorm(_) => return Err(Unconvertible::new("batch_norm", format)),
             Layer::Conv1d(_) => return Err(Unconvertible::new("conv1d, with memory,", format)),

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 use super::{Description, Problem, TensorDescription};
+use crate::network::Network;
+use crate::tensor_shape;
 
 #[derive(Deserialize)]
 struct Model {
-    in_shape: Vec<Option<i64>>,
     layers: Vec<Layer>,
 }
 
@@ -14,38 +15,51 @@ struct Model {
 struct Layer {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
-    activation: String,
-    #[serde(default)]
-    shape: Vec<Option<i64>>,
+    activation: Option<String>,
+    shape: Option<Shape>,
 }
 
-pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Shape {
+    Plain(Vec<Option<i64>>),
+    InList(Vec<Vec<Option<i64>>>),
+}
+
+/// The layers of the file that `network` was read from.
+pub(super) fn describe(bytes: &[u8], network: &Network) -> Result<Description, Problem> {
     let model: Model = serde_json::from_slice(bytes)
         .map_err(|error| Problem::new("JSON", "in_shape and layers", error.to_string()))?;
-    let tensor = |name: &str, shape: &[Option<i64>]| TensorDescription {
-        name: name.to_owned(),
-        shape: shape.iter().map(|size| size.unwrap_or(-1)).collect(),
-    };
     let layers = model
         .layers
         .iter()
         .map(|layer| {
-            let activation = match layer.activation.as_str() {
-                "" => String::new(),
-                name => format!(" with {name}"),
+            let sizes = match &layer.shape {
+                Some(Shape::Plain(sizes)) => sizes.clone(),
+                Some(Shape::InList(lists)) => lists.concat(),
+                None => Vec::new(),
             };
-            format!("{}{activation}", tensor(&layer.kind, &layer.shape))
+            let sizes: Vec<i64> = sizes.into_iter().map(|size| size.unwrap_or(-1)).collect();
+            let activation = match layer.activation.as_deref() {
+                None | Some("") => String::new(),
+                Some(name) => format!(" with {name}"),
+            };
+            format!(
+                "{} {}{activation}",
+                layer.kind,
+                tensor_shape::display(&sizes)
+            )
         })
         .collect();
+    let tensor = |name: &str, n: usize| {
+        vec![TensorDescription {
+            name: name.to_owned(),
+            shape: vec![-1, i64::try_from(n).unwrap_or(i64::MAX)],
+        }]
+    };
     Ok(Description {
-        inputs: vec![tensor("input", &model.in_shape)],
-        outputs: model
-            .layers
-            .last()
-            .map(|layer| tensor("output", &layer.shape))
-            .into_iter()
-            .collect(),
+        inputs: tensor("input", network.n_inputs()),
+        outputs: tensor("output", network.n_outputs()),
         layers,
     })
 }

@@ -13,29 +13,58 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
         );
         return Err(Problem::new("file identifier", "\"TFL3\"", found));
     }
-    read_model(bytes).ok_or_else(|| {
+    let (description, types) = read_model(bytes).ok_or_else(|| {
         Problem::new(
             "model",
             "a complete flatbuffer",
             "offsets that lead out of the file",
         )
-    })
+    })?;
+    match types.into_iter().find(|(_, kind)| *kind != FLOAT32) {
+        Some((name, kind)) => Err(Problem::element_type(&name, type_name(kind))),
+        None => Ok(description),
+    }
 }
 
-fn read_model(bytes: &[u8]) -> Option<Description> {
+/// `TensorType.FLOAT32`, the one that a tensor has that names none.
+const FLOAT32: u8 = 0;
+
+fn type_name(kind: u8) -> String {
+    let name = match kind {
+        1 => "FLOAT16",
+        2 => "INT32",
+        3 => "UINT8",
+        4 => "INT64",
+        5 => "STRING",
+        6 => "BOOL",
+        7 => "INT16",
+        9 => "INT8",
+        10 => "FLOAT64",
+        other => return format!("type {other}"),
+    };
+    name.to_owned()
+}
+
+/// What a tensor is called in errors, and its type.
+type NamedType = (String, u8);
+
+fn read_model(bytes: &[u8]) -> Option<(Description, Vec<NamedType>)> {
     let model = Table::root(bytes)?;
     let codes: Vec<i32> = model.tables(1)?.iter().map(operator_code).collect();
     let subgraph = *model.tables(2)?.first()?;
     let tensors = subgraph.tables(0)?;
     let tensor = |index: i32| tensors.get(usize::try_from(index).ok()?);
-    let described = |n: usize| -> Option<Vec<TensorDescription>> {
+    let mut types = Vec::new();
+    let mut described = |n: usize, what: &str| -> Option<Vec<TensorDescription>> {
         subgraph
             .integers(n, MOST_TENSORS)?
             .into_iter()
             .map(|index| {
                 let tensor = tensor(index)?;
+                let name = tensor.text(3, LONGEST_NAME).unwrap_or_default();
+                types.push((format!("{what} {name}"), tensor.byte(1).unwrap_or(FLOAT32)));
                 Some(TensorDescription {
-                    name: tensor.text(3, LONGEST_NAME).unwrap_or_default(),
+                    name,
                     shape: shape(tensor)?,
                 })
             })
@@ -56,11 +85,12 @@ fn read_model(bytes: &[u8]) -> Option<Description> {
             Some(layer)
         })
         .collect::<Option<_>>()?;
-    Some(Description {
-        inputs: described(1)?,
-        outputs: described(2)?,
+    let description = Description {
+        inputs: described(1, "input")?,
+        outputs: described(2, "output")?,
         layers,
-    })
+    };
+    Some((description, types))
 }
 
 /// Most inputs or outputs of a graph or an operator.
@@ -125,4 +155,61 @@ fn operator_name(code: i32) -> String {
         other => return format!("operator {other}"),
     };
     name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use flatbuffers::FlatBufferBuilder;
+
+    use super::*;
+
+    /// A model without operators, whose input and output are of these types.
+    fn model(types: [i8; 2]) -> Vec<u8> {
+        let field = |n: u16| 4 + 2 * n;
+        let mut builder = FlatBufferBuilder::new();
+        let tensors = [("x", types[0]), ("y", types[1])].map(|(name, kind)| {
+            let name = builder.create_string(name);
+            let shape = builder.create_vector(&[1_i32, 4]);
+            let table = builder.start_table();
+            builder.push_slot_always(field(0), shape);
+            builder.push_slot(field(1), kind, 0);
+            builder.push_slot_always(field(3), name);
+            builder.end_table(table)
+        });
+        let tensors = builder.create_vector(&tensors);
+        let inputs = builder.create_vector(&[0_i32]);
+        let outputs = builder.create_vector(&[1_i32]);
+        let none = builder.create_vector::<flatbuffers::ForwardsUOffset<&str>>(&[]);
+        let table = builder.start_table();
+        builder.push_slot_always(field(0), tensors);
+        builder.push_slot_always(field(1), inputs);
+        builder.push_slot_always(field(2), outputs);
+        builder.push_slot_always(field(3), none);
+        let subgraph = builder.end_table(table);
+        let subgraphs = builder.create_vector(&[subgraph]);
+        let codes = builder.create_vector::<flatbuffers::ForwardsUOffset<&str>>(&[]);
+        let table = builder.start_table();
+        builder.push_slot_always(field(1), codes);
+        builder.push_slot_always(field(2), subgraphs);
+        let root = builder.end_table(table);
+        builder.finish(root, Some("TFL3"));
+        builder.finished_data().to_vec()
+    }
+
+    #[test]
+    fn inputs_and_outputs_of_integers_are_refused_by_name() {
+        describe(&model([0, 0])).unwrap();
+        for (types, tensor, found) in [
+            ([9, 9], "input x", "INT8"),
+            ([0, 3], "output y", "UINT8"),
+            ([1, 0], "input x", "FLOAT16"),
+        ] {
+            let problem = describe(&model(types)).unwrap_err();
+            assert_eq!(
+                (problem.field.as_str(), problem.found.as_str()),
+                (tensor, found)
+            );
+            assert!(problem.remedy.contains("float32"));
+        }
+    }
 }

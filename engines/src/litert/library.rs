@@ -26,39 +26,57 @@ pub(super) const HOST_ALIGNMENT: usize = 64;
 /// `LITERT_TENSOR_MAX_RANK`.
 const MAX_RANK: usize = 8;
 
-/// `LiteRtRankedTensorType`: element type and shape.
+/// `LiteRtLayout`: a shape.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TensorType {
-    pub(super) element: c_int,
+pub(super) struct TensorLayout {
     /// Bits 0 to 6: rank; bit 7: whether `strides` is used.
     rank_bits: u32,
     dimensions: [i32; MAX_RANK],
     strides: [u32; MAX_RANK],
 }
 
-impl TensorType {
-    /// A dense `f32` tensor; `None` if it has too many dimensions or one is too large.
-    pub(super) fn float32(shape: &[usize]) -> Option<Self> {
-        let mut tensor = Self {
-            element: ELEMENT_FLOAT32,
+/// A layout with room for as many dimensions as its rank can name: the library writes those of an
+/// output without looking at [`MAX_RANK`].
+#[repr(C)]
+pub(super) struct RoomyLayout {
+    pub(super) layout: TensorLayout,
+    _beyond: [u32; 128],
+}
+
+impl Default for RoomyLayout {
+    fn default() -> Self {
+        Self {
+            layout: TensorLayout::default(),
+            _beyond: [0; 128],
+        }
+    }
+}
+
+/// `LiteRtRankedTensorType`: element type and shape.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TensorType {
+    pub(super) element: c_int,
+    pub(super) layout: TensorLayout,
+}
+
+impl TensorLayout {
+    /// A dense tensor; `None` if it has too many dimensions or one is too large.
+    pub(super) fn new(shape: &[usize]) -> Option<Self> {
+        let mut layout = Self {
+            rank_bits: u32::try_from(shape.len()).ok()?,
             ..Self::default()
         };
-        tensor.rank_bits = u32::try_from(shape.len()).ok()?;
         for (axis, &size) in shape.iter().enumerate() {
-            *tensor.dimensions.get_mut(axis)? = i32::try_from(size).ok()?;
+            *layout.dimensions.get_mut(axis)? = i32::try_from(size).ok()?;
         }
-        Some(tensor)
+        Some(layout)
     }
 
-    /// The sizes; below 1 where the model leaves one open.
-    pub(super) fn dimensions(&self) -> Vec<i64> {
-        let rank = (self.rank_bits & 0x7f) as usize;
-        self.dimensions
-            .iter()
-            .take(rank)
-            .map(|&size| size.into())
-            .collect()
+    /// The sizes, below 1 where one is open; `None` if there are more than a layout can hold.
+    pub(super) fn dimensions(&self) -> Option<&[i32]> {
+        self.dimensions.get(..(self.rank_bits & 0x7f) as usize)
     }
 }
 
@@ -126,11 +144,11 @@ functions! {
     create_environment: LiteRtCreateEnvironment(c_int, *const EnvironmentOption, *mut Handle) -> Status;
     create_model: LiteRtCreateModelFromBuffer(Handle, *const c_void, usize, *mut Handle) -> Status;
     destroy_model: LiteRtDestroyModel(Handle);
-    model_subgraph: LiteRtGetModelSubgraph(Handle, usize, *mut Handle) -> Status;
-    subgraph_input_count: LiteRtGetNumSubgraphInputs(Handle, *mut usize) -> Status;
-    subgraph_input: LiteRtGetSubgraphInput(Handle, usize, *mut Handle) -> Status;
-    subgraph_output_count: LiteRtGetNumSubgraphOutputs(Handle, *mut usize) -> Status;
-    subgraph_output: LiteRtGetSubgraphOutput(Handle, usize, *mut Handle) -> Status;
+    model_signature: LiteRtGetModelSignature(Handle, usize, *mut Handle) -> Status;
+    input_count: LiteRtGetNumSignatureInputs(Handle, *mut usize) -> Status;
+    input_tensor: LiteRtGetSignatureInputTensorByIndex(Handle, usize, *mut Handle) -> Status;
+    output_count: LiteRtGetNumSignatureOutputs(Handle, *mut usize) -> Status;
+    output_tensor: LiteRtGetSignatureOutputTensorByIndex(Handle, usize, *mut Handle) -> Status;
     tensor_type: LiteRtGetRankedTensorType(Handle, *mut TensorType) -> Status;
     create_options: LiteRtCreateOptions(*mut Handle) -> Status;
     destroy_options: LiteRtDestroyOptions(Handle);
@@ -140,6 +158,12 @@ functions! {
     add_opaque_options: LiteRtAddOpaqueOptions(Handle, Handle) -> Status;
     create_compiled_model: LiteRtCreateCompiledModel(Handle, Handle, Handle, *mut Handle) -> Status;
     destroy_compiled_model: LiteRtDestroyCompiledModel(Handle);
+    resize_input: LiteRtCompiledModelResizeInputTensor(
+        Handle, usize, usize, *const c_int, usize) -> Status;
+    input_layout: LiteRtGetCompiledModelInputTensorLayout(
+        Handle, usize, usize, *mut RoomyLayout) -> Status;
+    output_layouts: LiteRtGetCompiledModelOutputTensorLayouts(
+        Handle, usize, usize, *mut RoomyLayout, bool) -> Status;
     create_buffer: LiteRtCreateTensorBufferFromHostMemory(
         *const TensorType, *mut c_void, usize, Option<unsafe extern "C" fn(*mut c_void)>,
         *mut Handle) -> Status;
@@ -204,8 +228,10 @@ mod tests {
     #[test]
     fn the_layout_is_that_of_the_headers() {
         assert_eq!(size_of::<TensorType>(), 72);
-        assert_eq!(offset_of!(TensorType, dimensions), 8);
-        assert_eq!(offset_of!(TensorType, strides), 40);
+        assert_eq!(size_of::<TensorLayout>(), 68);
+        assert_eq!(offset_of!(TensorType, layout), 4);
+        assert_eq!(offset_of!(TensorLayout, dimensions), 4);
+        assert_eq!(offset_of!(TensorLayout, strides), 36);
         assert_eq!(size_of::<EnvironmentOption>(), 24);
         assert_eq!(offset_of!(EnvironmentOption, value), 8);
         assert_eq!(size_of::<Integer>(), 16);

@@ -225,6 +225,21 @@ impl Builder {
                 Some(side) => Ok([1, 1, width + side]),
                 None => Err(Misfit::new("a split as the first layer", "none")),
             },
+            Layer::AddInput { .. } => {
+                if self.shape != [1, 1, 1] {
+                    return Err(Misfit::new(
+                        "one output, which the first input is added to",
+                        shape_text(self.shape),
+                    ));
+                }
+                if self.layers.iter().any(rests) {
+                    return Err(Misfit::new(
+                        "layers with an output at every step, which the input of that step is added to",
+                        "a stride or a pool over time",
+                    ));
+                }
+                Ok(self.shape)
+            }
             Layer::Conv2d(conv) => {
                 expect_positive("kernel", &conv.kernel)?;
                 expect_positive("stride", &conv.stride)?;
@@ -249,6 +264,15 @@ impl Builder {
                 }
             }
         }
+    }
+}
+
+/// Whether a layer gives no new output at some steps.
+fn rests(layer: &Layer) -> bool {
+    match layer {
+        Layer::Conv1d(conv) => conv.stride > 1,
+        Layer::MaxPool(pool) => pool.stride_time > 1 || pool.pool_time > 1,
+        _ => false,
     }
 }
 

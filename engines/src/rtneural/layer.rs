@@ -1,20 +1,138 @@
 //! One layer of a model file.
 
-use super::{Array, RawLayer, Sizes, frame_of};
+use super::{Array, LAYER_NOTES, RawLayer, Shape, Sizes, frame_of, unknown};
 use crate::network::{
     Activation, BatchNorm, Builder, CausalConv2d, Conv1d, Dense, Gru, Layer, Lstm, MaxPool, Misfit,
     Padding,
 };
 
-/// A misfit and the field it is in.
-type FieldMisfit = (String, Misfit);
+/// What to do about a layer that is not as its type has it.
+pub(super) const EXPORT: &str = "export the model again with RTNeural's Keras exporter";
+
+/// What to do about an exporter's "unknown".
+const REPLACE: &str = "take the layer out of the model before it is exported: dropout and noise do nothing once a network is trained; instead of a layer that is an activation, give it to the layer before";
+
+/// What to do about a layer that is not one of RTNeural's.
+const OTHER_FORMAT: &str = "build the model of these layers, or export it as .onnx or .tflite and run it in engine onnx or litert";
+
+/// What to do about a field without a meaning.
+const REMOVE: &str = "remove the field if it changes nothing that the layer computes";
+
+/// A misfit, the field it is in, and what to do.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) field: String,
+    pub(super) misfit: Misfit,
+    pub(super) remedy: &'static str,
+}
+
+impl Fault {
+    fn new(field: impl ToString, misfit: Misfit) -> Self {
+        Self {
+            field: field.to_string(),
+            misfit,
+            remedy: EXPORT,
+        }
+    }
+
+    fn remedy(self, remedy: &'static str) -> Self {
+        Self { remedy, ..self }
+    }
+}
 
 const KINDS: &str = "dense, time-distributed-dense, conv1d, conv2d, gru, lstm, batchnorm, batchnorm2d, prelu, activation, maxpool1d, maxpool2d or leakyrelu";
 
 const ACTIVATIONS: &str = "tanh, relu, sigmoid, softmax, elu, leaky_relu, linear or nothing";
 
+/// Whether `raw` is what the exporter makes of Keras' input layer of the `frame`: a type that it
+/// does not know, nothing to compute with, and the input's shape in a list of its own.
+pub(super) fn is_input(raw: &RawLayer, frame: [usize; 2]) -> bool {
+    let shape = match &raw.shape {
+        Some(Shape::InList([shape])) => frame_of(shape).ok(),
+        _ => None,
+    };
+    raw.kind == "unknown"
+        && raw.weights.is_empty()
+        && raw.activation.as_deref().unwrap_or_default().is_empty()
+        && given(raw).is_empty()
+        && unknown(&raw.others, LAYER_NOTES).is_none()
+        && shape == Some(frame)
+}
+
+/// The fields that `raw` has besides type, activation, shape and weights.
+fn given(raw: &RawLayer) -> Vec<&'static str> {
+    [
+        ("kernel_size", raw.kernel_size.is_some()),
+        ("kernel_size_time", raw.kernel_size_time.is_some()),
+        ("kernel_size_feature", raw.kernel_size_feature.is_some()),
+        ("dilation", raw.dilation.is_some()),
+        ("strides", raw.strides.is_some()),
+        ("groups", raw.groups.is_some()),
+        ("padding", raw.padding.is_some()),
+        ("num_filters_in", raw.num_filters_in.is_some()),
+        ("num_features_in", raw.num_features_in.is_some()),
+        ("num_filters_out", raw.num_filters_out.is_some()),
+        ("epsilon", raw.epsilon.is_some()),
+        ("pool_size", raw.pool_size.is_some()),
+        ("alpha", raw.alpha.is_some()),
+        ("negative_slope", raw.negative_slope.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, given)| given.then_some(name))
+    .collect()
+}
+
+/// Refuses fields that say what this reader would not compute.
+fn check_fields(raw: &RawLayer) -> Result<(), Fault> {
+    let mut allowed: Vec<&str> = match raw.kind.as_str() {
+        "conv1d" => vec!["kernel_size", "dilation", "groups", "strides", "padding"],
+        "conv2d" => vec![
+            "kernel_size",
+            "kernel_size_time",
+            "kernel_size_feature",
+            "dilation",
+            "strides",
+            "padding",
+            "num_filters_in",
+            "num_features_in",
+            "num_filters_out",
+        ],
+        "batchnorm" | "batchnorm2d" => vec!["epsilon", "num_filters_in", "num_features_in"],
+        "maxpool1d" | "maxpool2d" => vec!["pool_size", "strides", "padding"],
+        "leakyrelu" | "leaky_relu" => vec!["alpha", "negative_slope"],
+        _ => Vec::new(),
+    };
+    match raw.activation.as_deref() {
+        Some("elu") => allowed.push("alpha"),
+        Some("leaky_relu" | "leakyrelu") => allowed.extend(["alpha", "negative_slope"]),
+        _ => {}
+    }
+    let useless = given(raw).into_iter().find(|name| !allowed.contains(name));
+    if let Some(name) = useless.or_else(|| unknown(&raw.others, LAYER_NOTES)) {
+        let expected = ["type", "activation", "shape", "weights"]
+            .into_iter()
+            .chain(allowed)
+            .chain(LAYER_NOTES.iter().copied())
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(bad(name, expected, "a field that means nothing here").remedy(REMOVE));
+    }
+    let has_none = matches!(
+        raw.kind.as_str(),
+        "activation" | "leakyrelu" | "leaky_relu" | "maxpool1d" | "maxpool2d"
+    );
+    if has_none && !raw.weights.is_empty() {
+        return Err(bad(
+            "weights",
+            "none",
+            format_args!("{} arrays", raw.weights.len()),
+        ));
+    }
+    Ok(())
+}
+
 /// Adds the layer `raw` and its activation to `network`.
-pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), FieldMisfit> {
+pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), Fault> {
     let layer = match raw.kind.as_str() {
         "dense" | "time-distributed-dense" => dense(&raw, network)?,
         "conv1d" => {
@@ -37,8 +155,19 @@ pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), FieldMisf
             .ok_or_else(|| bad("activation", ACTIVATIONS, "none"))?,
         "leakyrelu" | "leaky_relu" => Layer::Activation(leaky_relu(&raw)?),
         "maxpool1d" | "maxpool2d" => max_pool(&raw, network)?,
-        kind => return Err(bad("type", KINDS, format_args!("\"{kind}\""))),
+        "unknown" => {
+            return Err(bad(
+                "type",
+                KINDS,
+                "\"unknown\": the exporter did not know this layer",
+            )
+            .remedy(REPLACE));
+        }
+        kind => {
+            return Err(bad("type", KINDS, format_args!("\"{kind}\"")).remedy(OTHER_FORMAT));
+        }
     };
+    check_fields(&raw)?;
     let follows = match raw.kind.as_str() {
         "dense" | "time-distributed-dense" | "conv1d" | "conv2d" => activation(&raw)?,
         "activation" => None,
@@ -59,23 +188,25 @@ pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), FieldMisf
             }
         }
     };
-    let misfit = |error| ("the layer".to_owned(), error);
-    network.push(layer).map_err(misfit)?;
+    network
+        .push(layer)
+        .map_err(|error| Fault::new("the layer", error))?;
     check_shape(&raw, network)?;
     match follows {
         Some(activation) => network
             .push(Layer::Activation(activation))
-            .map_err(|error| ("activation".to_owned(), error)),
+            .map_err(|error| Fault::new("activation", error)),
         None => Ok(()),
     }
 }
 
 /// The output's size must be what the file says.
-fn check_shape(raw: &RawLayer, network: &Builder) -> Result<(), FieldMisfit> {
+fn check_shape(raw: &RawLayer, network: &Builder) -> Result<(), Fault> {
     let Some(shape) = &raw.shape else {
         return Ok(());
     };
-    let [features, channels] = frame_of(shape).map_err(|error| ("shape".to_owned(), error))?;
+    let [features, channels] =
+        frame_of(shape.sizes()).map_err(|error| Fault::new("shape", error))?;
     if features.checked_mul(channels) != Some(network.width()) {
         return Err(bad(
             "shape",
@@ -86,7 +217,7 @@ fn check_shape(raw: &RawLayer, network: &Builder) -> Result<(), FieldMisfit> {
     Ok(())
 }
 
-fn dense(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+fn dense(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     let [_, features, channels] = network.shape();
     let per_feature = features > 1
         && raw
@@ -139,7 +270,7 @@ fn dense(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
     })
 }
 
-fn conv1d(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
+fn conv1d(raw: &RawLayer, inputs: usize) -> Result<Layer, Fault> {
     let groups = raw.groups.unwrap_or(1);
     let Linear {
         shape,
@@ -179,7 +310,7 @@ fn conv1d(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
     }))
 }
 
-fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     let width = network.width();
     let Linear {
         shape,
@@ -253,7 +384,7 @@ fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
     }))
 }
 
-fn gru(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
+fn gru(raw: &RawLayer, inputs: usize) -> Result<Layer, Fault> {
     let (units, kernel, recurrent) = recurrent_kernels(raw, inputs, 3)?;
     let bias = match raw.weights.get(2) {
         None => vec![0.0; 6 * units],
@@ -280,7 +411,7 @@ fn gru(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
     }))
 }
 
-fn lstm(raw: &RawLayer, inputs: usize) -> Result<Layer, FieldMisfit> {
+fn lstm(raw: &RawLayer, inputs: usize) -> Result<Layer, Fault> {
     let (units, kernel, recurrent) = recurrent_kernels(raw, inputs, 4)?;
     let bias = match raw.weights.get(2) {
         None => vec![0.0; 4 * units],
@@ -307,7 +438,7 @@ fn recurrent_kernels(
     raw: &RawLayer,
     inputs: usize,
     gates: usize,
-) -> Result<(usize, Vec<f32>, Vec<f32>), FieldMisfit> {
+) -> Result<(usize, Vec<f32>, Vec<f32>), Fault> {
     let [kernel, recurrent, ..] = &raw.weights[..] else {
         return Err(bad(
             "weights",
@@ -338,7 +469,7 @@ fn recurrent_kernels(
     Ok((units, kernel.last_axis_first(), recurrent.last_axis_first()))
 }
 
-fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     let size = match raw.weights.last().map(|variance| &variance.shape[..]) {
         Some([size]) if *size > 0 => *size,
         _ => {
@@ -370,6 +501,9 @@ fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfi
                 "weights",
                 "gamma, beta, mean and variance, or the last two",
                 format_args!("{n} arrays"),
+            )
+            .remedy(
+                "keep both center and scale of the Keras layer, or neither: of one the file does not say which",
             ));
         }
     };
@@ -384,6 +518,19 @@ fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfi
     if raw.kind == "batchnorm2d" && network.width().is_multiple_of(size) {
         network.reframe(network.width() / size, size);
     }
+    let features = network.width() / size;
+    for (field, named, actual) in [
+        ("num_filters_in", raw.num_filters_in, size),
+        ("num_features_in", raw.num_features_in, features),
+    ] {
+        if let Some(named) = named.filter(|named| *named != actual) {
+            return Err(bad(
+                field,
+                format_args!("{actual}, as the weights and the layer before give"),
+                named,
+            ));
+        }
+    }
     Ok(Layer::BatchNorm(BatchNorm {
         gamma,
         beta,
@@ -393,7 +540,7 @@ fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfi
     }))
 }
 
-fn prelu(raw: &RawLayer) -> Result<Layer, FieldMisfit> {
+fn prelu(raw: &RawLayer) -> Result<Layer, Fault> {
     match &raw.weights[..] {
         [alpha] => Ok(Layer::Prelu(alpha.values.clone())),
         others => Err(bad(
@@ -404,7 +551,7 @@ fn prelu(raw: &RawLayer) -> Result<Layer, FieldMisfit> {
     }
 }
 
-fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit> {
+fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     let Some(pool_size) = &raw.pool_size else {
         return Err(bad("pool_size", "a size", "none"));
     };
@@ -438,7 +585,7 @@ fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, FieldMisfit>
     }))
 }
 
-fn padding(raw: &RawLayer) -> Result<Padding, FieldMisfit> {
+fn padding(raw: &RawLayer) -> Result<Padding, Fault> {
     match raw.padding.as_deref() {
         Some("valid") => Ok(Padding::Valid),
         Some("same") => Ok(Padding::Same),
@@ -451,7 +598,7 @@ fn padding(raw: &RawLayer) -> Result<Padding, FieldMisfit> {
 }
 
 /// The activation named in `raw`, if it names one.
-fn activation(raw: &RawLayer) -> Result<Option<Activation>, FieldMisfit> {
+fn activation(raw: &RawLayer) -> Result<Option<Activation>, Fault> {
     Ok(Some(match raw.activation.as_deref() {
         None | Some("" | "linear") => return Ok(None),
         Some("tanh") => Activation::Tanh,
@@ -466,7 +613,7 @@ fn activation(raw: &RawLayer) -> Result<Option<Activation>, FieldMisfit> {
     }))
 }
 
-fn leaky_relu(raw: &RawLayer) -> Result<Activation, FieldMisfit> {
+fn leaky_relu(raw: &RawLayer) -> Result<Activation, Fault> {
     match raw.alpha.or(raw.negative_slope) {
         Some(slope) => Ok(Activation::LeakyRelu {
             slope: finite("alpha", slope)?,
@@ -475,7 +622,7 @@ fn leaky_relu(raw: &RawLayer) -> Result<Activation, FieldMisfit> {
     }
 }
 
-fn finite(field: &str, value: f64) -> Result<f32, FieldMisfit> {
+fn finite(field: &str, value: f64) -> Result<f32, Fault> {
     let narrow = value as f32;
     if narrow.is_finite() {
         Ok(narrow)
@@ -500,7 +647,7 @@ fn kernel_and_bias<'a>(
     form: &str,
     outputs: impl FnOnce(&[usize]) -> Option<usize>,
     inputs: usize,
-) -> Result<Linear<'a>, FieldMisfit> {
+) -> Result<Linear<'a>, Fault> {
     let (kernel, bias): (&Array, Option<&Array>) = match &raw.weights[..] {
         [kernel] => (kernel, None),
         [kernel, bias] => (kernel, Some(bias)),
@@ -538,7 +685,7 @@ fn kernel_and_bias<'a>(
 }
 
 /// A size of a one-dimensional layer.
-fn one(sizes: Option<&Sizes>, field: &str, default: usize) -> Result<usize, FieldMisfit> {
+fn one(sizes: Option<&Sizes>, field: &str, default: usize) -> Result<usize, Fault> {
     match sizes.map(Sizes::as_slice) {
         None => Ok(default),
         Some(&[size]) => Ok(size),
@@ -547,7 +694,7 @@ fn one(sizes: Option<&Sizes>, field: &str, default: usize) -> Result<usize, Fiel
 }
 
 /// Sizes over time and features; a single one counts for both.
-fn two(sizes: &Sizes, field: &str) -> Result<[usize; 2], FieldMisfit> {
+fn two(sizes: &Sizes, field: &str) -> Result<[usize; 2], Fault> {
     match *sizes.as_slice() {
         [size] => Ok([size, size]),
         [time, features] => Ok([time, features]),
@@ -556,7 +703,7 @@ fn two(sizes: &Sizes, field: &str) -> Result<[usize; 2], FieldMisfit> {
 }
 
 /// A size over time, where that over features can only be 1.
-fn first_with_second_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, FieldMisfit> {
+fn first_with_second_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, Fault> {
     match sizes.map(Sizes::as_slice) {
         None => Ok(1),
         Some(&[size] | &[size, 1]) => Ok(size),
@@ -569,7 +716,7 @@ fn first_with_second_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, Fi
 }
 
 /// A size over features, where that over time can only be 1.
-fn second_with_first_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, FieldMisfit> {
+fn second_with_first_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, Fault> {
     match sizes.map(Sizes::as_slice) {
         None => Ok(1),
         Some(&[size] | &[1, size]) => Ok(size),
@@ -581,6 +728,6 @@ fn second_with_first_one(sizes: Option<&Sizes>, field: &str) -> Result<usize, Fi
     }
 }
 
-fn bad(field: impl ToString, expected: impl ToString, found: impl ToString) -> FieldMisfit {
-    (field.to_string(), Misfit::new(expected, found))
+fn bad(field: impl ToString, expected: impl ToString, found: impl ToString) -> Fault {
+    Fault::new(field, Misfit::new(expected, found))
 }

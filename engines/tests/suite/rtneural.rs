@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tocco_engines::native::NativeEngine;
+use tocco_engines::reference::Reference;
 use tocco_engines::{Engine, LoadError, Malformed, rtneural};
 
 fn malformed(model: &Value) -> Malformed {
@@ -167,9 +168,261 @@ fn work_that_the_file_does_not_pay_for_is_refused() {
 #[test]
 fn notes_of_other_projects_are_allowed() {
     let mut model = model(json!([dense()]));
-    model["metadata"] = json!({"esr": 0.01});
-    model["layers"][0]["name"] = json!("first");
+    for note in rtneural::NOTES {
+        model[*note] = json!({"esr": [0.01, null]});
+    }
+    for note in rtneural::LAYER_NOTES {
+        model["layers"][0][*note] = json!("first");
+    }
     assert!(rtneural::parse(model.to_string().as_bytes(), "model.json").is_ok());
+}
+
+#[test]
+fn unknown_fields_are_refused_by_name() {
+    for (field, value) in [
+        ("in_scale", json!(2)),
+        ("residual", json!(true)),
+        ("out_skip", json!(0)),
+    ] {
+        let mut model = model(json!([dense()]));
+        model[field] = value;
+        let error = malformed(&model);
+        assert_eq!(error.field, field);
+        assert!(error.remedy.contains("metadata"), "{error}");
+    }
+    for (layer, field) in [
+        (
+            json!({"type": "dense", "weights": [[[1], [2], [3]], [0]], "bias_scale": 2}),
+            "bias_scale",
+        ),
+        (
+            json!({"type": "dense", "weights": [[[1], [2], [3]], [0]], "dilation": 2}),
+            "dilation",
+        ),
+        (
+            json!({"type": "dense", "activation": "relu", "alpha": 0.5, "weights": [[[1], [2], [3]], [0]]}),
+            "alpha",
+        ),
+        (
+            json!({"type": "conv2d", "padding": "valid", "groups": 2, "weights": [[[[[1]]]], [0]]}),
+            "groups",
+        ),
+        (
+            json!({"type": "gru", "reset_after": false, "weights": [[[0, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 0, 0]]]}),
+            "reset_after",
+        ),
+        (
+            json!({"type": "activation", "activation": "tanh", "weights": [[1]]}),
+            "weights",
+        ),
+    ] {
+        let kind = layer["type"].as_str().unwrap().to_owned();
+        let error = second(layer);
+        assert_eq!(error.field, format!("layers[1] \"{kind}\": {field}"));
+    }
+}
+
+/// An LSTM of one input and three units, and a dense layer of one output.
+fn amplifier() -> Value {
+    let layers: Value = serde_json::from_str(AMPLIFIER).unwrap();
+    json!({"in_shape": [null, null, 1], "layers": layers})
+}
+
+const AMPLIFIER: &str = r#"[{"type": "lstm", "activation": "", "shape": [null, null, 3], "weights": [[[0.366, 0.3695, 0.0184, -0.257, -0.5353, -0.14, -0.1098, -0.5457, -0.5415, 0.599, 0.1828, -0.3186]], [[-0.0781, 0.569, 0.4772, 0.4131, -0.1291, -0.0084, 0.212, -0.527, 0.0667, -0.2743, 0.4556, -0.5229], [0.215, 0.4441, -0.3272, 0.4745, 0.4466, -0.5778, 0.249, -0.5986, 0.004, -0.076, -0.3561, -0.2101], [0.3675, -0.2203, -0.4212, 0.2382, -0.0617, 0.3587, -0.3174, -0.2163, 0.3599, 0.0085, 0.0077, -0.3166]], [-0.5826, 0.5199, -0.497, 0.4139, -0.1585, 0.5412, -0.1207, 0.5237, 0.0674, -0.3118, 0.2897, 0.2093]]}, {"type": "dense", "activation": "", "shape": [null, null, 1], "weights": [[[0.221], [-0.0434], [-0.3337]], [0.1691]]}]"#;
+
+/// Outputs of our engine and of the reference, one a step.
+fn outputs(model: &Value, inputs: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let network = rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+    let mut engine = NativeEngine::new(&network);
+    let mut exact = Reference::new(&network);
+    let steps = inputs.chunks_exact(network.n_inputs()).map(|x| {
+        let mut y = [0.0];
+        engine.infer(x, &mut y).unwrap();
+        (f64::from(y[0]), exact.step(x)[0])
+    });
+    steps.unzip()
+}
+
+/// The fields of AIDA-X; what is right was computed with NumPy in double precision, from inputs of
+/// which single precision keeps eight digits.
+#[test]
+fn the_input_is_added_and_gains_are_factors() {
+    let alone = [0.17027265, 0.15003480, 0.15014849, 0.17331533];
+    let skip = [0.67027265, -0.09996520, 0.27514849, 1.07331533];
+    let gain = [0.12965983, 0.10853661, 0.11017871, 0.13153665];
+    let both = [0.83592861, -0.24459777, 0.28674590, 1.40282044];
+    for (fields, expected) in [
+        (json!({}), alone),
+        (json!({"in_skip": 0, "in_gain": 0, "out_gain": null}), alone),
+        (json!({"in_skip": 1}), skip),
+        (json!({"in_gain": 6.0, "out_gain": -3.0}), gain),
+        (
+            json!({"in_skip": 1, "in_gain": 6.0, "out_gain": -3.0}),
+            both,
+        ),
+        (json!({"out_gain": -90}), [0.0; 4]),
+    ] {
+        let mut model = amplifier();
+        for (name, value) in fields.as_object().unwrap() {
+            model[name] = value.clone();
+        }
+        let (native, reference) = outputs(&model, &[0.5, -0.25, 0.125, 0.9]);
+        for ((native, reference), expected) in native.iter().zip(&reference).zip(expected) {
+            assert!(
+                (native - expected).abs() < 1e-6,
+                "{fields}: {native}, not {expected}"
+            );
+            assert!(
+                (reference - expected).abs() < 2e-7,
+                "{fields}: {reference}, not {expected}"
+            );
+        }
+    }
+}
+
+/// Of several inputs the first is the sound, the others are knobs.
+#[test]
+fn gain_and_skip_are_those_of_the_first_input() {
+    let model = json!({"in_shape": [null, null, 2], "in_skip": 1, "in_gain": 20, "out_gain": 6.020_599_913_279_624,
+        "layers": [{"type": "dense", "weights": [[[1], [0.25]], [0.5]]}]});
+    let (native, reference) = outputs(&model, &[0.125, 4.0]);
+    // (10 x 0.125 + 0.25 x 4 + 0.5 + 10 x 0.125) x 2
+    assert!((native[0] - 8.0).abs() < 1e-5, "{native:?}");
+    assert!((reference[0] - 8.0).abs() < 1e-6, "{reference:?}");
+}
+
+#[test]
+fn gains_and_skips_that_cannot_be_are_refused_by_name() {
+    for (field, value) in [
+        ("in_skip", json!(2)),
+        ("in_skip", json!(-1)),
+        ("in_gain", json!(1e9)),
+        ("out_gain", json!("loud")),
+    ] {
+        let mut model = amplifier();
+        model[field] = value;
+        assert_eq!(malformed(&model).field, field);
+    }
+    let mut two_outputs = model(json!([dense()]));
+    two_outputs["in_skip"] = json!(1);
+    assert_eq!(malformed(&two_outputs).field, "in_skip");
+    let strided = json!({"in_shape": [null, null, 1], "in_skip": 1,
+        "layers": [{"type": "conv1d", "strides": 2, "weights": [[[[1]]], [0]]}]});
+    assert_eq!(malformed(&strided).field, "in_skip");
+}
+
+#[test]
+fn a_gain_lets_no_infinity_into_the_state() {
+    let mut model = amplifier();
+    model["in_gain"] = json!(120);
+    model["in_skip"] = json!(1);
+    let network = rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+    let mut engine = NativeEngine::new(&network);
+    let mut y = [0.0];
+    for x in [f32::MAX, f32::MIN, f32::INFINITY, f32::NAN] {
+        engine.infer(&[x], &mut y).unwrap();
+    }
+    for _ in 0..20 {
+        engine.infer(&[0.5e-6], &mut y).unwrap();
+    }
+    assert!(y[0].is_finite(), "{y:?}");
+}
+
+/// Written by the exporter for Keras' input layer.
+#[test]
+fn an_exported_input_layer_is_passed_over() {
+    let input =
+        |shape: Value| json!({"type": "unknown", "activation": "", "shape": shape, "weights": []});
+    let plain = model(json!([dense()]));
+    let network =
+        |model: &Value| rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+    let expected = network(&plain);
+    let mut nested = model(json!([input(json!([[null, null, 2]])), dense()]));
+    assert_eq!(network(&nested), expected);
+    nested["in_shape"] = json!([[null, null, 2]]);
+    nested["layers"][1]["shape"] = json!([[null, null, 3]]);
+    assert_eq!(network(&nested), expected);
+    for layers in [
+        // Of a list of its own only Keras' input layer has the shape.
+        json!([input(json!([null, null, 2])), dense()]),
+        json!([input(json!([[null, null, 3]])), dense()]),
+        json!([dense(), input(json!([[null, null, 3]]))]),
+        json!([dense(), input(json!([null, null, 3]))]),
+    ] {
+        let error = malformed(&model(layers));
+        assert!(error.field.ends_with("\"unknown\": type"), "{error}");
+        assert!(error.remedy.contains("dropout"), "{error}");
+        assert!(!error.remedy.contains("exporter"), "{error}");
+    }
+}
+
+/// Keras without `center` and `scale`; RTNeural calls it not affine.
+#[test]
+fn a_normalisation_of_statistics_alone_is_read_in_one_and_two_dimensions() {
+    let norm = |kind: &str, more: Value| {
+        let mut layer = json!({"type": kind, "activation": "", "epsilon": 0.01,
+            "weights": [[0.5, 1.0], [0.15, 0.24]]});
+        for (name, value) in more.as_object().unwrap() {
+            layer[name] = value.clone();
+        }
+        layer
+    };
+    for (in_shape, layer, n) in [
+        (
+            json!([null, null, 2]),
+            norm("batchnorm", json!({"shape": [null, null, 2]})),
+            2,
+        ),
+        (
+            json!([null, null, 3, 2]),
+            norm(
+                "batchnorm2d",
+                json!({"shape": [null, null, 3, 2], "num_filters_in": 2, "num_features_in": 3}),
+            ),
+            6,
+        ),
+    ] {
+        let model = json!({"in_shape": in_shape, "layers": [layer]});
+        let network = rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+        let mut y = vec![0.0; n];
+        NativeEngine::new(&network)
+            .infer(&vec![1.5; n], &mut y)
+            .unwrap();
+        // (1.5 - 0.5) / sqrt(0.16) and (1.5 - 1) / sqrt(0.25)
+        for pair in y.chunks_exact(2) {
+            assert!(
+                (pair[0] - 2.5).abs() < 1e-6 && (pair[1] - 1.0).abs() < 1e-6,
+                "{y:?}"
+            );
+        }
+    }
+    // Of three arrays the first may be either.
+    let error = second(
+        json!({"type": "batchnorm", "epsilon": 0.1, "weights": [[0, 0, 0], [0, 0, 0], [1, 1, 1]]}),
+    );
+    assert!(error.remedy.contains("center"), "{error}");
+}
+
+#[test]
+fn files_of_other_programs_are_named() {
+    for (json, what) in [
+        (
+            r#"{"architecture": "WaveNet", "weights": [0.5], "config": {}}"#,
+            "Neural Amp Modeler",
+        ),
+        (r#"{"model_data": {}, "state_dict": {}}"#, "GuitarML"),
+        (r#"{"class_name": "Sequential", "config": {}}"#, "Keras"),
+    ] {
+        let error = rtneural::parse(json.as_bytes(), "model.json")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    let cut = &amplifier().to_string()[..300];
+    let error = rtneural::parse(cut.as_bytes(), "model.json")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("stops in the middle"), "{error}");
 }
 
 #[test]

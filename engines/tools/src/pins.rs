@@ -5,6 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use tocco_engines::EngineId;
+use tocco_engines::bounded_read::read_file;
+
+/// Largest library that is read, bytes: four times the largest that is pinned.
+const LARGEST_LIBRARY: u64 = 100 << 20;
 
 /// A library out of a wheel of the Python package index.
 #[derive(Debug)]
@@ -92,7 +96,7 @@ impl Pin {
     /// Whether the file at `path` is the pinned library.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
-        std::fs::read(path).is_ok_and(|bytes| sha256(&bytes) == self.library_sha256)
+        read_file(path, LARGEST_LIBRARY).is_ok_and(|bytes| sha256(&bytes) == self.library_sha256)
     }
 }
 

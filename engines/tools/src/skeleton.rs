@@ -1,13 +1,14 @@
 //! `convert --from`: a `model.toml` for a network that comes in a file of another format.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use tocco_engines::bounded_read::read_file;
 use tocco_engines::convert::Format;
-use tocco_engines::inspect::{Description, describe};
+use tocco_engines::inspect::{Description, TensorDescription, describe};
 use tocco_engines::package::manifest::DEFAULT_ONSET;
-use tocco_engines::{Manifest, ModelPackage};
+use tocco_engines::{LoadError, Manifest, ModelPackage, file_kind, foreign};
 
 use crate::convert::{package_names, shipped_packages};
 
@@ -15,16 +16,39 @@ use crate::convert::{package_names, shipped_packages};
 /// file is copied beside it.
 ///
 /// # Errors
-/// When the file is no model file, or there is a manifest already.
+/// When the file is no model file, its engine is there and refuses it, or there is a manifest
+/// already.
 pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
     let shown = file.display().to_string();
     let name = file
         .file_name()
         .and_then(|name| name.to_str())
         .with_context(|| format!("{shown}: not the name of a file"))?;
-    let format = Format::of_file_name(name)?;
-    let model = std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
+    ensure!(
+        !file.join("saved_model.pb").exists(),
+        "{shown}: a SavedModel of TensorFlow, which no engine runs; convert it to .tflite: \
+         tf.lite.TFLiteConverter.from_saved_model(\"{shown}\").convert()"
+    );
+    let model = read_file(file, foreign::LARGEST_FILE)?;
+    let format = match Format::of_file_name(name) {
+        Ok(format) => format,
+        Err(error) => {
+            file_kind::check_unnamed(&model, &shown)?;
+            return Err(error.into());
+        }
+    };
     let description = describe(&model, format, &shown)?;
+    ensure!(
+        description.inputs.len() <= 1 && description.outputs.len() <= 1,
+        "{shown}: expected one input and one output, found {} and {}; export the network alone",
+        description.inputs.len(),
+        description.outputs.len()
+    );
+    let companions = match format {
+        Format::Onnx => foreign::companions(&model, file)?,
+        _ => Vec::new(),
+    };
+    let n_classes = outputs(file, format, &description)?;
 
     let dir = match out {
         Some(dir) => dir,
@@ -43,11 +67,13 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
             path.display()
         );
     }
-    let text = manifest(name, format, &description, &known_inputs())?;
-    let beside = dir.join(name);
-    if !beside.exists() {
-        std::fs::write(&beside, &model)
-            .with_context(|| format!("{}: cannot be written", beside.display()))?;
+    let text = manifest(name, format, &description, n_classes, &known_inputs())?;
+    let from = file.parent().unwrap_or(Path::new(""));
+    for copied in [Path::new(name)]
+        .into_iter()
+        .chain(companions.iter().map(PathBuf::as_path))
+    {
+        copy_beside(&from.join(copied), &dir.join(copied))?;
     }
     std::fs::write(&path, text)
         .with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -57,6 +83,59 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
     );
     println!("{}", path.display());
     Ok(())
+}
+
+/// Number of outputs of the file's network: what its engine finds, or else what the file says.
+///
+/// # Errors
+/// When the engine is there and refuses the file.
+fn outputs(file: &Path, format: Format, description: &Description) -> Result<usize> {
+    let declared = size(&description.outputs).unwrap_or(2);
+    let Some(n_features) = size(&description.inputs) else {
+        return Ok(declared);
+    };
+    match foreign::load_file(format.engine(), file, n_features) {
+        Ok(engine) => Ok(engine.n_classes()),
+        // TorchScript does not say what it takes: it was guessed from the weights.
+        Err(error) if format == Format::TorchScript => {
+            eprintln!("not run: {error}");
+            Ok(declared)
+        }
+        Err(error @ LoadError::Engine { .. }) => {
+            eprintln!("not run: {error}");
+            Ok(declared)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Number of values of the only tensor, if it is known.
+fn size(tensors: &[TensorDescription]) -> Option<usize> {
+    tensors.first().and_then(TensorDescription::n_values)
+}
+
+/// Copies a file of the model, unless it is there already.
+///
+/// # Errors
+/// When another file has that name, or it cannot be copied.
+fn copy_beside(from: &Path, to: &Path) -> Result<()> {
+    let bytes = read_file(from, foreign::LARGEST_FILE)?;
+    if to.exists() {
+        ensure!(
+            read_file(to, foreign::LARGEST_FILE)? == bytes,
+            "{}: there is another file of this name; say --out DIR, or remove it",
+            to.display()
+        );
+        return Ok(());
+    }
+    let folder = to.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    })
+    .and_then(|()| std::fs::write(to, bytes))
+    .with_context(|| format!("{}: cannot be written", to.display()))
 }
 
 /// The input of a shipped package: a file with as many inputs may take the same features.
@@ -92,19 +171,10 @@ fn manifest(
     name: &str,
     format: Format,
     description: &Description,
+    n_classes: usize,
     known: &[KnownInput],
 ) -> Result<String> {
-    ensure!(
-        description.inputs.len() <= 1 && description.outputs.len() <= 1,
-        "{name}: expected one input and one output, found {} and {}; export the network alone",
-        description.inputs.len(),
-        description.outputs.len()
-    );
-    let size = |tensors: &[tocco_engines::inspect::TensorDescription]| {
-        tensors.first().and_then(|tensor| tensor.n_values())
-    };
     let n_features = size(&description.inputs).unwrap_or(1);
-    let n_classes = size(&description.outputs).unwrap_or(2);
     let known = known
         .iter()
         .find(|input| input.features.len() == n_features);
@@ -215,8 +285,6 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tocco_engines::inspect::TensorDescription;
-
     use super::*;
 
     fn description(n_inputs: i64) -> Description {
@@ -235,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_manifest_says_what_the_file_says() {
-        let text = manifest("My \"net\".onnx", Format::Onnx, &description(4), &[]).unwrap();
+        let text = manifest("My \"net\".onnx", Format::Onnx, &description(4), 3, &[]).unwrap();
         let manifest = Manifest::parse(&text, "model.toml").unwrap();
         assert_eq!(manifest.id, "my--net-");
         assert_eq!(manifest.labels, ["class 0", "class 1", "class 2"]);
@@ -255,7 +323,7 @@ mod tests {
             post_onset_hops: 9,
             features: vec!["cepstrum_1".to_owned(), "mfcc_1".to_owned()],
         }];
-        let text = manifest("n.tflite", Format::TfLite, &description(2), &known).unwrap();
+        let text = manifest("n.tflite", Format::TfLite, &description(2), 3, &known).unwrap();
         let input = Manifest::parse(&text, "model.toml").unwrap().input;
         assert_eq!(input.features, known[0].features);
         assert_eq!(

@@ -227,3 +227,367 @@ fn a_layer_that_a_format_lacks_is_named() {
         "{error}"
     );
 }
+
+/// The error of a call that fails.
+fn fails(arguments: &[&str]) -> String {
+    let output = tool(arguments);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    assert!(output.status.code().is_some(), "{arguments:?} died");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A zip archive of files with the content `x`.
+fn archive(path: &Path, names: &[&str]) {
+    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for name in names {
+        archive.start_file(*name, stored).unwrap();
+        std::io::Write::write_all(&mut archive, b"x").unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+#[test]
+fn files_that_no_engine_runs_are_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    archive(&at("weights.pt"), &["weights/data.pkl", "weights/data/0"]);
+    archive(&at("net.keras"), &["config.json", "model.weights.h5"]);
+    fs::write(at("old.pth"), b"\x80\x02ccollections\nOrderedDict\n)R.").unwrap();
+    fs::write(at("net.h5"), b"\x89HDF\r\n\x1a\n\0\0").unwrap();
+    fs::write(at("net.gguf"), b"GGUF\x03\0\0\0").unwrap();
+    fs::write(at("net.safetensors"), b"\x02\0\0\0\0\0\0\0{}").unwrap();
+    let nam = r#"{"version": "0.5.4", "architecture": "LSTM", "config": {}, "weights": [0.5]}"#;
+    fs::write(at("amp.nam"), nam).unwrap();
+    fs::write(at("amp.json"), nam).unwrap();
+    fs::create_dir(at("saved")).unwrap();
+    fs::write(at("saved/saved_model.pb"), b"").unwrap();
+    for (name, what, remedy) in [
+        ("weights.pt", "state_dict", "torch.jit.save"),
+        ("old.pth", "pickle", "torch.jit.save"),
+        ("net.keras", "Keras", ".tflite"),
+        ("net.h5", "HDF5", ".tflite"),
+        ("net.gguf", "GGUF", "export"),
+        ("net.safetensors", "safetensors", "export"),
+        ("amp.nam", "Neural Amp Modeler", "techniques"),
+        ("amp.json", "Neural Amp Modeler", "techniques"),
+        ("saved", "SavedModel", "from_saved_model"),
+    ] {
+        let out = at("out");
+        let error = fails(&["convert", "--from", path(&at(name)), "--out", path(&out)]);
+        assert!(error.contains(name), "{error}");
+        assert!(error.contains(what) && error.contains(remedy), "{error}");
+        assert!(!error.contains("copied completely"), "{error}");
+        assert!(!out.exists(), "{name}");
+    }
+    fs::write(at("x.csv"), "0.5,0.1\n").unwrap();
+    let (weights, x) = (at("weights.pt"), at("x.csv"));
+    let infer = [
+        "infer",
+        "--engine",
+        "torch",
+        "--file",
+        path(&weights),
+        "--input",
+        path(&x),
+    ];
+    assert!(fails(&infer).contains("torch.jit.save"));
+}
+
+#[test]
+fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // 2 x + 0.5, and x.
+    let dense =
+        r#"{"type": "dense", "activation": "", "shape": [null, 1], "weights": [[[2.0]], [0.5]]}"#;
+    let input = r#"{"type": "unknown", "activation": "", "shape": [[null, 1]], "weights": []}"#;
+    let file = at("amp.json");
+    fs::write(
+        &file,
+        format!(r#"{{"in_shape": [null, 1], "in_skip": 1, "layers": [{input}, {dense}]}}"#),
+    )
+    .unwrap();
+    fs::write(at("x.csv"), "0.25\n-1\n").unwrap();
+    let (x, own) = (at("x.csv"), at("own"));
+    let infer = [
+        "infer",
+        "--engine",
+        "native",
+        "--file",
+        path(&file),
+        "--input",
+        path(&x),
+    ];
+    let output = succeeds(&infer);
+    assert_eq!(
+        rows(&String::from_utf8(output.stdout).unwrap()),
+        [[1.25], [-2.5]]
+    );
+    // The engine with fixed shapes has not this one, and says so.
+    let mut fixed = infer;
+    fixed[2] = "native-fixed";
+    assert!(fails(&fixed).contains("choose native"));
+    succeeds(&["convert", "--from", path(&file), "--out", path(&own)]);
+    let package = ModelPackage::load(&own).unwrap();
+    assert_eq!(package.manifest.labels.len(), 1);
+    let network = package.network().unwrap();
+    assert_eq!(tocco_engines::reference::infer(&network, &[0.25]), [1.25]);
+    // The other formats have no such layer, and say so.
+    for format in ["onnx", "tflite", "torchscript", "rtneural"] {
+        let error = fails(&[
+            "convert",
+            "--model",
+            path(&own),
+            "--to",
+            format,
+            "--out",
+            path(&own),
+        ]);
+        assert!(error.contains("in_skip"), "{error}");
+    }
+
+    // Gains alone are part of the layers.
+    let gains = at("gains.json");
+    fs::write(
+        &gains,
+        format!(
+            r#"{{"in_shape": [null, 1], "in_gain": 20, "out_gain": -20, "layers": [{dense}]}}"#
+        ),
+    )
+    .unwrap();
+    let own = at("own-gains");
+    succeeds(&["convert", "--from", path(&gains), "--out", path(&own)]);
+    let formats: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+    succeeds(&[
+        "convert",
+        "--model",
+        path(&own),
+        "--to",
+        &formats.join(","),
+        "--out",
+        path(&own),
+    ]);
+    let written = own.join("gains.json");
+    let output = succeeds(&[
+        "infer",
+        "--engine",
+        "native",
+        "--file",
+        path(&written),
+        "--input",
+        path(&x),
+    ]);
+    let found = rows(&String::from_utf8(output.stdout).unwrap());
+    assert!((found[0][0] - 0.55).abs() < 1e-6, "{found:?}");
+
+    fs::write(
+        &file,
+        r#"{"in_shape": [null, 1], "residual": 1, "layers": []}"#,
+    )
+    .unwrap();
+    let error = fails(&["convert", "--from", path(&file), "--out", path(&at("no"))]);
+    assert!(error.contains("residual: expected"), "{error}");
+}
+
+#[test]
+fn open_output_sizes_are_those_that_the_engine_finds() {
+    if !is_present(Format::TfLite) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tflite/short.tflite");
+    succeeds(&[
+        "convert",
+        "--from",
+        path(&file),
+        "--out",
+        path(folder.path()),
+    ]);
+    let package = ModelPackage::load(folder.path()).unwrap();
+    assert_eq!(package.manifest.labels.len(), 8);
+    assert_eq!(package.manifest.input.features.len(), 4);
+}
+
+/// An ONNX model `y = x W`, `W` `[2, 3]` in `net.onnx.data`; of elements of another type if so
+/// asked.
+fn external_onnx(folder: &Path, element: u8) -> PathBuf {
+    let field = |number: u8, bytes: &[u8]| {
+        assert!(bytes.len() < 256);
+        let length = match bytes.len() as u8 {
+            n if n < 128 => vec![n],
+            n => vec![n, 1],
+        };
+        [&[number << 3 | 2][..], &length, bytes].concat()
+    };
+    let value = |name: &[u8], size: u8| {
+        let sizes = [field(1, &[8, 1]), field(1, &[8, size])].concat();
+        let tensor = [vec![8, element], field(2, &sizes)].concat();
+        [field(1, name), field(2, &field(1, &tensor))].concat()
+    };
+    let location = [field(1, b"location"), field(2, b"net.onnx.data")].concat();
+    let weight = [
+        &[8, 2, 8, 3, 16, element][..],
+        &field(8, b"w"),
+        &field(13, &location),
+        // data_location
+        &[14 << 3, 1],
+    ]
+    .concat();
+    let node = [
+        field(1, b"x"),
+        field(1, b"w"),
+        field(2, b"y"),
+        field(4, b"MatMul"),
+    ]
+    .concat();
+    let graph = [
+        field(1, &node),
+        field(2, b"g"),
+        field(5, &weight),
+        field(11, &value(b"x", 2)),
+        field(12, &value(b"y", 3)),
+    ]
+    .concat();
+    let opset = [field(1, b""), vec![16, 17]].concat();
+    let path = folder.join("net.onnx");
+    fs::write(
+        &path,
+        [vec![8, 8], field(7, &graph), field(8, &opset)].concat(),
+    )
+    .unwrap();
+    let weights: Vec<u8> = (1_u8..=6)
+        .flat_map(|w| f32::from(w).to_le_bytes())
+        .collect();
+    fs::write(folder.join("net.onnx.data"), weights).unwrap();
+    path
+}
+
+#[test]
+fn weights_beside_an_onnx_file_come_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("from");
+    fs::create_dir(&from).unwrap();
+    let file = external_onnx(&from, 1);
+    let own = folder.path().join("own");
+    succeeds(&["convert", "--from", path(&file), "--out", path(&own)]);
+    let weights = fs::read(own.join("net.onnx.data")).unwrap();
+    assert_eq!(weights, fs::read(from.join("net.onnx.data")).unwrap());
+    let package = ModelPackage::load(&own).unwrap();
+    if is_present(Format::Onnx) {
+        let mut classifier =
+            Classifier::with_weights(&package, Format::Onnx.engine(), WeightFormat::F32).unwrap();
+        let mut y = [0.0; 3];
+        classifier.classify(&[1.0, 10.0], &mut y).unwrap();
+        assert_eq!(y, [41.0, 52.0, 63.0]);
+        let x = folder.path().join("x.csv");
+        fs::write(&x, "1,10\n").unwrap();
+        let output = succeeds(&[
+            "infer",
+            "--engine",
+            "onnx",
+            "--file",
+            path(&file),
+            "--input",
+            path(&x),
+        ]);
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "41,52,63\n");
+    }
+
+    // Never over another file of the name.
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("net.onnx.data"), b"mine").unwrap();
+    let error = fails(&["convert", "--from", path(&file), "--out", path(&other)]);
+    assert!(error.contains("another file of this name"), "{error}");
+    assert_eq!(fs::read(other.join("net.onnx.data")).unwrap(), b"mine");
+
+    fs::remove_file(from.join("net.onnx.data")).unwrap();
+    let error = fails(&[
+        "convert",
+        "--from",
+        path(&file),
+        "--out",
+        path(&folder.path().join("no")),
+    ]);
+    assert!(error.contains("net.onnx.data beside it"), "{error}");
+}
+
+#[test]
+fn inputs_that_are_no_f32_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let integers = external_onnx(folder.path(), 7);
+    let error = fails(&[
+        "convert",
+        "--from",
+        path(&integers),
+        "--out",
+        path(&at("out")),
+    ]);
+    assert!(
+        error.contains("input x: expected a tensor of float32, found INT64"),
+        "{error}"
+    );
+}
+
+/// A library that a broken copy cut short must not take the process along.
+#[cfg(target_os = "linux")]
+#[test]
+fn broken_libraries_are_listed_as_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let list = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_tocco-engine-tools"))
+            .args(["engines", "list", "--json"])
+            .env(discovery::ENGINE_DIR, folder.path())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{:?}: {error}", output.status);
+        let entries: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(entries.len(), 5);
+        assert_eq!(entries[0]["state"], "present");
+        entries
+    };
+    let program = fs::read(env!("CARGO_BIN_EXE_tocco-engine-tools")).unwrap();
+    fs::write(
+        at("libonnxruntime.so.1.27.0"),
+        &program[..program.len() / 2],
+    )
+    .unwrap();
+    fs::write(at("libLiteRt.so"), b"garbage").unwrap();
+    fs::create_dir(at("libtocco_torch.so")).unwrap();
+    let entries = list();
+    for (entry, name, why) in [
+        (&entries[2], "libonnxruntime.so.1.27.0", "is cut short"),
+        (&entries[3], "libLiteRt.so", "is no shared library"),
+        (&entries[4], "libtocco_torch.so", "found a folder"),
+    ] {
+        assert_eq!(entry["state"], "broken", "{entry}");
+        let reason = entry["reason"].as_str().unwrap();
+        assert!(reason.contains(path(&at(name))), "{reason}");
+        assert!(reason.contains(why), "{reason}");
+        assert!(reason.contains("engines install"), "{reason}");
+    }
+
+    // A pipe, which opening would wait on for ever, and a library for another processor.
+    fs::remove_file(at("libLiteRt.so")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(at("libLiteRt.so"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let mut other = program;
+    other[18] = 8;
+    fs::write(at("libonnxruntime.so.1.27.0"), other).unwrap();
+    let entries = list();
+    let reason = |i: usize| entries[i]["reason"].as_str().unwrap();
+    assert!(reason(3).contains("found a named pipe"), "{}", reason(3));
+    assert!(
+        reason(2).contains("is for another processor"),
+        "{}",
+        reason(2)
+    );
+}

@@ -1,0 +1,185 @@
+//! Files that others wrote, read without waiting and without end.
+//!
+//! A path may lead to a pipe that nobody writes to, or to a device that never ends. Opening the
+//! one waits for ever, reading the other fills the memory.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::LoadError;
+
+/// The bytes of the regular file at `path`, of which there may be `largest` at most. Opens without
+/// waiting and reads no more than that.
+///
+/// # Errors
+/// When the path leads to anything but a regular file, the file cannot be read, or it is larger.
+pub fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
+    let mut bytes = Vec::new();
+    open_file(path)?
+        .take(largest.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(path, error))?;
+    if bytes.len() as u64 > largest {
+        return Err(LoadError::malformed(
+            path.display(),
+            "size",
+            format_args!("at most {largest} bytes"),
+            "more",
+            "check that this is the right file",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The regular file at `path`, open for reading. Never waits.
+///
+/// # Errors
+/// When the path leads to anything but a regular file, or the file cannot be opened.
+pub fn open_file(path: &Path) -> Result<File, LoadError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Waits for no writer of a pipe, and takes no terminal over.
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    }
+    // Windows does not even open a folder, and says so less clearly.
+    if path.is_dir() {
+        return Err(not_a_file(path, "a folder"));
+    }
+    let file = options
+        .open(path)
+        .map_err(|error| unreadable(path, error))?;
+    let kind = file
+        .metadata()
+        .map_err(|error| unreadable(path, error))?
+        .file_type();
+    if kind.is_file() {
+        Ok(file)
+    } else {
+        Err(not_a_file(path, name_of(kind)))
+    }
+}
+
+#[cfg(unix)]
+fn name_of(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        "something else"
+    }
+}
+
+#[cfg(not(unix))]
+fn name_of(_kind: FileType) -> &'static str {
+    "something else"
+}
+
+fn not_a_file(path: &Path, found: &str) -> LoadError {
+    LoadError::malformed(
+        path.display(),
+        "kind of file",
+        "a regular file",
+        found,
+        "check the path, or put the file there",
+    )
+}
+
+fn unreadable(path: &Path, error: io::Error) -> LoadError {
+    LoadError::Read {
+        file: path.display().to_string(),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"1234").unwrap();
+        assert_eq!(read_file(&path, 4).unwrap(), b"1234");
+        let error = read_file(&path, 3).unwrap_err().to_string();
+        assert!(
+            error.contains("size: expected at most 3 bytes, found more"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = read_file(Path::new("/nowhere/at all"), 1).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("/nowhere/at all: cannot be read")
+        );
+    }
+
+    #[test]
+    fn a_folder_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read_file(folder.path(), 1).unwrap_err().to_string();
+        assert!(
+            error.contains("expected a regular file, found a folder"),
+            "{error}"
+        );
+    }
+
+    /// Runs `read` on a thread of its own: what waits for ever fails the test instead of hanging it.
+    #[cfg(unix)]
+    fn at_once<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> T {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(read()));
+        receiver
+            .recv_timeout(std::time::Duration::from_secs(10))
+            .expect("it waits")
+    }
+
+    #[cfg(unix)]
+    fn make_pipe(path: &Path) {
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+        // SAFETY: a C string that lives as long as the call.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_without_writer_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        make_pipe(&path);
+        let error = at_once(move || read_file(&path, 1).unwrap_err().to_string());
+        assert!(error.contains("found a named pipe"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_endless_device_is_refused() {
+        let error = read_file(Path::new("/dev/zero"), 1)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("found a device"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_package_whose_manifest_is_a_pipe_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        make_pipe(&folder.path().join("model.toml"));
+        let dir = folder.path().to_path_buf();
+        let error = at_once(move || crate::ModelPackage::load(dir).unwrap_err().to_string());
+        assert!(error.contains("model.toml: kind of file"), "{error}");
+    }
+}

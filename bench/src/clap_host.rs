@@ -166,6 +166,8 @@ impl PluginHost for ClapHost {
                     minimum: info.min_value,
                     maximum: info.max_value,
                     stepped: info.flags.contains(ParamInfoFlags::IS_STEPPED),
+                    output: info.flags.contains(ParamInfoFlags::IS_READONLY),
+                    bypass: info.flags.contains(ParamInfoFlags::IS_BYPASS),
                 })
             })
             .collect()
@@ -283,18 +285,6 @@ impl PluginHost for ClapHost {
     }
 }
 
-impl ClapStream {
-    /// Changes a parameter at the start of the next block. Real-time safe for a few changes a block.
-    pub fn automate(&mut self, parameter: &Parameter, value: f64) {
-        self.events_in.push(&ParamValueEvent::new(
-            0,
-            ClapId::new(parameter.id),
-            Pckn::match_all(),
-            value,
-        ));
-    }
-}
-
 impl PluginStream for ClapStream {
     fn input(&mut self, channel: usize) -> &mut [f32] {
         &mut self.input[channel]
@@ -302,6 +292,15 @@ impl PluginStream for ClapStream {
 
     fn output(&self, channel: usize) -> &[f32] {
         &self.output[channel]
+    }
+
+    fn automate(&mut self, parameter: &Parameter, value: f64) {
+        self.events_in.push(&ParamValueEvent::new(
+            0,
+            ClapId::new(parameter.id),
+            Pckn::match_all(),
+            value,
+        ));
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {

@@ -15,6 +15,7 @@ pub mod calibration;
 pub mod classification;
 pub mod classifier;
 pub mod counters;
+mod instance;
 pub mod meters;
 pub mod model;
 pub mod outputs;
@@ -45,6 +46,8 @@ pub struct Tocco {
     shared: Arc<Shared>,
     midi: MidiOut,
     offline: bool,
+    /// Hz.
+    host_rate: f64,
     // In this order: the pipeline is freed before the thread that served it ends.
     pipeline: Option<Box<Pipeline>>,
     service: Option<Service>,
@@ -53,11 +56,15 @@ pub struct Tocco {
 impl Default for Tocco {
     fn default() -> Self {
         let params = Arc::new(ToccoParams::default());
+        let shared = Arc::new(Shared::new(Arc::clone(&params)));
+        instance::announce(&shared);
+        let host_rate = f64::from(tocco_dsp::SAMPLE_RATE);
         Self {
-            shared: Arc::new(Shared::new(Arc::clone(&params))),
+            shared,
             params,
-            midi: MidiOut::new(f64::from(tocco_dsp::SAMPLE_RATE)),
+            midi: MidiOut::new(host_rate),
             offline: false,
+            host_rate,
             pipeline: None,
             service: None,
         }
@@ -81,6 +88,7 @@ impl Tocco {
         self.pipeline = Some(pipeline?);
         self.midi = MidiOut::new(activation.host_rate);
         self.offline = activation.offline;
+        self.host_rate = activation.host_rate;
         Ok(())
     }
 }
@@ -173,10 +181,20 @@ impl Plugin for Tocco {
         let notes = self.params.note_numbers();
         let midi_on = self.params.midi.value();
         let correct = self.params.correct.value();
+        let bypassed = self.params.bypass.value();
         let midi = &mut self.midi;
+        if bypassed {
+            midi.end_all();
+        }
+        let (outputs, host_rate) = (&self.shared.outputs, self.host_rate);
         let mut refused = 0;
         // The output is the input: the buffer is read and nothing else.
         pipeline.process(buffer.as_slice_immutable(), &settings, |result, offset| {
+            // It goes on listening, to be there at once when the bypass ends, and says nothing.
+            if bypassed {
+                return;
+            }
+            outputs.record(result, offset, host_rate);
             if !midi_on {
                 return;
             }

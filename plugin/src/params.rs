@@ -162,6 +162,9 @@ pub struct ToccoParams {
     /// What the models were taught.
     #[persist = "calibration"]
     pub calibration: CalibrationState,
+    /// Whether the plugin gives out nothing but the sound. The hosts' own switch.
+    #[id = "bypass"]
+    pub bypass: BoolParam,
     /// The engine.
     #[id = "engine"]
     pub engine: EnumParam<EngineChoice>,
@@ -227,6 +230,7 @@ impl Default for ToccoParams {
         Self {
             user_package: UserPackage::default(),
             calibration: CalibrationState::default(),
+            bypass: BoolParam::new("Bypass", false).make_bypass(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
             model: EnumParam::new("Model", ModelChoice::Tocco),
             sensitivity: FloatParam::new("Sensitivity", DEFAULT_SENSITIVITY, percent)

@@ -1,23 +1,39 @@
-//! The VST3 entry: nice-plug's own, except that the process mode arrives in time.
+//! The VST3 entry: nice-plug's own, with what hosts expect of it and it does not do.
 //!
-//! nice-plug 0.4.2 keeps, in `setupProcessing`, the process mode of the call *before*. A host that
-//! calls it once for each activation, as they do, would have a bounce run as real time (answers of
-//! the classifier thread come when they come, and every bounce is another one) and the real time
-//! after it as a bounce (the audio thread waits for models to be loaded). [`Component`] is the
-//! framework's object with that call made twice; everything else is passed on as it is.
+//! [`Component`] is the framework's object; most calls are passed on as they are. What nice-plug
+//! 0.4.2 does otherwise than hosts need:
 //!
-//! The factory is what `nice_export_vst3!` would make for this one plugin. Both can go when the
-//! framework keeps the mode of the call itself.
+//! - It keeps, in `setupProcessing`, the process mode of the call *before*. A host that calls it once
+//!   for each activation, as they do, would have a bounce run as real time and the real time after
+//!   it as a bounce. The call is made twice.
+//! - It is not active before it is set up, has no answer to a set-up while it is active, and does not
+//!   survive every block: see [`life_cycle`] and [`block`].
+//! - Sushi activates the *output* event bus by the call for an input, of which there is none. It gives
+//!   up when that is refused.
+//! - It ignores what is set on the controller while it processes: see [`controller_values`].
+//! - It has no output parameters: see [`output_parameters`].
+//!
+//! All of it can go when the framework does it (`docs/upstream.md`).
 #![expect(
     non_upper_case_globals,
     reason = "the constants keep the names they have in the VST3 headers"
 )]
 
-use std::ffi::c_void;
+mod block;
+mod controller_values;
+mod factory;
+mod life_cycle;
+mod output_parameters;
 
+use std::sync::Arc;
+
+use nice_plug::wrapper::vst3::Wrapper;
+use nice_plug::wrapper::vst3::vst3::Class;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::kInput;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ChannelContext::{
     IInfoListener, IInfoListenerTrait,
 };
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::kEvent;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     BusDirection, BusInfo, CString, CtrlNumber, IAttributeList, IAudioProcessor,
     IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait, IEditController,
@@ -29,18 +45,47 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     UnitInfo,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
-    FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, IPluginFactory, IPluginFactory2,
-    IPluginFactory2Trait, IPluginFactory3, IPluginFactory3Trait, IPluginFactoryTrait, PClassInfo,
-    PClassInfo2, PClassInfoW, PFactoryInfo, TBool, TUID, int16, int32, kInvalidArgument, kResultOk,
-    tresult, uint32,
+    FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int16, int32,
+    kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32,
 };
-use nice_plug::wrapper::vst3::vst3::{Class, ComWrapper};
-use nice_plug::wrapper::vst3::{PluginInfo, Wrapper};
 
 use crate::Tocco;
+use crate::instance;
+use crate::outputs::parameters::{COUNT, OutputParameter};
+use crate::service::Shared;
+use block::Verdict;
+use controller_values::ControllerValues;
+use life_cycle::LifeCycle;
 
-/// The framework's VST3 object, told the process mode in time.
-struct Component(Wrapper<Tocco>);
+/// The framework's VST3 object and what is added to it.
+struct Component {
+    wrapper: Wrapper<Tocco>,
+    shared: Arc<Shared>,
+    life: LifeCycle,
+    values: ControllerValues,
+}
+
+impl Component {
+    /// A new instance; `None` if the framework made none.
+    fn new() -> Option<Self> {
+        let (wrapper, shared) = instance::made_by(Wrapper::<Tocco>::new)?;
+        // SAFETY: indices below the count, and a live structure to write to.
+        let ids = unsafe {
+            (0..wrapper.getParameterCount()).map(|index| {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                wrapper.getParameterInfo(index, &mut info);
+                info.id
+            })
+        };
+        let values = ControllerValues::new(Arc::clone(&shared.params), ids);
+        Some(Self {
+            wrapper,
+            shared,
+            life: LifeCycle::default(),
+            values,
+        })
+    }
+}
 
 impl Class for Component {
     type Interfaces = (
@@ -55,28 +100,35 @@ impl Class for Component {
     );
 }
 
-/// Implements an interface by passing each call on.
+/// Implements an interface by passing each call on, but for those that are written out.
 macro_rules! pass_on {
-    ($interface:ident { $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)* }) => {
+    ($interface:ident {
+        $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
+        $(.. $($written:tt)*)?
+    }) => {
         impl $interface for Component {
             $(unsafe fn $name(&self, $($argument: $type),*) $(-> $result)? {
                 // SAFETY: the caller's promise is passed on.
-                unsafe { <Wrapper<Tocco> as $interface>::$name(&self.0, $($argument),*) }
+                unsafe { <Wrapper<Tocco> as $interface>::$name(&self.wrapper, $($argument),*) }
             })*
+            $($($written)*)?
         }
     };
 }
 
-impl IAudioProcessorTrait for Component {
+pass_on!(IAudioProcessorTrait {
+    fn getBusArrangement(
+        direction: BusDirection,
+        index: int32,
+        arrangement: *mut SpeakerArrangement,
+    ) -> tresult;
+    fn canProcessSampleSize(size: int32) -> tresult;
+    fn getLatencySamples() -> uint32;
+    fn getTailSamples() -> uint32;
+    ..
     unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
-        // The first call leaves the mode behind, the second one takes it up.
         // SAFETY: the caller's promise is passed on.
-        unsafe {
-            match self.0.setupProcessing(setup) {
-                kResultOk => self.0.setupProcessing(setup),
-                refused => refused,
-            }
-        }
+        unsafe { self.set_up(setup) }
     }
 
     unsafe fn setBusArrangements(
@@ -87,51 +139,60 @@ impl IAudioProcessorTrait for Component {
         n_outputs: int32,
     ) -> tresult {
         // SAFETY: the caller's promise is passed on.
-        unsafe {
-            self.0
-                .setBusArrangements(inputs, n_inputs, outputs, n_outputs)
-        }
-    }
-
-    unsafe fn getBusArrangement(
-        &self,
-        direction: BusDirection,
-        index: int32,
-        arrangement: *mut SpeakerArrangement,
-    ) -> tresult {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.getBusArrangement(direction, index, arrangement) }
-    }
-
-    unsafe fn canProcessSampleSize(&self, size: int32) -> tresult {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.canProcessSampleSize(size) }
-    }
-
-    unsafe fn getLatencySamples(&self) -> uint32 {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.getLatencySamples() }
+        unsafe { self.arrange(inputs, n_inputs, outputs, n_outputs) }
     }
 
     unsafe fn setProcessing(&self, state: TBool) -> tresult {
+        if state == 0 {
+            self.values.settle();
+        }
         // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.setProcessing(state) }
+        unsafe { self.wrapper.setProcessing(state) }
     }
 
     unsafe fn process(&self, data: *mut ProcessData) -> tresult {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.process(data) }
+        // SAFETY: the caller's promise.
+        let Some(block) = (unsafe { data.as_ref() }) else {
+            return kInvalidArgument;
+        };
+        let Some(channels) = self.life.channels() else {
+            return kNotInitialized;
+        };
+        // SAFETY: the caller's promise. What is passed on has the agreed number of channels, none
+        // of them null, or no channels at all.
+        unsafe {
+            self.values.forget_carried(block.inputParameterChanges);
+            let mut block = *block;
+            match block::judge(&block, channels) {
+                Verdict::Process => {}
+                Verdict::Silence => {
+                    block.numInputs = 0;
+                    block::pass_through(&block);
+                }
+                Verdict::Flush => {
+                    block.numInputs = 0;
+                    block.numOutputs = 0;
+                }
+                Verdict::Refuse => {
+                    block::pass_through(&block);
+                    return kInvalidArgument;
+                }
+            }
+            let result = self.wrapper.process(&mut block);
+            output_parameters::give_out(&self.shared.outputs, block.outputParameterChanges);
+            result
+        }
     }
-
-    unsafe fn getTailSamples(&self) -> uint32 {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.getTailSamples() }
-    }
-}
+});
 
 pass_on!(IPluginBaseTrait {
     fn initialize(context: *mut FUnknown) -> tresult;
-    fn terminate() -> tresult;
+    ..
+    unsafe fn terminate(&self) -> tresult {
+        self.stop();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.wrapper.terminate() }
+    }
 });
 
 pass_on!(IComponentTrait {
@@ -145,31 +206,149 @@ pass_on!(IComponentTrait {
         info: *mut BusInfo,
     ) -> tresult;
     fn getRoutingInfo(input: *mut RoutingInfo, output: *mut RoutingInfo) -> tresult;
-    fn activateBus(
+    ..
+    unsafe fn activateBus(
+        &self,
         media: MediaType,
         direction: BusDirection,
         index: int32,
         state: TBool,
-    ) -> tresult;
-    fn setActive(state: TBool) -> tresult;
-    fn setState(state: *mut IBStream) -> tresult;
-    fn getState(state: *mut IBStream) -> tresult;
+    ) -> tresult {
+        // Sushi means the event output.
+        if (media, direction, index) == (kEvent as MediaType, kInput as BusDirection, 0) {
+            return kResultOk;
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.wrapper.activateBus(media, direction, index, state) }
+    }
+
+    unsafe fn setActive(&self, state: TBool) -> tresult {
+        self.set_active(state != 0)
+    }
+
+    unsafe fn setState(&self, state: *mut IBStream) -> tresult {
+        // SAFETY: the caller's promise is passed on.
+        let result = unsafe { IComponentTrait::setState(&self.wrapper, state) };
+        if result == kResultOk {
+            self.values.forget_all();
+        }
+        result
+    }
+
+    unsafe fn getState(&self, state: *mut IBStream) -> tresult {
+        self.values.settle();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { IComponentTrait::getState(&self.wrapper, state) }
+    }
 });
 
 pass_on!(IEditControllerTrait {
     fn setComponentState(state: *mut IBStream) -> tresult;
     fn setState(state: *mut IBStream) -> tresult;
     fn getState(state: *mut IBStream) -> tresult;
-    fn getParameterCount() -> int32;
-    fn getParameterInfo(index: int32, info: *mut ParameterInfo) -> tresult;
-    fn getParamStringByValue(id: ParamID, value: ParamValue, text: *mut String128) -> tresult;
-    fn getParamValueByString(id: ParamID, text: *mut TChar, value: *mut ParamValue) -> tresult;
-    fn normalizedParamToPlain(id: ParamID, value: ParamValue) -> ParamValue;
-    fn plainParamToNormalized(id: ParamID, value: ParamValue) -> ParamValue;
-    fn getParamNormalized(id: ParamID) -> ParamValue;
-    fn setParamNormalized(id: ParamID, value: ParamValue) -> tresult;
     fn setComponentHandler(handler: *mut IComponentHandler) -> tresult;
     fn createView(name: FIDString) -> *mut IPlugView;
+    ..
+    unsafe fn getParameterCount(&self) -> int32 {
+        // SAFETY: no promise is needed.
+        unsafe { self.wrapper.getParameterCount() + COUNT as int32 }
+    }
+
+    unsafe fn getParameterInfo(&self, index: int32, info: *mut ParameterInfo) -> tresult {
+        if info.is_null() || index < 0 {
+            return kInvalidArgument;
+        }
+        // SAFETY: the caller's promise is passed on; `info` is the caller's structure.
+        unsafe {
+            let own = self.wrapper.getParameterCount();
+            if index < own {
+                return self.wrapper.getParameterInfo(index, info);
+            }
+            match OutputParameter::all().get((index - own) as usize) {
+                Some(parameter) => info.write(output_parameters::info(*parameter)),
+                None => return kInvalidArgument,
+            }
+        }
+        kResultOk
+    }
+
+    unsafe fn getParamStringByValue(
+        &self,
+        id: ParamID,
+        value: ParamValue,
+        text: *mut String128,
+    ) -> tresult {
+        match OutputParameter::with_id(id) {
+            Some(parameter) if !text.is_null() => {
+                // SAFETY: not null, so it is the caller's array.
+                unsafe { text.write(output_parameters::text(&parameter.text(value))) };
+                kResultOk
+            }
+            // SAFETY: the caller's promise is passed on.
+            _ => unsafe { self.wrapper.getParamStringByValue(id, value, text) },
+        }
+    }
+
+    unsafe fn getParamValueByString(
+        &self,
+        id: ParamID,
+        text: *mut TChar,
+        value: *mut ParamValue,
+    ) -> tresult {
+        match OutputParameter::with_id(id) {
+            Some(parameter) if !text.is_null() && !value.is_null() => {
+                // SAFETY: not null, so the text ends with a zero and the value is a variable.
+                unsafe {
+                    let length = (0..128).take_while(|i| *text.add(*i) != 0).count();
+                    let units = std::slice::from_raw_parts(text.cast::<u16>(), length);
+                    match parameter.value(&String::from_utf16_lossy(units)) {
+                        Some(read) => value.write(read),
+                        None => return kResultFalse,
+                    }
+                }
+                kResultOk
+            }
+            // SAFETY: the caller's promise is passed on.
+            _ => unsafe { self.wrapper.getParamValueByString(id, text, value) },
+        }
+    }
+
+    unsafe fn normalizedParamToPlain(&self, id: ParamID, value: ParamValue) -> ParamValue {
+        match OutputParameter::with_id(id) {
+            Some(parameter) => value * parameter.maximum(),
+            // SAFETY: no promise is needed.
+            None => unsafe { self.wrapper.normalizedParamToPlain(id, value) },
+        }
+    }
+
+    unsafe fn plainParamToNormalized(&self, id: ParamID, value: ParamValue) -> ParamValue {
+        match OutputParameter::with_id(id) {
+            Some(parameter) => value / parameter.maximum(),
+            // SAFETY: no promise is needed.
+            None => unsafe { self.wrapper.plainParamToNormalized(id, value) },
+        }
+    }
+
+    unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
+        if let Some(parameter) = OutputParameter::with_id(id) {
+            return f64::from(self.shared.outputs.value(parameter));
+        }
+        let waiting = self.values.get(id);
+        // SAFETY: no promise is needed.
+        waiting.unwrap_or_else(|| unsafe { self.wrapper.getParamNormalized(id) })
+    }
+
+    unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
+        // A host tells the controller what the processor gave out; both are one here.
+        if OutputParameter::with_id(id).is_some() {
+            return kResultOk;
+        }
+        if !self.values.set(id, value) {
+            return kInvalidArgument;
+        }
+        // SAFETY: no promise is needed.
+        unsafe { self.wrapper.setParamNormalized(id, value) }
+    }
 });
 
 pass_on!(IMidiMappingTrait {
@@ -243,139 +422,3 @@ pass_on!(IUnitInfoTrait {
 pass_on!(IInfoListenerTrait {
     fn setChannelContextInfos(list: *mut IAttributeList) -> tresult;
 });
-
-/// Makes instances of the plugin.
-struct Factory(PluginInfo);
-
-impl Class for Factory {
-    type Interfaces = (IPluginFactory, IPluginFactory2, IPluginFactory3);
-}
-
-impl Factory {
-    /// Fills `info` with what `make` tells of class number `index`; there is one.
-    ///
-    /// # Safety
-    /// `info` must be null or writable.
-    unsafe fn describe<T>(
-        &self,
-        index: int32,
-        info: *mut T,
-        make: fn(&PluginInfo) -> T,
-    ) -> tresult {
-        if index != 0 || info.is_null() {
-            return kInvalidArgument;
-        }
-        // SAFETY: not null, so it is writable by the caller's promise.
-        unsafe { info.write(make(&self.0)) };
-        kResultOk
-    }
-}
-
-impl IPluginFactoryTrait for Factory {
-    unsafe fn getFactoryInfo(&self, info: *mut PFactoryInfo) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(0, info, PluginInfo::create_factory_info) }
-    }
-
-    unsafe fn countClasses(&self) -> int32 {
-        1
-    }
-
-    unsafe fn getClassInfo(&self, index: int32, info: *mut PClassInfo) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(index, info, PluginInfo::create_class_info) }
-    }
-
-    unsafe fn createInstance(
-        &self,
-        class: FIDString,
-        interface: FIDString,
-        object: *mut *mut c_void,
-    ) -> tresult {
-        if class.is_null() || interface.is_null() || object.is_null() {
-            return kInvalidArgument;
-        }
-        // SAFETY: not null, so it is a class id, which has 16 bytes.
-        if unsafe { &*class.cast::<[u8; 16]>() } != self.0.cid {
-            return kInvalidArgument;
-        }
-        let component = ComWrapper::new(Component(Wrapper::new()));
-        let Some(unknown) = component.as_com_ref::<FUnknown>() else {
-            return kInvalidArgument;
-        };
-        let unknown = unknown.as_ptr();
-        // SAFETY: a live object; the interface's id and the place for the pointer are the caller's.
-        unsafe { ((*(*unknown).vtbl).queryInterface)(unknown, interface.cast::<TUID>(), object) }
-    }
-}
-
-impl IPluginFactory2Trait for Factory {
-    unsafe fn getClassInfo2(&self, index: int32, info: *mut PClassInfo2) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(index, info, PluginInfo::create_class_info_2) }
-    }
-}
-
-impl IPluginFactory3Trait for Factory {
-    unsafe fn getClassInfoUnicode(&self, index: int32, info: *mut PClassInfoW) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(index, info, PluginInfo::create_class_info_unicode) }
-    }
-
-    unsafe fn setHostContext(&self, _context: *mut FUnknown) -> tresult {
-        kResultOk // nothing is needed from it
-    }
-}
-
-/// The module's factory, with one reference for the host. Called by the host.
-#[unsafe(no_mangle)]
-pub extern "system" fn GetPluginFactory() -> *mut c_void {
-    let factory = ComWrapper::new(Factory(PluginInfo::for_plugin::<Tocco>()));
-    let pointer = factory.to_com_ptr::<IPluginFactory>();
-    pointer.map_or(std::ptr::null_mut(), |pointer| pointer.into_raw().cast())
-}
-
-/// Called by the host when the module is loaded.
-#[cfg(all(unix, not(target_os = "macos")))]
-#[unsafe(no_mangle)]
-pub extern "C" fn ModuleEntry(_library: *mut c_void) -> bool {
-    nice_plug::wrapper::setup_logger::<Tocco>();
-    true
-}
-
-/// Called by the host before the module is unloaded.
-#[cfg(all(unix, not(target_os = "macos")))]
-#[unsafe(no_mangle)]
-pub extern "C" fn ModuleExit() -> bool {
-    true
-}
-
-/// Called by the host when the module is loaded.
-#[cfg(target_os = "macos")]
-#[unsafe(no_mangle)]
-pub extern "C" fn bundleEntry(_bundle: *mut c_void) -> bool {
-    nice_plug::wrapper::setup_logger::<Tocco>();
-    true
-}
-
-/// Called by the host before the module is unloaded.
-#[cfg(target_os = "macos")]
-#[unsafe(no_mangle)]
-pub extern "C" fn bundleExit() -> bool {
-    true
-}
-
-/// Called by the host when the module is loaded.
-#[cfg(windows)]
-#[unsafe(no_mangle)]
-pub extern "system" fn InitDll() -> bool {
-    nice_plug::wrapper::setup_logger::<Tocco>();
-    true
-}
-
-/// Called by the host before the module is unloaded.
-#[cfg(windows)]
-#[unsafe(no_mangle)]
-pub extern "system" fn ExitDll() -> bool {
-    true
-}

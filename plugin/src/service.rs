@@ -17,6 +17,7 @@ use tocco_engines::{EngineId, ModelPackage};
 use crate::calibration::{self, CalibrationStatus, Tuition};
 use crate::classification::ModelSerial;
 use crate::classifier::Wake;
+use crate::continuity::Continuity;
 use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
 use crate::outputs::event_log::{self, EventLog};
 use crate::outputs::parameters::OutputParameters;
@@ -86,6 +87,8 @@ pub struct Shared {
     pub gauges: Arc<Gauges>,
     /// What the host reads of the last note.
     pub outputs: OutputParameters,
+    /// Whether the host's pauses end the stream.
+    pub continuity: Continuity,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     status: Mutex<Status>,
@@ -103,6 +106,7 @@ impl Shared {
             params,
             gauges: Arc::default(),
             outputs: OutputParameters::default(),
+            continuity: Continuity::default(),
             handled: AtomicU64::new(u64::MAX),
             status: Mutex::default(),
             calibration: Mutex::default(),

@@ -12,6 +12,7 @@
 //!   up when that is refused.
 //! - It ignores what is set on the controller while it processes: see [`controller_values`].
 //! - It has no output parameters: see [`output_parameters`].
+//! - It resets the plugin at every start: see [`continuity`](crate::continuity).
 //!
 //! All of it can go when the framework does it (`docs/upstream.md`).
 #![expect(
@@ -33,7 +34,9 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::kInput;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ChannelContext::{
     IInfoListener, IInfoListenerTrait,
 };
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IProcessContextRequirements_::Flags_::kNeedContinousTimeSamples;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::kEvent;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     BusDirection, BusInfo, CString, CtrlNumber, IAttributeList, IAudioProcessor,
     IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait, IEditController,
@@ -50,7 +53,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 
 use crate::Tocco;
-use crate::instance;
+use crate::newborn;
 use crate::outputs::parameters::{COUNT, OutputParameter};
 use crate::service::Shared;
 use block::Verdict;
@@ -68,7 +71,8 @@ struct Component {
 impl Component {
     /// A new instance; `None` if the framework made none.
     fn new() -> Option<Self> {
-        let (wrapper, shared) = instance::made_by(Wrapper::<Tocco>::new)?;
+        let (wrapper, shared) = newborn::made_by(Wrapper::<Tocco>::new);
+        let shared = shared?;
         // SAFETY: indices below the count, and a live structure to write to.
         let ids = unsafe {
             (0..wrapper.getParameterCount()).map(|index| {
@@ -84,6 +88,18 @@ impl Component {
             life: LifeCycle::default(),
             values,
         })
+    }
+
+    /// Whether a new stream begins with `block`, as the host's clock has it. Real-time safe.
+    ///
+    /// # Safety
+    /// The block's context must be null or valid.
+    unsafe fn begins_anew(&self, block: &ProcessData) -> bool {
+        // SAFETY: the caller's promise.
+        let context = unsafe { block.processContext.as_ref() };
+        let context = context.filter(|context| context.state & kContTimeValid as uint32 != 0);
+        let clock = context.map(|context| context.continousTimeSamples);
+        self.shared.continuity.ends_before(clock, block.numSamples as u32)
     }
 }
 
@@ -147,7 +163,11 @@ pass_on!(IAudioProcessorTrait {
             self.values.settle();
         }
         // SAFETY: the caller's promise is passed on.
-        unsafe { self.wrapper.setProcessing(state) }
+        let pass_on = || unsafe { self.wrapper.setProcessing(state) };
+        match state {
+            0 => pass_on(),
+            _ => self.shared.continuity.start(pass_on),
+        }
     }
 
     unsafe fn process(&self, data: *mut ProcessData) -> tresult {
@@ -177,6 +197,10 @@ pass_on!(IAudioProcessorTrait {
                     block::pass_through(&block);
                     return kInvalidArgument;
                 }
+            }
+            if block.numOutputs > 0 && self.begins_anew(&block) {
+                // The framework's way to reset the plugin.
+                self.wrapper.setProcessing(1);
             }
             let result = self.wrapper.process(&mut block);
             output_parameters::give_out(&self.shared.outputs, block.outputParameterChanges);
@@ -385,7 +409,12 @@ pass_on!(INoteExpressionControllerTrait {
 });
 
 pass_on!(IProcessContextRequirementsTrait {
-    fn getProcessContextRequirements() -> uint32;
+    ..
+    unsafe fn getProcessContextRequirements(&self) -> uint32 {
+        // SAFETY: no promise is needed.
+        let framework = unsafe { self.wrapper.getProcessContextRequirements() };
+        framework | kNeedContinousTimeSamples as uint32
+    }
 });
 
 pass_on!(IUnitInfoTrait {

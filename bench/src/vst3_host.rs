@@ -134,8 +134,7 @@ impl Vst3Host {
                     .then_some(info)
             })
         };
-        let class =
-            class.with_context(|| format!("{} holds no audio effect", path.display()))?;
+        let class = class.with_context(|| format!("{} holds no audio effect", path.display()))?;
         let component: ComPtr<IComponent> = create(&factory, &class)?;
         // SAFETY: a fresh component is initialised once, here; a host context is optional.
         unsafe { check(component.initialize(context), "IComponent::initialize")? };

@@ -99,7 +99,9 @@ impl Component {
         let context = unsafe { block.processContext.as_ref() };
         let context = context.filter(|context| context.state & kContTimeValid as uint32 != 0);
         let clock = context.map(|context| context.continousTimeSamples);
-        self.shared.continuity.ends_before(clock, block.numSamples as u32)
+        self.shared
+            .continuity
+            .ends_before(clock, block.numSamples as u32)
     }
 }
 

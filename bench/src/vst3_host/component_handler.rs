@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use vst3::Class;
 use vst3::Steinberg::Vst::{
-    IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait, ParamID,
-    ParamValue,
+    IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait,
+    ParamID, ParamValue,
 };
 use vst3::Steinberg::{FIDString, TBool, int32, kResultFalse, kResultOk, tresult};
 

@@ -95,4 +95,3 @@ impl IBStreamTrait for MemoryStream {
         kResultOk
     }
 }
-

@@ -32,12 +32,7 @@ impl IParamValueQueueTrait for Queue {
         self.points.borrow().len() as int32
     }
 
-    unsafe fn getPoint(
-        &self,
-        index: int32,
-        offset: *mut int32,
-        value: *mut ParamValue,
-    ) -> tresult {
+    unsafe fn getPoint(&self, index: int32, offset: *mut int32, value: *mut ParamValue) -> tresult {
         let points = self.points.borrow();
         let Some(point) = usize::try_from(index).ok().and_then(|i| points.get(i)) else {
             return kInvalidArgument;

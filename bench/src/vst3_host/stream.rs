@@ -217,4 +217,3 @@ fn midi_out(event: &Event, block_start: u64) -> Option<MidiOut> {
         message,
     })
 }
-

@@ -290,9 +290,13 @@ impl SushiStream {
     pub fn parameters(&self) -> Vec<ParameterOut> {
         let mut last = Vec::new();
         let position = self.stream.position();
-        self.stream
-            .changes_out
-            .for_each_last(|id, value| last.push(ParameterOut { position, id, value }));
+        self.stream.changes_out.for_each_last(|id, value| {
+            last.push(ParameterOut {
+                position,
+                id,
+                value,
+            })
+        });
         last
     }
 }

@@ -207,7 +207,11 @@ impl OutputParameters {
         let onset = result.note.onset_id as u32;
         let set = |parameter: OutputParameter, value: f32| {
             // An engine may answer with anything, a host expects a number in the range.
-            let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+            let value = if value.is_nan() {
+                0.0
+            } else {
+                value.clamp(0.0, 1.0)
+            };
             self.now[parameter.index()].store(value.to_bits(), Relaxed);
         };
         match result.decision {
@@ -236,8 +240,7 @@ impl OutputParameters {
         for (cell, now) in cells.iter().zip(&self.now) {
             cell.store(now.load(Relaxed), Relaxed);
         }
-        self.recorded
-            .store((recorded + 1).min(DECISIONS), Relaxed);
+        self.recorded.store((recorded + 1).min(DECISIONS), Relaxed);
     }
 
     /// Calls `give_out` with what was recorded since the last time, in order of time. For the audio
@@ -275,7 +278,10 @@ mod tests {
         outputs.record(&note(4), 17, 48_000.0);
         let mut readings = Vec::new();
         outputs.take(|reading| readings.push(*reading));
-        assert_eq!(readings.iter().map(|r| r.offset).collect::<Vec<_>>(), [5, 17]);
+        assert_eq!(
+            readings.iter().map(|r| r.offset).collect::<Vec<_>>(),
+            [5, 17]
+        );
         for (reading, (class, notes)) in readings.iter().zip([(2, 1.0), (4, 2.0)]) {
             let value = |parameter: OutputParameter| reading.values[parameter.index()];
             assert_eq!(value(OutputParameter::Probability(class)), 0.75);
@@ -323,7 +329,10 @@ mod tests {
         };
         outputs.record(&strange, 0, 48_000.0);
         outputs.take(|reading| {
-            assert!(reading.values.iter().all(|v| (0.0..=1.0).contains(v)), "{reading:?}");
+            assert!(
+                reading.values.iter().all(|v| (0.0..=1.0).contains(v)),
+                "{reading:?}"
+            );
         });
     }
 

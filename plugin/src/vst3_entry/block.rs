@@ -42,9 +42,7 @@ unsafe fn first_bus(buses: *mut AudioBusBuffers, count: int32) -> Option<AudioBu
 /// The bus must be from [`first_bus`].
 unsafe fn channels(bus: &AudioBusBuffers) -> &[*mut f32] {
     // SAFETY: there are channels, and the host promises as many pointers.
-    unsafe {
-        std::slice::from_raw_parts(bus.__field0.channelBuffers32, bus.numChannels as usize)
-    }
+    unsafe { std::slice::from_raw_parts(bus.__field0.channelBuffers32, bus.numChannels as usize) }
 }
 
 /// Judges a block of a plugin that was activated with `agreed` channels in and out. Real-time safe.

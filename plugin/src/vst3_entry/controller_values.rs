@@ -63,7 +63,9 @@ impl ControllerValues {
         let Some(waiting) = self.of(id).filter(|_| value.is_finite()) else {
             return false;
         };
-        waiting.value.store(value.clamp(0.0, 1.0).to_bits(), Relaxed);
+        waiting
+            .value
+            .store(value.clamp(0.0, 1.0).to_bits(), Relaxed);
         self.any.store(true, Release);
         true
     }

@@ -12,6 +12,8 @@
 //!   up when that is refused.
 //! - It ignores what is set on the controller while it processes: see [`controller_values`].
 //! - It has no output parameters: see [`output_parameters`].
+//! - It tells no host that the project differs from what is saved: see
+//!   [`unsaved`](crate::unsaved).
 //! - It resets the plugin at every start: see [`continuity`](crate::continuity).
 //!
 //! All of it can go when the framework does it (`docs/upstream.md`).
@@ -29,7 +31,6 @@ mod output_parameters;
 use std::sync::Arc;
 
 use nice_plug::wrapper::vst3::Wrapper;
-use nice_plug::wrapper::vst3::vst3::Class;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::kInput;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ChannelContext::{
     IInfoListener, IInfoListenerTrait,
@@ -39,18 +40,19 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::kEvent;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     BusDirection, BusInfo, CString, CtrlNumber, IAttributeList, IAudioProcessor,
-    IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait, IEditController,
-    IEditControllerTrait, IMidiMapping, IMidiMappingTrait, INoteExpressionController,
-    INoteExpressionControllerTrait, IProcessContextRequirements, IProcessContextRequirementsTrait,
-    IUnitInfo, IUnitInfoTrait, IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo,
-    NoteExpressionValue, ParamID, ParamValue, ParameterInfo, ProcessData, ProcessSetup,
-    ProgramListID, ProgramListInfo, RoutingInfo, SpeakerArrangement, String128, TChar, UnitID,
-    UnitInfo,
+    IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
+    IComponentHandler2Trait, IComponentTrait, IEditController, IEditControllerTrait, IMidiMapping,
+    IMidiMappingTrait, INoteExpressionController, INoteExpressionControllerTrait,
+    IProcessContextRequirements, IProcessContextRequirementsTrait, IUnitInfo, IUnitInfoTrait,
+    IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo, NoteExpressionValue, ParamID,
+    ParamValue, ParameterInfo, ProcessData, ProcessSetup, ProgramListID, ProgramListInfo,
+    RoutingInfo, SpeakerArrangement, String128, TChar, UnitID, UnitInfo,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int16, int32,
     kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32,
 };
+use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComRef};
 
 use crate::Tocco;
 use crate::newborn;
@@ -102,6 +104,20 @@ impl Component {
         self.shared
             .continuity
             .ends_before(clock, block.numSamples as u32)
+    }
+}
+
+/// The host, as far as it wants to be told that the project differs from what is saved.
+struct Host(ComPtr<IComponentHandler2>);
+
+// SAFETY: hosts count references atomically. It is called on the main thread and on the window's,
+// from which the framework calls the host too.
+unsafe impl Send for Host {}
+
+impl Host {
+    fn set_dirty(&self) {
+        // SAFETY: a live object of the host.
+        unsafe { self.0.setDirty(1) };
     }
 }
 
@@ -249,6 +265,7 @@ pass_on!(IComponentTrait {
     }
 
     unsafe fn setActive(&self, state: TBool) -> tresult {
+        self.shared.params.unsaved.tell();
         self.set_active(state != 0)
     }
 
@@ -263,6 +280,7 @@ pass_on!(IComponentTrait {
 
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
         self.values.settle();
+        self.shared.params.unsaved.forget();
         // SAFETY: the caller's promise is passed on.
         unsafe { IComponentTrait::getState(&self.wrapper, state) }
     }
@@ -272,9 +290,20 @@ pass_on!(IEditControllerTrait {
     fn setComponentState(state: *mut IBStream) -> tresult;
     fn setState(state: *mut IBStream) -> tresult;
     fn getState(state: *mut IBStream) -> tresult;
-    fn setComponentHandler(handler: *mut IComponentHandler) -> tresult;
     fn createView(name: FIDString) -> *mut IPlugView;
     ..
+    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
+        // SAFETY: null, or an object of the host.
+        let second = unsafe { ComRef::from_raw(handler) }.and_then(|handler| handler.cast());
+        let messenger = second.map(|handler| {
+            let host = Host(handler);
+            Box::new(move || host.set_dirty()) as Box<dyn Fn() + Send>
+        });
+        self.shared.params.unsaved.send_by(messenger);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.wrapper.setComponentHandler(handler) }
+    }
+
     unsafe fn getParameterCount(&self) -> int32 {
         // SAFETY: no promise is needed.
         unsafe { self.wrapper.getParameterCount() + COUNT as int32 }
@@ -372,6 +401,7 @@ pass_on!(IEditControllerTrait {
         if !self.values.set(id, value) {
             return kInvalidArgument;
         }
+        self.shared.params.unsaved.tell();
         // SAFETY: no promise is needed.
         unsafe { self.wrapper.setParamNormalized(id, value) }
     }
@@ -453,3 +483,105 @@ pass_on!(IUnitInfoTrait {
 pass_on!(IInfoListenerTrait {
     fn setChannelContextInfos(list: *mut IAttributeList) -> tresult;
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nice_plug::wrapper::vst3::vst3::ComWrapper;
+    use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IComponentHandlerTrait;
+    use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kIsReadOnly;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    /// A host that counts how often it was told.
+    #[derive(Default)]
+    struct Handler(AtomicU32);
+
+    impl Class for Handler {
+        type Interfaces = (IComponentHandler, IComponentHandler2);
+    }
+
+    impl IComponentHandlerTrait for Handler {
+        unsafe fn beginEdit(&self, _id: ParamID) -> tresult {
+            kResultOk
+        }
+
+        unsafe fn performEdit(&self, _id: ParamID, _value: ParamValue) -> tresult {
+            kResultOk
+        }
+
+        unsafe fn endEdit(&self, _id: ParamID) -> tresult {
+            kResultOk
+        }
+
+        unsafe fn restartComponent(&self, _flags: int32) -> tresult {
+            kResultOk
+        }
+    }
+
+    impl IComponentHandler2Trait for Handler {
+        unsafe fn setDirty(&self, state: TBool) -> tresult {
+            self.0.fetch_add(u32::from(state), Relaxed);
+            kResultOk
+        }
+
+        unsafe fn requestOpenEditor(&self, _name: FIDString) -> tresult {
+            kResultFalse
+        }
+
+        unsafe fn startGroupEdit(&self) -> tresult {
+            kResultFalse
+        }
+
+        unsafe fn finishGroupEdit(&self) -> tresult {
+            kResultFalse
+        }
+    }
+
+    #[test]
+    fn the_host_is_told_once_of_what_it_cannot_see() {
+        let component = Component::new().unwrap();
+        let params = &component.shared.params;
+        let handler = ComWrapper::new(Handler::default());
+        let told = || handler.0.load(Relaxed);
+        let pointer = handler.as_com_ref::<IComponentHandler>().unwrap().as_ptr();
+        // SAFETY: a live object, or none.
+        unsafe {
+            assert_eq!(component.setComponentHandler(pointer), kResultOk);
+            component.setActive(0);
+            assert_eq!(told(), 0);
+            params.choose_package("/home/me/my model".to_owned());
+            component.setActive(0);
+            component.setActive(0);
+            assert_eq!(told(), 1);
+            params.save_calibration(|saved| saved.in_use = false);
+            params.unsaved.tell(); // as the window does
+            assert_eq!(told(), 2);
+            assert_eq!(
+                component.setComponentHandler(std::ptr::null_mut()),
+                kResultOk
+            );
+            params.choose_package(String::new());
+            component.setActive(0);
+            assert_eq!(told(), 2);
+        }
+    }
+
+    #[test]
+    fn ids_of_output_parameters_are_nobody_elses() {
+        let component = Component::new().unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        // SAFETY: indices below the count, and a live structure to write to.
+        unsafe {
+            let count = component.getParameterCount();
+            for index in 0..count {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                assert_eq!(component.getParameterInfo(index, &mut info), kResultOk);
+                assert!(info.id < 1 << 31, "the upper half is the host's");
+                assert!(ids.insert(info.id), "{} is there twice", info.id);
+                let is_output = info.flags & kIsReadOnly as int32 != 0;
+                assert_eq!(is_output, OutputParameter::with_id(info.id).is_some());
+            }
+        }
+        assert!(ids.len() > COUNT);
+    }
+}

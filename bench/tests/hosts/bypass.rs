@@ -68,14 +68,16 @@ fn a_bypassed_plugin_is_silent_and_back_at_once<H: Bundled>() {
         key: ons[2].key,
         message: MidiMessage::NoteOff,
     };
-    assert_eq!(during, [off], "the note that sounded ends, and nothing else");
+    assert_eq!(
+        during,
+        [off],
+        "the note that sounded ends, and nothing else"
+    );
     // Of the notes that began while it was bypassed there is nothing to end.
     let first = ons[9].position as usize;
     let expected: Vec<MidiOut> = of_whole(first, all)
         .into_iter()
-        .filter(|event| {
-            event.message != MidiMessage::NoteOff || after.contains(event)
-        })
+        .filter(|event| event.message != MidiMessage::NoteOff || after.contains(event))
         .collect();
     assert_eq!(without_ids(&after), expected);
     let count = |midi: &[MidiOut], wanted: fn(&MidiOut) -> bool| {

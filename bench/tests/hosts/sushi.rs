@@ -28,7 +28,7 @@ const SETTINGS: [(&str, &str); 4] = [
     ("Second decision", "off"),
     ("Confidence gate", "25"),
     ("Sensitivity", "60"),
-    ("Note Kick", "60"),
+    ("Note Kick", "C4"),
 ];
 
 fn set<H: PluginHost>(host: &mut H, adapt: bool) {
@@ -114,7 +114,7 @@ fn a_state_that_is_set_while_it_runs_takes_effect() {
     assert_eq!(without_ids(&midi), bounced(&sound, false));
     for (name, text) in SETTINGS {
         let told = host.text(name).unwrap().to_lowercase();
-        assert!(told.starts_with(text) || name == "Note Kick", "{name} is {told}");
+        assert!(told.starts_with(&text.to_lowercase()), "{name} is {told}");
     }
 }
 
@@ -211,7 +211,4 @@ fn output_parameters_tell_every_note() {
     assert!(begun > 20 && told >= begun, "{told} told of {begun}");
     assert_eq!((count * 65_536.0).round() as usize, told);
     assert_ne!(host.text("Technique").unwrap(), "none");
-    // What is told to the controller afterwards changes nothing.
-    let value = host.value(&technique).unwrap();
-    assert!(value > 0.0);
 }

@@ -106,7 +106,10 @@ fn buses_that_sushi_means_are_accepted_and_no_others() {
         assert_eq!(activate(kEvent, direction, index), kInvalidArgument);
     }
     // SAFETY: main thread.
-    let inputs = unsafe { host.component().getBusCount(kEvent as int32, kInput as int32) };
+    let inputs = unsafe {
+        host.component()
+            .getBusCount(kEvent as int32, kInput as int32)
+    };
     assert_eq!(inputs, 0, "there is no event input");
 }
 

@@ -16,7 +16,9 @@ use clack_host::events::event_types::{NoteExpressionType, ParamValueEvent};
 use clack_host::events::spaces::CoreEventSpace;
 use clack_host::prelude::*;
 
-use crate::plugin_host::{MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat};
+use crate::plugin_host::{
+    Automated, MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat,
+};
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
 const EVENT_CAPACITY: usize = 4096;
@@ -285,15 +287,7 @@ impl PluginHost for ClapHost {
     }
 }
 
-impl PluginStream for ClapStream {
-    fn input(&mut self, channel: usize) -> &mut [f32] {
-        &mut self.input[channel]
-    }
-
-    fn output(&self, channel: usize) -> &[f32] {
-        &self.output[channel]
-    }
-
+impl Automated for ClapStream {
     fn automate(&mut self, parameter: &Parameter, value: f64) {
         self.events_in.push(&ParamValueEvent::new(
             0,
@@ -301,6 +295,16 @@ impl PluginStream for ClapStream {
             Pckn::match_all(),
             value,
         ));
+    }
+}
+
+impl PluginStream for ClapStream {
+    fn input(&mut self, channel: usize) -> &mut [f32] {
+        &mut self.input[channel]
+    }
+
+    fn output(&self, channel: usize) -> &[f32] {
+        &self.output[channel]
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {

@@ -226,10 +226,6 @@ pub trait PluginStream: Send {
     /// Samples that came out of `channel` with the last block, `[max_block]`.
     fn output(&self, channel: usize) -> &[f32];
 
-    /// Changes a parameter to a plain value at the start of the next block. Real-time safe for a
-    /// few changes a block.
-    fn automate(&mut self, parameter: &Parameter, value: f64);
-
     /// Processes the first `frames` samples of the inputs. Real-time safe as far as the plugin is.
     ///
     /// # Errors
@@ -241,6 +237,13 @@ pub trait PluginStream: Send {
 
     /// Samples processed since the stream began.
     fn position(&self) -> u64;
+}
+
+/// A running side whose parameters can be changed while it runs.
+pub trait Automated: PluginStream {
+    /// Changes a parameter to a plain value at the start of the next block. Real-time safe for a
+    /// few changes a block.
+    fn automate(&mut self, parameter: &Parameter, value: f64);
 }
 
 /// The folder with the bundles: `TOCCO_BUNDLES` if it is set, else `target/bundled`.

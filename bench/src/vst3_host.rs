@@ -18,7 +18,6 @@ use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::ptr::{addr_of_mut, null_mut};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result, bail, ensure};
 use libloading::Library;
@@ -148,7 +147,7 @@ impl Vst3Host {
         Ok(Self {
             controller,
             component,
-            handler: ComWrapper::new(ComponentHandler::default()),
+            handler: ComWrapper::new(ComponentHandler),
             active: false,
             module,
         })
@@ -164,11 +163,6 @@ impl Vst3Host {
                 "IEditController::setComponentHandler",
             )
         }
-    }
-
-    /// How often the plugin said that the project differs from what is saved.
-    pub fn marked_dirty(&self) -> u32 {
-        self.handler.dirty.load(Relaxed)
     }
 
     /// The plugin's component, for a test that makes its own calls.

@@ -1,23 +1,14 @@
-//! What the plugin tells its host.
-
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+//! What the plugin reports its edits to.
 
 use vst3::Class;
-use vst3::Steinberg::Vst::{
-    IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait,
-    ParamID, ParamValue,
-};
-use vst3::Steinberg::{FIDString, TBool, int32, kResultFalse, kResultOk, tresult};
+use vst3::Steinberg::Vst::{IComponentHandler, IComponentHandlerTrait, ParamID, ParamValue};
+use vst3::Steinberg::{int32, kResultOk, tresult};
 
-/// Counts what it is told. Atomic, because a plugin may tell from a thread of its own.
-#[derive(Default)]
-pub(super) struct ComponentHandler {
-    /// How often the project was said to differ from what is saved.
-    pub(super) dirty: AtomicU32,
-}
+/// Accepts everything: these hosts read the values when they want them.
+pub(super) struct ComponentHandler;
 
 impl Class for ComponentHandler {
-    type Interfaces = (IComponentHandler, IComponentHandler2);
+    type Interfaces = (IComponentHandler,);
 }
 
 impl IComponentHandlerTrait for ComponentHandler {
@@ -35,24 +26,5 @@ impl IComponentHandlerTrait for ComponentHandler {
 
     unsafe fn restartComponent(&self, _flags: int32) -> tresult {
         kResultOk
-    }
-}
-
-impl IComponentHandler2Trait for ComponentHandler {
-    unsafe fn setDirty(&self, state: TBool) -> tresult {
-        self.dirty.fetch_add(u32::from(state != 0), Relaxed);
-        kResultOk
-    }
-
-    unsafe fn requestOpenEditor(&self, _name: FIDString) -> tresult {
-        kResultFalse
-    }
-
-    unsafe fn startGroupEdit(&self) -> tresult {
-        kResultFalse
-    }
-
-    unsafe fn finishGroupEdit(&self) -> tresult {
-        kResultFalse
     }
 }

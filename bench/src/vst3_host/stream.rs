@@ -17,7 +17,7 @@ use super::event_list::EventList;
 use super::parameter_changes::ParameterChanges;
 use super::{Module, check, interface};
 use crate::plugin_host::{
-    MidiMessage, MidiOut, Parameter, ParameterOut, PluginStream, StreamFormat,
+    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginStream, StreamFormat,
 };
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
@@ -150,6 +150,13 @@ impl Vst3Stream {
     }
 }
 
+impl Automated for Vst3Stream {
+    fn automate(&mut self, parameter: &Parameter, value: f64) {
+        self.changes_in
+            .add(parameter.id, 0, value / parameter.maximum);
+    }
+}
+
 impl PluginStream for Vst3Stream {
     fn input(&mut self, channel: usize) -> &mut [f32] {
         &mut self.input[channel]
@@ -157,11 +164,6 @@ impl PluginStream for Vst3Stream {
 
     fn output(&self, channel: usize) -> &[f32] {
         &self.output[channel]
-    }
-
-    fn automate(&mut self, parameter: &Parameter, value: f64) {
-        self.changes_in
-            .add(parameter.id, 0, value / parameter.maximum);
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {

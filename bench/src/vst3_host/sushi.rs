@@ -12,7 +12,7 @@ use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
 use vst3::Steinberg::Vst::BusTypes_::kMain;
 use vst3::Steinberg::Vst::ControllerNumbers_::{kAfterTouch, kCtrlModWheel, kPitchBend};
@@ -308,10 +308,6 @@ impl PluginStream for SushiStream {
 
     fn output(&self, channel: usize) -> &[f32] {
         self.stream.output(channel)
-    }
-
-    fn automate(&mut self, parameter: &Parameter, value: f64) {
-        self.stream.automate(parameter, value);
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {

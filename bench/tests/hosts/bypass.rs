@@ -2,7 +2,7 @@
 
 use std::iter::repeat;
 
-use tocco_bench::plugin_host::{MidiMessage, MidiOut, PluginStream, StreamFormat};
+use tocco_bench::plugin_host::{Automated, MidiMessage, MidiOut, StreamFormat};
 use tocco_bench::sound::Sound;
 
 use crate::listening::without_ids;
@@ -35,7 +35,10 @@ fn is_on(event: &MidiOut) -> bool {
     matches!(event.message, MidiMessage::NoteOn { .. })
 }
 
-fn a_bypassed_plugin_is_silent_and_back_at_once<H: Bundled>() {
+fn a_bypassed_plugin_is_silent_and_back_at_once<H: Bundled>()
+where
+    H::Stream: Automated,
+{
     let mut host = H::steady();
     host.set_text("Second decision", "off").unwrap();
     let format = StreamFormat::PAPER;

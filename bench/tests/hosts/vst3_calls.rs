@@ -4,7 +4,7 @@
 use std::iter::repeat;
 use std::ptr::null_mut;
 
-use tocco_bench::plugin_host::{MidiOut, PluginHost, PluginStream, StreamFormat};
+use tocco_bench::plugin_host::{Automated, MidiOut, PluginHost, PluginStream, StreamFormat};
 use tocco_bench::vst3_host::{Vst3Host, Vst3Stream};
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
 use vst3::Steinberg::Vst::MediaTypes_::kEvent;
@@ -195,9 +195,9 @@ fn wrong_blocks_are_an_error_and_nothing_worse() {
     for (input, output, samples, size) in [
         (Some(&[null][..]), Some(good.1), 64, size),
         (Some(good.0), Some(&[null][..]), 64, size),
-        (Some(&[source; 2]), Some(good.1), 64, size),
-        (Some(good.0), Some(&[sink; 2]), 64, size),
-        (Some(&[source; 3]), Some(&[sink; 3]), 64, size),
+        (Some(&[source; 2][..]), Some(good.1), 64, size),
+        (Some(good.0), Some(&[sink; 2][..]), 64, size),
+        (Some(&[source; 3][..]), Some(&[sink; 3][..]), 64, size),
         (Some(good.0), Some(good.1), -64, size),
         (Some(good.0), Some(good.1), 64, kSample64 as int32),
         (Some(good.0), Some(good.1), 64, 77),

@@ -9,7 +9,6 @@
 //! would set them, after that.
 
 use std::path::Path;
-use std::ptr::null_mut;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
@@ -27,7 +26,7 @@ use vst3::Steinberg::Vst::{
     ParamValue, ProcessContext, ProcessSetup, SpeakerArrangement, String128,
 };
 use vst3::Steinberg::{
-    FUnknown, IBStream, IPluginBaseTrait, PClassInfo, TUID, int32, kNoInterface, kResultOk, tresult,
+    FUnknown, IBStream, IPluginBaseTrait, TUID, int32, kNoInterface, kResultOk, tresult,
 };
 use vst3::{Class, ComPtr, ComWrapper};
 

@@ -8,9 +8,9 @@ use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::{MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat};
 use tocco_bench::sound::Sound;
 use tocco_bench::streaming::{self, Speed};
-use tocco_bench::vst3_host::SushiHost;
+use tocco_bench::vst3_host::{SushiHost, SushiStream};
 
-use crate::listening::without_ids;
+use crate::listening::{check_same, without_ids};
 use crate::playing::{Bundled, PERFORMANCE, format, play, play_on};
 use crate::recordings::recordings;
 
@@ -55,10 +55,24 @@ fn bounced(sound: &Sound, adapt: bool) -> Vec<MidiOut> {
     without_ids(&midi)
 }
 
+/// A stream on which what [`set`] chose is loaded: in real time that comes some milliseconds after
+/// the parameters, but not in the next activation.
+fn settled(host: &mut SushiHost, format: StreamFormat) -> SushiStream {
+    let mut stream = host.activate(format).unwrap();
+    stream.process(BLOCK).unwrap();
+    host.deactivate(stream);
+    host.activate(format).unwrap()
+}
+
 fn heard_in_sushi(sound: &Sound, adapt: bool, speed: Speed) -> Vec<MidiOut> {
     let mut host = SushiHost::fresh();
     set(&mut host, adapt);
-    let mut stream = host.activate(format(sound, BLOCK, false)).unwrap();
+    let format = format(sound, BLOCK, false);
+    // What is learnt hangs on the second decisions, the first ones do not.
+    let mut stream = match adapt {
+        true => settled(&mut host, format),
+        false => host.activate(format).unwrap(),
+    };
     let played = streaming::play(&mut stream, sound, repeat(BLOCK), speed).unwrap();
     host.deactivate(stream);
     assert_eq!(played.altered, 0, "samples were altered");
@@ -73,7 +87,8 @@ fn every_track_hears_what_a_bounce_hears() {
             let expected = bounced(&sound, adapt);
             assert!(expected.len() > 200, "{} messages", expected.len());
             let heard = heard_in_sushi(&sound, adapt, Speed::Unpaced);
-            assert_eq!(heard, expected, "{channels} channels, adapting: {adapt}");
+            let what = format!("{channels} channels, adapting: {adapt}");
+            check_same(&heard, &expected, &what);
         }
     }
 }
@@ -82,7 +97,8 @@ fn every_track_hears_what_a_bounce_hears() {
 fn at_the_pace_of_a_sound_card_too() {
     let sound = in_channels(&PERFORMANCE, 1);
     let expected = bounced(&sound, true);
-    assert_eq!(heard_in_sushi(&sound, true, Speed::REAL_TIME), expected);
+    let heard = heard_in_sushi(&sound, true, Speed::REAL_TIME);
+    check_same(&heard, &expected, "in real time");
 }
 
 #[test]
@@ -94,7 +110,8 @@ fn recordings_are_named_as_in_a_bounce() {
         let sound = in_channels(&sound, 1);
         for adapt in [false, true] {
             let heard = heard_in_sushi(&sound, adapt, Speed::Unpaced);
-            assert_eq!(heard, bounced(&sound, adapt), "{}", path.display());
+            let what = format!("{}, adapting: {adapt}", path.display());
+            check_same(&heard, &bounced(&sound, adapt), &what);
         }
     }
 }
@@ -172,7 +189,7 @@ fn output_parameters_tell_every_note() {
     assert_eq!(host.text("Technique").unwrap(), "none");
 
     let sound = in_channels(&PERFORMANCE, 1);
-    let mut stream = host.activate(format(&sound, BLOCK, false)).unwrap();
+    let mut stream = settled(&mut host, format(&sound, BLOCK, false));
     let (mut told, mut begun, mut count) = (0, 0, 0.0);
     for samples in sound.channels[0].chunks(BLOCK) {
         stream.input(0)[..BLOCK].copy_from_slice(samples);

@@ -120,9 +120,7 @@ impl Vst3Stream {
             outputParameterChanges: interface(&self.changes_out)?.as_ptr(),
             inputEvents: block.events.map_or(null_mut(), |events| events.as_ptr()),
             outputEvents: interface(&self.events)?.as_ptr(),
-            processContext: block
-                .context
-                .map_or(null_mut(), |context| std::ptr::from_mut(context)),
+            processContext: block.context.map_or(null_mut(), std::ptr::from_mut),
         };
         // SAFETY: the buffers hold `frames` samples each, as checked above, and everything lives
         // until the call returns.

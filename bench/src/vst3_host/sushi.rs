@@ -316,7 +316,7 @@ impl PluginStream for SushiStream {
             self.block
         );
         let position = self.stream.position() as i64;
-        self.context.state = kPlaying as u32;
+        self.context.state = kPlaying;
         self.context.projectTimeSamples = position;
         self.context.continousTimeSamples = position;
         let state = self.state.take();

@@ -11,7 +11,7 @@ use vst3::Steinberg::{int32, kInvalidArgument, kResultFalse, kResultOk, tresult}
 use vst3::{Class, ComWrapper};
 
 /// More changes of one parameter than a block of the largest size can bring.
-const POINTS: usize = 1024;
+const POINTS: usize = 128;
 
 /// The changes of one parameter, in order of time: sample offset and normalised value.
 pub(super) struct Queue {

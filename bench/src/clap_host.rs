@@ -16,7 +16,9 @@ use clack_host::events::event_types::{NoteExpressionType, ParamValueEvent};
 use clack_host::events::spaces::CoreEventSpace;
 use clack_host::prelude::*;
 
-use crate::plugin_host::{MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat};
+use crate::plugin_host::{
+    Automated, MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat,
+};
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
 const EVENT_CAPACITY: usize = 4096;
@@ -166,6 +168,8 @@ impl PluginHost for ClapHost {
                     minimum: info.min_value,
                     maximum: info.max_value,
                     stepped: info.flags.contains(ParamInfoFlags::IS_STEPPED),
+                    output: info.flags.contains(ParamInfoFlags::IS_READONLY),
+                    bypass: info.flags.contains(ParamInfoFlags::IS_BYPASS),
                 })
             })
             .collect()
@@ -283,9 +287,8 @@ impl PluginHost for ClapHost {
     }
 }
 
-impl ClapStream {
-    /// Changes a parameter at the start of the next block. Real-time safe for a few changes a block.
-    pub fn automate(&mut self, parameter: &Parameter, value: f64) {
+impl Automated for ClapStream {
+    fn automate(&mut self, parameter: &Parameter, value: f64) {
         self.events_in.push(&ParamValueEvent::new(
             0,
             ClapId::new(parameter.id),

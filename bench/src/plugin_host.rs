@@ -68,6 +68,21 @@ pub struct Parameter {
     pub maximum: f64,
     /// Whether only whole plain values are allowed.
     pub stepped: bool,
+    /// Whether the plugin sets it, and the host only reads it.
+    pub output: bool,
+    /// Whether it is the switch that takes the plugin out of the signal's way.
+    pub bypass: bool,
+}
+
+/// A value that the plugin gave one of its parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ParameterOut {
+    /// Samples since the stream began.
+    pub position: u64,
+    /// The parameter.
+    pub id: u32,
+    /// In VST3 normalised, 0 to 1; in CLAP plain.
+    pub value: f64,
 }
 
 /// A loaded plugin instance; lives on the main thread.
@@ -222,6 +237,13 @@ pub trait PluginStream: Send {
 
     /// Samples processed since the stream began.
     fn position(&self) -> u64;
+}
+
+/// A running side whose parameters can be changed while it runs.
+pub trait Automated: PluginStream {
+    /// Changes a parameter to a plain value at the start of the next block. Real-time safe for a
+    /// few changes a block.
+    fn automate(&mut self, parameter: &Parameter, value: f64);
 }
 
 /// The folder with the bundles: `TOCCO_BUNDLES` if it is set, else `target/bundled`.

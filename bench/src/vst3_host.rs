@@ -1,10 +1,19 @@
 //! A small VST3 host in this process, on the bindings of the crate `vst3`.
+//!
+//! [`Vst3Host`] makes its calls in the order that the format asks for, as DAWs do; [`SushiHost`]
+//! makes those of Sushi.
 #![expect(
     non_upper_case_globals,
     reason = "the constants keep the names they have in the VST3 headers"
 )]
 
-use std::cell::{Cell, RefCell};
+mod component_handler;
+mod event_list;
+mod memory_stream;
+mod parameter_changes;
+mod stream;
+mod sushi;
+
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::ptr::{addr_of_mut, null_mut};
@@ -12,28 +21,28 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use libloading::Library;
-use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSeekSet};
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
-use vst3::Steinberg::Vst::Event_::EventTypes_::{kNoteOffEvent, kNoteOnEvent, kPolyPressureEvent};
 use vst3::Steinberg::Vst::MediaTypes_::{kAudio, kEvent};
+use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kIsBypass, kIsReadOnly};
 use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
-    AudioBusBuffers, AudioBusBuffers__type0, Event, IAudioProcessor, IAudioProcessorTrait,
-    IComponent, IComponentTrait, IEditController, IEditControllerTrait, IEventList,
-    IEventListTrait, ParameterInfo, ProcessData, ProcessSetup, SpeakerArr, SpeakerArrangement,
-    String128,
+    IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
+    IEditController, IEditControllerTrait, ParameterInfo, ProcessSetup, SpeakerArr,
+    SpeakerArrangement, String128,
 };
 use vst3::Steinberg::{
-    IBStream, IBStreamTrait, IPluginBaseTrait, IPluginFactory, IPluginFactoryTrait, PClassInfo,
-    TUID, int32, int64, kInvalidArgument, kResultFalse, kResultOk, tresult,
+    FUnknown, IBStream, IPluginBaseTrait, IPluginFactory, IPluginFactoryTrait, PClassInfo, int32,
+    kResultOk, tresult,
 };
 use vst3::{Class, ComPtr, ComWrapper, Interface};
 
-use crate::plugin_host::{MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat};
+use crate::plugin_host::{Parameter, PluginHost, StreamFormat};
+use component_handler::ComponentHandler;
+use memory_stream::MemoryStream;
 
-/// More events than a block of the largest size can bring: room is made before the stream runs.
-const EVENT_CAPACITY: usize = 4096;
+pub use stream::Vst3Stream;
+pub use sushi::{SushiHost, SushiStream};
 
 /// The category under which a factory lists what processes audio.
 const AUDIO_EFFECT: &str = "Audio Module Class";
@@ -101,39 +110,33 @@ pub struct Vst3Host {
     // Before `module`: fields are dropped in this order, and the module must outlive its objects.
     controller: ComPtr<IEditController>,
     component: ComPtr<IComponent>,
+    handler: ComWrapper<ComponentHandler>,
     active: bool,
     module: Arc<Module>,
 }
 
-/// The running side of a [`Vst3Host`].
-pub struct Vst3Stream {
-    processor: ComPtr<IAudioProcessor>,
-    input: Vec<Vec<f32>>,
-    output: Vec<Vec<f32>>,
-    input_pointers: Vec<*mut f32>,
-    output_pointers: Vec<*mut f32>,
-    events: ComWrapper<EventList>,
-    midi: Vec<MidiOut>,
-    mode: int32,
-    position: u64,
-    _module: Arc<Module>,
-}
-
-// SAFETY: VST3 lets `process` run on any one thread while the component is active; the pointers
-// refer to the vectors beside them and are written anew before each use.
-unsafe impl Send for Vst3Stream {}
-
-impl PluginHost for Vst3Host {
-    type Stream = Vst3Stream;
-
-    fn load(path: &Path) -> Result<Self> {
+impl Vst3Host {
+    /// An instance of the first class of the bundle at `path` that `choose` chooses; `context` is
+    /// the host's object, or null.
+    fn instance(
+        path: &Path,
+        choose: impl Fn(&PClassInfo) -> bool,
+        context: *mut FUnknown,
+    ) -> Result<Self> {
         let module = Arc::new(Module::load(path)?);
         let factory = module.factory()?;
-        let class = audio_class(&factory)
-            .with_context(|| format!("{} holds no audio effect", path.display()))?;
+        // SAFETY: indices below the count, and a live structure to write to.
+        let class = unsafe {
+            (0..factory.countClasses()).find_map(|index| {
+                let mut info: PClassInfo = std::mem::zeroed();
+                (factory.getClassInfo(index, &mut info) == kResultOk && choose(&info))
+                    .then_some(info)
+            })
+        };
+        let class = class.with_context(|| format!("{} holds no audio effect", path.display()))?;
         let component: ComPtr<IComponent> = create(&factory, &class)?;
         // SAFETY: a fresh component is initialised once, here; a host context is optional.
-        unsafe { check(component.initialize(null_mut()), "IComponent::initialize")? };
+        unsafe { check(component.initialize(context), "IComponent::initialize")? };
         let controller = match component.cast::<IEditController>() {
             Some(controller) => controller,
             None => bail!(
@@ -144,9 +147,53 @@ impl PluginHost for Vst3Host {
         Ok(Self {
             controller,
             component,
+            handler: ComWrapper::new(ComponentHandler),
             active: false,
             module,
         })
+    }
+
+    /// Tells the plugin where to report to.
+    fn set_component_handler(&self) -> Result<()> {
+        let handler = interface::<_, IComponentHandler>(&self.handler)?;
+        // SAFETY: main thread; the plugin takes a reference of its own.
+        unsafe {
+            check(
+                self.controller.setComponentHandler(handler.as_ptr()),
+                "IEditController::setComponentHandler",
+            )
+        }
+    }
+
+    /// The plugin's component, for a test that makes its own calls.
+    pub fn component(&self) -> &ComPtr<IComponent> {
+        &self.component
+    }
+
+    /// The plugin's controller, for a test that makes its own calls.
+    pub fn controller(&self) -> &ComPtr<IEditController> {
+        &self.controller
+    }
+
+    /// The plugin's processor, for a test that makes its own calls.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn processor(&self) -> Result<ComPtr<IAudioProcessor>> {
+        self.component
+            .cast()
+            .context("the component does not process audio")
+    }
+}
+
+impl PluginHost for Vst3Host {
+    type Stream = Vst3Stream;
+
+    fn load(path: &Path) -> Result<Self> {
+        let is_effect = |info: &PClassInfo| is(&info.category, AUDIO_EFFECT);
+        let host = Self::instance(path, is_effect, null_mut())?;
+        host.set_component_handler()?;
+        Ok(host)
     }
 
     fn parameters(&mut self) -> Result<Vec<Parameter>> {
@@ -165,6 +212,8 @@ impl PluginHost for Vst3Host {
                         minimum: 0.0,
                         maximum: f64::from(info.stepCount.max(1)),
                         stepped: info.stepCount > 0,
+                        output: info.flags & kIsReadOnly as int32 != 0,
+                        bypass: info.flags & kIsBypass as int32 != 0,
                     })
                 })
                 .collect()
@@ -228,14 +277,11 @@ impl PluginHost for Vst3Host {
         let pointer = interface::<_, IBStream>(&stream)?;
         // SAFETY: main thread; the stream outlives the call.
         unsafe { check(self.component.getState(pointer.as_ptr()), "getState")? };
-        Ok(stream.bytes.take())
+        Ok(stream.take())
     }
 
     fn restore_state(&mut self, state: &[u8]) -> Result<()> {
-        let stream = ComWrapper::new(MemoryStream {
-            bytes: RefCell::new(state.to_vec()),
-            position: Cell::new(0),
-        });
+        let stream = ComWrapper::new(MemoryStream::new(state.to_vec()));
         let pointer = interface::<_, IBStream>(&stream)?;
         // SAFETY: main thread; the stream outlives the call.
         unsafe { check(self.component.setState(pointer.as_ptr()), "setState") }
@@ -243,15 +289,8 @@ impl PluginHost for Vst3Host {
 
     fn activate(&mut self, format: StreamFormat) -> Result<Vst3Stream> {
         ensure!(!self.active, "the plugin is active already");
-        let processor: ComPtr<IAudioProcessor> = self
-            .component
-            .cast()
-            .context("the component does not process audio")?;
-        let mut arrangement: SpeakerArrangement = match format.channels {
-            1 => SpeakerArr::kMono,
-            2 => SpeakerArr::kStereo,
-            other => bail!("{other} channels: this host knows 1 and 2"),
-        };
+        let processor = self.processor()?;
+        let mut arrangement = arrangement(format.channels)?;
         let mut output_arrangement = arrangement;
         let mode = if format.offline { kOffline } else { kRealtime } as int32;
         let mut setup = ProcessSetup {
@@ -287,19 +326,8 @@ impl PluginHost for Vst3Host {
             check(processor.setProcessing(1), "IAudioProcessor::setProcessing")?;
         }
         self.active = true;
-        let buffers = || vec![vec![0.0; format.max_block]; format.channels];
-        Ok(Vst3Stream {
-            processor,
-            input: buffers(),
-            output: buffers(),
-            input_pointers: vec![null_mut(); format.channels],
-            output_pointers: vec![null_mut(); format.channels],
-            events: ComWrapper::new(EventList::default()),
-            midi: Vec::with_capacity(EVENT_CAPACITY),
-            mode,
-            position: 0,
-            _module: Arc::clone(&self.module),
-        })
+        let module = Arc::clone(&self.module);
+        Ok(Vst3Stream::new(processor, format, mode, module))
     }
 
     fn deactivate(&mut self, stream: Vst3Stream) {
@@ -324,244 +352,28 @@ impl Drop for Vst3Host {
     }
 }
 
-impl PluginStream for Vst3Stream {
-    fn input(&mut self, channel: usize) -> &mut [f32] {
-        &mut self.input[channel]
-    }
-
-    fn output(&self, channel: usize) -> &[f32] {
-        &self.output[channel]
-    }
-
-    fn process(&mut self, frames: usize) -> Result<()> {
-        let max_block = self.input[0].len();
-        ensure!(
-            frames <= max_block,
-            "{frames} frames, but blocks have at most {max_block}"
-        );
-        let mut input = bus(&mut self.input, &mut self.input_pointers);
-        let mut output = bus(&mut self.output, &mut self.output_pointers);
-        self.events.events.borrow_mut().clear();
-        let events = self
-            .events
-            .as_com_ref::<IEventList>()
-            .context("the event list has no IEventList")?;
-        let mut data = ProcessData {
-            processMode: self.mode,
-            symbolicSampleSize: kSample32 as int32,
-            numSamples: frames as int32,
-            numInputs: 1,
-            numOutputs: 1,
-            inputs: &mut input,
-            outputs: &mut output,
-            inputParameterChanges: null_mut(),
-            outputParameterChanges: null_mut(),
-            inputEvents: null_mut(),
-            outputEvents: events.as_ptr(),
-            processContext: null_mut(),
-        };
-        // SAFETY: the buffers hold `frames` samples each, as checked above, and everything lives
-        // until the call returns.
-        let result = unsafe { self.processor.process(&mut data) };
-        self.midi.clear();
-        for event in self.events.events.borrow().iter() {
-            self.midi.extend(midi_out(event, self.position));
-        }
-        self.position += frames as u64;
-        check(result, "IAudioProcessor::process")
-    }
-
-    fn midi(&self) -> &[MidiOut] {
-        &self.midi
-    }
-
-    fn position(&self) -> u64 {
-        self.position
-    }
+/// Whether a fixed array of characters holds `expected`.
+fn is(text: &[c_char], expected: &str) -> bool {
+    let text = text.iter().take_while(|c| **c != 0);
+    text.map(|c| *c as u8).eq(expected.bytes())
 }
 
-/// Where the plugin puts the events of one block.
-struct EventList {
-    events: RefCell<Vec<Event>>,
-}
-
-impl Default for EventList {
-    fn default() -> Self {
-        Self {
-            events: RefCell::new(Vec::with_capacity(EVENT_CAPACITY)),
-        }
-    }
-}
-
-impl Class for EventList {
-    type Interfaces = (IEventList,);
-}
-
-impl IEventListTrait for EventList {
-    unsafe fn getEventCount(&self) -> int32 {
-        self.events.borrow().len() as int32
-    }
-
-    unsafe fn getEvent(&self, index: int32, event: *mut Event) -> tresult {
-        match self.events.borrow().get(index as usize) {
-            Some(found) => {
-                // SAFETY: the caller hands in a place for an event.
-                unsafe { event.write(*found) };
-                kResultOk
-            }
-            None => kInvalidArgument,
-        }
-    }
-
-    unsafe fn addEvent(&self, event: *mut Event) -> tresult {
-        let mut events = self.events.borrow_mut();
-        if events.len() == events.capacity() {
-            return kResultFalse;
-        }
-        // SAFETY: the caller hands in a valid event.
-        events.push(unsafe { event.read() });
-        kResultOk
-    }
-}
-
-/// A state in memory.
-#[derive(Default)]
-struct MemoryStream {
-    bytes: RefCell<Vec<u8>>,
-    position: Cell<usize>,
-}
-
-impl Class for MemoryStream {
-    type Interfaces = (IBStream,);
-}
-
-impl IBStreamTrait for MemoryStream {
-    unsafe fn read(&self, buffer: *mut c_void, wanted: int32, read: *mut int32) -> tresult {
-        let bytes = self.bytes.borrow();
-        let rest = &bytes[self.position.get().min(bytes.len())..];
-        let count = rest.len().min(wanted.max(0) as usize);
-        // SAFETY: the caller's buffer holds `wanted` bytes, and `read` is null or writable.
-        unsafe {
-            std::ptr::copy_nonoverlapping(rest.as_ptr(), buffer.cast(), count);
-            if !read.is_null() {
-                read.write(count as int32);
-            }
-        }
-        self.position.set(self.position.get() + count);
-        kResultOk
-    }
-
-    unsafe fn write(&self, buffer: *mut c_void, count: int32, written: *mut int32) -> tresult {
-        let mut bytes = self.bytes.borrow_mut();
-        // SAFETY: the caller's buffer holds `count` bytes, and `written` is null or writable.
-        unsafe {
-            let new = std::slice::from_raw_parts(buffer.cast::<u8>(), count.max(0) as usize);
-            let position = self.position.get();
-            bytes.truncate(position);
-            bytes.extend_from_slice(new);
-            self.position.set(position + new.len());
-            if !written.is_null() {
-                written.write(count);
-            }
-        }
-        kResultOk
-    }
-
-    unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
-        let base = match mode as u32 {
-            kIBSeekSet => 0,
-            kIBSeekCur => self.position.get() as int64,
-            kIBSeekEnd => self.bytes.borrow().len() as int64,
-            _ => return kInvalidArgument,
-        };
-        let Ok(position) = usize::try_from(base + offset) else {
-            return kInvalidArgument;
-        };
-        self.position.set(position);
-        if !result.is_null() {
-            // SAFETY: not null, so it is the caller's variable.
-            unsafe { result.write(position as int64) };
-        }
-        kResultOk
-    }
-
-    unsafe fn tell(&self, position: *mut int64) -> tresult {
-        // SAFETY: the caller hands in a variable.
-        unsafe { position.write(self.position.get() as int64) };
-        kResultOk
-    }
-}
-
-/// The bus made of `channels`; `pointers` is the room for the addresses.
-fn bus(channels: &mut [Vec<f32>], pointers: &mut [*mut f32]) -> AudioBusBuffers {
-    for (pointer, channel) in pointers.iter_mut().zip(channels.iter_mut()) {
-        *pointer = channel.as_mut_ptr();
-    }
-    AudioBusBuffers {
-        numChannels: pointers.len() as int32,
-        silenceFlags: 0,
-        __field0: AudioBusBuffers__type0 {
-            channelBuffers32: pointers.as_mut_ptr(),
-        },
-    }
-}
-
-/// The message in an event, if it is one about notes; `block_start` in samples.
-fn midi_out(event: &Event, block_start: u64) -> Option<MidiOut> {
-    // SAFETY: `type` says which member of the union was written.
-    let (key, message) = unsafe {
-        match u32::from(event.r#type) {
-            kNoteOnEvent => (
-                event.__field0.noteOn.pitch,
-                MidiMessage::NoteOn {
-                    velocity: event.__field0.noteOn.velocity,
-                    note_id: event.__field0.noteOn.noteId,
-                },
-            ),
-            kNoteOffEvent => (event.__field0.noteOff.pitch, MidiMessage::NoteOff),
-            kPolyPressureEvent => (
-                event.__field0.polyPressure.pitch,
-                MidiMessage::PolyPressure(event.__field0.polyPressure.pressure),
-            ),
-            _ => return None,
-        }
-    };
-    Some(MidiOut {
-        position: block_start + u64::try_from(event.sampleOffset).ok()?,
-        key: u8::try_from(key).ok()?,
-        message,
+fn arrangement(channels: usize) -> Result<SpeakerArrangement> {
+    Ok(match channels {
+        1 => SpeakerArr::kMono,
+        2 => SpeakerArr::kStereo,
+        other => bail!("{other} channels: this host knows 1 and 2"),
     })
 }
 
-/// The id of the first class that processes audio.
-fn audio_class(factory: &ComPtr<IPluginFactory>) -> Option<TUID> {
-    // SAFETY: indices below the count, and a live structure to write to.
-    unsafe {
-        (0..factory.countClasses()).find_map(|index| {
-            let mut info: PClassInfo = std::mem::zeroed();
-            (factory.getClassInfo(index, &mut info) == kResultOk
-                && category_is(&info.category, AUDIO_EFFECT))
-            .then_some(info.cid)
-        })
-    }
-}
-
-fn category_is(category: &[c_char], expected: &str) -> bool {
-    category
-        .iter()
-        .take_while(|c| **c != 0)
-        .map(|c| *c as u8)
-        .eq(expected.bytes())
-}
-
 /// An instance of a class, seen through interface `I`.
-fn create<I: Interface>(factory: &ComPtr<IPluginFactory>, class: &TUID) -> Result<ComPtr<I>> {
+fn create<I: Interface>(factory: &ComPtr<IPluginFactory>, class: &PClassInfo) -> Result<ComPtr<I>> {
     let mut object = null_mut();
     // SAFETY: both ids are 16 bytes long, and a returned object carries one reference for us.
     unsafe {
         check(
             factory.createInstance(
-                class.as_ptr().cast(),
+                class.cid.as_ptr().cast(),
                 I::IID.as_ptr().cast(),
                 addr_of_mut!(object),
             ),

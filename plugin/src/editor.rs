@@ -106,6 +106,8 @@ impl ToccoApp {
 
     fn draw(&mut self, ui: &mut Ui) {
         self.look();
+        // VST3 knows no better way to the host than from a thread that it knows.
+        self.shared.params.unsaved.tell();
         let status = self.shared.status().clone();
         let frame = egui::Frame::new().fill(BACKGROUND).inner_margin(16);
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {

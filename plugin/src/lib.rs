@@ -14,9 +14,11 @@
 pub mod calibration;
 pub mod classification;
 pub mod classifier;
+pub mod continuity;
 pub mod counters;
 pub mod meters;
 pub mod model;
+mod newborn;
 pub mod outputs;
 pub mod params;
 pub mod pipeline;
@@ -24,6 +26,7 @@ pub mod second_decision;
 pub mod self_training;
 pub mod service;
 pub mod shipped;
+pub mod unsaved;
 mod vst3_entry;
 
 #[cfg(feature = "editor")]
@@ -45,6 +48,8 @@ pub struct Tocco {
     shared: Arc<Shared>,
     midi: MidiOut,
     offline: bool,
+    /// Hz.
+    host_rate: f64,
     // In this order: the pipeline is freed before the thread that served it ends.
     pipeline: Option<Box<Pipeline>>,
     service: Option<Service>,
@@ -53,11 +58,15 @@ pub struct Tocco {
 impl Default for Tocco {
     fn default() -> Self {
         let params = Arc::new(ToccoParams::default());
+        let shared = Arc::new(Shared::new(Arc::clone(&params)));
+        newborn::announce(&shared);
+        let host_rate = f64::from(tocco_dsp::SAMPLE_RATE);
         Self {
-            shared: Arc::new(Shared::new(Arc::clone(&params))),
+            shared,
             params,
-            midi: MidiOut::new(f64::from(tocco_dsp::SAMPLE_RATE)),
+            midi: MidiOut::new(host_rate),
             offline: false,
+            host_rate,
             pipeline: None,
             service: None,
         }
@@ -72,15 +81,22 @@ impl Tocco {
     }
 
     fn start(&mut self, activation: Activation) -> Result<(), service::ActivationError> {
+        self.shared.continuity.begin();
         let service = match self.service.take() {
             Some(service) => service,
             None => Service::start(Arc::clone(&self.shared))?,
         };
         let pipeline = service.activate(activation, self.pipeline.take());
         self.service = Some(service);
-        self.pipeline = Some(pipeline?);
+        let mut pipeline = pipeline?;
+        // The player is the same, but a bounce gives the same notes every time.
+        if activation.offline {
+            pipeline.forget_player();
+        }
+        self.pipeline = Some(pipeline);
         self.midi = MidiOut::new(activation.host_rate);
         self.offline = activation.offline;
+        self.host_rate = activation.host_rate;
         Ok(())
     }
 }
@@ -142,9 +158,13 @@ impl Plugin for Tocco {
     }
 
     fn reset(&mut self) {
+        // The framework resets at every start.
+        if self.shared.continuity.is_starting() {
+            return;
+        }
+        self.shared.continuity.begin();
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.reset();
-            // The player is the same, but a bounce gives the same notes every time.
             if self.offline {
                 pipeline.forget_player();
             }
@@ -173,10 +193,20 @@ impl Plugin for Tocco {
         let notes = self.params.note_numbers();
         let midi_on = self.params.midi.value();
         let correct = self.params.correct.value();
+        let bypassed = self.params.bypass.value();
         let midi = &mut self.midi;
+        if bypassed {
+            midi.end_all();
+        }
+        let (outputs, host_rate) = (&self.shared.outputs, self.host_rate);
         let mut refused = 0;
         // The output is the input: the buffer is read and nothing else.
         pipeline.process(buffer.as_slice_immutable(), &settings, |result, offset| {
+            // It goes on listening, to be there at once when the bypass ends, and says nothing.
+            if bypassed {
+                return;
+            }
+            outputs.record(result, offset, host_rate);
             if !midi_on {
                 return;
             }

@@ -2,3 +2,4 @@
 
 pub mod event_log;
 pub mod midi;
+pub mod parameters;

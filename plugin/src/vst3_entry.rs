@@ -1,46 +1,125 @@
-//! The VST3 entry: nice-plug's own, except that the process mode arrives in time.
+//! The VST3 entry: nice-plug's own, with what hosts expect of it and it does not do.
 //!
-//! nice-plug 0.4.2 keeps, in `setupProcessing`, the process mode of the call *before*. A host that
-//! calls it once for each activation, as they do, would have a bounce run as real time (answers of
-//! the classifier thread come when they come, and every bounce is another one) and the real time
-//! after it as a bounce (the audio thread waits for models to be loaded). [`Component`] is the
-//! framework's object with that call made twice; everything else is passed on as it is.
+//! [`Component`] is the framework's object; most calls are passed on as they are. What nice-plug
+//! 0.4.2 does otherwise than hosts need:
 //!
-//! The factory is what `nice_export_vst3!` would make for this one plugin. Both can go when the
-//! framework keeps the mode of the call itself.
+//! - It keeps, in `setupProcessing`, the process mode of the call *before*. A host that calls it once
+//!   for each activation, as they do, would have a bounce run as real time and the real time after
+//!   it as a bounce. The call is made twice.
+//! - It is not active before it is set up, has no answer to a set-up while it is active, and does not
+//!   survive every block: see [`life_cycle`] and [`block`].
+//! - Sushi activates the *output* event bus by the call for an input, of which there is none. It gives
+//!   up when that is refused.
+//! - It ignores what is set on the controller while it processes: see [`controller_values`].
+//! - It has no output parameters: see [`output_parameters`].
+//! - It tells no host that the project differs from what is saved: see
+//!   [`unsaved`](crate::unsaved).
+//! - It resets the plugin at every start: see [`continuity`](crate::continuity).
+//!
+//! All of it can go when the framework does it (`docs/upstream.md`).
 #![expect(
     non_upper_case_globals,
     reason = "the constants keep the names they have in the VST3 headers"
 )]
 
-use std::ffi::c_void;
+mod block;
+mod controller_values;
+mod factory;
+mod life_cycle;
+mod output_parameters;
 
+use std::sync::Arc;
+
+use nice_plug::wrapper::vst3::Wrapper;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::kInput;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ChannelContext::{
     IInfoListener, IInfoListenerTrait,
 };
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IProcessContextRequirements_::Flags_::kNeedContinousTimeSamples;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::kEvent;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     BusDirection, BusInfo, CString, CtrlNumber, IAttributeList, IAudioProcessor,
-    IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait, IEditController,
-    IEditControllerTrait, IMidiMapping, IMidiMappingTrait, INoteExpressionController,
-    INoteExpressionControllerTrait, IProcessContextRequirements, IProcessContextRequirementsTrait,
-    IUnitInfo, IUnitInfoTrait, IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo,
-    NoteExpressionValue, ParamID, ParamValue, ParameterInfo, ProcessData, ProcessSetup,
-    ProgramListID, ProgramListInfo, RoutingInfo, SpeakerArrangement, String128, TChar, UnitID,
-    UnitInfo,
+    IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
+    IComponentHandler2Trait, IComponentTrait, IEditController, IEditControllerTrait, IMidiMapping,
+    IMidiMappingTrait, INoteExpressionController, INoteExpressionControllerTrait,
+    IProcessContextRequirements, IProcessContextRequirementsTrait, IUnitInfo, IUnitInfoTrait,
+    IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo, NoteExpressionValue, ParamID,
+    ParamValue, ParameterInfo, ProcessData, ProcessSetup, ProgramListID, ProgramListInfo,
+    RoutingInfo, SpeakerArrangement, String128, TChar, UnitID, UnitInfo,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
-    FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, IPluginFactory, IPluginFactory2,
-    IPluginFactory2Trait, IPluginFactory3, IPluginFactory3Trait, IPluginFactoryTrait, PClassInfo,
-    PClassInfo2, PClassInfoW, PFactoryInfo, TBool, TUID, int16, int32, kInvalidArgument, kResultOk,
-    tresult, uint32,
+    FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int16, int32,
+    kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32,
 };
-use nice_plug::wrapper::vst3::vst3::{Class, ComWrapper};
-use nice_plug::wrapper::vst3::{PluginInfo, Wrapper};
+use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComRef};
 
 use crate::Tocco;
+use crate::newborn;
+use crate::outputs::parameters::{COUNT, OutputParameter};
+use crate::service::Shared;
+use block::Verdict;
+use controller_values::ControllerValues;
+use life_cycle::LifeCycle;
 
-/// The framework's VST3 object, told the process mode in time.
-struct Component(Wrapper<Tocco>);
+/// The framework's VST3 object and what is added to it.
+struct Component {
+    wrapper: Wrapper<Tocco>,
+    shared: Arc<Shared>,
+    life: LifeCycle,
+    values: ControllerValues,
+}
+
+impl Component {
+    /// A new instance; `None` if the framework made none.
+    fn new() -> Option<Self> {
+        let (wrapper, shared) = newborn::made_by(Wrapper::<Tocco>::new);
+        let shared = shared?;
+        // SAFETY: indices below the count, and a live structure to write to.
+        let ids = unsafe {
+            (0..wrapper.getParameterCount()).map(|index| {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                wrapper.getParameterInfo(index, &mut info);
+                info.id
+            })
+        };
+        let values = ControllerValues::new(Arc::clone(&shared.params), ids);
+        Some(Self {
+            wrapper,
+            shared,
+            life: LifeCycle::default(),
+            values,
+        })
+    }
+
+    /// Whether a new stream begins with `block`, as the host's clock has it. Real-time safe.
+    ///
+    /// # Safety
+    /// The block's context must be null or valid.
+    unsafe fn begins_anew(&self, block: &ProcessData) -> bool {
+        // SAFETY: the caller's promise.
+        let context = unsafe { block.processContext.as_ref() };
+        let context = context.filter(|context| context.state & kContTimeValid as uint32 != 0);
+        let clock = context.map(|context| context.continousTimeSamples);
+        self.shared
+            .continuity
+            .ends_before(clock, block.numSamples as u32)
+    }
+}
+
+/// The host, as far as it wants to be told that the project differs from what is saved.
+struct Host(ComPtr<IComponentHandler2>);
+
+// SAFETY: hosts count references atomically. It is called on the main thread and on the window's,
+// from which the framework calls the host too.
+unsafe impl Send for Host {}
+
+impl Host {
+    fn set_dirty(&self) {
+        // SAFETY: a live object of the host.
+        unsafe { self.0.setDirty(1) };
+    }
+}
 
 impl Class for Component {
     type Interfaces = (
@@ -55,28 +134,35 @@ impl Class for Component {
     );
 }
 
-/// Implements an interface by passing each call on.
+/// Implements an interface by passing each call on, but for those that are written out.
 macro_rules! pass_on {
-    ($interface:ident { $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)* }) => {
+    ($interface:ident {
+        $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
+        $(.. $($written:tt)*)?
+    }) => {
         impl $interface for Component {
             $(unsafe fn $name(&self, $($argument: $type),*) $(-> $result)? {
                 // SAFETY: the caller's promise is passed on.
-                unsafe { <Wrapper<Tocco> as $interface>::$name(&self.0, $($argument),*) }
+                unsafe { <Wrapper<Tocco> as $interface>::$name(&self.wrapper, $($argument),*) }
             })*
+            $($($written)*)?
         }
     };
 }
 
-impl IAudioProcessorTrait for Component {
+pass_on!(IAudioProcessorTrait {
+    fn getBusArrangement(
+        direction: BusDirection,
+        index: int32,
+        arrangement: *mut SpeakerArrangement,
+    ) -> tresult;
+    fn canProcessSampleSize(size: int32) -> tresult;
+    fn getLatencySamples() -> uint32;
+    fn getTailSamples() -> uint32;
+    ..
     unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
-        // The first call leaves the mode behind, the second one takes it up.
         // SAFETY: the caller's promise is passed on.
-        unsafe {
-            match self.0.setupProcessing(setup) {
-                kResultOk => self.0.setupProcessing(setup),
-                refused => refused,
-            }
-        }
+        unsafe { self.set_up(setup) }
     }
 
     unsafe fn setBusArrangements(
@@ -87,51 +173,68 @@ impl IAudioProcessorTrait for Component {
         n_outputs: int32,
     ) -> tresult {
         // SAFETY: the caller's promise is passed on.
-        unsafe {
-            self.0
-                .setBusArrangements(inputs, n_inputs, outputs, n_outputs)
-        }
-    }
-
-    unsafe fn getBusArrangement(
-        &self,
-        direction: BusDirection,
-        index: int32,
-        arrangement: *mut SpeakerArrangement,
-    ) -> tresult {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.getBusArrangement(direction, index, arrangement) }
-    }
-
-    unsafe fn canProcessSampleSize(&self, size: int32) -> tresult {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.canProcessSampleSize(size) }
-    }
-
-    unsafe fn getLatencySamples(&self) -> uint32 {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.getLatencySamples() }
+        unsafe { self.arrange(inputs, n_inputs, outputs, n_outputs) }
     }
 
     unsafe fn setProcessing(&self, state: TBool) -> tresult {
+        if state == 0 {
+            self.values.settle();
+        }
         // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.setProcessing(state) }
+        let pass_on = || unsafe { self.wrapper.setProcessing(state) };
+        match state {
+            0 => pass_on(),
+            _ => self.shared.continuity.start(pass_on),
+        }
     }
 
     unsafe fn process(&self, data: *mut ProcessData) -> tresult {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.process(data) }
+        // SAFETY: the caller's promise.
+        let Some(block) = (unsafe { data.as_ref() }) else {
+            return kInvalidArgument;
+        };
+        let Some(channels) = self.life.channels() else {
+            return kNotInitialized;
+        };
+        // SAFETY: the caller's promise. What is passed on has the agreed number of channels, none
+        // of them null, or no channels at all.
+        unsafe {
+            self.values.forget_carried(block.inputParameterChanges);
+            let mut block = *block;
+            match block::judge(&block, channels) {
+                Verdict::Process => {}
+                Verdict::Silence => {
+                    block.numInputs = 0;
+                    block::pass_through(&block);
+                }
+                Verdict::Flush => {
+                    block.numInputs = 0;
+                    block.numOutputs = 0;
+                }
+                Verdict::Refuse => {
+                    block::pass_through(&block);
+                    return kInvalidArgument;
+                }
+            }
+            if block.numOutputs > 0 && self.begins_anew(&block) {
+                // The framework's way to reset the plugin.
+                self.wrapper.setProcessing(1);
+            }
+            let result = self.wrapper.process(&mut block);
+            output_parameters::give_out(&self.shared.outputs, block.outputParameterChanges);
+            result
+        }
     }
-
-    unsafe fn getTailSamples(&self) -> uint32 {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { self.0.getTailSamples() }
-    }
-}
+});
 
 pass_on!(IPluginBaseTrait {
     fn initialize(context: *mut FUnknown) -> tresult;
-    fn terminate() -> tresult;
+    ..
+    unsafe fn terminate(&self) -> tresult {
+        self.stop();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.wrapper.terminate() }
+    }
 });
 
 pass_on!(IComponentTrait {
@@ -145,31 +248,163 @@ pass_on!(IComponentTrait {
         info: *mut BusInfo,
     ) -> tresult;
     fn getRoutingInfo(input: *mut RoutingInfo, output: *mut RoutingInfo) -> tresult;
-    fn activateBus(
+    ..
+    unsafe fn activateBus(
+        &self,
         media: MediaType,
         direction: BusDirection,
         index: int32,
         state: TBool,
-    ) -> tresult;
-    fn setActive(state: TBool) -> tresult;
-    fn setState(state: *mut IBStream) -> tresult;
-    fn getState(state: *mut IBStream) -> tresult;
+    ) -> tresult {
+        // Sushi means the event output.
+        if (media, direction, index) == (kEvent as MediaType, kInput as BusDirection, 0) {
+            return kResultOk;
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.wrapper.activateBus(media, direction, index, state) }
+    }
+
+    unsafe fn setActive(&self, state: TBool) -> tresult {
+        self.shared.params.unsaved.tell();
+        self.set_active(state != 0)
+    }
+
+    unsafe fn setState(&self, state: *mut IBStream) -> tresult {
+        // SAFETY: the caller's promise is passed on.
+        let result = unsafe { IComponentTrait::setState(&self.wrapper, state) };
+        if result == kResultOk {
+            self.values.forget_all();
+        }
+        result
+    }
+
+    unsafe fn getState(&self, state: *mut IBStream) -> tresult {
+        self.values.settle();
+        self.shared.params.unsaved.forget();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { IComponentTrait::getState(&self.wrapper, state) }
+    }
 });
 
 pass_on!(IEditControllerTrait {
     fn setComponentState(state: *mut IBStream) -> tresult;
     fn setState(state: *mut IBStream) -> tresult;
     fn getState(state: *mut IBStream) -> tresult;
-    fn getParameterCount() -> int32;
-    fn getParameterInfo(index: int32, info: *mut ParameterInfo) -> tresult;
-    fn getParamStringByValue(id: ParamID, value: ParamValue, text: *mut String128) -> tresult;
-    fn getParamValueByString(id: ParamID, text: *mut TChar, value: *mut ParamValue) -> tresult;
-    fn normalizedParamToPlain(id: ParamID, value: ParamValue) -> ParamValue;
-    fn plainParamToNormalized(id: ParamID, value: ParamValue) -> ParamValue;
-    fn getParamNormalized(id: ParamID) -> ParamValue;
-    fn setParamNormalized(id: ParamID, value: ParamValue) -> tresult;
-    fn setComponentHandler(handler: *mut IComponentHandler) -> tresult;
     fn createView(name: FIDString) -> *mut IPlugView;
+    ..
+    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
+        // SAFETY: null, or an object of the host.
+        let second = unsafe { ComRef::from_raw(handler) }.and_then(|handler| handler.cast());
+        let messenger = second.map(|handler| {
+            let host = Host(handler);
+            Box::new(move || host.set_dirty()) as Box<dyn Fn() + Send>
+        });
+        self.shared.params.unsaved.send_by(messenger);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.wrapper.setComponentHandler(handler) }
+    }
+
+    unsafe fn getParameterCount(&self) -> int32 {
+        // SAFETY: no promise is needed.
+        unsafe { self.wrapper.getParameterCount() + COUNT as int32 }
+    }
+
+    unsafe fn getParameterInfo(&self, index: int32, info: *mut ParameterInfo) -> tresult {
+        if info.is_null() || index < 0 {
+            return kInvalidArgument;
+        }
+        // SAFETY: the caller's promise is passed on; `info` is the caller's structure.
+        unsafe {
+            let own = self.wrapper.getParameterCount();
+            if index < own {
+                return self.wrapper.getParameterInfo(index, info);
+            }
+            match OutputParameter::all().get((index - own) as usize) {
+                Some(parameter) => info.write(output_parameters::info(*parameter)),
+                None => return kInvalidArgument,
+            }
+        }
+        kResultOk
+    }
+
+    unsafe fn getParamStringByValue(
+        &self,
+        id: ParamID,
+        value: ParamValue,
+        text: *mut String128,
+    ) -> tresult {
+        match OutputParameter::with_id(id) {
+            Some(parameter) if !text.is_null() => {
+                // SAFETY: not null, so it is the caller's array.
+                unsafe { text.write(output_parameters::text(&parameter.text(value))) };
+                kResultOk
+            }
+            // SAFETY: the caller's promise is passed on.
+            _ => unsafe { self.wrapper.getParamStringByValue(id, value, text) },
+        }
+    }
+
+    unsafe fn getParamValueByString(
+        &self,
+        id: ParamID,
+        text: *mut TChar,
+        value: *mut ParamValue,
+    ) -> tresult {
+        match OutputParameter::with_id(id) {
+            Some(parameter) if !text.is_null() && !value.is_null() => {
+                // SAFETY: not null, so the text ends with a zero and the value is a variable.
+                unsafe {
+                    let length = (0..128).take_while(|i| *text.add(*i) != 0).count();
+                    let units = std::slice::from_raw_parts(text.cast::<u16>(), length);
+                    match parameter.value(&String::from_utf16_lossy(units)) {
+                        Some(read) => value.write(read),
+                        None => return kResultFalse,
+                    }
+                }
+                kResultOk
+            }
+            // SAFETY: the caller's promise is passed on.
+            _ => unsafe { self.wrapper.getParamValueByString(id, text, value) },
+        }
+    }
+
+    unsafe fn normalizedParamToPlain(&self, id: ParamID, value: ParamValue) -> ParamValue {
+        match OutputParameter::with_id(id) {
+            Some(parameter) => value * parameter.maximum(),
+            // SAFETY: no promise is needed.
+            None => unsafe { self.wrapper.normalizedParamToPlain(id, value) },
+        }
+    }
+
+    unsafe fn plainParamToNormalized(&self, id: ParamID, value: ParamValue) -> ParamValue {
+        match OutputParameter::with_id(id) {
+            Some(parameter) => value / parameter.maximum(),
+            // SAFETY: no promise is needed.
+            None => unsafe { self.wrapper.plainParamToNormalized(id, value) },
+        }
+    }
+
+    unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
+        if let Some(parameter) = OutputParameter::with_id(id) {
+            return f64::from(self.shared.outputs.value(parameter));
+        }
+        let waiting = self.values.get(id);
+        // SAFETY: no promise is needed.
+        waiting.unwrap_or_else(|| unsafe { self.wrapper.getParamNormalized(id) })
+    }
+
+    unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
+        // A host tells the controller what the processor gave out; both are one here.
+        if OutputParameter::with_id(id).is_some() {
+            return kResultOk;
+        }
+        if !self.values.set(id, value) {
+            return kInvalidArgument;
+        }
+        self.shared.params.unsaved.tell();
+        // SAFETY: no promise is needed.
+        unsafe { self.wrapper.setParamNormalized(id, value) }
+    }
 });
 
 pass_on!(IMidiMappingTrait {
@@ -206,7 +441,12 @@ pass_on!(INoteExpressionControllerTrait {
 });
 
 pass_on!(IProcessContextRequirementsTrait {
-    fn getProcessContextRequirements() -> uint32;
+    ..
+    unsafe fn getProcessContextRequirements(&self) -> uint32 {
+        // SAFETY: no promise is needed.
+        let framework = unsafe { self.wrapper.getProcessContextRequirements() };
+        framework | kNeedContinousTimeSamples as uint32
+    }
 });
 
 pass_on!(IUnitInfoTrait {
@@ -244,138 +484,104 @@ pass_on!(IInfoListenerTrait {
     fn setChannelContextInfos(list: *mut IAttributeList) -> tresult;
 });
 
-/// Makes instances of the plugin.
-struct Factory(PluginInfo);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nice_plug::wrapper::vst3::vst3::ComWrapper;
+    use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IComponentHandlerTrait;
+    use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kIsReadOnly;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-impl Class for Factory {
-    type Interfaces = (IPluginFactory, IPluginFactory2, IPluginFactory3);
-}
+    /// A host that counts how often it was told.
+    #[derive(Default)]
+    struct Handler(AtomicU32);
 
-impl Factory {
-    /// Fills `info` with what `make` tells of class number `index`; there is one.
-    ///
-    /// # Safety
-    /// `info` must be null or writable.
-    unsafe fn describe<T>(
-        &self,
-        index: int32,
-        info: *mut T,
-        make: fn(&PluginInfo) -> T,
-    ) -> tresult {
-        if index != 0 || info.is_null() {
-            return kInvalidArgument;
+    impl Class for Handler {
+        type Interfaces = (IComponentHandler, IComponentHandler2);
+    }
+
+    impl IComponentHandlerTrait for Handler {
+        unsafe fn beginEdit(&self, _id: ParamID) -> tresult {
+            kResultOk
         }
-        // SAFETY: not null, so it is writable by the caller's promise.
-        unsafe { info.write(make(&self.0)) };
-        kResultOk
-    }
-}
 
-impl IPluginFactoryTrait for Factory {
-    unsafe fn getFactoryInfo(&self, info: *mut PFactoryInfo) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(0, info, PluginInfo::create_factory_info) }
-    }
-
-    unsafe fn countClasses(&self) -> int32 {
-        1
-    }
-
-    unsafe fn getClassInfo(&self, index: int32, info: *mut PClassInfo) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(index, info, PluginInfo::create_class_info) }
-    }
-
-    unsafe fn createInstance(
-        &self,
-        class: FIDString,
-        interface: FIDString,
-        object: *mut *mut c_void,
-    ) -> tresult {
-        if class.is_null() || interface.is_null() || object.is_null() {
-            return kInvalidArgument;
+        unsafe fn performEdit(&self, _id: ParamID, _value: ParamValue) -> tresult {
+            kResultOk
         }
-        // SAFETY: not null, so it is a class id, which has 16 bytes.
-        if unsafe { &*class.cast::<[u8; 16]>() } != self.0.cid {
-            return kInvalidArgument;
+
+        unsafe fn endEdit(&self, _id: ParamID) -> tresult {
+            kResultOk
         }
-        let component = ComWrapper::new(Component(Wrapper::new()));
-        let Some(unknown) = component.as_com_ref::<FUnknown>() else {
-            return kInvalidArgument;
-        };
-        let unknown = unknown.as_ptr();
-        // SAFETY: a live object; the interface's id and the place for the pointer are the caller's.
-        unsafe { ((*(*unknown).vtbl).queryInterface)(unknown, interface.cast::<TUID>(), object) }
-    }
-}
 
-impl IPluginFactory2Trait for Factory {
-    unsafe fn getClassInfo2(&self, index: int32, info: *mut PClassInfo2) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(index, info, PluginInfo::create_class_info_2) }
-    }
-}
-
-impl IPluginFactory3Trait for Factory {
-    unsafe fn getClassInfoUnicode(&self, index: int32, info: *mut PClassInfoW) -> tresult {
-        // SAFETY: the caller hands in a place for the information.
-        unsafe { self.describe(index, info, PluginInfo::create_class_info_unicode) }
+        unsafe fn restartComponent(&self, _flags: int32) -> tresult {
+            kResultOk
+        }
     }
 
-    unsafe fn setHostContext(&self, _context: *mut FUnknown) -> tresult {
-        kResultOk // nothing is needed from it
+    impl IComponentHandler2Trait for Handler {
+        unsafe fn setDirty(&self, state: TBool) -> tresult {
+            self.0.fetch_add(u32::from(state), Relaxed);
+            kResultOk
+        }
+
+        unsafe fn requestOpenEditor(&self, _name: FIDString) -> tresult {
+            kResultFalse
+        }
+
+        unsafe fn startGroupEdit(&self) -> tresult {
+            kResultFalse
+        }
+
+        unsafe fn finishGroupEdit(&self) -> tresult {
+            kResultFalse
+        }
     }
-}
 
-/// The module's factory, with one reference for the host. Called by the host.
-#[unsafe(no_mangle)]
-pub extern "system" fn GetPluginFactory() -> *mut c_void {
-    let factory = ComWrapper::new(Factory(PluginInfo::for_plugin::<Tocco>()));
-    let pointer = factory.to_com_ptr::<IPluginFactory>();
-    pointer.map_or(std::ptr::null_mut(), |pointer| pointer.into_raw().cast())
-}
+    #[test]
+    fn the_host_is_told_once_of_what_it_cannot_see() {
+        let component = Component::new().unwrap();
+        let params = &component.shared.params;
+        let handler = ComWrapper::new(Handler::default());
+        let told = || handler.0.load(Relaxed);
+        let pointer = handler.as_com_ref::<IComponentHandler>().unwrap().as_ptr();
+        // SAFETY: a live object, or none.
+        unsafe {
+            assert_eq!(component.setComponentHandler(pointer), kResultOk);
+            component.setActive(0);
+            assert_eq!(told(), 0);
+            params.choose_package("/home/me/my model".to_owned());
+            component.setActive(0);
+            component.setActive(0);
+            assert_eq!(told(), 1);
+            params.save_calibration(|saved| saved.in_use = false);
+            params.unsaved.tell(); // as the window does
+            assert_eq!(told(), 2);
+            assert_eq!(
+                component.setComponentHandler(std::ptr::null_mut()),
+                kResultOk
+            );
+            params.choose_package(String::new());
+            component.setActive(0);
+            assert_eq!(told(), 2);
+        }
+    }
 
-/// Called by the host when the module is loaded.
-#[cfg(all(unix, not(target_os = "macos")))]
-#[unsafe(no_mangle)]
-pub extern "C" fn ModuleEntry(_library: *mut c_void) -> bool {
-    nice_plug::wrapper::setup_logger::<Tocco>();
-    true
-}
-
-/// Called by the host before the module is unloaded.
-#[cfg(all(unix, not(target_os = "macos")))]
-#[unsafe(no_mangle)]
-pub extern "C" fn ModuleExit() -> bool {
-    true
-}
-
-/// Called by the host when the module is loaded.
-#[cfg(target_os = "macos")]
-#[unsafe(no_mangle)]
-pub extern "C" fn bundleEntry(_bundle: *mut c_void) -> bool {
-    nice_plug::wrapper::setup_logger::<Tocco>();
-    true
-}
-
-/// Called by the host before the module is unloaded.
-#[cfg(target_os = "macos")]
-#[unsafe(no_mangle)]
-pub extern "C" fn bundleExit() -> bool {
-    true
-}
-
-/// Called by the host when the module is loaded.
-#[cfg(windows)]
-#[unsafe(no_mangle)]
-pub extern "system" fn InitDll() -> bool {
-    nice_plug::wrapper::setup_logger::<Tocco>();
-    true
-}
-
-/// Called by the host before the module is unloaded.
-#[cfg(windows)]
-#[unsafe(no_mangle)]
-pub extern "system" fn ExitDll() -> bool {
-    true
+    #[test]
+    fn ids_of_output_parameters_are_nobody_elses() {
+        let component = Component::new().unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        // SAFETY: indices below the count, and a live structure to write to.
+        unsafe {
+            let count = component.getParameterCount();
+            for index in 0..count {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                assert_eq!(component.getParameterInfo(index, &mut info), kResultOk);
+                assert!(info.id < 1 << 31, "the upper half is the host's");
+                assert!(ids.insert(info.id), "{} is there twice", info.id);
+                let is_output = info.flags & kIsReadOnly as int32 != 0;
+                assert_eq!(is_output, OutputParameter::with_id(info.id).is_some());
+            }
+        }
+        assert!(ids.len() > COUNT);
+    }
 }

@@ -101,7 +101,7 @@ fn compare_block_sizes<H: Bundled>(model: &str, offline: bool) {
 }
 
 /// Fails with the first difference: the lists are long.
-fn check_same(midi: &[MidiOut], reference: &[MidiOut], what: &str) {
+pub fn check_same(midi: &[MidiOut], reference: &[MidiOut], what: &str) {
     let difference = midi.iter().zip(reference).position(|(a, b)| a != b);
     if let Some(index) = difference {
         let (found, expected) = (midi[index], reference[index]);

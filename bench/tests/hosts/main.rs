@@ -4,6 +4,7 @@
 //! make one.
 
 mod bundle;
+mod bypass;
 mod demo;
 mod hostile_input;
 mod listening;
@@ -13,3 +14,5 @@ mod recordings;
 mod second_decision;
 mod self_training;
 mod state;
+mod sushi;
+mod vst3_calls;

@@ -14,7 +14,8 @@ use crate::playing::{Bundled, format, notes, play, resampled};
 /// One recording in so many, by name: every player is among them.
 const EVERY: usize = 5;
 
-fn recordings() -> Option<Vec<PathBuf>> {
+/// Some of the recordings; `None`, and a word about it, if they are not there.
+pub fn recordings() -> Option<Vec<PathBuf>> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let folder = env::var_os("TOCCO_SHARED").map_or_else(beside, PathBuf::from);
     let crops = folder.join("recordings/crops");

@@ -18,6 +18,7 @@ fn settings<H: PluginHost>(host: &mut H) -> Vec<(String, String)> {
     let parameters = host.parameters().unwrap();
     parameters
         .iter()
+        .filter(|parameter| !parameter.output)
         .map(|parameter| {
             let value = host.value(parameter).unwrap();
             let text = host.value_to_text(parameter, value).unwrap();
@@ -28,7 +29,8 @@ fn settings<H: PluginHost>(host: &mut H) -> Vec<(String, String)> {
 
 /// Sets every parameter to something that it is not.
 fn change_all<H: PluginHost>(host: &mut H) {
-    for parameter in host.parameters().unwrap() {
+    let parameters = host.parameters().unwrap();
+    for parameter in parameters.into_iter().filter(|p| !p.output) {
         let value = host.value(&parameter).unwrap();
         let next = value + 1.0;
         let other = if !parameter.stepped {
@@ -91,6 +93,7 @@ fn settings_take_effect<H: Bundled>() {
 fn what_is_not_a_state_changes_nothing<H: Bundled>() {
     let mut host = H::fresh();
     change_all(&mut host);
+    host.set_text("Bypass", "off").unwrap();
     host.set_text("Model", "c").unwrap();
     host.set_text("Engine", "native").unwrap();
     host.set_text("MIDI", "on").unwrap();

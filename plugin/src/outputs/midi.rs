@@ -154,6 +154,13 @@ impl MidiOut {
         self.position += length as u64;
     }
 
+    /// Lets what still sounds end at the start of the block. Real-time safe.
+    pub fn end_all(&mut self) {
+        for note in &mut self.sounding {
+            note.end = note.end.min(self.position);
+        }
+    }
+
     /// Starts anew at position 0; what still sounds ends in the next block. Real-time safe.
     pub fn reset(&mut self) {
         self.position = 0;

@@ -1,0 +1,219 @@
+//! The running side of a VST3 plugin.
+
+use std::ptr::null_mut;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use vst3::Steinberg::Vst::Event_::EventTypes_::{kNoteOffEvent, kNoteOnEvent, kPolyPressureEvent};
+use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
+use vst3::Steinberg::Vst::{
+    AudioBusBuffers, AudioBusBuffers__type0, Event, IAudioProcessor, IAudioProcessorTrait,
+    IEventList, IParameterChanges, ProcessContext, ProcessData,
+};
+use vst3::Steinberg::int32;
+use vst3::{ComPtr, ComWrapper};
+
+use super::event_list::EventList;
+use super::parameter_changes::ParameterChanges;
+use super::{Module, check, interface};
+use crate::plugin_host::{
+    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginStream, StreamFormat,
+};
+
+/// More events than a block of the largest size can bring: room is made before the stream runs.
+const EVENT_CAPACITY: usize = 4096;
+
+/// Parameters that may change in one block.
+const PARAMETER_CAPACITY: usize = 256;
+
+/// The running side of a [`Vst3Host`](super::Vst3Host).
+pub struct Vst3Stream {
+    pub(super) processor: ComPtr<IAudioProcessor>,
+    input: Vec<Vec<f32>>,
+    output: Vec<Vec<f32>>,
+    input_pointers: Vec<*mut f32>,
+    output_pointers: Vec<*mut f32>,
+    events: ComWrapper<EventList>,
+    pub(super) changes_in: ComWrapper<ParameterChanges>,
+    pub(super) changes_out: ComWrapper<ParameterChanges>,
+    midi: Vec<MidiOut>,
+    parameters: Vec<ParameterOut>,
+    mode: int32,
+    position: u64,
+    _module: Arc<Module>,
+}
+
+// SAFETY: VST3 lets `process` run on any one thread while the component is active; the pointers
+// refer to the vectors beside them and are written anew before each use.
+unsafe impl Send for Vst3Stream {}
+
+/// What a host may hand over with a block besides the sound.
+#[derive(Default)]
+pub(super) struct BlockInput<'a> {
+    /// Changes of parameters; those of [`Vst3Stream::automate`] if none.
+    pub(super) changes: Option<vst3::ComRef<'a, IParameterChanges>>,
+    /// Events.
+    pub(super) events: Option<vst3::ComRef<'a, IEventList>>,
+    /// Place and time.
+    pub(super) context: Option<&'a mut ProcessContext>,
+}
+
+impl Vst3Stream {
+    pub(super) fn new(
+        processor: ComPtr<IAudioProcessor>,
+        format: StreamFormat,
+        mode: int32,
+        module: Arc<Module>,
+    ) -> Self {
+        let buffers = || vec![vec![0.0; format.max_block]; format.channels];
+        Self {
+            processor,
+            input: buffers(),
+            output: buffers(),
+            input_pointers: vec![null_mut(); format.channels],
+            output_pointers: vec![null_mut(); format.channels],
+            events: ComWrapper::new(EventList::new(EVENT_CAPACITY)),
+            changes_in: ComWrapper::new(ParameterChanges::new(PARAMETER_CAPACITY)),
+            changes_out: ComWrapper::new(ParameterChanges::new(PARAMETER_CAPACITY)),
+            midi: Vec::with_capacity(EVENT_CAPACITY),
+            parameters: Vec::with_capacity(EVENT_CAPACITY),
+            mode,
+            position: 0,
+            _module: module,
+        }
+    }
+
+    /// Gives the plugin room for `capacity` events a block.
+    pub(super) fn with_event_capacity(mut self, capacity: usize) -> Self {
+        self.events = ComWrapper::new(EventList::new(capacity));
+        self
+    }
+
+    /// As [`PluginStream::process`], with what a host may hand over besides the sound.
+    pub(super) fn process_with(&mut self, frames: usize, block: BlockInput<'_>) -> Result<()> {
+        let max_block = self.input[0].len();
+        ensure!(
+            frames <= max_block,
+            "{frames} frames, but blocks have at most {max_block}"
+        );
+        // What the plugin does not write is seen to be missing.
+        for channel in &mut self.output {
+            channel[..frames].fill(f32::NAN);
+        }
+        let mut input = bus(&mut self.input, &mut self.input_pointers);
+        let mut output = bus(&mut self.output, &mut self.output_pointers);
+        self.events.clear();
+        self.changes_out.clear();
+        let changes = match block.changes {
+            Some(changes) => changes,
+            None => interface(&self.changes_in)?,
+        };
+        let mut data = ProcessData {
+            processMode: self.mode,
+            symbolicSampleSize: kSample32 as int32,
+            numSamples: frames as int32,
+            numInputs: 1,
+            numOutputs: 1,
+            inputs: &mut input,
+            outputs: &mut output,
+            inputParameterChanges: changes.as_ptr(),
+            outputParameterChanges: interface(&self.changes_out)?.as_ptr(),
+            inputEvents: block.events.map_or(null_mut(), |events| events.as_ptr()),
+            outputEvents: interface(&self.events)?.as_ptr(),
+            processContext: block.context.map_or(null_mut(), std::ptr::from_mut),
+        };
+        // SAFETY: the buffers hold `frames` samples each, as checked above, and everything lives
+        // until the call returns.
+        let result = unsafe { self.processor.process(&mut data) };
+        self.changes_in.clear();
+        let (midi, parameters, start) = (&mut self.midi, &mut self.parameters, self.position);
+        midi.clear();
+        self.events
+            .for_each(|event| midi.extend(midi_out(event, start)));
+        parameters.clear();
+        self.changes_out.for_each(|id, offset, value| {
+            parameters.push(ParameterOut {
+                position: start + u64::try_from(offset).unwrap_or(0),
+                id,
+                value,
+            });
+        });
+        self.position += frames as u64;
+        check(result, "IAudioProcessor::process")
+    }
+
+    /// What the plugin set of its parameters during the last block, parameter by parameter.
+    pub fn parameters(&self) -> &[ParameterOut] {
+        &self.parameters
+    }
+}
+
+impl Automated for Vst3Stream {
+    fn automate(&mut self, parameter: &Parameter, value: f64) {
+        self.changes_in
+            .add(parameter.id, 0, value / parameter.maximum);
+    }
+}
+
+impl PluginStream for Vst3Stream {
+    fn input(&mut self, channel: usize) -> &mut [f32] {
+        &mut self.input[channel]
+    }
+
+    fn output(&self, channel: usize) -> &[f32] {
+        &self.output[channel]
+    }
+
+    fn process(&mut self, frames: usize) -> Result<()> {
+        self.process_with(frames, BlockInput::default())
+    }
+
+    fn midi(&self) -> &[MidiOut] {
+        &self.midi
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+/// The bus made of `channels`; `pointers` is the room for the addresses.
+fn bus(channels: &mut [Vec<f32>], pointers: &mut [*mut f32]) -> AudioBusBuffers {
+    for (pointer, channel) in pointers.iter_mut().zip(channels.iter_mut()) {
+        *pointer = channel.as_mut_ptr();
+    }
+    AudioBusBuffers {
+        numChannels: pointers.len() as int32,
+        silenceFlags: 0,
+        __field0: AudioBusBuffers__type0 {
+            channelBuffers32: pointers.as_mut_ptr(),
+        },
+    }
+}
+
+/// The message in an event, if it is one about notes; `block_start` in samples.
+fn midi_out(event: &Event, block_start: u64) -> Option<MidiOut> {
+    // SAFETY: `type` says which member of the union was written.
+    let (key, message) = unsafe {
+        match u32::from(event.r#type) {
+            kNoteOnEvent => (
+                event.__field0.noteOn.pitch,
+                MidiMessage::NoteOn {
+                    velocity: event.__field0.noteOn.velocity,
+                    note_id: event.__field0.noteOn.noteId,
+                },
+            ),
+            kNoteOffEvent => (event.__field0.noteOff.pitch, MidiMessage::NoteOff),
+            kPolyPressureEvent => (
+                event.__field0.polyPressure.pitch,
+                MidiMessage::PolyPressure(event.__field0.polyPressure.pressure),
+            ),
+            _ => return None,
+        }
+    };
+    Some(MidiOut {
+        position: block_start + u64::try_from(event.sampleOffset).ok()?,
+        key: u8::try_from(key).ok()?,
+        message,
+    })
+}

@@ -1,0 +1,208 @@
+//! What a host may hand to `process` that the framework does not survive.
+//!
+//! nice-plug 0.4.2 indexes and dereferences whatever the host says: another number of channels than
+//! was agreed, a null channel or a negative length ends the host's process.
+
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{AudioBusBuffers, ProcessData};
+use nice_plug::wrapper::vst3::vst3::Steinberg::int32;
+
+/// What is to be done with a block.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There is sound in and out, as agreed.
+    Process,
+    /// There is room for sound and none comes in: it is silence.
+    Silence,
+    /// There is no room for sound: only parameters are to be taken.
+    Flush,
+    /// It is not what was agreed.
+    Refuse,
+}
+
+/// The first bus of `count` at `buses`; `None` if there is none or it has no channels, as for a bus
+/// that is not active.
+///
+/// # Safety
+/// `buses` must be null or point to `count` of them.
+unsafe fn first_bus(buses: *mut AudioBusBuffers, count: int32) -> Option<AudioBusBuffers> {
+    if count <= 0 || buses.is_null() {
+        return None;
+    }
+    // SAFETY: there is at least one.
+    let bus = unsafe { *buses };
+    // SAFETY: both members of the union are pointers.
+    let has_channels = bus.numChannels > 0 && unsafe { !bus.__field0.channelBuffers32.is_null() };
+    has_channels.then_some(bus)
+}
+
+/// The channels of a bus, which may be null.
+///
+/// # Safety
+/// The bus must be from [`first_bus`].
+unsafe fn channels(bus: &AudioBusBuffers) -> &[*mut f32] {
+    // SAFETY: there are channels, and the host promises as many pointers.
+    unsafe { std::slice::from_raw_parts(bus.__field0.channelBuffers32, bus.numChannels as usize) }
+}
+
+/// Judges a block of a plugin that was activated with `agreed` channels in and out. Real-time safe.
+///
+/// # Safety
+/// The counts in `data` must not be greater than what its pointers, if they are not null, point to.
+pub(super) unsafe fn judge(data: &ProcessData, agreed: usize) -> Verdict {
+    if data.symbolicSampleSize != kSample32 as int32 || data.numSamples < 0 {
+        return Verdict::Refuse;
+    }
+    // SAFETY: the caller's promise.
+    let (input, output) = unsafe {
+        (
+            first_bus(data.inputs, data.numInputs),
+            first_bus(data.outputs, data.numOutputs),
+        )
+    };
+    let Some(output) = output.filter(|_| data.numSamples > 0) else {
+        return Verdict::Flush;
+    };
+    // SAFETY: the buses are from `first_bus`.
+    let is_agreed = |bus: &AudioBusBuffers| unsafe {
+        let channels = channels(bus);
+        channels.len() == agreed && channels.iter().all(|channel| !channel.is_null())
+    };
+    match input {
+        _ if !is_agreed(&output) => Verdict::Refuse,
+        Some(input) if !is_agreed(&input) => Verdict::Refuse,
+        Some(_) => Verdict::Process,
+        None => Verdict::Silence,
+    }
+}
+
+/// Passes the sound of a refused block on, channel by channel, as far as there is any; the rest of
+/// the outputs is silence. Real-time safe.
+///
+/// # Safety
+/// As of [`judge`]; every channel that is not null must hold the block.
+pub(super) unsafe fn pass_through(data: &ProcessData) {
+    let Ok(length) = usize::try_from(data.numSamples) else {
+        return;
+    };
+    if data.symbolicSampleSize != kSample32 as int32 {
+        return; // the length of a sample is not known
+    }
+    // SAFETY: the caller's promise; input and output may be the same memory, or overlap.
+    unsafe {
+        let Some(output) = first_bus(data.outputs, data.numOutputs) else {
+            return;
+        };
+        let input = first_bus(data.inputs, data.numInputs);
+        let inputs = input.as_ref().map_or(&[][..], |bus| channels(bus));
+        for (index, output) in channels(&output).iter().enumerate() {
+            if output.is_null() {
+                continue;
+            }
+            match inputs.get(index) {
+                Some(input) if !input.is_null() => std::ptr::copy(*input, *output, length),
+                _ => output.write_bytes(0, length),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::AudioBusBuffers__type0;
+    use std::ptr::null_mut;
+
+    /// A block of `samples` samples; `None` is a bus that is null.
+    fn with_block<T>(
+        input: Option<&mut [*mut f32]>,
+        output: Option<&mut [*mut f32]>,
+        samples: int32,
+        look: impl FnOnce(&mut ProcessData) -> T,
+    ) -> T {
+        let bus = |channels: Option<&mut [*mut f32]>| {
+            channels.map(|channels| AudioBusBuffers {
+                numChannels: channels.len() as int32,
+                silenceFlags: 0,
+                __field0: AudioBusBuffers__type0 {
+                    channelBuffers32: channels.as_mut_ptr(),
+                },
+            })
+        };
+        let (mut input, mut output) = (bus(input), bus(output));
+        let pointer = |bus: &mut Option<AudioBusBuffers>| match bus {
+            Some(bus) => std::ptr::from_mut(bus),
+            None => null_mut(),
+        };
+        look(&mut ProcessData {
+            processMode: 0,
+            symbolicSampleSize: kSample32 as int32,
+            numSamples: samples,
+            numInputs: 1,
+            numOutputs: 1,
+            inputs: pointer(&mut input),
+            outputs: pointer(&mut output),
+            inputParameterChanges: null_mut(),
+            outputParameterChanges: null_mut(),
+            inputEvents: null_mut(),
+            outputEvents: null_mut(),
+            processContext: null_mut(),
+        })
+    }
+
+    #[test]
+    fn only_what_was_agreed_is_processed() {
+        use Verdict::*;
+        let null = null_mut();
+        let mut memory = [0.0; 4];
+        let sound = memory.as_mut_ptr();
+        type Bus<'a> = Option<&'a [*mut f32]>;
+        let cases: &[(Bus, Bus, int32, Verdict)] = &[
+            (Some(&[sound, sound]), Some(&[sound, sound]), 4, Process),
+            (Some(&[sound, sound]), Some(&[sound, sound]), 0, Flush),
+            (Some(&[sound, sound]), Some(&[sound, sound]), -1, Refuse),
+            (Some(&[sound, sound]), Some(&[]), 4, Flush),
+            (Some(&[sound, sound]), None, 4, Flush),
+            (None, Some(&[sound, sound]), 4, Silence),
+            (Some(&[]), Some(&[sound, sound]), 4, Silence),
+            (Some(&[sound]), Some(&[sound, sound]), 4, Refuse),
+            (Some(&[sound, sound]), Some(&[sound]), 4, Refuse),
+            (Some(&[sound; 3]), Some(&[sound; 3]), 4, Refuse),
+            (Some(&[sound, null]), Some(&[sound, sound]), 4, Refuse),
+            (Some(&[sound, sound]), Some(&[null, sound]), 4, Refuse),
+            (None, None, 4, Flush),
+        ];
+        for (input, output, samples, expected) in cases {
+            let mut input = input.map(<[_]>::to_vec);
+            let mut output = output.map(<[_]>::to_vec);
+            let verdict = with_block(
+                input.as_deref_mut(),
+                output.as_deref_mut(),
+                *samples,
+                // SAFETY: the block is what it says.
+                |data| unsafe { judge(data, 2) },
+            );
+            assert_eq!(verdict, *expected, "{input:?} {output:?} {samples}");
+        }
+        let double = with_block(None, Some(&mut [sound, sound]), 4, |data| {
+            data.symbolicSampleSize += 1;
+            // SAFETY: the block is what it says.
+            unsafe { judge(data, 2) }
+        });
+        assert_eq!(double, Refuse);
+    }
+
+    #[test]
+    fn a_refused_block_is_heard_as_far_as_it_goes() {
+        let (mut left, mut right) = ([1.0, 2.0], [3.0, 4.0]);
+        let mut outputs = [[9.0; 2]; 3];
+        let pointers = outputs.each_mut().map(|channel| channel.as_mut_ptr());
+        let [a, b, c] = pointers;
+        let mut input = [left.as_mut_ptr(), null_mut(), right.as_mut_ptr()];
+        with_block(Some(&mut input), Some(&mut [a, b, c]), 2, |data| {
+            // SAFETY: the block is what it says.
+            unsafe { pass_through(data) };
+        });
+        assert_eq!(outputs, [[1.0, 2.0], [0.0; 2], [3.0, 4.0]]);
+    }
+}

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use tocco_engines::calibration::LeftOut;
 
 pub use examples::Teaching;
-pub use state::CalibrationState;
+pub use state::{CalibrationState, Saved};
 pub(crate) use tuition::Tuition;
 
 /// What a user wants of the calibration. Classes are indices into the model's labels.

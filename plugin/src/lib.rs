@@ -14,9 +14,11 @@
 pub mod calibration;
 pub mod classification;
 pub mod classifier;
+pub mod continuity;
 pub mod counters;
 pub mod meters;
 pub mod model;
+mod newborn;
 pub mod outputs;
 pub mod params;
 pub mod pipeline;
@@ -24,6 +26,7 @@ pub mod second_decision;
 pub mod self_training;
 pub mod service;
 pub mod shipped;
+pub mod unsaved;
 mod vst3_entry;
 
 #[cfg(feature = "editor")]
@@ -53,8 +56,10 @@ pub struct Tocco {
 impl Default for Tocco {
     fn default() -> Self {
         let params = Arc::new(ToccoParams::default());
+        let shared = Arc::new(Shared::new(Arc::clone(&params)));
+        newborn::announce(&shared);
         Self {
-            shared: Arc::new(Shared::new(Arc::clone(&params))),
+            shared,
             params,
             midi: MidiOut::new(f64::from(tocco_dsp::SAMPLE_RATE)),
             offline: false,
@@ -72,13 +77,19 @@ impl Tocco {
     }
 
     fn start(&mut self, activation: Activation) -> Result<(), service::ActivationError> {
+        self.shared.continuity.begin();
         let service = match self.service.take() {
             Some(service) => service,
             None => Service::start(Arc::clone(&self.shared))?,
         };
         let pipeline = service.activate(activation, self.pipeline.take());
         self.service = Some(service);
-        self.pipeline = Some(pipeline?);
+        let mut pipeline = pipeline?;
+        // The player is the same, but a bounce gives the same notes every time.
+        if activation.offline {
+            pipeline.forget_player();
+        }
+        self.pipeline = Some(pipeline);
         self.midi = MidiOut::new(activation.host_rate);
         self.offline = activation.offline;
         Ok(())
@@ -142,9 +153,13 @@ impl Plugin for Tocco {
     }
 
     fn reset(&mut self) {
+        // The framework resets at every start.
+        if self.shared.continuity.is_starting() {
+            return;
+        }
+        self.shared.continuity.begin();
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.reset();
-            // The player is the same, but a bounce gives the same notes every time.
             if self.offline {
                 pipeline.forget_player();
             }

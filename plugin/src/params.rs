@@ -9,11 +9,12 @@ use nice_plug::prelude::*;
 use tocco_dsp::{OnsetConfig, Technique};
 use tocco_engines::EngineId;
 
-use crate::calibration::CalibrationState;
+use crate::calibration::{CalibrationState, Saved};
 use crate::classification::MAX_CLASSES;
 use crate::model::{ModelSource, Selection};
 use crate::outputs::midi::DEFAULT_NOTES;
 use crate::pipeline::Settings;
+use crate::unsaved::UnsavedChanges;
 
 /// The engines to choose from; those that are not installed are listed too, and say so when chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -192,6 +193,8 @@ pub struct ToccoParams {
     /// The MIDI note of each class.
     #[nested(array, group = "MIDI notes")]
     pub notes: [ClassNote; MAX_CLASSES],
+    /// What changed without the host's knowledge: see [`choose_package`](Self::choose_package).
+    pub unsaved: UnsavedChanges,
 }
 
 /// Sensitivity at which the model's way to find onsets is set as it was made, percent.
@@ -244,11 +247,28 @@ impl Default for ToccoParams {
             correct: BoolParam::new("Correct MIDI notes", false),
             adapt: BoolParam::new("Adapt while playing", true),
             notes: std::array::from_fn(ClassNote::new),
+            unsaved: UnsavedChanges::default(),
         }
     }
 }
 
 impl ToccoParams {
+    /// Sets the folder of the user's package on behalf of the user: the host hears of it. Not for the
+    /// audio thread.
+    pub fn choose_package(&self, folder: String) {
+        if folder != self.user_package.folder() {
+            self.user_package.set(folder);
+            self.unsaved.add();
+        }
+    }
+
+    /// Changes what will be saved of the calibration: the host hears of it. Not for the audio thread.
+    pub(crate) fn save_calibration(&self, change: impl FnOnce(&mut Saved)) {
+        if self.calibration.update(change) {
+            self.unsaved.add();
+        }
+    }
+
     /// What the user wants to be heard with. Not for the audio thread.
     #[must_use]
     pub fn selection(&self) -> Selection {
@@ -337,6 +357,34 @@ mod tests {
         let restored = ToccoParams::default();
         restored.deserialize_fields(&fields);
         assert_eq!(restored.user_package.folder(), "/home/me/my model");
+    }
+
+    #[test]
+    fn what_the_user_changes_beside_the_parameters_is_unsaved_what_the_host_restores_is_not() {
+        let params = ToccoParams::default();
+        let heard = std::sync::Arc::new(AtomicU32::new(0));
+        let listener = std::sync::Arc::clone(&heard);
+        params.unsaved.listen(Some(Box::new(move || {
+            listener.fetch_add(1, Relaxed);
+        })));
+        let count = |expected: u32| {
+            assert_eq!(params.unsaved.count(), u64::from(expected));
+            assert_eq!(heard.load(Relaxed), expected);
+        };
+        params.choose_package("/home/me/my model".to_owned());
+        count(1);
+        params.choose_package("/home/me/my model".to_owned());
+        count(1);
+        params.save_calibration(|saved| saved.in_use = true); // as it was
+        count(1);
+        params.save_calibration(|saved| saved.in_use = false);
+        count(2);
+        params.deserialize_fields(&params.serialize_fields());
+        count(2);
+        params.unsaved.listen(None);
+        params.choose_package(String::new());
+        assert_eq!(params.unsaved.count(), 3);
+        assert_eq!(heard.load(Relaxed), 2);
     }
 
     #[test]

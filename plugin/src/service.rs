@@ -17,6 +17,7 @@ use tocco_engines::{EngineId, ModelPackage};
 use crate::calibration::{self, CalibrationStatus, Tuition};
 use crate::classification::ModelSerial;
 use crate::classifier::Wake;
+use crate::continuity::Continuity;
 use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
 use crate::outputs::event_log::{self, EventLog};
 use crate::params::ToccoParams;
@@ -83,6 +84,8 @@ pub struct Shared {
     pub params: Arc<ToccoParams>,
     /// Counters and meters.
     pub gauges: Arc<Gauges>,
+    /// Whether the host's pauses end the stream.
+    pub continuity: Continuity,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     status: Mutex<Status>,
@@ -99,6 +102,7 @@ impl Shared {
         Self {
             params,
             gauges: Arc::default(),
+            continuity: Continuity::default(),
             handled: AtomicU64::new(u64::MAX),
             status: Mutex::default(),
             calibration: Mutex::default(),

@@ -48,10 +48,13 @@ impl CalibrationState {
         self.changes.load(Acquire)
     }
 
-    /// Changes what will be saved, by the one who knows of the change already. Not for the audio
-    /// thread.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Saved)) {
-        change(&mut self.lock());
+    /// Changes what will be saved, by the one who knows of the change already, and says whether it is
+    /// another one now. Not for the audio thread.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Saved)) -> bool {
+        let mut saved = self.lock();
+        let before = saved.clone();
+        change(&mut saved);
+        *saved != before
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Saved> {

@@ -148,7 +148,7 @@ impl Tuition {
             Command::Apply(in_use) => {
                 self.changed |= self.in_use != in_use;
                 self.in_use = in_use;
-                params.calibration.update(|saved| saved.in_use = in_use);
+                params.save_calibration(|saved| saved.in_use = in_use);
             }
             Command::Save(path) => {
                 let saved = self.save(&path);
@@ -351,7 +351,7 @@ impl Pupil {
         let changed = change(calibration, &mut self.onsets)?;
         let text = calibration.profile().to_json("calibration")?;
         let id = self.base.manifest.id.clone();
-        params.calibration.update(|saved| {
+        params.save_calibration(|saved| {
             if calibration.is_empty() {
                 saved.profiles.remove(&id);
             } else {

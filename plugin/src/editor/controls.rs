@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use egui::{Checkbox, ComboBox, Response, RichText, Slider, TextEdit, Ui};
 use nice_plug::context::gui::{GuiContext, ParamSetter};
 use nice_plug::params::enums::{Enum, EnumParam};
-use nice_plug::params::persist::PersistentField;
 use nice_plug::params::{BoolParam, FloatParam, Param};
 
 use super::FAINT;
@@ -31,8 +30,8 @@ pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String)
                 name(ui, "Folder");
                 let edit = TextEdit::singleline(folder).hint_text("folder with model.toml");
                 let response = ui.add(edit.desired_width(180.0));
-                if response.lost_focus() && *folder != params.user_package.folder() {
-                    params.user_package.set(folder.clone());
+                if response.lost_focus() {
+                    params.choose_package(folder.clone());
                 }
                 ui.end_row();
             }

@@ -12,6 +12,7 @@
 //! needs arrives through queues and is freed by the service thread.
 
 pub mod calibration;
+mod clap_entry;
 pub mod classification;
 pub mod classifier;
 pub mod continuity;
@@ -240,5 +241,3 @@ impl Vst3Plugin for Tocco {
     const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
         &[Vst3SubCategory::Fx, Vst3SubCategory::Analyzer];
 }
-
-nice_export_clap!(Tocco);

@@ -318,9 +318,7 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
             id if id == CLAP_EXT_PARAMS => (&raw const ours.params).cast(),
             id if id == CLAP_EXT_STATE => (&raw const ours.state).cast(),
             id if id == CLAP_EXT_NOTE_PORTS => (&raw const ours.note_ports).cast(),
-            id if id == CLAP_EXT_AUDIO_PORTS_CONFIG => {
-                (&raw const ours.audio_ports_config).cast()
-            }
+            id if id == CLAP_EXT_AUDIO_PORTS_CONFIG => (&raw const ours.audio_ports_config).cast(),
             _ => theirs,
         }
     }
@@ -403,3 +401,94 @@ pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
     deinit: Some(entry_deinit),
     get_factory: Some(get_factory),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+
+    use crate::calibration::Command;
+    use clap_sys::ext::state::clap_host_state;
+
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    static DIRTY: AtomicU32 = AtomicU32::new(0);
+    static STATE: clap_host_state = clap_host_state {
+        mark_dirty: Some(mark_dirty),
+    };
+
+    unsafe extern "C" fn mark_dirty(_host: *const clap_host) {
+        DIRTY.fetch_add(1, AcqRel);
+    }
+
+    unsafe extern "C" fn request_callback(_host: *const clap_host) {
+        ASKED.store(true, Release);
+    }
+
+    unsafe extern "C" fn host_extension(_: *const clap_host, id: *const c_char) -> *const c_void {
+        // SAFETY: an id is a C string.
+        match unsafe { CStr::from_ptr(id) } {
+            id if id == CLAP_EXT_STATE => (&raw const STATE).cast(),
+            _ => std::ptr::null(),
+        }
+    }
+
+    #[test]
+    fn what_the_host_cannot_notice_marks_its_project_as_changed() {
+        let host = clap_host {
+            clap_version: CLAP_VERSION,
+            host_data: std::ptr::null_mut(),
+            name: c"test".as_ptr(),
+            vendor: c"".as_ptr(),
+            url: c"".as_ptr(),
+            version: c"".as_ptr(),
+            get_extension: Some(host_extension),
+            request_restart: None,
+            request_process: None,
+            request_callback: Some(request_callback),
+        };
+        // As the host does: on its main thread, if it was asked to.
+        let told = |plugin: *const clap_plugin| {
+            if ASKED.swap(false, AcqRel) {
+                // SAFETY: the plugin is alive.
+                unsafe { on_main_thread(plugin) };
+            }
+            DIRTY.load(Acquire)
+        };
+        // SAFETY: the host outlives the plugin, which is destroyed last.
+        unsafe {
+            let plugin = Instance::create(&host);
+            let instance = Instance::of(plugin).unwrap();
+            assert!(init(plugin));
+            assert!(activate(plugin, 48_000.0, 1, 64));
+            let shared = Arc::clone(&instance.shared);
+            assert_eq!(told(plugin), 0);
+
+            shared.params.choose_package("/home/me/my model".to_owned());
+            assert_eq!(told(plugin), 1);
+            // A lesson: what the service thread saves of it.
+            let mut expected = 1;
+            let mask = |masked| Command::Mask { class: 1, masked };
+            for command in [mask(true), mask(false), Command::Apply(false)] {
+                shared.calibrate(command);
+                expected += 1;
+                let start = Instant::now();
+                while told(plugin) < expected && start.elapsed() < Duration::from_secs(20) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                assert_eq!(told(plugin), expected);
+            }
+            // What changes nothing marks nothing.
+            shared.calibrate(Command::Apply(false));
+            while !shared.is_settled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(told(plugin), expected);
+            deactivate(plugin);
+            destroy(plugin);
+            // The window may hold what is shared longer than the host holds the plugin.
+            shared.params.choose_package(String::new());
+            assert!(!ASKED.load(Acquire));
+        }
+    }
+}

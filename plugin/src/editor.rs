@@ -204,11 +204,15 @@ impl NiceEguiApp for ToccoApp {
 
 /// What runs at present, and in words what does not.
 fn running(ui: &mut Ui, status: &Status) {
-    let text = match status.models.back() {
-        None => "Not running: the host has not started the plugin yet.".to_owned(),
-        Some(info) => format!("Running: {info}."),
+    let (text, color) = match (&status.activation_error, status.models.back()) {
+        (Some(error), _) => (format!("Not listening: {error}"), WARNING),
+        (None, None) => (
+            "Not running: the host has not started the plugin yet.".to_owned(),
+            FAINT,
+        ),
+        (None, Some(info)) => (format!("Running: {info}."), FAINT),
     };
-    ui.label(RichText::new(text).size(12.0).color(FAINT));
+    ui.label(RichText::new(text).size(12.0).color(color));
     for error in [&status.model_error, &status.other_error]
         .into_iter()
         .flatten()

@@ -154,6 +154,14 @@ impl ClassNote {
     }
 }
 
+/// The MIDI notes of the classes. A group of its own: of an array the framework makes one for each.
+#[derive(Params)]
+pub struct ClassNotes {
+    /// The MIDI note of each class.
+    #[nested(array)]
+    pub of_class: [ClassNote; MAX_CLASSES],
+}
+
 /// All parameters.
 #[derive(Params)]
 pub struct ToccoParams {
@@ -191,8 +199,8 @@ pub struct ToccoParams {
     #[id = "adapt"]
     pub adapt: BoolParam,
     /// The MIDI note of each class.
-    #[nested(array, group = "MIDI notes")]
-    pub notes: [ClassNote; MAX_CLASSES],
+    #[nested(group = "MIDI notes")]
+    pub notes: ClassNotes,
     /// What changed without the host's knowledge: see [`choose_package`](Self::choose_package).
     pub unsaved: UnsavedChanges,
 }
@@ -246,7 +254,9 @@ impl Default for ToccoParams {
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
             adapt: BoolParam::new("Adapt while playing", true),
-            notes: std::array::from_fn(ClassNote::new),
+            notes: ClassNotes {
+                of_class: std::array::from_fn(ClassNote::new),
+            },
             unsaved: UnsavedChanges::default(),
         }
     }
@@ -319,7 +329,7 @@ impl ToccoParams {
     /// The MIDI note of each class. Real-time safe.
     #[must_use]
     pub fn note_numbers(&self) -> [u8; MAX_CLASSES] {
-        std::array::from_fn(|class| self.notes[class].note.value().clamp(0, 127) as u8)
+        std::array::from_fn(|class| self.notes.of_class[class].note.value().clamp(0, 127) as u8)
     }
 }
 

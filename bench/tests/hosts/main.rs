@@ -4,11 +4,13 @@
 //! make one.
 
 mod bundle;
+mod clap_calls;
 mod demo;
 mod hostile_input;
 mod listening;
 mod playing;
 mod process_mode;
+mod raw_clap;
 mod recordings;
 mod second_decision;
 mod self_training;

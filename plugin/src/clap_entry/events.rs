@@ -184,8 +184,7 @@ unsafe extern "C" fn try_push(
             return false;
         };
         let push = |event: *const clap_event_header| {
-            host.try_push
-                .is_some_and(|try_push| try_push(host, event))
+            host.try_push.is_some_and(|try_push| try_push(host, event))
         };
         match midi(header).filter(|_| output.midi) {
             Some(midi) => push(&midi.header),

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, c_char};
 
+use clap_sys::events::{clap_input_events, clap_output_events};
 use clap_sys::ext::audio_ports_config::{
     CLAP_EXT_AUDIO_PORTS_CONFIG, clap_plugin_audio_ports_config,
 };
@@ -17,7 +18,6 @@ use clap_sys::ext::params::{
     clap_plugin_params,
 };
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
-use clap_sys::events::{clap_input_events, clap_output_events};
 use clap_sys::id::clap_id;
 use clap_sys::stream::{clap_istream, clap_ostream};
 use nice_plug::params::internals::ParamPtr;

@@ -7,6 +7,7 @@ mod bars;
 mod book_keeping;
 mod controls;
 mod lesson;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use nice_plug::params::internals::ParamPtr;
 use nice_plug::plugin::PluginState;
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::{
-    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
+    EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
     create_egui_editor,
 };
 
@@ -48,18 +49,18 @@ const FAINT: Color32 = Color32::from_rgb(0x9a, 0x90, 0x84);
 const ACCENT: Color32 = Color32::from_rgb(0xe0, 0x9a, 0x4a);
 const WARNING: Color32 = Color32::from_rgb(0xf0, 0x6a, 0x55);
 
-/// The editor as the framework knows it.
-pub type ToccoEditor = EguiEditor<ToccoApp>;
+pub use window::{ToccoEditor, ToccoWindow, WindowError};
 
 /// The editor of a plugin instance.
 #[must_use]
 pub fn create(shared: Arc<Shared>) -> Option<ToccoEditor> {
-    create_egui_editor(
+    let egui = create_egui_editor(
         EguiEditorState::from_size(SIZE, 1.0),
         RepaintNotifier::new(),
         EguiNiceSettings::new().with_tile("Tocco"),
         ToccoApp::new(shared),
-    )
+    )?;
+    Some(ToccoEditor(egui))
 }
 
 /// What the window shows and remembers.

@@ -15,3 +15,4 @@ mod recordings;
 mod second_decision;
 mod self_training;
 mod state;
+mod window;

@@ -225,12 +225,12 @@ impl RawHost {
                 [] => std::ptr::null(),
                 ports => ports.as_ptr(),
             },
+            audio_inputs_count: input.len() as u32,
+            audio_outputs_count: output.len() as u32,
             audio_outputs: match output {
                 [] => std::ptr::null_mut(),
                 ports => ports.as_mut_ptr(),
             },
-            audio_inputs_count: input.len() as u32,
-            audio_outputs_count: output.len() as u32,
             in_events: events,
             out_events: &out_events,
         };

@@ -26,9 +26,6 @@ use nice_plug::wrapper::clap::clap_plugin;
 use super::events::{Input, Output};
 use super::{Instance, call};
 
-/// Scales of a window that a screen can have. Others make sizes that no window has.
-const SCALES: std::ops::RangeInclusive<f64> = 0.25..=8.0;
-
 /// The tables that the host is given, and the framework's behind them.
 pub(super) struct Extensions {
     framework: Tables,
@@ -90,7 +87,6 @@ impl Extensions {
             gui: clap_plugin_gui {
                 is_api_supported: Some(gui_is_api_supported),
                 create: Some(gui_create),
-                set_scale: Some(gui_set_scale),
                 adjust_size: Some(gui_adjust_size),
                 set_parent: Some(gui_set_parent),
                 ..tables.gui
@@ -160,8 +156,6 @@ guarded!(gui, is_api_supported as gui_is_api_supported, (api: *const c_char, is_
     |_| !api.is_null());
 guarded!(gui, create as gui_create, (api: *const c_char, is_floating: bool) -> bool,
     |_| !api.is_null());
-guarded!(gui, set_scale as gui_set_scale, (scale: f64) -> bool,
-    |_| SCALES.contains(&scale));
 guarded!(gui, adjust_size as gui_adjust_size, (width: *mut u32, height: *mut u32) -> bool,
     |_| !width.is_null() && !height.is_null());
 guarded!(gui, set_parent as gui_set_parent, (window: *const clap_window) -> bool,

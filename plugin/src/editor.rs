@@ -379,6 +379,11 @@ mod tests {
         assert!(text.contains("Play a note"), "{text}");
         assert!(text.contains("amended by Tocco late"), "{text}");
         assert!(text.contains("Adapt while playing"), "{text}");
+        shared.status().activation_error = Some("host sample rate: found 384000".to_owned());
+        let text = window.frame();
+        assert!(text.contains("Not listening: host sample rate"), "{text}");
+        assert!(!text.contains("on the audio thread"), "{text}");
+        shared.status().activation_error = None;
         // All that there can be is in the window.
         let doubt = LeftOut {
             class: 7,

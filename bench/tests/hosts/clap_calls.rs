@@ -406,7 +406,7 @@ fn parameters_are_declared_as_what_they_are() {
             told.then_some(value)
         };
         assert_eq!(to_text(f64::NAN), None, "{name}");
-        assert_eq!(to_value("nan"), None, "{name}");
+        assert!(to_value("nan").is_none_or(f64::is_finite), "{name}");
         let mut value = info.min_value;
         let stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;
         let step = if stepped { 1.0 } else { info.max_value / 16.0 };

@@ -198,11 +198,6 @@ impl RawHost {
         asked
     }
 
-    /// How often the plugin marked the project as changed.
-    pub fn dirty(&self) -> u32 {
-        self.data.dirty.load(Acquire)
-    }
-
     /// Processes a block with these ports and events, whatever they are; `clock` is its
     /// `steady_time`.
     pub fn process(

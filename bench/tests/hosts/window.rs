@@ -56,7 +56,12 @@ impl Drop for Screen {
 /// Runs [`open_and_close`] in another process on `display`.
 fn run(display: &str, expected: bool) {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "window::open_and_close", "--nocapture"])
+        .args([
+            "--ignored",
+            "--exact",
+            "window::open_and_close",
+            "--nocapture",
+        ])
         .env("DISPLAY", display)
         .env(EXPECTED, expected.to_string())
         .output()
@@ -103,7 +108,11 @@ fn open_and_close() {
         // SAFETY: the functions are the plugin's, their arguments live through the calls.
         unsafe {
             assert!(gui.is_api_supported.unwrap()(plugin, x11, false));
-            assert!(!gui.is_api_supported.unwrap()(plugin, std::ptr::null(), false));
+            assert!(!gui.is_api_supported.unwrap()(
+                plugin,
+                std::ptr::null(),
+                false
+            ));
             assert!(!gui.create.unwrap()(plugin, std::ptr::null(), false));
             for _ in 0..2 {
                 assert_eq!(gui.create.unwrap()(plugin, x11, false), expected);

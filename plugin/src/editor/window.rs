@@ -136,11 +136,7 @@ impl EditorHandle for ToccoWindow {
         self.0.host_main_thread_callback(window);
     }
 
-    fn adjust_size(
-        &self,
-        size: NativeSize<u32>,
-        window: &Self::Window,
-    ) -> Option<NativeSize<u32>> {
+    fn adjust_size(&self, size: NativeSize<u32>, window: &Self::Window) -> Option<NativeSize<u32>> {
         check_size(size).ok()?;
         self.0.adjust_size(size, window)
     }

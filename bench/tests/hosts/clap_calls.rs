@@ -447,6 +447,14 @@ fn the_plugin_says_what_it_is() {
     }
 }
 
+#[test]
+fn there_is_no_plugin_without_a_host_or_of_another_name() {
+    let host = RawHost::load(Offers::default());
+    assert!(host.makes(c"org.tocco.tocco", true));
+    assert!(!host.makes(c"org.tocco.other", true));
+    assert!(!host.makes(c"org.tocco.tocco", false));
+}
+
 /// A small generator: the same numbers in each run.
 struct Numbers(u64);
 

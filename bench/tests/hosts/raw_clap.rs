@@ -66,8 +66,9 @@ pub struct RawHost {
     /// Null when destroyed.
     plugin: *const clap_plugin,
     data: Box<Data>,
-    _host: Box<clap_host>,
+    host: Box<clap_host>,
     descriptor: *const clap_plugin_descriptor,
+    factory: *const clap_plugin_factory,
 }
 
 /// Calls a function of a table, which must be there.
@@ -101,8 +102,6 @@ impl RawHost {
         assert!(call!(factory, get_plugin_descriptor(factory, 1)).is_null());
         // SAFETY: the descriptor lives as long as the library.
         let id = unsafe { (*descriptor).id };
-        let null = call!(factory, create_plugin(factory, std::ptr::null(), id));
-        assert!(null.is_null(), "an instance without a host");
 
         let data = Box::new(Data {
             offers,
@@ -122,25 +121,34 @@ impl RawHost {
             request_process: None, // hosts forget some
             request_callback: Some(request_callback),
         });
-        let nobody = call!(
-            factory,
-            create_plugin(factory, &*host, c"org.nobody".as_ptr())
-        );
-        assert!(nobody.is_null());
         let plugin = call!(factory, create_plugin(factory, &*host, id));
         assert!(!plugin.is_null());
         assert!(call!(plugin, init(plugin)));
         Self {
             plugin,
             data,
-            _host: host,
+            host,
             descriptor,
+            factory,
         }
     }
 
     /// The plugin, for calls that have no method.
     pub fn plugin(&self) -> *const clap_plugin {
         self.plugin
+    }
+
+    /// Whether the factory makes a plugin of this name, with a host or without.
+    pub fn makes(&self, id: &CStr, with_host: bool) -> bool {
+        let host = match with_host {
+            true => &raw const *self.host,
+            false => std::ptr::null(),
+        };
+        let plugin = call!(self.factory, create_plugin(self.factory, host, id.as_ptr()));
+        if !plugin.is_null() {
+            call!(plugin, destroy(plugin));
+        }
+        !plugin.is_null()
     }
 
     /// What the plugin says of itself.

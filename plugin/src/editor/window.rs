@@ -38,13 +38,8 @@ pub enum WindowError {
     NoOpenGl,
     /// The window that ours is to be in does not exist.
     #[cfg(target_os = "linux")]
-    #[error("the host's window {id:#x} does not exist: {reason}")]
-    NoParent {
-        /// The host's number of it.
-        id: u64,
-        /// What the screen says.
-        reason: String,
-    },
+    #[error("the host's window {0:#x} does not exist; open the editor again")]
+    NoParent(u64),
     /// The scale is none.
     #[error("scale: expected {} to {}, found {found}", SCALES.start(), SCALES.end())]
     Scale {
@@ -201,16 +196,14 @@ fn check_screen(parent: Option<&ParentWindowHandle>) -> Result<(), WindowError> 
         Some(ParentWindowHandle::XcbWindow(id)) => id.get().into(),
         _ => return Ok(()),
     };
-    let no_parent = |error: &dyn Error| WindowError::NoParent {
-        id,
-        reason: error.to_string(),
-    };
-    let window = u32::try_from(id).map_err(|error| no_parent(&error))?;
+    let window = u32::try_from(id).map_err(|_| WindowError::NoParent(id))?;
     let geometry = connection
         .get_geometry(window)
         .map_err(|error| no_screen(&error))?;
-    geometry.reply().map_err(|error| no_parent(&error))?;
-    Ok(())
+    match geometry.reply() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(WindowError::NoParent(id)),
+    }
 }
 
 /// Whether a window can be made: elsewhere the toolkit is asked.

@@ -7,6 +7,7 @@ mod bars;
 mod book_keeping;
 mod controls;
 mod lesson;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,8 +21,7 @@ use nice_plug::params::internals::ParamPtr;
 use nice_plug::plugin::PluginState;
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::{
-    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
-    create_egui_editor,
+    EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
 use crate::meters::LastNote;
@@ -48,18 +48,18 @@ const FAINT: Color32 = Color32::from_rgb(0x9a, 0x90, 0x84);
 const ACCENT: Color32 = Color32::from_rgb(0xe0, 0x9a, 0x4a);
 const WARNING: Color32 = Color32::from_rgb(0xf0, 0x6a, 0x55);
 
-/// The editor as the framework knows it.
-pub type ToccoEditor = EguiEditor<ToccoApp>;
+pub use window::{ToccoEditor, ToccoWindow, WindowError};
 
 /// The editor of a plugin instance.
 #[must_use]
 pub fn create(shared: Arc<Shared>) -> Option<ToccoEditor> {
-    create_egui_editor(
+    let egui = create_egui_editor(
         EguiEditorState::from_size(SIZE, 1.0),
         RepaintNotifier::new(),
         EguiNiceSettings::new().with_tile("Tocco"),
         ToccoApp::new(shared),
-    )
+    )?;
+    Some(ToccoEditor(egui))
 }
 
 /// What the window shows and remembers.
@@ -206,11 +206,15 @@ impl NiceEguiApp for ToccoApp {
 
 /// What runs at present, and in words what does not.
 fn running(ui: &mut Ui, status: &Status) {
-    let text = match status.models.back() {
-        None => "Not running: the host has not started the plugin yet.".to_owned(),
-        Some(info) => format!("Running: {info}."),
+    let (text, color) = match (&status.activation_error, status.models.back()) {
+        (Some(error), _) => (format!("Not listening: {error}"), WARNING),
+        (None, None) => (
+            "Not running: the host has not started the plugin yet.".to_owned(),
+            FAINT,
+        ),
+        (None, Some(info)) => (format!("Running: {info}."), FAINT),
     };
-    ui.label(RichText::new(text).size(12.0).color(FAINT));
+    ui.label(RichText::new(text).size(12.0).color(color));
     for error in [&status.model_error, &status.other_error]
         .into_iter()
         .flatten()
@@ -376,6 +380,11 @@ mod tests {
         assert!(text.contains("Play a note"), "{text}");
         assert!(text.contains("amended by Tocco late"), "{text}");
         assert!(text.contains("Adapt while playing"), "{text}");
+        shared.status().activation_error = Some("host sample rate: found 384000".to_owned());
+        let text = window.frame();
+        assert!(text.contains("Not listening: host sample rate"), "{text}");
+        assert!(!text.contains("on the audio thread"), "{text}");
+        shared.status().activation_error = None;
         // All that there can be is in the window.
         let doubt = LeftOut {
             class: 7,

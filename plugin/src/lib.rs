@@ -12,6 +12,7 @@
 //! needs arrives through queues and is freed by the service thread.
 
 pub mod calibration;
+mod clap_entry;
 pub mod classification;
 pub mod classifier;
 pub mod continuity;
@@ -35,11 +36,12 @@ pub mod editor;
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
+use tocco_dsp::{HopStream, HopStreamError};
 
 use counters::add;
 use outputs::midi::MidiOut;
 use params::ToccoParams;
-use pipeline::Pipeline;
+use pipeline::{Pipeline, PipelineError};
 use service::{Activation, Service, Shared};
 
 /// The plugin.
@@ -104,8 +106,9 @@ impl Tocco {
 impl Plugin for Tocco {
     const NAME: &'static str = "Tocco";
     const VENDOR: &'static str = "Tocco";
-    const URL: &'static str = "";
-    const EMAIL: &'static str = "";
+    // Reserved names (RFC 2606), until the project has a page and an address of its own.
+    const URL: &'static str = "https://tocco.example";
+    const EMAIL: &'static str = "maintainers@tocco.example";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[
@@ -145,16 +148,36 @@ impl Plugin for Tocco {
         buffers: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
-        let started = self.start(Activation {
-            host_rate: f64::from(buffers.sample_rate),
-            max_block: buffers.max_buffer_size as usize,
-            offline: buffers.process_mode == ProcessMode::Offline,
+        let host_rate = f64::from(buffers.sample_rate);
+        let rates = HopStream::MINIMUM_HOST_RATE..=HopStream::MAXIMUM_HOST_RATE;
+        let started = if rates.contains(&host_rate) {
+            self.start(Activation {
+                host_rate,
+                max_block: buffers.max_buffer_size as usize,
+                offline: buffers.process_mode == ProcessMode::Offline,
+            })
+        } else {
+            // What it heard at another rate.
+            self.pipeline = None;
+            Err(PipelineError::from(HopStreamError::HostRate { found: host_rate }).into())
+        };
+        // At a rate that there can be, the sound passes through unheard.
+        let unheard = host_rate.is_finite()
+            && host_rate > 0.0
+            && matches!(
+                started,
+                Err(service::ActivationError::Pipeline(PipelineError::Stream(_)))
+            );
+        let error = started.err().map(|error| match unheard {
+            true => format!("{error}. Until then the sound passes through unheard."),
+            false => error.to_string(),
         });
-        if let Err(error) = &started {
-            nice_error!("Tocco cannot run: {error}");
-            self.shared.status().other_error = Some(error.to_string());
+        if let Some(error) = &error {
+            nice_error!("Tocco does not listen: {error}");
         }
-        started.is_ok()
+        let running = error.is_none();
+        self.shared.status().activation_error = error;
+        running || unheard
     }
 
     fn reset(&mut self) {
@@ -244,6 +267,7 @@ impl ClapPlugin for Tocco {
     const CLAP_SUPPORT_URL: Option<&'static str> = None;
     const CLAP_FEATURES: &'static [ClapFeature] = &[
         ClapFeature::AudioEffect,
+        ClapFeature::NoteDetector,
         ClapFeature::Analyzer,
         ClapFeature::Mono,
         ClapFeature::Stereo,
@@ -255,5 +279,3 @@ impl Vst3Plugin for Tocco {
     const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
         &[Vst3SubCategory::Fx, Vst3SubCategory::Analyzer];
 }
-
-nice_export_clap!(Tocco);

@@ -154,6 +154,14 @@ impl ClassNote {
     }
 }
 
+/// The MIDI notes of the classes. A group of its own: of an array the framework makes one for each.
+#[derive(Params)]
+pub struct ClassNotes {
+    /// The MIDI note of each class.
+    #[nested(array)]
+    pub of_class: [ClassNote; MAX_CLASSES],
+}
+
 /// All parameters.
 #[derive(Params)]
 pub struct ToccoParams {
@@ -194,8 +202,8 @@ pub struct ToccoParams {
     #[id = "adapt"]
     pub adapt: BoolParam,
     /// The MIDI note of each class.
-    #[nested(array, group = "MIDI notes")]
-    pub notes: [ClassNote; MAX_CLASSES],
+    #[nested(group = "MIDI notes")]
+    pub notes: ClassNotes,
     /// What changed without the host's knowledge: see [`choose_package`](Self::choose_package).
     pub unsaved: UnsavedChanges,
 }
@@ -257,7 +265,9 @@ impl Default for ToccoParams {
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
             adapt: BoolParam::new("Adapt while playing", true),
-            notes: std::array::from_fn(ClassNote::new),
+            notes: ClassNotes {
+                of_class: std::array::from_fn(ClassNote::new),
+            },
             unsaved: UnsavedChanges::default(),
         }
     }
@@ -330,7 +340,7 @@ impl ToccoParams {
     /// The MIDI note of each class. Real-time safe.
     #[must_use]
     pub fn note_numbers(&self) -> [u8; MAX_CLASSES] {
-        std::array::from_fn(|class| self.notes[class].note.value().clamp(0, 127) as u8)
+        std::array::from_fn(|class| self.notes.of_class[class].note.value().clamp(0, 127) as u8)
     }
 }
 
@@ -366,7 +376,7 @@ mod tests {
     #[test]
     fn middle_c_is_c4() {
         let params = ToccoParams::default();
-        let note = &params.notes[0].note;
+        let note = &params.notes.of_class[0].note;
         assert_eq!(note.value(), 36);
         assert_eq!(note.normalized_value_to_string(36.0 / 127.0, true), "C2");
         assert_eq!(note.string_to_normalized_value("C4"), Some(60.0 / 127.0));

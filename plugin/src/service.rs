@@ -65,6 +65,8 @@ pub struct Status {
     pub models: VecDeque<ModelInfo>,
     /// Why the selected model or engine is not in use.
     pub model_error: Option<String>,
+    /// Why nothing is heard since the host's last activation.
+    pub activation_error: Option<String>,
     /// What is wrong otherwise.
     pub other_error: Option<String>,
     /// What the model in use was taught.

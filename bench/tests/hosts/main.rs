@@ -5,14 +5,17 @@
 
 mod bundle;
 mod bypass;
+mod clap_calls;
 mod demo;
 mod hostile_input;
 mod listening;
 mod playing;
 mod process_mode;
+mod raw_clap;
 mod recordings;
 mod second_decision;
 mod self_training;
 mod state;
 mod sushi;
 mod vst3_calls;
+mod window;

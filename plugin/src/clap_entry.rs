@@ -1,0 +1,494 @@
+//! The CLAP entry: nice-plug's own, with guards before it and what it leaves out.
+//!
+//! ```text
+//! host -> Instance (guards: order of calls, buffers, events) -> nice-plug's wrapper -> Tocco
+//! host <- Host (guards: extensions and functions that are missing) <-'
+//! ```
+//!
+//! nice-plug 0.4.2 panics on what only a faulty host does, and a panic in a function that C calls
+//! ends the host's process. It also resets the plugin at each start, sends notes to hosts whose port
+//! takes MIDI, declares every parameter modulatable and never marks the project as changed. What is
+//! wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
+//!
+//! The host's `clap_plugin` is the first field of an [`Instance`], and its `plugin_data` is the
+//! framework's. So the framework's functions take it as their own, and those of ours find the
+//! instance.
+
+mod events;
+mod extensions;
+mod host;
+
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use std::sync::{Arc, OnceLock};
+
+use clap_sys::audio_buffer::clap_audio_buffer;
+use clap_sys::ext::audio_ports::{
+    CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
+};
+use clap_sys::ext::audio_ports_config::CLAP_EXT_AUDIO_PORTS_CONFIG;
+use clap_sys::ext::gui::CLAP_EXT_GUI;
+use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
+use clap_sys::ext::params::CLAP_EXT_PARAMS;
+use clap_sys::ext::state::CLAP_EXT_STATE;
+use clap_sys::process::{
+    CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status,
+};
+use nice_plug::wrapper::clap::{
+    CLAP_PLUGIN_FACTORY_ID, CLAP_VERSION, PluginDescriptor, Wrapper, clap_host, clap_plugin,
+    clap_plugin_descriptor, clap_plugin_entry, clap_plugin_factory,
+};
+
+use crate::Tocco;
+use crate::newborn;
+use crate::service::Shared;
+use events::{Input, Output};
+use extensions::Extensions;
+use host::Host;
+
+/// One plugin instance as the host holds it.
+#[repr(C)]
+struct Instance {
+    /// Ours, with the framework's `plugin_data`. First: its address is the instance's.
+    plugin: clap_plugin,
+    /// The framework's.
+    framework: clap_plugin,
+    extensions: Extensions,
+    /// What the framework takes for the host.
+    host: Box<Host>,
+    shared: Arc<Shared>,
+    /// Channels in and out while active, otherwise 0.
+    channels: AtomicU32,
+    /// How many unsaved changes the host was told of.
+    told: AtomicU64,
+}
+
+/// Calls a function of the framework's vtable or of one of its extensions, which has them all;
+/// without it, the default.
+macro_rules! call {
+    ($table:expr, $name:ident($($argument:expr),* $(,)?)) => {
+        match $table.$name {
+            Some(function) => function($($argument),*),
+            None => Default::default(),
+        }
+    };
+}
+use call;
+
+impl Instance {
+    /// An instance for `host`, or nothing if the framework makes none.
+    ///
+    /// # Safety
+    /// `host` is null, or a host that lives until the instance is destroyed.
+    unsafe fn create(host: *const clap_host) -> *const clap_plugin {
+        if host.is_null() {
+            return std::ptr::null();
+        }
+        // SAFETY: the caller's promise.
+        let host = unsafe { Host::new(host) };
+        // SAFETY: the boxed host outlives the wrapper: both are the instance's.
+        let (wrapper, shared) =
+            newborn::made_by(|| unsafe { Wrapper::<Tocco>::new(host.as_clap()) });
+        let Some(shared) = shared else {
+            return std::ptr::null(); // never: a wrapper has a plugin
+        };
+        let enumerations = extensions::enumerations(&wrapper.param_ptr_to_hash);
+        // The framework's destroy takes this reference back.
+        let framework = *wrapper.clap_plugin.borrow();
+        let _ = Arc::into_raw(wrapper);
+        let plugin = clap_plugin {
+            desc: framework.desc,
+            plugin_data: framework.plugin_data,
+            init: Some(init),
+            destroy: Some(destroy),
+            activate: Some(activate),
+            deactivate: Some(deactivate),
+            start_processing: Some(start_processing),
+            stop_processing: framework.stop_processing,
+            reset: framework.reset,
+            process: Some(process),
+            get_extension: Some(get_extension),
+            on_main_thread: Some(on_main_thread),
+        };
+        // SAFETY: the framework's own plugin.
+        let extensions = unsafe { Extensions::of(&framework, enumerations) };
+        let instance = Box::new(Self {
+            plugin,
+            framework,
+            extensions,
+            host,
+            shared,
+            channels: AtomicU32::new(0),
+            told: AtomicU64::new(0),
+        });
+        Box::into_raw(instance).cast()
+    }
+
+    /// The instance whose `plugin` this is.
+    ///
+    /// # Safety
+    /// `plugin` is null or came from [`create`](Self::create) and is not destroyed.
+    unsafe fn of<'a>(plugin: *const clap_plugin) -> Option<&'a Self> {
+        // SAFETY: the address of the first field is the instance's.
+        unsafe { plugin.cast::<Self>().as_ref() }
+    }
+
+    fn is_active(&self) -> bool {
+        self.channels.load(Acquire) > 0
+    }
+
+    /// Channels of the main port, in and out.
+    ///
+    /// # Safety
+    /// `plugin` is this instance's.
+    unsafe fn port_channels(&self, plugin: *const clap_plugin) -> u32 {
+        // SAFETY: the framework's functions take the plugin as theirs; the information may be all
+        // zeros, and the extension is what its name says.
+        unsafe {
+            let ports = call!(
+                self.framework,
+                get_extension(plugin, CLAP_EXT_AUDIO_PORTS.as_ptr())
+            );
+            let Some(ports) = ports.cast::<clap_plugin_audio_ports>().as_ref() else {
+                return 0;
+            };
+            let mut info: clap_audio_port_info = std::mem::zeroed();
+            call!(ports, get(plugin, 0, false, &mut info));
+            info.channel_count
+        }
+    }
+}
+
+unsafe extern "C" fn init(plugin: *const clap_plugin) -> bool {
+    // SAFETY: the host's plugin is ours; its extensions may be asked for from now on.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return false;
+        };
+        instance.host.init();
+        if let Some(requester) = instance.host.callback_requester() {
+            let unsaved = &instance.shared.params.unsaved;
+            unsaved.listen(Some(Box::new(move || requester.request())));
+        }
+        call!(instance.framework, init(plugin))
+    }
+}
+
+unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
+    // SAFETY: the host's plugin is ours, and this is its last call.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return;
+        };
+        // The host may be gone before the last one that holds `shared`.
+        instance.shared.params.unsaved.listen(None);
+        call!(instance.framework, destroy(plugin));
+        drop(Box::from_raw(plugin.cast::<Instance>().cast_mut()));
+    }
+}
+
+unsafe extern "C" fn activate(
+    plugin: *const clap_plugin,
+    sample_rate: f64,
+    min_frames: u32,
+    max_frames: u32,
+) -> bool {
+    // SAFETY: the host's plugin is ours.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return false;
+        };
+        instance.channels.store(0, Release);
+        instance.host.ask_dialects();
+        let activated = call!(
+            instance.framework,
+            activate(plugin, sample_rate, min_frames, max_frames)
+        );
+        if activated {
+            let channels = instance.port_channels(plugin);
+            instance.channels.store(channels, Release);
+        }
+        activated
+    }
+}
+
+unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
+    // SAFETY: the host's plugin is ours.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return;
+        };
+        instance.channels.store(0, Release);
+        call!(instance.framework, deactivate(plugin));
+    }
+}
+
+unsafe extern "C" fn start_processing(plugin: *const clap_plugin) -> bool {
+    // SAFETY: the host's plugin is ours.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return false;
+        };
+        if !instance.is_active() {
+            return false;
+        }
+        let continuity = &instance.shared.continuity;
+        continuity.start(|| call!(instance.framework, start_processing(plugin)))
+    }
+}
+
+/// Real-time safe as far as the plugin is.
+unsafe extern "C" fn process(
+    plugin: *const clap_plugin,
+    process: *const clap_process,
+) -> clap_process_status {
+    // SAFETY: the host's plugin is ours; of its buffers and events only what it says is there is
+    // looked at.
+    unsafe {
+        let (Some(instance), Some(process)) = (Instance::of(plugin), process.as_ref()) else {
+            return CLAP_PROCESS_ERROR;
+        };
+        let channels = instance.channels.load(Acquire);
+        if channels == 0 {
+            return CLAP_PROCESS_ERROR; // not active
+        }
+        let Some(input) = Input::of(process.in_events) else {
+            return CLAP_PROCESS_ERROR;
+        };
+        let Some(output) = Output::of(process.out_events, instance.host.wants_midi()) else {
+            return CLAP_PROCESS_ERROR;
+        };
+        if process.frames_count == 0 {
+            // Nothing to hear, but parameters may change.
+            instance.extensions.flush(plugin, &input, &output);
+            return CLAP_PROCESS_CONTINUE;
+        }
+        let (sources, sinks) = (process.audio_inputs, process.audio_outputs);
+        if !fits(sources, process.audio_inputs_count, channels)
+            || !fits(sinks, process.audio_outputs_count, channels)
+        {
+            return CLAP_PROCESS_ERROR;
+        }
+        let clock = (process.steady_time >= 0).then_some(process.steady_time);
+        let continuity = &instance.shared.continuity;
+        if continuity.ends_before(clock, process.frames_count) {
+            call!(instance.framework, reset(plugin));
+        }
+        let guarded = clap_process {
+            in_events: input.as_clap(),
+            out_events: output.as_clap(),
+            ..*process
+        };
+        call!(instance.framework, process(plugin, &guarded))
+    }
+}
+
+/// Whether the first of `count` ports has as many channels of 32-bit samples as it should.
+///
+/// # Safety
+/// `ports` is null or has `count` ports, and each its `channel_count` pointers or none.
+unsafe fn fits(ports: *const clap_audio_buffer, count: u32, channels: u32) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let port = match ports.as_ref() {
+            Some(port) if count > 0 => port,
+            _ => return false,
+        };
+        port.channel_count == channels
+            && !port.data32.is_null()
+            && (0..channels as usize).all(|channel| !(*port.data32.add(channel)).is_null())
+    }
+}
+
+unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
+    // SAFETY: the host's plugin is ours, the id a C string.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return std::ptr::null();
+        };
+        if id.is_null() {
+            return std::ptr::null();
+        }
+        let ours = &instance.extensions;
+        let theirs = call!(instance.framework, get_extension(plugin, id));
+        // What the framework does not offer we do not either.
+        match CStr::from_ptr(id) {
+            _ if theirs.is_null() => theirs,
+            id if id == CLAP_EXT_GUI => (&raw const ours.gui).cast(),
+            id if id == CLAP_EXT_PARAMS => (&raw const ours.params).cast(),
+            id if id == CLAP_EXT_STATE => (&raw const ours.state).cast(),
+            id if id == CLAP_EXT_NOTE_PORTS => (&raw const ours.note_ports).cast(),
+            id if id == CLAP_EXT_AUDIO_PORTS_CONFIG => (&raw const ours.audio_ports_config).cast(),
+            _ => theirs,
+        }
+    }
+}
+
+unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
+    // SAFETY: the host's plugin is ours.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return;
+        };
+        let changes = instance.shared.params.unsaved.count();
+        if instance.told.swap(changes, Relaxed) != changes {
+            instance.host.mark_dirty();
+        }
+        call!(instance.framework, on_main_thread(plugin));
+    }
+}
+
+fn descriptor() -> &'static PluginDescriptor {
+    static DESCRIPTOR: OnceLock<PluginDescriptor> = OnceLock::new();
+    DESCRIPTOR.get_or_init(PluginDescriptor::for_plugin::<Tocco>)
+}
+
+static FACTORY: clap_plugin_factory = clap_plugin_factory {
+    get_plugin_count: Some(get_plugin_count),
+    get_plugin_descriptor: Some(get_plugin_descriptor),
+    create_plugin: Some(create_plugin),
+};
+
+unsafe extern "C" fn get_plugin_count(_factory: *const clap_plugin_factory) -> u32 {
+    1
+}
+
+unsafe extern "C" fn get_plugin_descriptor(
+    _factory: *const clap_plugin_factory,
+    index: u32,
+) -> *const clap_plugin_descriptor {
+    match index {
+        0 => descriptor().clap_plugin_descriptor(),
+        _ => std::ptr::null(),
+    }
+}
+
+unsafe extern "C" fn create_plugin(
+    _factory: *const clap_plugin_factory,
+    host: *const clap_host,
+    id: *const c_char,
+) -> *const clap_plugin {
+    // SAFETY: not null, so it is a C string; the host outlives its plugins.
+    unsafe {
+        if id.is_null() || CStr::from_ptr(id) != descriptor().clap_id() {
+            return std::ptr::null();
+        }
+        Instance::create(host)
+    }
+}
+
+unsafe extern "C" fn entry_init(_path: *const c_char) -> bool {
+    nice_plug::wrapper::setup_logger::<Tocco>();
+    true
+}
+
+unsafe extern "C" fn entry_deinit() {}
+
+unsafe extern "C" fn get_factory(id: *const c_char) -> *const c_void {
+    // SAFETY: not null, so it is a C string.
+    if id.is_null() || unsafe { CStr::from_ptr(id) } != CLAP_PLUGIN_FACTORY_ID {
+        return std::ptr::null();
+    }
+    (&raw const FACTORY).cast()
+}
+
+/// Where the host begins.
+#[unsafe(no_mangle)]
+#[used]
+pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
+    clap_version: CLAP_VERSION,
+    init: Some(entry_init),
+    deinit: Some(entry_deinit),
+    get_factory: Some(get_factory),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+
+    use crate::calibration::Command;
+    use clap_sys::ext::state::clap_host_state;
+
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    static DIRTY: AtomicU32 = AtomicU32::new(0);
+    static STATE: clap_host_state = clap_host_state {
+        mark_dirty: Some(mark_dirty),
+    };
+
+    unsafe extern "C" fn mark_dirty(_host: *const clap_host) {
+        DIRTY.fetch_add(1, AcqRel);
+    }
+
+    unsafe extern "C" fn request_callback(_host: *const clap_host) {
+        ASKED.store(true, Release);
+    }
+
+    unsafe extern "C" fn host_extension(_: *const clap_host, id: *const c_char) -> *const c_void {
+        // SAFETY: an id is a C string.
+        match unsafe { CStr::from_ptr(id) } {
+            id if id == CLAP_EXT_STATE => (&raw const STATE).cast(),
+            _ => std::ptr::null(),
+        }
+    }
+
+    #[test]
+    fn what_the_host_cannot_notice_marks_its_project_as_changed() {
+        let host = clap_host {
+            clap_version: CLAP_VERSION,
+            host_data: std::ptr::null_mut(),
+            name: c"test".as_ptr(),
+            vendor: c"".as_ptr(),
+            url: c"".as_ptr(),
+            version: c"".as_ptr(),
+            get_extension: Some(host_extension),
+            request_restart: None,
+            request_process: None,
+            request_callback: Some(request_callback),
+        };
+        // As the host does: on its main thread, if it was asked to.
+        let told = |plugin: *const clap_plugin| {
+            if ASKED.swap(false, AcqRel) {
+                // SAFETY: the plugin is alive.
+                unsafe { on_main_thread(plugin) };
+            }
+            DIRTY.load(Acquire)
+        };
+        // SAFETY: the host outlives the plugin, which is destroyed last.
+        unsafe {
+            let plugin = Instance::create(&host);
+            let instance = Instance::of(plugin).unwrap();
+            assert!(init(plugin));
+            assert!(activate(plugin, 48_000.0, 1, 64));
+            let shared = Arc::clone(&instance.shared);
+            assert_eq!(told(plugin), 0);
+
+            shared.params.choose_package("/home/me/my model".to_owned());
+            assert_eq!(told(plugin), 1);
+            // A lesson: what the service thread saves of it.
+            let mut expected = 1;
+            let mask = |masked| Command::Mask { class: 1, masked };
+            for command in [mask(true), mask(false), Command::Apply(false)] {
+                shared.calibrate(command);
+                expected += 1;
+                let start = Instant::now();
+                while told(plugin) < expected && start.elapsed() < Duration::from_secs(20) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                assert_eq!(told(plugin), expected);
+            }
+            // What changes nothing marks nothing.
+            shared.calibrate(Command::Apply(false));
+            while !shared.is_settled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(told(plugin), expected);
+            deactivate(plugin);
+            destroy(plugin);
+            // The window may hold what is shared longer than the host holds the plugin.
+            shared.params.choose_package(String::new());
+            assert!(!ASKED.load(Acquire));
+        }
+    }
+}

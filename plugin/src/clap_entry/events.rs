@@ -1,0 +1,236 @@
+//! Events on their way in and out.
+//!
+//! In come parameters alone, and those whole: nice-plug 0.4.2 reads past the audio when a transport
+//! event lies outside the block, and follows null pointers. Out go notes in the dialect that the
+//! host takes: it only knows CLAP's.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::mem::size_of;
+
+use clap_sys::events::{
+    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_NOTE_EXPRESSION, CLAP_EVENT_NOTE_OFF,
+    CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_VALUE, CLAP_NOTE_EXPRESSION_PRESSURE, clap_event_header,
+    clap_event_midi, clap_event_note, clap_event_note_expression, clap_event_param_value,
+    clap_input_events, clap_output_events,
+};
+use clap_sys::id::CLAP_INVALID_ID;
+
+/// A change of no parameter: stands where an event is left out.
+const NOTHING: clap_event_param_value = clap_event_param_value {
+    header: clap_event_header {
+        size: size_of::<clap_event_param_value>() as u32,
+        time: 0,
+        space_id: CLAP_CORE_EVENT_SPACE_ID,
+        type_: CLAP_EVENT_PARAM_VALUE,
+        flags: 0,
+    },
+    param_id: CLAP_INVALID_ID,
+    cookie: std::ptr::null_mut(),
+    note_id: -1,
+    port_index: -1,
+    channel: -1,
+    key: -1,
+    value: 0.0,
+};
+
+/// The host's events as the framework sees them. Real-time safe.
+pub(super) struct Input {
+    host: *const clap_input_events,
+    /// The event that was asked for last.
+    event: Cell<clap_event_param_value>,
+    table: Cell<clap_input_events>,
+}
+
+impl Input {
+    /// Nothing if the host's list is none.
+    ///
+    /// # Safety
+    /// `host` is null or the host's list, and lives as long as this.
+    pub(super) unsafe fn of(host: *const clap_input_events) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        if let Some(list) = unsafe { host.as_ref() }
+            && (list.size.is_none() || list.get.is_none())
+        {
+            return None;
+        }
+        let table = clap_input_events {
+            ctx: std::ptr::null_mut(),
+            size: Some(size),
+            get: Some(get),
+        };
+        Some(Self {
+            host,
+            event: Cell::new(NOTHING),
+            table: Cell::new(table),
+        })
+    }
+
+    /// What the framework is given. It must not be used after this was moved.
+    pub(super) fn as_clap(&self) -> *const clap_input_events {
+        let mut table = self.table.get();
+        table.ctx = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        self.table.set(table);
+        self.table.as_ptr()
+    }
+
+    /// # Safety
+    /// `list` is null or came from [`as_clap`](Self::as_clap) of one that lives.
+    unsafe fn behind<'a>(list: *const clap_input_events) -> Option<&'a Self> {
+        // SAFETY: the caller's promise.
+        unsafe { list.as_ref()?.ctx.cast::<Self>().as_ref() }
+    }
+}
+
+unsafe extern "C" fn size(list: *const clap_input_events) -> u32 {
+    // SAFETY: the framework's list is ours, and the host's has its functions.
+    unsafe {
+        match Input::behind(list).and_then(|input| input.host.as_ref()) {
+            Some(host) => host.size.map_or(0, |size| size(host)),
+            None => 0,
+        }
+    }
+}
+
+unsafe extern "C" fn get(list: *const clap_input_events, index: u32) -> *const clap_event_header {
+    // SAFETY: the framework's list is ours, the host's has its functions, and its events are as long
+    // as they say.
+    unsafe {
+        let Some(input) = Input::behind(list) else {
+            return std::ptr::null(); // never
+        };
+        let header = match input.host.as_ref() {
+            Some(host) => host
+                .get
+                .map_or(std::ptr::null(), |get| get(host, index))
+                .as_ref(),
+            None => None,
+        };
+        let whole = header.filter(|header| {
+            header.space_id == CLAP_CORE_EVENT_SPACE_ID
+                && header.type_ == CLAP_EVENT_PARAM_VALUE
+                && header.size as usize >= size_of::<clap_event_param_value>()
+        });
+        input.event.set(match whole {
+            Some(header) => {
+                let mut event = *std::ptr::from_ref(header).cast::<clap_event_param_value>();
+                // All take effect with the block: an odd time is no reason to look at it.
+                event.header.time = 0;
+                event
+            }
+            None => NOTHING,
+        });
+        input.event.as_ptr().cast()
+    }
+}
+
+/// The host's list of what the plugin sends, as the framework sees it. Real-time safe.
+pub(super) struct Output {
+    host: *const clap_output_events,
+    midi: bool,
+    table: Cell<clap_output_events>,
+}
+
+impl Output {
+    /// For a host that takes notes as MIDI alone, or not. Nothing if the host's list is none.
+    ///
+    /// # Safety
+    /// `host` is null or the host's list, and lives as long as this.
+    pub(super) unsafe fn of(host: *const clap_output_events, midi: bool) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        if let Some(list) = unsafe { host.as_ref() }
+            && list.try_push.is_none()
+        {
+            return None;
+        }
+        let table = clap_output_events {
+            ctx: std::ptr::null_mut(),
+            try_push: Some(try_push),
+        };
+        Some(Self {
+            host,
+            midi,
+            table: Cell::new(table),
+        })
+    }
+
+    /// What the framework is given: null if the host gave none. It must not be used after this was
+    /// moved.
+    pub(super) fn as_clap(&self) -> *const clap_output_events {
+        if self.host.is_null() {
+            return std::ptr::null();
+        }
+        let mut table = self.table.get();
+        table.ctx = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        self.table.set(table);
+        self.table.as_ptr()
+    }
+}
+
+unsafe extern "C" fn try_push(
+    list: *const clap_output_events,
+    event: *const clap_event_header,
+) -> bool {
+    // SAFETY: the framework's list is ours and its events are what their headers say; the host's
+    // list has its function.
+    unsafe {
+        let output = list
+            .as_ref()
+            .and_then(|list| list.ctx.cast::<Output>().as_ref());
+        let (Some(output), Some(header)) = (output, event.as_ref()) else {
+            return false; // never
+        };
+        let Some(host) = output.host.as_ref() else {
+            return false;
+        };
+        let push = |event: *const clap_event_header| {
+            host.try_push.is_some_and(|try_push| try_push(host, event))
+        };
+        match midi(header).filter(|_| output.midi) {
+            Some(midi) => push(&midi.header),
+            None => push(event),
+        }
+    }
+}
+
+/// A note on, a note off or a pressure as the MIDI message it stands for; nothing for another event.
+///
+/// # Safety
+/// The event is what its header says.
+unsafe fn midi(header: &clap_event_header) -> Option<clap_event_midi> {
+    // Of a share of 1.
+    let seven_bits = |value: f64| (value * 127.0).round().clamp(0.0, 127.0) as u8;
+    let event = std::ptr::from_ref(header);
+    let (status, channel, key, value) = match (header.space_id, header.type_) {
+        (CLAP_CORE_EVENT_SPACE_ID, kind @ (CLAP_EVENT_NOTE_ON | CLAP_EVENT_NOTE_OFF)) => {
+            // SAFETY: the caller's promise.
+            let note = unsafe { &*event.cast::<clap_event_note>() };
+            let velocity = seven_bits(note.velocity);
+            match kind {
+                // A note on of velocity 0 would be a note off.
+                CLAP_EVENT_NOTE_ON => (0x90, note.channel, note.key, velocity.max(1)),
+                _ => (0x80, note.channel, note.key, velocity),
+            }
+        }
+        (CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_NOTE_EXPRESSION) => {
+            // SAFETY: the caller's promise.
+            let change = unsafe { &*event.cast::<clap_event_note_expression>() };
+            if change.expression_id != CLAP_NOTE_EXPRESSION_PRESSURE {
+                return None;
+            }
+            (0xa0, change.channel, change.key, seven_bits(change.value))
+        }
+        _ => return None,
+    };
+    let channel = u8::try_from(channel).ok().filter(|channel| *channel < 16)?;
+    let key = u8::try_from(key).ok().filter(|key| *key < 128)?;
+    Some(clap_event_midi {
+        header: clap_event_header {
+            size: size_of::<clap_event_midi>() as u32,
+            type_: CLAP_EVENT_MIDI,
+            ..*header
+        },
+        port_index: 0,
+        data: [status | channel, key, value],
+    })
+}

@@ -1,0 +1,272 @@
+//! The plugin's extensions: the framework's, with ours in the place of some of their functions.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, c_char};
+
+use clap_sys::events::{clap_input_events, clap_output_events};
+use clap_sys::ext::audio_ports_config::{
+    CLAP_EXT_AUDIO_PORTS_CONFIG, clap_plugin_audio_ports_config,
+};
+use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui, clap_window};
+use clap_sys::ext::note_ports::{
+    CLAP_EXT_NOTE_PORTS, CLAP_NOTE_DIALECT_CLAP, CLAP_NOTE_DIALECT_MIDI, clap_note_port_info,
+    clap_plugin_note_ports,
+};
+use clap_sys::ext::params::{
+    CLAP_EXT_PARAMS, CLAP_PARAM_IS_ENUM, CLAP_PARAM_IS_MODULATABLE,
+    CLAP_PARAM_IS_MODULATABLE_PER_NOTE_ID, CLAP_PARAM_IS_STEPPED, clap_param_info,
+    clap_plugin_params,
+};
+use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
+use clap_sys::id::clap_id;
+use clap_sys::stream::{clap_istream, clap_ostream};
+use nice_plug::params::internals::ParamPtr;
+use nice_plug::wrapper::clap::clap_plugin;
+
+use super::events::{Input, Output};
+use super::{Instance, call};
+
+/// The tables that the host is given, and the framework's behind them.
+pub(super) struct Extensions {
+    framework: Tables,
+    pub(super) gui: clap_plugin_gui,
+    pub(super) params: clap_plugin_params,
+    pub(super) state: clap_plugin_state,
+    pub(super) note_ports: clap_plugin_note_ports,
+    pub(super) audio_ports_config: clap_plugin_audio_ports_config,
+    /// The parameters that are enumerations.
+    enumerations: HashSet<clap_id>,
+}
+
+/// The framework's tables; all functions missing where it does not have one.
+struct Tables {
+    gui: clap_plugin_gui,
+    params: clap_plugin_params,
+    state: clap_plugin_state,
+    note_ports: clap_plugin_note_ports,
+    audio_ports_config: clap_plugin_audio_ports_config,
+}
+
+/// Which of the parameters are enumerations.
+pub(super) fn enumerations(ids: &HashMap<ParamPtr, u32>) -> HashSet<clap_id> {
+    ids.iter()
+        .filter(|(param, _)| matches!(param, ParamPtr::EnumParam(_)))
+        .map(|(_, id)| *id)
+        .collect()
+}
+
+impl Extensions {
+    /// # Safety
+    /// `framework` is the framework's plugin.
+    pub(super) unsafe fn of(framework: &clap_plugin, enumerations: HashSet<clap_id>) -> Self {
+        /// # Safety
+        /// `framework` is the framework's plugin, and `T`, all of whose fields are function pointers
+        /// that may be missing, its extension `id`.
+        unsafe fn table<T: Copy>(framework: &clap_plugin, id: &CStr) -> T {
+            // SAFETY: the caller's promise; zeros are functions that are missing.
+            unsafe {
+                let table = call!(framework, get_extension(framework, id.as_ptr()));
+                table
+                    .cast::<T>()
+                    .as_ref()
+                    .copied()
+                    .unwrap_or_else(|| std::mem::zeroed())
+            }
+        }
+        // SAFETY: the caller's promise.
+        let tables = unsafe {
+            Tables {
+                gui: table(framework, CLAP_EXT_GUI),
+                params: table(framework, CLAP_EXT_PARAMS),
+                state: table(framework, CLAP_EXT_STATE),
+                note_ports: table(framework, CLAP_EXT_NOTE_PORTS),
+                audio_ports_config: table(framework, CLAP_EXT_AUDIO_PORTS_CONFIG),
+            }
+        };
+        Self {
+            gui: clap_plugin_gui {
+                is_api_supported: Some(gui_is_api_supported),
+                create: Some(gui_create),
+                adjust_size: Some(gui_adjust_size),
+                set_parent: Some(gui_set_parent),
+                ..tables.gui
+            },
+            params: clap_plugin_params {
+                get_info: Some(params_get_info),
+                value_to_text: Some(params_value_to_text),
+                text_to_value: Some(params_text_to_value),
+                flush: Some(params_flush),
+                ..tables.params
+            },
+            state: clap_plugin_state {
+                save: Some(state_save),
+                load: Some(state_load),
+            },
+            note_ports: clap_plugin_note_ports {
+                get: Some(note_ports_get),
+                ..tables.note_ports
+            },
+            audio_ports_config: clap_plugin_audio_ports_config {
+                select: Some(audio_ports_config_select),
+                ..tables.audio_ports_config
+            },
+            framework: tables,
+            enumerations,
+        }
+    }
+
+    /// Sets parameters outside of a block. Real-time safe.
+    ///
+    /// # Safety
+    /// `plugin` is this instance's.
+    pub(super) unsafe fn flush(&self, plugin: *const clap_plugin, input: &Input, output: &Output) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            call!(
+                self.framework.params,
+                flush(plugin, input.as_clap(), output.as_clap())
+            );
+        }
+    }
+}
+
+/// A function of one of the host's tables: calls the framework's one of the same table if `guard`,
+/// over the instance, holds, and returns the default otherwise.
+macro_rules! guarded {
+    ($table:ident, $name:ident as $function:ident, ($($argument:ident: $type:ty),*) $(-> $result:ty)?,
+     |$instance:pat_param| $guard:expr) => {
+        unsafe extern "C" fn $function(
+            plugin: *const clap_plugin,
+            $($argument: $type),*
+        ) $(-> $result)? {
+            // SAFETY: the host's plugin is ours, its pointers are null or what their types say.
+            unsafe {
+                match Instance::of(plugin) {
+                    Some(instance) if (|$instance: &Instance| $guard)(instance) => {
+                        call!(instance.extensions.framework.$table, $name(plugin $(, $argument)*))
+                    }
+                    _ => Default::default(),
+                }
+            }
+        }
+    };
+}
+
+guarded!(gui, is_api_supported as gui_is_api_supported, (api: *const c_char, is_floating: bool) -> bool,
+    |_| !api.is_null());
+guarded!(gui, create as gui_create, (api: *const c_char, is_floating: bool) -> bool,
+    |_| !api.is_null());
+guarded!(gui, adjust_size as gui_adjust_size, (width: *mut u32, height: *mut u32) -> bool,
+    |_| !width.is_null() && !height.is_null());
+guarded!(gui, set_parent as gui_set_parent, (window: *const clap_window) -> bool,
+    |_| window.as_ref().is_some_and(|window| !window.api.is_null()));
+
+guarded!(params, value_to_text as params_value_to_text,
+    (id: clap_id, value: f64, text: *mut c_char, size: u32) -> bool,
+    |_| value.is_finite() && !text.is_null() && size > 0);
+
+guarded!(state, save as state_save, (stream: *const clap_ostream) -> bool,
+    |_| stream.as_ref().is_some_and(|stream| stream.write.is_some()));
+guarded!(state, load as state_load, (stream: *const clap_istream) -> bool,
+    |_| stream.as_ref().is_some_and(|stream| stream.read.is_some()));
+
+// The buffers are made for the layout of the activation.
+guarded!(audio_ports_config, select as audio_ports_config_select, (config: clap_id) -> bool,
+    |instance| !instance.is_active());
+
+unsafe extern "C" fn params_get_info(
+    plugin: *const clap_plugin,
+    index: u32,
+    info: *mut clap_param_info,
+) -> bool {
+    // SAFETY: the host's plugin is ours, the information null or a place for it.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return false;
+        };
+        let params = &instance.extensions.framework.params;
+        if index >= call!(params, count(plugin)) || !call!(params, get_info(plugin, index, info)) {
+            return false;
+        }
+        let Some(info) = info.as_mut() else {
+            return false; // never
+        };
+        // The framework declares what it can, not what makes sense.
+        info.flags &= !(CLAP_PARAM_IS_MODULATABLE | CLAP_PARAM_IS_MODULATABLE_PER_NOTE_ID);
+        if instance.extensions.enumerations.contains(&info.id) {
+            info.flags |= CLAP_PARAM_IS_ENUM | CLAP_PARAM_IS_STEPPED;
+        }
+        true
+    }
+}
+
+unsafe extern "C" fn params_text_to_value(
+    plugin: *const clap_plugin,
+    id: clap_id,
+    text: *const c_char,
+    value: *mut f64,
+) -> bool {
+    // SAFETY: the host's plugin is ours, its pointers are null or what their types say.
+    unsafe {
+        let (Some(instance), false, Some(value)) =
+            (Instance::of(plugin), text.is_null(), value.as_mut())
+        else {
+            return false;
+        };
+        let mut read = 0.0;
+        let params = &instance.extensions.framework.params;
+        // "nan" is a number to Rust, but no value.
+        let is_value =
+            call!(params, text_to_value(plugin, id, text, &mut read)) && read.is_finite();
+        if is_value {
+            *value = read;
+        }
+        is_value
+    }
+}
+
+unsafe extern "C" fn params_flush(
+    plugin: *const clap_plugin,
+    input: *const clap_input_events,
+    output: *const clap_output_events,
+) {
+    // SAFETY: the host's plugin is ours, and its lists live through the call.
+    unsafe {
+        let (Some(instance), Some(input), Some(output)) = (
+            Instance::of(plugin),
+            Input::of(input),
+            Output::of(output, false),
+        ) else {
+            return;
+        };
+        instance.extensions.flush(plugin, &input, &output);
+    }
+}
+
+unsafe extern "C" fn note_ports_get(
+    plugin: *const clap_plugin,
+    index: u32,
+    is_input: bool,
+    info: *mut clap_note_port_info,
+) -> bool {
+    // SAFETY: the host's plugin is ours, the information null or a place for it.
+    unsafe {
+        let (Some(instance), false) = (Instance::of(plugin), info.is_null()) else {
+            return false;
+        };
+        let note_ports = &instance.extensions.framework.note_ports;
+        if !call!(note_ports, get(plugin, index, is_input, info)) {
+            return false;
+        }
+        let Some(info) = info.as_mut() else {
+            return false; // never
+        };
+        info.supported_dialects = CLAP_NOTE_DIALECT_CLAP | CLAP_NOTE_DIALECT_MIDI;
+        instance.host.ask_dialects();
+        info.preferred_dialect = match instance.host.wants_midi() {
+            true => CLAP_NOTE_DIALECT_MIDI,
+            false => CLAP_NOTE_DIALECT_CLAP,
+        };
+        true
+    }
+}

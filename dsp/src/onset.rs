@@ -5,6 +5,7 @@
 
 mod config;
 mod flux;
+mod high_pass;
 mod method;
 mod mkl;
 pub(crate) mod steepest_rise;

@@ -213,10 +213,8 @@ impl Flux {
                 .map(|x| (x[1] * x[1] - x[0] * x[2]).abs());
             energies.sum::<f32>() / (samples.len() - 2) as f32
         };
-        let (first, rest) = (
-            teager(&self.frame[..START_SAMPLES + 2]),
-            teager(&self.frame[START_SAMPLES..]),
-        );
+        let first = teager(&self.frame[..START_SAMPLES]);
+        let rest = teager(&self.frame[START_SAMPLES - 1..]);
         let rise = START_RISE_DB * self.threshold_factor;
         let rises = rest > first * 10_f32.powf(rise / 10.0) && self.loud();
         self.begins(rises).then_some(Found {
@@ -495,7 +493,7 @@ mod tests {
             samples.iter_mut().zip(note).for_each(|(s, n)| *s += n);
             let found = heard(&mut flux(), &samples);
             let [end] = found[..] else {
-                panic!("{start}: {found:?}")
+                panic!("note at {start}: {found:?}")
             };
             assert!((start..start + 193).contains(&end), "{start}: {end}");
         }

@@ -5,8 +5,10 @@
 
 mod config;
 mod flux;
+mod high_pass;
 mod method;
 mod mkl;
+pub(crate) mod steepest_rise;
 
 use std::ops::RangeInclusive;
 
@@ -43,6 +45,8 @@ pub struct Detection {
     /// counted from there. 0 with `mkl`, which the paper counts from the detection. With `flux` the
     /// hop in which the sound rose most, since a note that rises out of another is known later.
     pub hops_ago: u64,
+    /// Who found it.
+    pub method: OnsetMethod,
 }
 
 /// Finds the beginnings of notes, one hop at a time, with a method that can be changed while it
@@ -124,6 +128,7 @@ impl OnsetDetector {
         Some(Detection {
             position: position.max(0) as u64,
             hops_ago: found.hops_ago,
+            method,
         })
     }
 
@@ -145,7 +150,7 @@ impl OnsetDetector {
     /// Chooses the method.
     ///
     /// Another than before first listens along until it has heard as much as its memory holds (21
-    /// ms with `mkl`, 47 ms with `flux`), so that it takes what sounds at the moment for no onset.
+    /// ms with `mkl`, 53 ms with `flux`), so that it takes what sounds at the moment for no onset.
     /// Then, for 21 ms, the onsets of both count, those of the same note once, before the old one
     /// falls silent: no note is lost. Positions go on as they were.
     ///

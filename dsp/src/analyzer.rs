@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::features::FeatureExtractor;
+use crate::onset::steepest_rise::{self, steepest_rise};
 use crate::{Detection, HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
 
 /// The beginning of a note.
@@ -10,7 +11,10 @@ use crate::{Detection, HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod}
 pub struct Onset {
     /// Counts the onsets of one [`Analyzer`] from 0; never given twice, not even after a reset.
     pub id: u64,
-    /// Where the note begins, analysis samples since the start; see [`Detection::position`].
+    /// Where the note begins, analysis samples since the start. When the onset is reported, the
+    /// detector's estimate ([`Detection::position`]). With `flux` its [`Note`] says it anew, from
+    /// the attack as it was by then: that can be up to 9 ms from the estimate, and after
+    /// `detected` where the detector heard a first trace.
     pub position: u64,
     /// End of the hop in which it was detected, analysis samples since the start.
     pub detected: u64,
@@ -21,6 +25,9 @@ pub struct Onset {
 pub struct Note<'a> {
     /// Its beginning.
     pub onset: Onset,
+    /// Where the window of its features ends, analysis samples since the start: never after the
+    /// hop that brought it.
+    pub window_end: u64,
     /// Highest absolute sample from the onset's position up to now, dB full scale, at least
     /// [`Analyzer::PEAK_FLOOR_DB`].
     pub peak_db: f32,
@@ -54,10 +61,13 @@ pub struct Extraction {
 }
 
 impl Extraction {
-    /// Finds onsets with `method`, and takes the features of `extractor` as soon as
-    /// `post_onset_hops` hops have come in after the one in which the note showed
-    /// ([`Detection::hops_ago`]; the paper: 5 after the detection, so that the newest 704 samples
-    /// hold the note from its beginning). Allocates.
+    /// Finds onsets with `method`, and takes the features of `extractor` from a window that ends
+    /// `post_onset_hops` hops after the note.
+    ///
+    /// With `mkl` they are counted from the end of the hop that detected it (the paper: 5, so that
+    /// the newest 704 samples hold the note from its beginning). With `flux` they are counted from
+    /// the place where the note begins ([`Analyzer::LAG`]), which is looked for once the attack is
+    /// there: it is known 5 to 8 hops after the one in which the note showed. Allocates.
     ///
     /// # Errors
     /// [`AnalyzerError`] when the extractor looks further back than an analyzer remembers, or the
@@ -95,21 +105,24 @@ impl Extraction {
         &self.extractor
     }
 
-    /// Hops between the onset's hop and the one after which the features are taken.
+    /// Hops from the note to the end of the features' window: see [`new`](Self::new).
     pub fn post_onset_hops(&self) -> usize {
         self.post_onset_hops
     }
 
-    /// The note that began with `onset`, as it is now. Real-time safe.
-    fn describe(&mut self, onset: Onset, history: &History) -> Note<'_> {
+    /// The note that began with the onset of `due`. Real-time safe.
+    fn describe(&mut self, due: Due, history: &History) -> Note<'_> {
+        let Due { onset, window_end } = due;
+        let (window, window_end) = history.ending(window_end, self.extractor.history_len());
+        self.extractor.extract(window, &mut self.features);
         let now = history.position;
-        let newest = history.newest(self.extractor.history_len());
-        self.extractor.extract(newest, &mut self.features);
         // Positions are estimates: never before the start, never after now.
         let since_onset = (now - onset.position.min(now)).min(Analyzer::HISTORY as u64);
+        let (sounded, _) = history.ending(now, since_onset as usize);
         Note {
             onset,
-            peak_db: peak_db(history.newest(since_onset as usize)),
+            window_end,
+            peak_db: peak_db(sounded),
             features: &self.features,
         }
     }
@@ -145,19 +158,40 @@ pub enum AnalyzerError {
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     onset: Onset,
-    /// End of the hop from which the hops to its features are counted: [`Detection::hops_ago`].
-    shown: u64,
+    /// What the hops to its features are counted from.
+    origin: Origin,
 }
 
-/// Onsets whose notes are still to be described, oldest first.
+/// What the hops to a note's features are counted from, analysis samples since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Known(u64),
+    /// The place is to be found around the end of the hop in which the note showed.
+    Sought {
+        shown: u64,
+    },
+}
+
+/// An onset whose note can be described, and where the window for that ends.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    onset: Onset,
+    window_end: u64,
+}
+
+/// Onsets whose notes are still to be described, in the order in which they were detected.
 struct Waiting(VecDeque<Pending>);
 
 impl Waiting {
+    /// Longest time from a detection to the features, hops: the place may lie as far after the
+    /// note showed as it is looked for.
+    const LONGEST: usize = Analyzer::MAXIMUM_POST_ONSET_HOPS
+        + (steepest_rise::AHEAD + Analyzer::LAG as usize).div_ceil(HOP);
+
     fn new() -> Self {
-        // At most one onset comes in a hop, and one leaves when it is due: never full.
-        Self(VecDeque::with_capacity(
-            Analyzer::MAXIMUM_POST_ONSET_HOPS + 1,
-        ))
+        // At most one onset comes in a hop, and one leaves in each in which the oldest is due.
+        // Each is due within the longest time, so none stays longer: never full.
+        Self(VecDeque::with_capacity(Self::LONGEST + 1))
     }
 
     /// Whether there was room.
@@ -169,11 +203,18 @@ impl Waiting {
         room
     }
 
-    /// Takes out the oldest if `post_onset_hops` have passed at `now`, the end of a hop.
-    fn due(&mut self, now: u64, post_onset_hops: usize) -> Option<Onset> {
+    /// Takes out the oldest if `post_onset_hops` have passed at `now`, the end of a hop. One that
+    /// is due earlier than an older one comes after it, from the same window as if it had not
+    /// waited.
+    fn due(&mut self, now: u64, post_onset_hops: usize) -> Option<Due> {
         let wait = (post_onset_hops * HOP) as u64;
-        let due = |pending: &mut Pending| pending.shown + wait <= now;
-        self.0.pop_front_if(due).map(|pending| pending.onset)
+        let end = |pending: &Pending| match pending.origin {
+            Origin::Known(origin) => Some(origin + wait).filter(|end| *end <= now),
+            Origin::Sought { .. } => None,
+        };
+        let window_end = end(self.0.front()?)?;
+        let Pending { onset, .. } = self.0.pop_front()?;
+        Some(Due { onset, window_end })
     }
 
     fn len(&self) -> usize {
@@ -219,6 +260,10 @@ impl Analyzer {
     pub const HISTORY: usize = 8192;
     /// Longest wait between an onset and its features: 160 ms.
     pub const MAXIMUM_POST_ONSET_HOPS: usize = 120;
+    /// With `flux` the hops to the features are counted from the first hop that ends at least so
+    /// many samples after the place where the note begins. After 7 hops, 9.7 to 11 ms have passed
+    /// since that place.
+    pub const LAG: u64 = 16;
     /// What [`Note::peak_db`] says of silence.
     pub const PEAK_FLOOR_DB: f32 = -120.0;
 
@@ -259,22 +304,26 @@ impl Analyzer {
 
     /// Takes the next hop, whose samples must be finite: see [`HopStream`](crate::HopStream).
     ///
-    /// A note is reported in the hop that is `post_onset_hops` after the one in which it showed, at
-    /// the earliest in that of its detection; its features then include this hop. Real-time safe.
+    /// A note is reported in the first hop that ends when or after its features' window does (see
+    /// [`Extraction::new`]), at the earliest in that of its detection, with `flux` when its place
+    /// is known; one a hop, in the order of the onsets. Real-time safe.
     pub fn push_hop(&mut self, hop: &[f32; HOP]) -> Analysis<'_> {
         self.history.push(hop);
         let now = self.history.position;
         let onset = self.detector.process(hop).map(|detection| {
             let id = self.next_id;
             self.next_id += 1;
-            let Detection { position, hops_ago } = detection;
             let onset = Onset {
                 id,
-                position,
+                position: detection.position,
                 detected: now,
             };
-            let shown = now - hops_ago * HOP as u64;
-            let pending = Pending { onset, shown };
+            let shown = now - detection.hops_ago * HOP as u64;
+            let origin = match detection.method {
+                OnsetMethod::Mkl => Origin::Known(shown),
+                OnsetMethod::Flux => Origin::Sought { shown },
+            };
+            let pending = Pending { onset, origin };
             if !self.pending.push(pending) {
                 self.abandoned += 1;
             }
@@ -283,17 +332,44 @@ impl Analyzer {
             }
             onset
         });
+        self.seek_places();
         let history = &self.history;
         let note = (self.pending.due(now, self.extraction.post_onset_hops))
-            .map(|onset| self.extraction.describe(onset, history));
+            .map(|due| self.extraction.describe(due, history));
         let second = self.second.as_mut().and_then(|second| {
-            let onset = self.second_pending.due(now, second.post_onset_hops)?;
-            Some(second.describe(onset, history))
+            let due = self.second_pending.due(now, second.post_onset_hops)?;
+            Some(second.describe(due, history))
         });
         Analysis {
             onset,
             note,
             second,
+        }
+    }
+
+    /// Finds the places of the notes whose attacks are there by now. Both descriptions of a note
+    /// go by the same place.
+    fn seek_places(&mut self) {
+        let now = self.history.position;
+        for pending in &mut self.pending.0 {
+            let Origin::Sought { shown } = pending.origin else {
+                continue;
+            };
+            if now < shown + FIRST_LOOK {
+                continue;
+            }
+            let place = self.history.place(shown).unwrap_or(pending.onset.position);
+            let origin = (place + Self::LAG).next_multiple_of(HOP as u64);
+            if now < shown + LAST_LOOK && now < origin + DECIDED {
+                continue;
+            }
+            pending.onset.position = place;
+            pending.origin = Origin::Known(origin);
+            let id = pending.onset.id;
+            let second = self.second_pending.0.iter_mut();
+            for second in second.filter(|second| second.onset.id == id) {
+                *second = *pending;
+            }
         }
     }
 
@@ -351,8 +427,8 @@ impl Analyzer {
 
 /// The newest samples, always in one piece.
 struct History {
-    /// Every hop is written twice, [`Analyzer::HISTORY`] apart: wherever the newest one lies in
-    /// the second half, all that came before lies unbroken in front of it.
+    /// Every hop is written twice, [`CAPACITY`] apart: wherever the newest one lies in the second
+    /// half, all that came before lies unbroken in front of it.
     samples: Box<[f32]>,
     /// Samples pushed since the start.
     position: u64,
@@ -361,22 +437,42 @@ struct History {
 impl History {
     fn new() -> Self {
         Self {
-            samples: vec![0.0; 2 * Analyzer::HISTORY].into_boxed_slice(),
+            samples: vec![0.0; 2 * CAPACITY].into_boxed_slice(),
             position: 0,
         }
     }
 
     fn push(&mut self, hop: &[f32; HOP]) {
-        let start = (self.position % Analyzer::HISTORY as u64) as usize;
+        let start = (self.position % CAPACITY as u64) as usize;
         self.samples[start..start + HOP].copy_from_slice(hop);
-        self.samples[start + Analyzer::HISTORY..][..HOP].copy_from_slice(hop);
+        self.samples[start + CAPACITY..][..HOP].copy_from_slice(hop);
         self.position += HOP as u64;
     }
 
-    /// The newest `length` samples, at most [`Analyzer::HISTORY`], zeros before the start.
-    fn newest(&self, length: usize) -> &[f32] {
-        let end = (self.position % Analyzer::HISTORY as u64) as usize + Analyzer::HISTORY;
-        &self.samples[end - length..end]
+    /// The `length` samples, at most [`Analyzer::HISTORY`], before position `end`, zeros before the
+    /// start, and where they end: `end`, or as near to it as memory reaches.
+    fn ending(&self, end: u64, length: usize) -> (&[f32], u64) {
+        let ago = (self.position - end.min(self.position)).min((CAPACITY - length) as u64);
+        let newest = (self.position % CAPACITY as u64) as usize + CAPACITY;
+        let last = newest - ago as usize;
+        (&self.samples[last - length..last], self.position - ago)
+    }
+
+    /// Where the note begins that showed in the hop that ended at `shown`, as far as can be seen
+    /// by now.
+    fn place(&self, shown: u64) -> Option<u64> {
+        let [back, ahead, side] = [
+            steepest_rise::BACK,
+            steepest_rise::AHEAD,
+            steepest_rise::SIDE,
+        ]
+        .map(|n| n as u64);
+        let last = (shown + ahead + side).min(self.position);
+        // One more for the first difference; what came before the start is unknown.
+        let first = shown.saturating_sub(side + back + 1);
+        let (samples, _) = self.ending(last, (last - first) as usize);
+        let from = shown.saturating_sub(back) - first;
+        steepest_rise(samples, from as usize).map(|at| first + at as u64)
     }
 
     fn clear(&mut self) {
@@ -385,8 +481,18 @@ impl History {
     }
 }
 
+/// Samples remembered: the longest window may end a little before now.
+const CAPACITY: usize = Analyzer::HISTORY + 1024;
+
 // The double writing relies on it.
-const _: () = assert!(Analyzer::HISTORY.is_multiple_of(HOP));
+const _: () = assert!(CAPACITY.is_multiple_of(HOP));
+
+/// A place is looked for in each hop from so many samples after the one in which the note showed,
+const FIRST_LOOK: u64 = 5 * HOP as u64;
+/// until all that it can be is there,
+const LAST_LOOK: u64 = (steepest_rise::AHEAD + steepest_rise::SIDE) as u64;
+/// or the shipped models, whose features are taken 7 hops after it, are to answer.
+const DECIDED: u64 = 7 * HOP as u64;
 
 fn peak_db(samples: &[f32]) -> f32 {
     let peak = samples.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
@@ -574,6 +680,112 @@ mod tests {
         }
     }
 
+    fn flux_analyzer(post_onset_hops: usize) -> Analyzer {
+        let config = OnsetConfig::default();
+        Analyzer::new(&config, OnsetMethod::Flux, extractor(), post_onset_hops).unwrap()
+    }
+
+    /// Position and end of the window of each note's first and second description, with the hop's
+    /// end.
+    fn windows(analyzer: &mut Analyzer, hops: &[[f32; HOP]]) -> [Vec<(u64, u64, u64)>; 2] {
+        let mut windows = [Vec::new(), Vec::new()];
+        for (index, hop) in hops.iter().enumerate() {
+            let Analysis { note, second, .. } = analyzer.push_hop(hop);
+            let end = ((index + 1) * HOP) as u64;
+            for (windows, note) in windows.iter_mut().zip([note, second]) {
+                windows.extend(note.map(|n| (n.onset.position, n.window_end, end)));
+            }
+        }
+        windows
+    }
+
+    #[test]
+    fn with_flux_neither_place_nor_window_depends_on_a_trace_before_the_note() {
+        for position in 4_000..4_064 {
+            let plain = knocks(120, &[position]);
+            let mut touched: Vec<f32> = plain.as_flattened().to_vec();
+            for (i, sample) in touched[position - 250..][..60].iter_mut().enumerate() {
+                *sample += 0.01 * (1.9 * i as f32).sin();
+            }
+            for hops in [&plain[..], touched.as_chunks().0] {
+                let [notes, _] = windows(&mut flux_analyzer(7), hops);
+                let [(place, window_end, known)] = notes[..] else {
+                    panic!("one note: {notes:?}")
+                };
+                assert!(place.abs_diff(position as u64) <= 1, "{position}: {place}");
+                let after = window_end - place;
+                assert!((448 + 16..=448 + 16 + 64).contains(&after), "{after}");
+                assert_eq!(known, window_end);
+            }
+        }
+    }
+
+    #[test]
+    fn with_flux_the_second_description_goes_by_the_place_of_the_first() {
+        let hops = knocks(300, &[4_000, 6_300, 9_111]);
+        for (first, second) in [(7, 112), (7, 7), (112, 7), (0, 120)] {
+            let mut analyzer = flux_analyzer(first);
+            analyzer.swap_second(later(second));
+            let [firsts, seconds] = windows(&mut analyzer, &hops);
+            assert_eq!((firsts.len(), seconds.len()), (3, 3));
+            for (a, b) in firsts.iter().zip(&seconds) {
+                assert_eq!(a.0, b.0);
+                // What is known late is cut where it belongs.
+                assert_eq!(a.1 + 64 * second as u64, b.1 + 64 * first as u64);
+                assert!(a.1 <= a.2 && b.1 <= b.2);
+            }
+        }
+    }
+
+    #[test]
+    fn notes_that_fall_due_together_come_one_a_hop_in_the_order_of_their_onsets() {
+        let mut waiting = Waiting::new();
+        let onset = |id| Onset {
+            id,
+            position: 0,
+            detected: 0,
+        };
+        // The second begins before the first, the third together with it.
+        for (id, origin) in [(0, 640), (1, 576), (2, 640)] {
+            let origin = Origin::Known(origin);
+            let onset = onset(id);
+            assert!(waiting.push(Pending { onset, origin }));
+        }
+        let sought = Pending {
+            onset: onset(3),
+            origin: Origin::Sought { shown: 0 },
+        };
+        waiting.push(sought);
+        let mut due = |now| {
+            waiting
+                .due(now, 1)
+                .map(|due| (due.onset.id, due.window_end))
+        };
+        assert_eq!(due(640), None);
+        assert_eq!(due(704), Some((0, 704)));
+        assert_eq!(due(768), Some((1, 640)));
+        assert_eq!(due(832), Some((2, 704)));
+        assert_eq!(due(896), None);
+    }
+
+    #[test]
+    fn an_onset_in_every_hop_leaves_room_for_the_next() {
+        let mut waiting = Waiting::new();
+        let latest = (Waiting::LONGEST - Analyzer::MAXIMUM_POST_ONSET_HOPS) * HOP;
+        for hop in 1..1_000 {
+            let now = (hop * HOP) as u64;
+            // By turns placed as late as can be and at once.
+            let origin = Origin::Known(now + if hop % 7 == 0 { latest as u64 } else { 0 });
+            let onset = Onset {
+                id: hop as u64,
+                position: now,
+                detected: now,
+            };
+            assert!(waiting.push(Pending { onset, origin }), "hop {hop}");
+            waiting.due(now, Analyzer::MAXIMUM_POST_ONSET_HOPS);
+        }
+    }
+
     #[test]
     fn reset_starts_anew_but_for_the_ids() {
         let hops = knocks(60, &[2_000]);
@@ -601,12 +813,19 @@ mod tests {
         let mut history = History::new();
         for hop in 0..200usize {
             history.push(&std::array::from_fn(|i| (hop * HOP + i) as f32));
-            let newest = history.newest(Analyzer::HISTORY);
-            assert_eq!(newest.len(), Analyzer::HISTORY);
-            for (back, sample) in newest.iter().rev().enumerate() {
-                let expected = ((hop + 1) * HOP).saturating_sub(back + 1) as f32;
-                assert_eq!(*sample, expected);
+            let now = ((hop + 1) * HOP) as u64;
+            for ago in [0, 1, 777, 1024] {
+                let end = now.saturating_sub(ago);
+                let (samples, ended) = history.ending(end, Analyzer::HISTORY);
+                assert_eq!((samples.len(), ended), (Analyzer::HISTORY, end));
+                for (back, sample) in samples.iter().rev().enumerate() {
+                    let expected = end.saturating_sub(back as u64 + 1) as f32;
+                    assert_eq!(*sample, expected);
+                }
             }
+            // What lies further back than memory reaches.
+            let (_, ended) = history.ending(0, Analyzer::HISTORY);
+            assert_eq!(ended, now.saturating_sub(1024));
         }
     }
 

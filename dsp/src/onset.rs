@@ -7,6 +7,7 @@ mod config;
 mod flux;
 mod method;
 mod mkl;
+pub(crate) mod steepest_rise;
 
 use std::ops::RangeInclusive;
 
@@ -43,6 +44,8 @@ pub struct Detection {
     /// counted from there. 0 with `mkl`, which the paper counts from the detection. With `flux` the
     /// hop in which the sound rose most, since a note that rises out of another is known later.
     pub hops_ago: u64,
+    /// Who found it.
+    pub method: OnsetMethod,
 }
 
 /// Finds the beginnings of notes, one hop at a time, with a method that can be changed while it
@@ -124,6 +127,7 @@ impl OnsetDetector {
         Some(Detection {
             position: position.max(0) as u64,
             hops_ago: found.hops_ago,
+            method,
         })
     }
 

@@ -1,52 +1,13 @@
-//! The onset detector on real playing, measured where the recordings are there.
+//! The onset detector on real playing.
 //!
-//! They lie beside the repository (`shared/recordings`, or `TOCCO_RECORDINGS`) and are no part of
-//! it; without them the test says so and passes.
+//! Measured where the recordings are there: see `recorded_takes`.
 
-use std::path::{Path, PathBuf};
+mod recorded_takes;
 
+use recorded_takes::{RecordedTake, matches, recorded_takes};
 use tocco_dsp::{HOP, OnsetConfig, OnsetDetector, OnsetMethod, SAMPLE_RATE};
 
 const MILLISECOND: f64 = SAMPLE_RATE as f64 / 1000.0;
-
-fn recordings() -> Option<PathBuf> {
-    let folder = std::env::var_os("TOCCO_RECORDINGS").map_or_else(
-        || {
-            // The repository may be a worktree a folder deeper than the clone.
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .ancestors()
-                .map(|folder| folder.join("shared/recordings"))
-                .find(|folder| folder.is_dir())
-        },
-        |folder| Some(folder.into()),
-    );
-    if folder.is_none() {
-        eprintln!("skipped: no shared/recordings here, and TOCCO_RECORDINGS is not set");
-    }
-    folder
-}
-
-/// The samples and the labelled onsets, in samples, of every take.
-fn takes(folder: &Path) -> Vec<(Vec<f32>, Vec<f64>)> {
-    let mut files: Vec<PathBuf> = ["takes", "crops"]
-        .iter()
-        .flat_map(|kind| std::fs::read_dir(folder.join(kind)).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "wav"))
-        .collect();
-    files.sort();
-    let read = |path: &PathBuf| {
-        let mut wav = hound::WavReader::open(path).unwrap();
-        let scale = 1.0 / (1i32 << (wav.spec().bits_per_sample - 1)) as f32;
-        let samples = wav.samples::<i32>().map(|s| s.unwrap() as f32 * scale);
-        let samples = samples.collect();
-        let labels = std::fs::read_to_string(path.with_extension("txt")).unwrap();
-        let seconds = labels.lines().filter_map(|l| l.split_whitespace().next());
-        let labels = seconds.map(|s| s.parse::<f64>().unwrap() * SAMPLE_RATE as f64);
-        (samples, labels.collect())
-    };
-    files.iter().map(read).collect()
-}
 
 /// Mean and standard deviation.
 fn spread(values: &[f64]) -> (f64, f64) {
@@ -65,10 +26,13 @@ struct Scores {
     delay: f64,
 }
 
-fn scores(method: OnsetMethod, takes: &[(Vec<f32>, Vec<f64>)]) -> Scores {
+fn scores(method: OnsetMethod, takes: &[RecordedTake]) -> Scores {
     let (mut labelled, mut found, mut matched) = (0, 0, 0);
     let (mut delays, mut errors) = (Vec::new(), Vec::new());
-    for (samples, labels) in takes {
+    for RecordedTake {
+        samples, labels, ..
+    } in takes
+    {
         let mut detector = OnsetDetector::new(method, &OnsetConfig::default()).unwrap();
         let mut onsets = Vec::new();
         for (index, hop) in samples.as_chunks::<HOP>().0.iter().enumerate() {
@@ -78,20 +42,12 @@ fn scores(method: OnsetMethod, takes: &[(Vec<f32>, Vec<f64>)]) -> Scores {
         }
         labelled += labels.len();
         found += onsets.len();
-        // One to one, in order of time, within 20 ms.
-        let mut onsets = onsets.into_iter().peekable();
-        for label in labels {
-            while onsets
-                .next_if(|o| o.0 < label - 20.0 * MILLISECOND)
-                .is_some()
-            {}
-            if let Some((position, detected)) =
-                onsets.next_if(|o| o.0 <= label + 20.0 * MILLISECOND)
-            {
-                matched += 1;
-                errors.push((position - label) / MILLISECOND);
-                delays.push((detected - label) / MILLISECOND);
-            }
+        let positions: Vec<f64> = onsets.iter().map(|onset| onset.0).collect();
+        for (label, index) in labels.iter().zip(matches(labels, &positions)) {
+            let Some(index) = index else { continue };
+            matched += 1;
+            errors.push((onsets[index].0 - label) / MILLISECOND);
+            delays.push((onsets[index].1 - label) / MILLISECOND);
         }
     }
     let precision = matched as f64 / found as f64;
@@ -116,8 +72,9 @@ fn scores(method: OnsetMethod, takes: &[(Vec<f32>, Vec<f64>)]) -> Scores {
 
 #[test]
 fn nearly_every_note_is_found_once_and_in_time() {
-    let Some(folder) = recordings() else { return };
-    let takes = takes(&folder);
+    let Some(takes) = recorded_takes() else {
+        return;
+    };
 
     let mkl = scores(OnsetMethod::Mkl, &takes);
     let f1 = 2.0 * mkl.precision * mkl.recall / (mkl.precision + mkl.recall);

@@ -38,8 +38,14 @@ fn survive_with(method: OnsetMethod, host_rate: f64, minute: &[f32]) -> usize {
                 if let Some(note) = analyzer.push_hop(hop).note {
                     assert!(note.features.iter().all(|f| f.is_finite()));
                     assert!(note.peak_db.is_finite());
-                    assert!(note.onset.position < note.onset.detected);
-                    assert_eq!(note.onset.detected + 5 * 64, end.analysis);
+                    assert!(note.onset.position < note.window_end);
+                    assert!(note.window_end <= end.analysis);
+                    let waited = end.analysis - note.onset.detected;
+                    match method {
+                        OnsetMethod::Mkl => assert_eq!(waited, 5 * 64),
+                        // The place may lie 384 samples further on.
+                        OnsetMethod::Flux => assert!(waited <= (5 + 7) * 64, "{waited}"),
+                    }
                     positions.push(note.onset.position);
                 }
             });

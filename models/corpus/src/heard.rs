@@ -42,7 +42,7 @@ pub struct HeardNote {
     /// When the onset was reported (end of the hop that brought it), seconds from the recording's
     /// start.
     pub detected_s: f64,
-    /// Where the newest sample of its features' window ends, in analysis samples.
+    /// Where the window of its features ends, in analysis samples.
     pub window_end: u64,
     /// Highest absolute sample from onset to features, dB full scale.
     pub peak_db: f32,
@@ -72,14 +72,14 @@ impl Listener {
         let tail = vec![0.0; (tail_hops as f64 * HOP as f64 * host_rate / 48_000.0) as usize];
         let blocks = recording.samples.chunks(HOP).chain(tail.chunks(HOP));
         for block in blocks {
-            stream.push(&[block], |hop, end| {
+            stream.push(&[block], |hop, _| {
                 samples.extend_from_slice(hop);
                 if let Some(note) = analyzer.push_hop(hop).note {
                     notes.push(HeardNote {
                         onset: note.onset,
                         onset_s: 0.0,
                         detected_s: 0.0,
-                        window_end: end.analysis,
+                        window_end: note.window_end,
                         peak_db: note.peak_db,
                         features: note.features.to_vec(),
                     });

@@ -259,6 +259,7 @@ fn tweak(recipe: &mut Recipe) { // TRY
             "slowp" => sound.slow_attacks.1 = v,
             "balanced" => recipe.sampling = Sampling::Balanced { draws: v as usize, made_palm_mutes: 0.4 },
             "made" => if let Sampling::Balanced { made_palm_mutes, .. } = &mut recipe.sampling { *made_palm_mutes = v },
+            "copiesonly" => {}
             "epochs" => recipe.epochs = v as usize,
             "tilt" => sound.equaliser.tilt_db = v as f32,
             "bell" => sound.equaliser.bell_db = v as f32,

@@ -2,6 +2,7 @@
 
 mod calibrate;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,18 @@ struct Corpora {
 }
 
 impl Data {
+    /// The options, without where the folders lie.
+    fn in_words(&self) -> String {
+        let name = |folder: &PathBuf| {
+            let name = folder.file_name().unwrap_or_default();
+            name.to_string_lossy().to_uppercase()
+        };
+        let tested = self.tested.iter().map(|f| format!(" --data {}", name(f)));
+        let more = self.only_trained_on.iter();
+        let more = more.map(|f| format!(" --training-data {}", name(f)));
+        tested.chain(more).collect()
+    }
+
     fn scan(&self) -> Result<Corpora> {
         let all: Vec<&PathBuf> = self.tested.iter().chain(&self.only_trained_on).collect();
         // What lies in two folders is found among all of them.
@@ -207,56 +220,94 @@ fn train_packages(arguments: &TrainArguments) -> Result<()> {
     let corpora = arguments.data.scan()?;
     let progress = Progress::with_log(&arguments.log)?;
     let threads = threads(arguments.threads);
+    let mut unheard = BTreeMap::new();
     for architecture in &architectures {
-        train_package(architecture, &corpora, arguments, threads, &progress)?;
+        train_package(
+            architecture,
+            &corpora,
+            &mut unheard,
+            arguments,
+            threads,
+            &progress,
+        )?;
     }
     Ok(())
+}
+
+/// A model's notes and leave-one-player-out. A model that amends another one's answers is measured
+/// along with that one; when it is trained itself, it need not be measured again.
+struct Unheard {
+    notes: Notes,
+    evaluation: Evaluation,
+}
+
+impl Unheard {
+    fn measure(architecture: &Architecture, corpora: &Corpora, run: Run<'_>) -> Result<Self> {
+        let Run {
+            seed,
+            threads,
+            progress,
+            ..
+        } = run;
+        let notes = hear(architecture, corpora, seed, threads, progress)?;
+        let listener = architecture.listener();
+        // The paper's networks were made for what they were recorded with.
+        let altered = match architecture.recipe.augmentation.sound {
+            Some(_) => alter(&corpora.tested, &listener, seed, threads, progress)?,
+            None => Vec::new(),
+        };
+        let protocol = Protocol::LeaveOnePlayerOut;
+        let evaluation = cross_validate(architecture, &notes, protocol, &altered, run)?;
+        tell(&evaluation, progress);
+        Ok(Self { notes, evaluation })
+    }
 }
 
 fn train_package(
     architecture: &Architecture,
     corpora: &Corpora,
+    unheard: &mut BTreeMap<&'static str, Unheard>,
     arguments: &TrainArguments,
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<()> {
     let (id, seed) = (architecture.id, arguments.seed);
     let corpus = &corpora.tested;
-    let notes = hear(architecture, corpora, seed, threads, progress)?;
     let run = Run {
         engine: EngineId::Native,
         seed,
         threads,
         progress,
     };
-    // The paper's networks were made for what they were recorded with.
-    let altered = match architecture.recipe.augmentation.sound {
-        Some(_) => alter(corpus, &architecture.listener(), seed, threads, progress)?,
-        None => Vec::new(),
-    };
-    let mut evaluations = Vec::new();
-    for (protocol, altered) in [
-        (Protocol::LeaveOnePlayerOut, altered.as_slice()),
-        (Protocol::RandomFiveFold, &[]),
-    ] {
-        let evaluation = cross_validate(architecture, &notes, protocol, altered, run)?;
-        tell(&evaluation, progress);
-        evaluations.push(evaluation);
+    let second = architecture.second.map(Architecture::find).transpose()?;
+    for architecture in std::iter::once(architecture).chain(&second) {
+        if !unheard.contains_key(architecture.id) {
+            let measured = Unheard::measure(architecture, corpora, run)?;
+            unheard.insert(architecture.id, measured);
+        }
     }
-    if let Some(second) = architecture.second {
-        let second = Architecture::find(second)?;
-        let notes = hear(&second, corpora, seed, threads, progress)?;
-        let altered = alter(corpus, &second.listener(), seed, threads, progress)?;
-        let later = cross_validate(&second, &notes, evaluations[0].protocol, &altered, run)?;
-        evaluations[0].listening = listen(&evaluations[0], Some(&later), &sessions(corpus), seed)?;
-        let amended = evaluations[0].amended(&later)?;
+    let Unheard { notes, evaluation } = &unheard[id];
+    let later = second.map(|second| &unheard[second.id].evaluation);
+    let mut evaluation = evaluation.clone();
+    evaluation.listening = listen(&evaluation, later, &sessions(corpus), seed)?;
+    evaluation.fewer = fewer_techniques(&evaluation, later)?;
+    if architecture.recipe.augmentation.sound.is_some() {
+        let networks = evaluation.networks(later);
+        let repertoires = Repertoire::of(corpus)?;
+        let performances = perform(&repertoires, &networks, EngineId::Native, seed)?;
+        evaluation.performances = Some(performances);
+    }
+    if let Some(later) = later {
+        let amended = evaluation.amended(later)?;
         tell(&amended, progress);
-        evaluations[0].second = Some(Box::new(amended));
-    } else {
-        evaluations[0].listening = listen(&evaluations[0], None, &sessions(corpus), seed)?;
+        evaluation.second = Some(Box::new(amended));
     }
+    let random = cross_validate(architecture, notes, Protocol::RandomFiveFold, &[], run)?;
+    tell(&random, progress);
+    let evaluations = [evaluation, random];
 
     let all: Vec<&Note> = notes.notes.iter().collect();
+    let more = all.iter().filter(|note| note.only_trains).count();
     let epochs = best_epochs(architecture, by_player(&all, &notes.players), seed, threads);
     progress.line(format!("{id}: training on all notes for {epochs} epochs"));
     let mut trained = train(architecture, &all, &[], epochs, seed);
@@ -272,16 +323,25 @@ fn train_package(
     });
     let provenance = Provenance {
         data: format!(
-            "{} takes, {} labelled notes ({} detected) by the guitarists {}, from the onset \
-             studies of Stefani and Turchet (GitHub domenicostefani/BioInspiredOnsetDetection); \
-             not part of this project",
+            "{} takes, {} labelled notes{} by the guitarists {}, from the onset studies of Stefani \
+             and Turchet (GitHub domenicostefani){}; not part of this project",
             notes.n_takes,
             notes.onsets.labelled,
-            all.len(),
-            notes.players.join(", ")
+            if more == 0 {
+                format!(" ({} detected)", all.len())
+            } else {
+                format!(" and {more} that are only trained on ({} detected)", all.len())
+            },
+            notes.players.join(", "),
+            if corpora.only_trained_on.is_some() {
+                " and from Karoryfer's Shinyguitar (CC0)"
+            } else {
+                ""
+            }
         ),
         trained_by: Some(format!(
-            "cargo xtask train --data RECORDINGS --model {id} --seed {seed}"
+            "cargo xtask train{} --model {id} --seed {seed}",
+            arguments.data.in_words()
         )),
         seed: Some(seed),
     };

@@ -44,6 +44,21 @@ pub struct Note {
     pub copies: Vec<Vec<f32>>,
     /// Raw features of the palm mutes that were made of it, `[copies][n_features]`.
     pub palm_mutes: Vec<Vec<f32>>,
+    /// Raw features of the copies that were heard while it was played among others, `[n][n_features]`.
+    pub played: Vec<Vec<f32>>,
+    /// The same of the palm mutes that were made of it, `[n][n_features]`.
+    pub played_palm_mutes: Vec<Vec<f32>>,
+}
+
+impl Note {
+    /// Its copies, or those of the palm mutes that were made of it.
+    pub fn shown(&self, made_palm_mute: bool) -> [&[Vec<f32>]; 2] {
+        if made_palm_mute {
+            [&self.palm_mutes, &self.played_palm_mutes]
+        } else {
+            [&self.copies, &self.played]
+        }
+    }
 }
 
 /// A labelled note that was not detected.
@@ -152,9 +167,9 @@ impl Notes {
                 };
                 let note = &mut self.notes[*place];
                 if copy.made_palm_mute {
-                    note.palm_mutes.push(copy.features);
+                    note.played_palm_mutes.push(copy.features);
                 } else {
-                    note.copies.push(copy.features);
+                    note.played.push(copy.features);
                 }
             }
         }
@@ -246,6 +261,8 @@ impl Notes {
                     features: note.features.clone(),
                     copies,
                     palm_mutes,
+                    played: Vec::new(),
+                    played_palm_mutes: Vec::new(),
                 }
             };
             take.notes().map(note).collect::<Vec<_>>()

@@ -27,7 +27,7 @@ use crate::parallel;
 use crate::progress::Progress;
 use crate::reliability::Graded;
 use crate::temperature::{self, tempered};
-use crate::training::train;
+use crate::training::{Trained, train};
 
 /// Parts of the random protocol (paper, section 3.3).
 const FOLDS: usize = 5;
@@ -466,8 +466,9 @@ pub struct Run<'a> {
 /// Trains `architecture` as `protocol` says and tests on what was left out, and by
 /// leave-one-player-out also on the notes of the same player in `altered`.
 ///
-/// The number of epochs and the temperature are chosen by parting the training notes in the same
-/// way again, so that nothing is ever chosen on the notes that test.
+/// The number of epochs is chosen by parting the training notes in the same way again, and the
+/// temperature on the answers to the other parts, by the networks that those were left out of: nothing
+/// is ever chosen on the notes that test.
 ///
 /// # Errors
 /// When there are too few notes or players, or the engine cannot run the networks.
@@ -510,7 +511,7 @@ pub(crate) fn train_and_test(
     run: Run<'_>,
 ) -> Result<Evaluation> {
     // The networks are independent of each other: train them side by side.
-    let tested = parallel::map(splits, run.threads, |split| -> Result<Tested> {
+    let networks = parallel::map(splits, run.threads, |split| -> Result<Untempered<'_>> {
         let inner = match protocol {
             Protocol::LeaveOnePlayerOut => by_player(&split.training, &notes.players),
             // One inner part is enough where all parts are alike.
@@ -519,20 +520,40 @@ pub(crate) fn train_and_test(
                 .take(1)
                 .collect(),
         };
-        let recipe = &architecture.recipe;
-        let epochs = best_epochs(architecture, inner.clone(), run.seed, NonZeroUsize::MIN);
-        let mut temperature = 1.0;
-        if recipe.tempered {
-            let parts = inner.iter().map(|inner| {
-                let trained = train(architecture, &inner.training, &[], epochs, run.seed);
-                let package = package(architecture, &trained, None, Vec::new())?;
-                let mut classifier = Classifier::new(&package, run.engine)?;
-                let left_out = inner.left_out.iter().copied();
-                classify(&inner.name, &mut classifier, None, left_out, 1.0)
-            });
-            temperature = best_temperature(&parts.collect::<Result<Vec<_>>>()?);
-        }
-        let mut trained = train(architecture, &split.training, &[], epochs, run.seed);
+        let epochs = best_epochs(architecture, inner, run.seed, NonZeroUsize::MIN);
+        let trained = train(architecture, &split.training, &[], epochs, run.seed);
+        let package = package(architecture, &trained, None, Vec::new())?;
+        let mut classifier = Classifier::new(&package, run.engine)?;
+        let left_out = split.left_out.iter().copied();
+        let part = classify(&split.name, &mut classifier, None, left_out, 1.0)?;
+        run.progress.line(format!(
+            "{} {} without {}: {epochs} epochs, {:.3} of {} notes",
+            architecture.id,
+            protocol.name(),
+            part.name,
+            part.confusion.accuracy(),
+            part.confusion.notes()
+        ));
+        Ok(Untempered {
+            split,
+            trained,
+            part,
+        })
+    });
+    let networks = networks.into_iter().collect::<Result<Vec<_>>>()?;
+    let tempered = |i: usize| {
+        let mut others: Vec<Part> = networks.iter().map(|n| n.part.clone()).collect();
+        others.remove(i);
+        best_temperature(&others)
+    };
+    let temperatures: Vec<f64> = (0..networks.len())
+        .map(|i| if architecture.recipe.tempered { tempered(i) } else { 1.0 })
+        .collect();
+    let jobs = networks.into_iter().zip(temperatures).collect();
+    let tested = parallel::map(jobs, run.threads, |(network, temperature)| -> Result<Tested> {
+        let Untempered {
+            split, mut trained, ..
+        } = network;
         trained.temperature = temperature;
         let package = package(architecture, &trained, None, Vec::new())?;
         let mut classifier = Classifier::new(&package, run.engine)?;
@@ -554,14 +575,6 @@ pub(crate) fn train_and_test(
             temperature,
         )?;
         part.package = package.map(Arc::new);
-        run.progress.line(format!(
-            "{} {} without {}: {epochs} epochs, temperature {temperature:.2}, {:.3} of {} notes",
-            architecture.id,
-            protocol.name(),
-            part.name,
-            part.confusion.accuracy(),
-            part.confusion.notes()
-        ));
         let mut test = |notes: &Notes| -> Result<Part> {
             // The same players in the same order: it is the same corpus.
             let own = notes.notes.iter();
@@ -578,6 +591,14 @@ pub(crate) fn train_and_test(
     });
     let tested = tested.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(summary(architecture.id, protocol, notes, tested, altered))
+}
+
+/// A network that has its weights and not yet its temperature.
+struct Untempered<'a> {
+    split: Split<'a>,
+    trained: Trained,
+    /// What was left out, at the temperature 1.
+    part: Part,
 }
 
 /// A part with what became of it under each condition.

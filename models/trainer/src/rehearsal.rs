@@ -29,7 +29,7 @@ use crate::sound::amplitude;
 /// Notes of a stream, in one room and through one microphone.
 const NOTES: usize = 24;
 /// What of a note is heard at most, seconds.
-const LONGEST_S: f64 = 0.5;
+const LONGEST_S: f64 = 0.4;
 
 /// How notes are played to be learnt: wilder than what models are measured with.
 const STYLE: Style = Style {
@@ -37,7 +37,7 @@ const STYLE: Style = Style {
     divisions: [0.45, 0.3, 0.1, 0.15],
     rests: 0.15,
     loose_s: 0.008,
-    pause_s: (0.3, 1.0),
+    pause_s: (0.3, 0.8),
     ghosts: (0.1, -15.0),
     dynamics_db: 6.0,
     damped: 0.45,

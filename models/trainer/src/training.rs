@@ -133,13 +133,14 @@ struct Draw<'a> {
 impl<'a> Draw<'a> {
     /// The note as it is or one of its copies.
     fn row(&self, random: &mut ChaCha8Rng) -> &'a [f32] {
-        if self.made_palm_mute {
-            let made = &self.note.palm_mutes;
-            return &made[random.random_range(0..made.len())];
-        }
-        match random.random_range(0..=self.note.copies.len()) {
-            0 => &self.note.features,
-            copy => &self.note.copies[copy - 1],
+        let [copies, played] = self.note.shown(self.made_palm_mute);
+        let own = usize::from(!self.made_palm_mute);
+        let drawn = random.random_range(0..own + copies.len() + played.len());
+        match drawn.checked_sub(own) {
+            None => &self.note.features,
+            Some(copy) => copies
+                .get(copy)
+                .unwrap_or_else(|| &played[copy - copies.len()]),
         }
     }
 
@@ -174,7 +175,8 @@ fn each_group<'a>(
                 note,
                 made_palm_mute,
             };
-            if !made_palm_mute || !note.palm_mutes.is_empty() {
+            let made = note.shown(true).iter().any(|copies| !copies.is_empty());
+            if !made_palm_mute || made {
                 let key = (note.session, draw.technique().class(), made_palm_mute);
                 groups.entry(key).or_default().push(draw);
             }
@@ -205,7 +207,8 @@ fn balanced<'a>(
                 note,
                 made_palm_mute,
             };
-            if !made_palm_mute || !note.palm_mutes.is_empty() {
+            let made = note.shown(true).iter().any(|copies| !copies.is_empty());
+            if !made_palm_mute || made {
                 let class = (draw.technique().class(), made_palm_mute);
                 let players = groups.entry(class).or_default();
                 let takes = players.entry(note.player).or_default();
@@ -291,7 +294,8 @@ fn perturbed(
     let mut notes: Vec<Note> = notes.iter().map(|note| (*note).clone()).collect();
     for note in &mut notes {
         let copies = note.copies.iter_mut().chain(&mut note.palm_mutes);
-        for row in std::iter::once(&mut note.features).chain(copies) {
+        let played = note.played.iter_mut().chain(&mut note.played_palm_mutes);
+        for row in std::iter::once(&mut note.features).chain(copies).chain(played) {
             perturbation.apply(row, frames, random);
         }
     }
@@ -305,7 +309,9 @@ fn fit_scaler(notes: &[&Note], n_features: usize, together: Option<&[usize]>) ->
     let rows = || {
         notes.iter().flat_map(|note| {
             let copies = note.copies.iter().chain(&note.palm_mutes);
-            std::iter::once(note.features.as_slice()).chain(copies.map(Vec::as_slice))
+            let played = note.played.iter().chain(&note.played_palm_mutes);
+            let all = copies.chain(played).map(Vec::as_slice);
+            std::iter::once(note.features.as_slice()).chain(all)
         })
     };
     let n = rows().count().max(1) as f64;
@@ -392,6 +398,8 @@ pub(crate) mod tests {
                 features: features(),
                 copies: vec![features(), features()],
                 palm_mutes: Vec::new(),
+                played: Vec::new(),
+                played_palm_mutes: Vec::new(),
             });
         }
         notes
@@ -451,6 +459,8 @@ pub(crate) mod tests {
             features: values.to_vec(),
             copies: Vec::new(),
             palm_mutes: Vec::new(),
+                played: Vec::new(),
+                played_palm_mutes: Vec::new(),
         };
         let notes = [note([1.0, 7.0]), note([3.0, 7.0])];
         let notes: Vec<&Note> = notes.iter().collect();

@@ -88,15 +88,6 @@ pub enum Sampling {
         /// Palm mutes drawn of those that are made of a session's open notes.
         made_palm_mutes: usize,
     },
-    /// As many notes of each technique, of each as many of every player who has it, and of a player's
-    /// now from one take, now from another: none is heard more often because more was recorded of it,
-    /// and a set of one technique does not tilt the answer.
-    Balanced {
-        /// Notes drawn of each technique.
-        draws: usize,
-        /// Share of the palm mutes that are taken from those that are made of open notes.
-        made_palm_mutes: f64,
-    },
 }
 
 /// How features are scaled to zero mean and a deviation of one.
@@ -138,7 +129,6 @@ impl Architecture {
     /// When there is none of that name; the error lists those there are.
     pub fn find(id: &str) -> Result<Self> {
         let mut all = Self::all();
-        all.iter_mut().for_each(|a| tweak(&mut a.recipe)); // TRY
         let Some(index) = all.iter().position(|architecture| architecture.id == id) else {
             let ids: Vec<&str> = all.iter().map(|architecture| architecture.id).collect();
             bail!(
@@ -244,44 +234,6 @@ fn paper_c() -> Architecture {
     )
 }
 
-fn tweak(recipe: &mut Recipe) { // TRY
-    let Some(sound) = &mut recipe.augmentation.sound else { return };
-    let Ok(text) = std::env::var("TRY") else { return };
-    for item in text.split(',').filter(|i| !i.is_empty()) {
-        let (key, value) = item.split_once('=').expect("key=value");
-        let v: f64 = value.parse().expect("number");
-        match key {
-            "copies" => recipe.augmentation.copies = v as usize,
-            "palms" => sound.palm_mutes = v as usize,
-            "played" => sound.played = v as usize,
-            "playedpalms" => sound.played_palm_mutes = v as usize,
-            "slow" => sound.slow_attacks.0 = v,
-            "slowp" => sound.slow_attacks.1 = v,
-            "balanced" => recipe.sampling = Sampling::Balanced { draws: v as usize, made_palm_mutes: 0.4 },
-            "made" => if let Sampling::Balanced { made_palm_mutes, .. } = &mut recipe.sampling { *made_palm_mutes = v },
-            "copiesonly" => {}
-            "epochs" => recipe.epochs = v as usize,
-            "tilt" => sound.equaliser.tilt_db = v as f32,
-            "bell" => sound.equaliser.bell_db = v as f32,
-            "shelf" => sound.equaliser.shelf_db = v as f32,
-            "pitched" => sound.pitched_semitones = v as f32,
-            "perc" => sound.percussive_semitones = v as f32,
-            "band" => if let Some(p) = &mut recipe.perturbation { p.band_db = v as f32 },
-            "decay" => if let Some(p) = &mut recipe.perturbation { p.decay_db = v as f32 },
-            "banddecay" => if let Some(p) = &mut recipe.perturbation { p.band_decay_db = v as f32 },
-            "smooth" => recipe.label_smoothing = v as f32,
-            "dropout" => recipe.dropout = v as f32,
-            "wd" => recipe.weight_decay = v as f32,
-            "lr" => recipe.learning_rate = v,
-            "jitterlow" => recipe.augmentation.jitter.0 = v as i64,
-            "jitterhigh" => recipe.augmentation.jitter.1 = v as i64,
-            "tempered" => recipe.tempered = v > 0.0,
-            "hidden" => if recipe.hidden_patch > 0.0 { recipe.hidden_patch = v },
-            other => panic!("{other}"),
-        }
-    }
-}
-
 /// Bands of a log-Bark patch, two channels each.
 pub(crate) const BARK_BANDS: usize = 24;
 
@@ -297,7 +249,7 @@ fn tocco() -> Architecture {
         dropout: 0.3,
         label_smoothing: 0.1,
         augmentation: Augmentation {
-            copies: 32,
+            copies: 24,
             jitter: (-64, 128),
             gain_db: 0.0,
             noise_db: (-75.0, -34.0),
@@ -315,9 +267,9 @@ fn tocco() -> Architecture {
                 },
                 ringing_share: 0.5,
                 ringing_db: (-30.0, -6.0),
-                palm_mutes: 32,
-                played: 0,
-                played_palm_mutes: 0,
+                palm_mutes: 24,
+                played: 8,
+                played_palm_mutes: 8,
                 slow_attacks: (0.5, 0.2),
             }),
         },

@@ -236,19 +236,6 @@ fn training(recipe: &Recipe, epochs: usize) -> String {
              frequency from their onset on."
         );
     }
-    if let Sampling::Balanced {
-        draws,
-        made_palm_mutes,
-    } = recipe.sampling
-    {
-        let _ = write!(
-            text,
-            "\nAn epoch draws {draws} notes of each technique, of each player as many, now from one \
-             take and now from another. Of the palm mutes {:.0} in 100 were made of open notes by \
-             damping them in time and frequency from their onset on.",
-            100.0 * made_palm_mutes
-        );
-    }
     if let Some(sound) = &augmentation.sound {
         let _ = write!(
             text,

@@ -77,13 +77,6 @@ pub fn train(
         {
             order = each_group(training, draws, made_palm_mutes, &mut random);
         }
-        if let Sampling::Balanced {
-            draws,
-            made_palm_mutes,
-        } = recipe.sampling
-        {
-            order = balanced(training, draws, made_palm_mutes, &mut random);
-        }
         shuffle(&mut order, &mut random);
         // The rate falls over the recipe's epochs, not over these: an earlier stop is then the
         // same training, stopped earlier.
@@ -186,54 +179,6 @@ fn each_group<'a>(
     for ((_, _, made_palm_mute), group) in &groups {
         let n = if *made_palm_mute { made } else { draws };
         order.extend((0..n).map(|_| group[random.random_range(0..group.len())]));
-    }
-    order
-}
-
-/// `draws` notes of each technique that there is, shared among the players who have it, and of each
-/// player among the takes; of the palm mutes a share `made` is made of open notes.
-fn balanced<'a>(
-    notes: &[&'a Note],
-    draws: usize,
-    made: f64,
-    random: &mut ChaCha8Rng,
-) -> Vec<Draw<'a>> {
-    type ByTake<'a> = BTreeMap<usize, Vec<Draw<'a>>>;
-    type ByPlayer<'a> = BTreeMap<usize, ByTake<'a>>;
-    let mut groups: BTreeMap<(usize, bool), ByPlayer<'a>> = BTreeMap::new();
-    for &note in notes {
-        for made_palm_mute in [false, true] {
-            let draw = Draw {
-                note,
-                made_palm_mute,
-            };
-            let made = note.shown(true).iter().any(|copies| !copies.is_empty());
-            if !made_palm_mute || made {
-                let class = (draw.technique().class(), made_palm_mute);
-                let players = groups.entry(class).or_default();
-                let takes = players.entry(note.player).or_default();
-                takes.entry(note.take).or_default().push(draw);
-            }
-        }
-    }
-    let palm_mute = Technique::PalmMute.class();
-    let has_both = [false, true].map(|made| groups.contains_key(&(palm_mute, made))) == [true; 2];
-    let made = (made * draws as f64).round() as usize;
-    let mut order = Vec::new();
-    for ((class, made_palm_mutes), players) in &groups {
-        let n = match (*class == palm_mute && has_both, made_palm_mutes) {
-            (false, _) => draws,
-            (true, false) => draws - made.min(draws),
-            (true, true) => made,
-        };
-        let players: Vec<&ByTake<'a>> = players.values().collect();
-        let first = random.random_range(0..players.len());
-        for i in 0..n {
-            let takes = players[(first + i) % players.len()];
-            let take = random.random_range(0..takes.len());
-            let own = takes.values().nth(take).expect("the number is of a take");
-            order.push(own[random.random_range(0..own.len())]);
-        }
     }
     order
 }
@@ -499,47 +444,19 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn no_technique_player_or_take_is_drawn_more_often_because_there_is_more_of_it() {
-        let mut notes = easy_notes(2, 8);
-        // All kicks but one of player A are of one take; B has no kick, and D's open note was made
-        // into a palm mute as well.
-        notes.retain(|note| note.player != 1 || note.technique != Technique::Kick);
-        let kick = notes.iter().position(|note| note.technique == Technique::Kick);
-        let kick = notes[kick.unwrap()].clone();
-        assert_eq!(kick.player, 0);
-        let more = Note {
-            take: 1_000,
-            ..kick.clone()
-        };
-        notes.extend(std::iter::repeat_n(more, 50));
-        let open = |note: &&mut Note| {
-            note.player == 3 && note.technique == Technique::PickOverSoundHole
-        };
-        notes.iter_mut().find(open).unwrap().palm_mutes = vec![vec![1.0, 2.0]];
+    fn each_technique_of_each_session_is_drawn_as_often() {
+        let mut notes = easy_notes(2, 4);
+        notes.truncate(19);
+        notes[7].palm_mutes = vec![vec![1.0, 2.0]];
         let notes: Vec<&Note> = notes.iter().collect();
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        let order = balanced(&notes, 120, 0.4, &mut random);
-        assert_eq!(order.len(), 8 * 120);
-        let count = |which: &dyn Fn(&Draw<'_>) -> bool| order.iter().filter(|d| which(d)).count();
-        for technique in Technique::ALL {
-            assert_eq!(count(&|draw| draw.technique() == technique), 120);
-        }
-        let kicks = |player| {
-            count(&|d| d.technique() == Technique::Kick && d.note.player == player)
-        };
-        assert_eq!([0, 1, 2, 3].map(kicks), [40, 0, 40, 40]);
-        let of_the_large_take = count(&|draw| draw.note.take == 1_000);
-        assert!((5..25).contains(&of_the_large_take), "{of_the_large_take} of 40");
-        let made = order.iter().filter(|draw| draw.made_palm_mute);
-        assert_eq!(made.clone().count(), 48);
-        assert!(made.into_iter().all(|d| d.row(&mut random) == [1.0, 2.0]));
-        // Without real palm mutes all of them are made.
-        let open: Vec<&Note> = (notes.iter().copied())
-            .filter(|note| note.technique == Technique::PickOverSoundHole)
-            .collect();
-        let order = balanced(&open, 10, 0.4, &mut random);
-        assert_eq!(order.iter().filter(|draw| draw.made_palm_mute).count(), 10);
-        assert_eq!(order.len(), 20);
+        let order = each_group(&notes, 5, 3, &mut random);
+        // 19 groups of one note each, and one of made palm mutes.
+        assert_eq!(order.len(), 19 * 5 + 3);
+        let made: Vec<&Draw<'_>> = order.iter().filter(|d| d.made_palm_mute).collect();
+        assert_eq!(made.len(), 3);
+        assert_eq!(made[0].technique(), Technique::PalmMute);
+        assert_eq!(made[0].row(&mut random), [1.0, 2.0]);
     }
 
     #[test]

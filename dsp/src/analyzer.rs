@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::features::FeatureExtractor;
 use crate::onset::steepest_rise::{self, steepest_rise};
-use crate::{Detection, HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
+use crate::{HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
 
 /// The beginning of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Onset {
     /// Counts the onsets of one [`Analyzer`] from 0; never given twice, not even after a reset.
     pub id: u64,
     /// Where the note begins, analysis samples since the start. When the onset is reported, the
-    /// detector's estimate ([`Detection::position`]). With `flux` its [`Note`] says it anew, from
+    /// detector's estimate ([`Detection::position`](crate::Detection::position)). With `flux` its [`Note`] says it anew, from
     /// the attack as it was by then: that can be up to 9 ms from the estimate, and after
     /// `detected` where the detector heard a first trace.
     pub position: u64,

@@ -5,6 +5,7 @@
 
 mod config;
 mod flux;
+mod high_pass;
 mod method;
 mod mkl;
 pub(crate) mod steepest_rise;
@@ -149,7 +150,7 @@ impl OnsetDetector {
     /// Chooses the method.
     ///
     /// Another than before first listens along until it has heard as much as its memory holds (21
-    /// ms with `mkl`, 47 ms with `flux`), so that it takes what sounds at the moment for no onset.
+    /// ms with `mkl`, 53 ms with `flux`), so that it takes what sounds at the moment for no onset.
     /// Then, for 21 ms, the onsets of both count, those of the same note once, before the old one
     /// falls silent: no note is lost. Positions go on as they were.
     ///

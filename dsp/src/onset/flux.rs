@@ -1,29 +1,55 @@
 //! Our own onset detector: log-spectral flux and the rise of the level.
 
 use super::Found;
+use super::high_pass::HighPass;
 use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
 use crate::{HOP, OnsetConfig};
 
-/// Mean rise over the bands from which a hop can be an onset, dB.
-const FLUX_DB: f32 = 3.5;
-/// Rise of the level of the whole sound from which it can be one, dB.
-const RISE_DB: f32 = 5.0;
+/// The sound is compared with what it was from this many hops ago, the length of what is compared,
+const NEWEST: usize = 3;
+/// to this many, 11 ms: what was just damped does not hide the next note,
+const SHORT: usize = 8;
+/// or to this many, 21 ms: longer than a period of the low E string, whose level moves by 5 dB
+/// within one.
+const LONG: usize = 16;
+/// Hops over which the level is taken.
+const LEVEL_HOPS: usize = 3;
+/// The flux may have come this many hops earlier than the rise, the newest one included.
+const FLUX_HOPS: usize = 4;
+/// The first of the bands whose sum is the high part of the sound, from 3.3 kHz on.
+const HIGH_BAND: usize = 14;
+
+/// A hop rises when one of these holds. Flux: mean rise over the bands, dB. Level: rise of the
+/// whole sound, dB. High: rise of its high part, dB.
+///
+/// Against the long span,
+const LONG_FLUX_DB: f32 = 3.0;
+const LONG_LEVEL_DB: f32 = 7.2;
+/// against the short one,
+const SHORT_FLUX_DB: f32 = 4.2;
+const SHORT_LEVEL_DB: f32 = 3.4;
+/// or against the short one where the pick's noise begins over strings that ring on.
+const OVER_LEVEL_DB: f32 = 1.8;
+const OVER_HIGH_DB: f32 = 4.6;
+
+/// A soft sound must rise more than a loud one, since touches are soft. What is asked for is that
+/// flux + [`LEVEL_WEIGHT`] * level + [`LOUDNESS_WEIGHT`] * (dB above the gate) reaches this, with
+/// the rises against the short span.
+const EVIDENCE_DB: f32 = 12.2;
+const LEVEL_WEIGHT: f32 = 0.4;
+const LOUDNESS_WEIGHT: f32 = 0.15;
+/// The most that the level's rise counts for it, dB,
+const MOST_RISE_DB: f32 = 20.0;
+/// and the loudness, dB above the gate.
+const MOST_LOUDNESS_DB: f32 = 40.0;
+
 /// Mean power of the newest hop under which there is no onset, dB full scale: 17 dB below the
-/// paper's. Noise is kept out by the two rises, so the gate need not.
+/// paper's.
 const GATE_DB: f32 = -70.0;
 /// The most that one band counts, dB.
 const CEILING_DB: f32 = 20.0;
 /// Power that silence is taken to have in a band, and as a whole.
 const FLOOR: f32 = 1e-8;
-/// The sound is compared with what it was from this many hops ago, the length of what is compared,
-const NEWEST: usize = 3;
-/// to this many: 32 ms, two and a half periods of the low E string, whose level moves by 5 dB
-/// within one.
-const OLDEST: usize = 24;
-/// Hops over which the level is taken.
-const LEVEL_HOPS: usize = 3;
-/// The flux may have come this many hops earlier than the rise, the newest one included.
-const FLUX_HOPS: usize = 4;
 /// How far back the steepest rise of the flux is looked for, hops: what begins under another note
 /// is sure of itself this much later.
 const LATEST: usize = 8;
@@ -32,6 +58,12 @@ const RISE_ENDS: usize = 4;
 /// Hops that the rings hold; a power of two.
 const MEMORY: usize = 32;
 
+/// At the start of a stream nothing is known of what was before. A note is there if the Teager
+/// energy of the first frame rises by so much above that of its first samples, dB.
+const START_RISE_DB: f32 = 13.0;
+/// How many those are.
+const START_SAMPLES: usize = 4;
+
 /// By how much the end of the hop that rises most lags behind the note, samples: the mean over
 /// the labelled notes of the recordings (`tests/onset_recordings.rs`).
 const DELAY: u64 = 59;
@@ -39,15 +71,16 @@ const DELAY: u64 = 59;
 /// Hears a note where the spectrum rises.
 ///
 /// In every hop, the levels of 24 Bark bands over the newest 128 samples are compared with the
-/// highest that each band had 3 to 24 hops ago. The mean over the bands of what they rose by is the
-/// flux (after Böck and Widmer 2013, "Maximum filter vibrato suppression for onset detection": here
-/// the maximum is taken over time, which a string's beating needs more than over frequency). A
-/// note is where the flux is high *and* the level of the whole sound rises: a finger that touches
-/// or leaves a ringing string makes flux, but the sound becomes softer.
+/// highest that each band had 3 to 8 and 3 to 16 hops ago. The mean over the bands of what they
+/// rose by is the flux (after Böck and Widmer 2013, "Maximum filter vibrato suppression for onset
+/// detection": here the maximum is taken over time, which a string's beating needs more than over
+/// frequency). A note is where the flux is high *and* the level rises: a finger that touches or
+/// leaves a ringing string makes flux, but the sound becomes softer.
 ///
-/// Nothing depends on the level of the sound but a gate far below it, and a note rises out of
-/// another that rings on as out of silence, only by less.
+/// A high-pass goes before all else, so that a constant or what a hand does to the table is not
+/// heard. A note rises out of another that rings on as out of silence, only by less.
 pub(super) struct Flux {
+    high_pass: HighPass,
     spectrum: BarkSpectrum,
     /// The newest samples.
     frame: [f32; FRAME],
@@ -55,10 +88,13 @@ pub(super) struct Flux {
     bands: [[f32; BANDS]; MEMORY],
     /// Level of the last [`LEVEL_HOPS`] hops, dB, a ring.
     levels: [f32; MEMORY],
+    /// Level of the high part, dB, a ring.
+    highs: [f32; MEMORY],
     /// Mean power of each hop, a ring.
     powers: [f32; MEMORY],
-    /// The flux of the last hops, dB, a ring.
-    flux: [f32; MEMORY],
+    /// The flux against the short and the long span in the last hops, dB, rings.
+    short_flux: [f32; MEMORY],
+    long_flux: [f32; MEMORY],
     /// Hops since the start or reset.
     hops: u64,
     /// Hops since the last one that rose enough, at most [`RISE_ENDS`].
@@ -67,20 +103,31 @@ pub(super) struct Flux {
     gate_db: f32,
 }
 
+/// By how much a hop rises above what was a span ago, dB.
+struct Rise {
+    flux: f32,
+    level: f32,
+    high: f32,
+}
+
 impl Flux {
     /// Hops after which nothing heard before matters: the flux, the oldest level it was taken
-    /// against, the power that went into that one, and the hops without a rise.
-    pub(super) const MEMORY_HOPS: usize = LATEST + 1 + OLDEST + LEVEL_HOPS + RISE_ENDS;
+    /// against, the power that went into that one, and the hops without a rise. What the high-pass
+    /// still holds of full scale is far below the gate then.
+    pub(super) const MEMORY_HOPS: usize = LATEST + 1 + LONG + LEVEL_HOPS + RISE_ENDS + 8;
 
     /// A detector at the start of a stream. Allocates.
     pub(super) fn new(config: &OnsetConfig) -> Self {
         let mut detector = Self {
+            high_pass: HighPass::new(),
             spectrum: BarkSpectrum::new(FRAME),
             frame: [0.0; FRAME],
             bands: [[0.0; BANDS]; MEMORY],
             levels: [0.0; MEMORY],
+            highs: [0.0; MEMORY],
             powers: [0.0; MEMORY],
-            flux: [0.0; MEMORY],
+            short_flux: [0.0; MEMORY],
+            long_flux: [0.0; MEMORY],
             hops: 0,
             since_rise: RISE_ENDS,
             threshold_factor: 1.0,
@@ -93,49 +140,24 @@ impl Flux {
 
     /// Takes the next hop, which must be finite; the note that becomes known in it. Real-time safe.
     pub(super) fn process(&mut self, hop: &[f32; HOP]) -> Option<Found> {
-        self.frame.copy_within(HOP.., 0);
-        self.frame[FRAME - HOP..].copy_from_slice(hop);
-        let now = self.hops as usize % MEMORY;
-        let powers = self.spectrum.powers(&self.frame, 1.0);
-        self.bands[now] = powers.map(|power| decibels(power as f32));
-        self.powers[now] = hop.iter().map(|x| x * x).sum::<f32>() / HOP as f32;
-        let newest = (0..LEVEL_HOPS).map(|ago| self.powers[(now + MEMORY - ago) % MEMORY]);
-        self.levels[now] = decibels(newest.sum::<f32>() / LEVEL_HOPS as f32);
-        self.hops += 1;
-        if self.hops <= LEVEL_HOPS as u64 {
-            // What came before the start is unknown: as if it had sounded the same.
-            self.bands = [self.bands[now]; MEMORY];
-            self.levels = [self.levels[now]; MEMORY];
-            self.flux = [0.0; MEMORY];
-            return None;
+        self.listen(hop);
+        if self.hops <= (FRAME / HOP) as u64 {
+            return self.start();
         }
-
-        let mut highest_level = f32::MIN;
-        let mut highest = [f32::MIN; BANDS];
-        for ago in NEWEST..=OLDEST {
-            let then = (now + MEMORY - ago) % MEMORY;
-            highest_level = highest_level.max(self.levels[then]);
-            for (highest, level) in highest.iter_mut().zip(&self.bands[then]) {
-                *highest = highest.max(*level);
-            }
-        }
-        let rises = self.bands[now].iter().zip(&highest);
-        let rises = rises.map(|(level, highest)| (level - highest).clamp(0.0, CEILING_DB));
-        self.flux[now] = rises.sum::<f32>() / BANDS as f32;
-
-        let newest = (0..FLUX_HOPS).map(|ago| self.flux_of(now, ago));
-        let flux = newest.fold(0.0_f32, f32::max);
-        let rise = self.levels[now] - highest_level;
-        let rises = flux >= FLUX_DB * self.threshold_factor
-            && rise >= RISE_DB * self.threshold_factor
-            && decibels(self.powers[now]) > self.gate_db;
-        let begins = rises && self.since_rise == RISE_ENDS;
-        self.since_rise = if rises {
-            0
-        } else {
-            RISE_ENDS.min(self.since_rise + 1)
-        };
-        begins.then(|| {
+        let now = self.now();
+        let short = self.rise(SHORT, |flux| &flux.short_flux);
+        let long = self.rise(LONG, |flux| &flux.long_flux);
+        let factor = self.threshold_factor;
+        let above_long = long.flux >= LONG_FLUX_DB * factor && long.level >= LONG_LEVEL_DB * factor;
+        let above_short = short.flux >= SHORT_FLUX_DB * factor
+            && (short.level >= SHORT_LEVEL_DB * factor
+                || short.level >= OVER_LEVEL_DB * factor && short.high >= OVER_HIGH_DB * factor);
+        let loudness = decibels(self.powers[now]) - GATE_DB;
+        let evidence = short.flux
+            + LEVEL_WEIGHT * short.level.min(MOST_RISE_DB)
+            + LOUDNESS_WEIGHT * loudness.min(MOST_LOUDNESS_DB);
+        let rises = (above_long || above_short) && evidence >= EVIDENCE_DB * factor && self.loud();
+        self.begins(rises).then(|| {
             let hops_ago = self.steepest(now);
             Found {
                 delay: (hops_ago * HOP) as u64 + DELAY,
@@ -144,13 +166,101 @@ impl Flux {
         })
     }
 
-    fn flux_of(&self, now: usize, ago: usize) -> f32 {
-        self.flux[(now + MEMORY - ago) % MEMORY]
+    /// Takes the measures of the next hop.
+    fn listen(&mut self, hop: &[f32; HOP]) {
+        let hop = self.high_pass.process(hop);
+        self.frame.copy_within(HOP.., 0);
+        self.frame[FRAME - HOP..].copy_from_slice(&hop);
+        self.hops += 1;
+        let now = self.now();
+        let powers = self.spectrum.powers(&self.frame, 1.0);
+        self.bands[now] = powers.map(|power| decibels(power as f32));
+        self.highs[now] = decibels(powers[HIGH_BAND..].iter().sum::<f64>() as f32);
+        self.powers[now] = hop.iter().map(|x| x * x).sum::<f32>() / HOP as f32;
+        let newest = (0..LEVEL_HOPS).map(|ago| self.powers[(now + MEMORY - ago) % MEMORY]);
+        self.levels[now] = decibels(newest.sum::<f32>() / LEVEL_HOPS as f32);
+        for (flux, span) in [(&mut self.short_flux, SHORT), (&mut self.long_flux, LONG)] {
+            let mut highest = [f32::MIN; BANDS];
+            for ago in NEWEST..=span {
+                let then = &self.bands[(now + MEMORY - ago) % MEMORY];
+                for (highest, level) in highest.iter_mut().zip(then) {
+                    *highest = highest.max(*level);
+                }
+            }
+            let rises = self.bands[now].iter().zip(&highest);
+            let rises = rises.map(|(level, highest)| (level - highest).clamp(0.0, CEILING_DB));
+            flux[now] = rises.sum::<f32>() / BANDS as f32;
+        }
+    }
+
+    /// Until the first frame is full what came before is unknown: as if it had sounded the same.
+    /// Only a note that begins within that frame shows in it.
+    fn start(&mut self) -> Option<Found> {
+        let now = self.now();
+        self.bands = [self.bands[now]; MEMORY];
+        self.highs = [self.highs[now]; MEMORY];
+        self.powers = [self.powers[now]; MEMORY];
+        self.levels = [decibels(self.powers[now]); MEMORY];
+        self.short_flux = [0.0; MEMORY];
+        self.long_flux = [0.0; MEMORY];
+        if self.hops < (FRAME / HOP) as u64 {
+            return None;
+        }
+        // Of a steady sine the Teager energy (Kaiser 1990) is steady, whatever its phase.
+        let teager = |samples: &[f32]| {
+            let energies = samples
+                .windows(3)
+                .map(|x| (x[1] * x[1] - x[0] * x[2]).abs());
+            energies.sum::<f32>() / (samples.len() - 2) as f32
+        };
+        let first = teager(&self.frame[..START_SAMPLES]);
+        let rest = teager(&self.frame[START_SAMPLES - 1..]);
+        let rise = START_RISE_DB * self.threshold_factor;
+        let rises = rest > first * 10_f32.powf(rise / 10.0) && self.loud();
+        self.begins(rises).then_some(Found {
+            delay: FRAME as u64,
+            hops_ago: 0,
+        })
+    }
+
+    fn loud(&self) -> bool {
+        decibels(self.powers[self.now()]) > self.gate_db
+    }
+
+    /// Whether a note begins in the newest hop, which `rises` or not.
+    fn begins(&mut self, rises: bool) -> bool {
+        let begins = rises && self.since_rise == RISE_ENDS;
+        self.since_rise = if rises {
+            0
+        } else {
+            RISE_ENDS.min(self.since_rise + 1)
+        };
+        begins
+    }
+
+    /// Where the newest hop lies in the rings.
+    fn now(&self) -> usize {
+        self.hops as usize % MEMORY
+    }
+
+    fn rise(&self, span: usize, flux: fn(&Self) -> &[f32; MEMORY]) -> Rise {
+        let now = self.now();
+        let above = |levels: &[f32; MEMORY]| {
+            let then = (NEWEST..=span).map(|ago| levels[(now + MEMORY - ago) % MEMORY]);
+            levels[now] - then.fold(f32::MIN, f32::max)
+        };
+        let newest = (0..FLUX_HOPS).map(|ago| flux(self)[(now + MEMORY - ago) % MEMORY]);
+        Rise {
+            flux: newest.fold(0.0, f32::max),
+            level: above(&self.levels),
+            high: above(&self.highs),
+        }
     }
 
     /// How many hops ago the flux grew most.
     fn steepest(&self, now: usize) -> usize {
-        let growth = |ago: usize| self.flux_of(now, ago) - self.flux_of(now, ago + 1);
+        let flux = |ago: usize| self.long_flux[(now + MEMORY - ago) % MEMORY];
+        let growth = |ago: usize| flux(ago) - flux(ago + 1);
         let steeper = |best: usize, ago: usize| {
             if growth(ago) > growth(best) {
                 ago
@@ -161,7 +271,7 @@ impl Flux {
         (1..LATEST).fold(0, steeper)
     }
 
-    /// See [`OnsetConfig::threshold_factor`]: it scales both rises. Real-time safe.
+    /// See [`OnsetConfig::threshold_factor`]: it scales all rises. Real-time safe.
     pub(super) fn set_threshold_factor(&mut self, factor: f32) {
         self.threshold_factor = factor;
     }
@@ -173,8 +283,8 @@ impl Flux {
 
     /// Forgets what was heard; keeps the settings. Real-time safe.
     pub(super) fn reset(&mut self) {
+        self.high_pass = HighPass::new();
         self.frame = [0.0; FRAME];
-        self.powers = [0.0; MEMORY];
         self.hops = 0;
         self.since_rise = RISE_ENDS;
     }
@@ -322,9 +432,10 @@ mod tests {
 
     #[test]
     fn nothing_heard_before_matters_after_the_memory() {
-        // Overflowing powers are the worst there can be: they make infinite levels.
-        let storms: [&dyn Fn(usize) -> f32; 3] = [
-            &|i| if i % 3 == 0 { f32::MAX } else { f32::MIN },
+        // As loud as can be at the end of a hop stream, as soft, and in between.
+        let storms: [&dyn Fn(usize) -> f32; 4] = [
+            &|i| if i % 3 == 0 { 16.0 } else { -16.0 },
+            &|i| if i / 400 % 2 == 0 { 16.0 } else { -16.0 },
             &|i| f32::from_bits(1 + i as u32 % 99),
             &|i| (i as f32 * 0.7).sin(),
         ];
@@ -340,23 +451,90 @@ mod tests {
             heard(&mut calm, memory);
             for hop in rest.as_chunks::<HOP>().0 {
                 assert_eq!(stormy.process(hop), calm.process(hop));
-                let newest = |flux: &Flux| {
-                    let now = (flux.hops - 1) as usize % MEMORY;
-                    (
-                        flux.levels[now].to_bits(),
-                        flux.bands[now].map(f32::to_bits),
-                        flux.since_rise,
-                    )
-                };
-                assert_eq!(newest(&stormy), newest(&calm));
-                let kept = |flux: &Flux| {
-                    let now = (flux.hops - 1) as usize % MEMORY;
-                    std::array::from_fn::<u32, { LATEST + 1 }, _>(|ago| {
-                        flux.flux_of(now, ago).to_bits()
-                    })
-                };
-                assert_eq!(kept(&stormy), kept(&calm));
+                assert_eq!(stormy.since_rise, calm.since_rise);
+                // The high-pass forgets slowly, but what is left lies far below the gate.
+                let (a, b) = (stormy.now(), calm.now());
+                assert!((stormy.levels[a] - calm.levels[b]).abs() < 0.01);
+                assert!((stormy.long_flux[a] - calm.long_flux[b]).abs() < 0.1);
             }
+        }
+    }
+
+    #[test]
+    fn what_was_once_beyond_all_numbers_is_forgotten() {
+        let mut flux = flux();
+        let storm = |i: usize| {
+            if i.is_multiple_of(3) {
+                f32::MAX
+            } else {
+                f32::MIN
+            }
+        };
+        let mut samples: Vec<f32> = (0..6_400).map(storm).collect();
+        samples.extend(noise(48_000, 1e-3));
+        add_note(&mut samples, 40_000, 147.0, 0.3);
+        let found = heard(&mut flux, &samples);
+        assert!(
+            found.last().is_some_and(|end| end.abs_diff(40_000) < 200),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_note_right_at_the_start_is_heard_once() {
+        for start in (0..1_000).step_by(7) {
+            let mut samples = noise(24_000, 1e-4);
+            // A pick takes half a millisecond.
+            let mut note = vec![0.0; 24_000];
+            add_note(&mut note, start, 147.0, 0.3);
+            for (i, sample) in note[start..].iter_mut().take(24).enumerate() {
+                *sample *= i as f32 / 24.0;
+            }
+            samples.iter_mut().zip(note).for_each(|(s, n)| *s += n);
+            let found = heard(&mut flux(), &samples);
+            let [end] = found[..] else {
+                panic!("note at {start}: {found:?}")
+            };
+            assert!((start..start + 193).contains(&end), "{start}: {end}");
+        }
+    }
+
+    #[test]
+    fn a_constant_and_a_hum_hide_no_note() {
+        for (constant, hum_db) in [(0.1, -200.0), (0.9, -200.0), (-0.3, -14.0), (0.0, -14.0)] {
+            let mut samples = noise(48_000, 1e-4);
+            let amplitude = 0.3 * 10_f32.powf(hum_db / 20.0);
+            for (i, sample) in samples.iter_mut().enumerate() {
+                let phase = std::f32::consts::TAU * 50.0 * i as f32 / 48_000.0;
+                *sample += constant + amplitude * phase.sin();
+            }
+            add_note(&mut samples, 9_600, 110.0, 0.3);
+            add_note(&mut samples, 28_800, 294.0, 0.3);
+            let found = heard(&mut flux(), &samples);
+            let [first, second] = found[..] else {
+                panic!("{constant}, {hum_db} dB: {found:?}")
+            };
+            assert!((9_600..9_792).contains(&first), "{first}");
+            assert!((28_800..28_992).contains(&second), "{second}");
+        }
+    }
+
+    #[test]
+    fn a_note_struck_again_right_after_it_was_damped_is_heard() {
+        for damped_ms in [10, 20, 40] {
+            let mut samples = noise(96_000, 1e-4);
+            for note in 0..16 {
+                let (start, length) = (4_800 + note * 4_800, 4_800 - damped_ms * 48);
+                let mut one = vec![0.0; 96_000];
+                add_note(&mut one, start, 147.0, 0.3);
+                let end = start + length;
+                for (i, sample) in one[end..].iter_mut().enumerate() {
+                    *sample *= 1.0 - (i as f32 / 96.0).min(1.0);
+                }
+                samples.iter_mut().zip(one).for_each(|(s, n)| *s += n);
+            }
+            let found = heard(&mut flux(), &samples);
+            assert_eq!(found.len(), 16, "damped {damped_ms} ms before: {found:?}");
         }
     }
 }

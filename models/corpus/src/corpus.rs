@@ -332,7 +332,10 @@ mod tests {
             ("keybed_f_DomSte_20200818_crop7", "keybed_f_DomSte_20200818"),
             ("keybed_f_DomSte_20200818_rest1", "keybed_f_DomSte_20200818"),
             ("kick_p_DomSte_20200818", "kick_p_DomSte_20200818"),
-            ("harmonics_AnnAri_20240102_extract_rest", "harmonics_AnnAri_20240102"),
+            (
+                "harmonics_AnnAri_20240102_extract_rest",
+                "harmonics_AnnAri_20240102",
+            ),
             ("part1", "part1"),
             ("arrest_1", "arrest_1"),
         ] {

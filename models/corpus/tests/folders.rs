@@ -84,7 +84,12 @@ fn several_folders_are_one_corpus_and_pieces_of_a_take_are_one_take() {
     let corpus = Corpus::scan_all(&paths).unwrap();
     assert_eq!(corpus.folders, paths);
     let takes: Vec<(&str, usize)> = (corpus.takes.iter())
-        .map(|take| (take.name.trim_start_matches("guitar_kick_mf_AnnAri_"), take.folder))
+        .map(|take| {
+            (
+                take.name.trim_start_matches("guitar_kick_mf_AnnAri_"),
+                take.folder,
+            )
+        })
         .collect();
     let expected = [
         ("20240102_crop7", 0),
@@ -98,7 +103,10 @@ fn several_folders_are_one_corpus_and_pieces_of_a_take_are_one_take() {
     // The same recordings twice would be in training and in the test.
     let message = Corpus::scan_all(&[paths[0], paths[0]]).unwrap_err();
     let message = message.to_string();
-    assert!(message.contains("expected each recording once"), "{message}");
+    assert!(
+        message.contains("expected each recording once"),
+        "{message}"
+    );
     let empty = TempDir::new().unwrap();
     let message = Corpus::scan_all(&[paths[0], empty.path()]).unwrap_err();
     let place = empty.path().display().to_string();

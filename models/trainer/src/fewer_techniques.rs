@@ -71,7 +71,10 @@ pub struct Fewer {
 pub fn fewer_techniques(evaluation: &Evaluation, later: Option<&Evaluation>) -> Result<Vec<Fewer>> {
     let first: Vec<&Answer> = evaluation.answers().collect();
     let later: Option<Vec<&Answer>> = later.map(|later| later.answers().collect());
-    if later.as_ref().is_some_and(|later| later.len() != first.len()) {
+    if later
+        .as_ref()
+        .is_some_and(|later| later.len() != first.len())
+    {
         bail!("fewer techniques: the two models were tested on different notes");
     }
     let sets = SETS.iter().map(|(name, techniques)| {
@@ -149,6 +152,9 @@ mod tests {
         }
         assert!(SETS[1].1.iter().all(|technique| !technique.is_pitched()));
         assert!(SETS[2].1.iter().all(|technique| technique.is_pitched()));
-        assert_eq!(SETS.map(|(_, techniques)| techniques.len()), [8, 4, 4, 5, 5]);
+        assert_eq!(
+            SETS.map(|(_, techniques)| techniques.len()),
+            [8, 4, 4, 5, 5]
+        );
     }
 }

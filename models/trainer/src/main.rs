@@ -330,7 +330,10 @@ fn train_package(
             if more == 0 {
                 format!(" ({} detected)", all.len())
             } else {
-                format!(" and {more} that are only trained on ({} detected)", all.len())
+                format!(
+                    " and {more} that are only trained on ({} detected)",
+                    all.len()
+                )
             },
             notes.players.join(", "),
             if corpora.only_trained_on.is_some() {

@@ -355,7 +355,11 @@ pub struct Cue {
 /// By how much `samples` rise at the sample `onset`: see [`Played::rise_db`].
 fn rise_db(samples: &[f32], onset: usize) -> f32 {
     let part = |range: Range<i64>| {
-        let at = |i: i64| usize::try_from(onset as i64 + i).unwrap_or(0).min(samples.len());
+        let at = |i: i64| {
+            usize::try_from(onset as i64 + i)
+                .unwrap_or(0)
+                .min(samples.len())
+        };
         power(&samples[at(range.start)..at(range.end)])
     };
     let least = amplitude(ROOM_NOISE_DB).powi(2) / 3.0;
@@ -400,7 +404,10 @@ mod tests {
         let n = performance.notes.len();
         assert!((500..1_200).contains(&n), "{n} notes in four minutes");
         for technique in Technique::ALL {
-            let own = performance.notes.iter().filter(|n| n.technique == technique);
+            let own = performance
+                .notes
+                .iter()
+                .filter(|n| n.technique == technique);
             let share = own.count() as f64 / n as f64;
             assert!((share - 0.125).abs() < 0.04, "{technique:?}: {share}");
         }
@@ -420,11 +427,16 @@ mod tests {
         };
         let onsets = style.rhythm(60.0, &mut random);
         let gaps: Vec<f64> = onsets.windows(2).map(|w| w[1] - w[0]).collect();
-        let sixteenths = gaps.iter().filter(|gap| (*gap - 0.125).abs() < 1e-9).count();
+        let sixteenths = gaps
+            .iter()
+            .filter(|gap| (*gap - 0.125).abs() < 1e-9)
+            .count();
         assert!(sixteenths * 10 > gaps.len() * 9, "{gaps:?}");
         let (low, high) = Style::MUSICAL.pause_s;
-        assert!(gaps.iter().all(|gap| *gap < 0.126
-            || (low + 0.125..high + 0.126).contains(gap)));
+        assert!(
+            gaps.iter()
+                .all(|gap| *gap < 0.126 || (low + 0.125..high + 0.126).contains(gap))
+        );
         let mixed = Style::MUSICAL.rhythm(600.0, &mut random);
         let gaps: Vec<f64> = mixed.windows(2).map(|w| w[1] - w[0]).collect();
         assert!(gaps.iter().all(|gap| *gap >= 0.06));
@@ -433,7 +445,11 @@ mod tests {
             within.count() as f64 / gaps.len() as f64
         };
         for (from, to) in [(0.06, 0.1), (0.1, 0.15), (0.15, 0.25), (0.25, 1.0)] {
-            assert!(share(from, to) > 0.05, "{from} to {to}: {}", share(from, to));
+            assert!(
+                share(from, to) > 0.05,
+                "{from} to {to}: {}",
+                share(from, to)
+            );
         }
     }
 

@@ -204,7 +204,9 @@ impl Performances {
     /// Notes that are apart and rise.
     pub fn rising_apart(&self) -> Figures {
         Figures::of(
-            self.notes.iter().filter(|note| note.apart() && note.rises()),
+            self.notes
+                .iter()
+                .filter(|note| note.apart() && note.rises()),
             self.extras.iter().filter(|extra| extra.apart),
         )
     }
@@ -261,8 +263,7 @@ pub fn perform(
         for repertoire in &own {
             let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&repertoire.session));
             let duration_s = DURATION_S / own.len() as f64;
-            let performance =
-                Performance::of(repertoire, &Style::MUSICAL, duration_s, &mut random);
+            let performance = Performance::of(repertoire, &Style::MUSICAL, duration_s, &mut random);
             let onsets = hear(&performance.samples, &networks.packages, engine)?;
             judge(&performance, player, &onsets, &mut performances);
         }
@@ -374,7 +375,12 @@ pub fn hear(
     // Until the last note has been decided about.
     let tail = [0.0; (Analyzer::MAXIMUM_POST_ONSET_HOPS + 8) * HOP];
     let mut now = 0;
-    for hop in samples.as_chunks::<HOP>().0.iter().chain(tail.as_chunks::<HOP>().0) {
+    for hop in samples
+        .as_chunks::<HOP>()
+        .0
+        .iter()
+        .chain(tail.as_chunks::<HOP>().0)
+    {
         now += HOP as u64;
         let analysis = analyzer.push_hop(hop);
         if let Some(note) = analysis.note {
@@ -402,7 +408,9 @@ pub fn hear(
             let (first, decided) = &firsts[id];
             let amend = |first: &[f32], second: &[f32]| -> Vec<f32> {
                 let pairs = first.iter().zip(second);
-                pairs.map(|(first, second)| amended(*first, *second)).collect()
+                pairs
+                    .map(|(first, second)| amended(*first, *second))
+                    .collect()
             };
             let with = |probabilities| Answer {
                 probabilities,
@@ -445,13 +453,17 @@ fn judge(
     // In the order of time, as the matching wants them.
     let mut order: Vec<usize> = (0..onsets.len()).collect();
     order.sort_by_key(|onset| onsets[*onset].position);
-    let onsets_s = order.iter().map(|onset| onsets[*onset].position as f64 / rate);
+    let onsets_s = order
+        .iter()
+        .map(|onset| onsets[*onset].position as f64 / rate);
     let onsets_s: Vec<f64> = onsets_s.collect();
     let matches = match_onsets(&labels_s, &onsets_s);
     let first = performances.notes.len();
     for (i, (played, matched)) in notes.iter().zip(&matches).enumerate() {
         let gap = |from: Option<usize>, to: Option<usize>| {
-            let ends = from.zip(to).and_then(|(a, b)| labels_s.get(a).zip(labels_s.get(b)));
+            let ends = from
+                .zip(to)
+                .and_then(|(a, b)| labels_s.get(a).zip(labels_s.get(b)));
             ends.map_or(f64::INFINITY, |(from, to)| to - from)
         };
         performances.notes.push(Judged {

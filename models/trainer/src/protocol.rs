@@ -22,8 +22,8 @@ use crate::listening::{Listening, decide};
 use crate::metrics::{Confusion, Tally};
 use crate::notes::{Missed, Note, Notes, Onsets};
 use crate::package::package;
-use crate::playing::{Networks, Performances};
 use crate::parallel;
+use crate::playing::{Networks, Performances};
 use crate::progress::Progress;
 use crate::reliability::Graded;
 use crate::temperature::{self, tempered};
@@ -547,48 +547,58 @@ pub(crate) fn train_and_test(
         best_temperature(&others)
     };
     let temperatures: Vec<f64> = (0..networks.len())
-        .map(|i| if architecture.recipe.tempered { tempered(i) } else { 1.0 })
+        .map(|i| {
+            if architecture.recipe.tempered {
+                tempered(i)
+            } else {
+                1.0
+            }
+        })
         .collect();
     let jobs = networks.into_iter().zip(temperatures).collect();
-    let tested = parallel::map(jobs, run.threads, |(network, temperature)| -> Result<Tested> {
-        let Untempered {
-            split, mut trained, ..
-        } = network;
-        trained.temperature = temperature;
-        let package = package(architecture, &trained, None, Vec::new())?;
-        let mut classifier = Classifier::new(&package, run.engine)?;
-        // A fold is nobody who could be learnt.
-        let package = match protocol {
-            Protocol::LeaveOnePlayerOut => {
-                Some(with_statistics_of_features(package, &split.training)?)
-            }
-            _ => None,
-        };
-        let training = package.as_ref().map(SelfTraining::new).transpose()?;
-        let left_out = split.left_out.iter().copied();
-        let training = training.as_ref().and_then(Option::as_ref);
-        let mut part = classify(
-            &split.name,
-            &mut classifier,
-            training,
-            left_out,
-            temperature,
-        )?;
-        part.package = package.map(Arc::new);
-        let mut test = |notes: &Notes| -> Result<Part> {
-            // The same players in the same order: it is the same corpus.
-            let own = notes.notes.iter();
-            let own = own.filter(|note| notes.players[note.player] == split.name);
-            classify(&split.name, &mut classifier, training, own, temperature)
-        };
-        let altered = altered
-            .iter()
-            .map(|altered| Ok([test(&altered.at_clean_onsets)?, test(&altered.detected)?]));
-        Ok(Tested {
-            altered: altered.collect::<Result<_>>()?,
-            part,
-        })
-    });
+    let tested = parallel::map(
+        jobs,
+        run.threads,
+        |(network, temperature)| -> Result<Tested> {
+            let Untempered {
+                split, mut trained, ..
+            } = network;
+            trained.temperature = temperature;
+            let package = package(architecture, &trained, None, Vec::new())?;
+            let mut classifier = Classifier::new(&package, run.engine)?;
+            // A fold is nobody who could be learnt.
+            let package = match protocol {
+                Protocol::LeaveOnePlayerOut => {
+                    Some(with_statistics_of_features(package, &split.training)?)
+                }
+                _ => None,
+            };
+            let training = package.as_ref().map(SelfTraining::new).transpose()?;
+            let left_out = split.left_out.iter().copied();
+            let training = training.as_ref().and_then(Option::as_ref);
+            let mut part = classify(
+                &split.name,
+                &mut classifier,
+                training,
+                left_out,
+                temperature,
+            )?;
+            part.package = package.map(Arc::new);
+            let mut test = |notes: &Notes| -> Result<Part> {
+                // The same players in the same order: it is the same corpus.
+                let own = notes.notes.iter();
+                let own = own.filter(|note| notes.players[note.player] == split.name);
+                classify(&split.name, &mut classifier, training, own, temperature)
+            };
+            let altered = altered
+                .iter()
+                .map(|altered| Ok([test(&altered.at_clean_onsets)?, test(&altered.detected)?]));
+            Ok(Tested {
+                altered: altered.collect::<Result<_>>()?,
+                part,
+            })
+        },
+    );
     let tested = tested.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(summary(architecture.id, protocol, notes, tested, altered))
 }

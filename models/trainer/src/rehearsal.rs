@@ -18,13 +18,13 @@ use anyhow::Result;
 
 use crate::augmentation::{Augmentation, SoundAugmentation, is_open};
 use crate::performance::{BEFORE, Cue, CutNote, Performance, Repertoire, Style};
+use crate::sound::amplitude;
 use crate::sound::equaliser::Equaliser;
 use crate::sound::noise::add_noise;
 use crate::sound::palm_damping::PalmDamping;
 use crate::sound::room::{Convolver, Room};
 use crate::sound::slow_attack::SlowAttack;
 use crate::sound::varispeed::{ratio, varispeed};
-use crate::sound::amplitude;
 
 /// Notes of a stream, in one room and through one microphone.
 const NOTES: usize = 24;
@@ -172,7 +172,11 @@ impl Studio<'_> {
         add_noise(samples, peak * noise, random);
         // As loud as guitars are recorded.
         let level = amplitude(random.random_range(-20.0..=-3.0)) / peak.max(1e-6);
-        let level = if random.random_bool(0.5) { level } else { -level };
+        let level = if random.random_bool(0.5) {
+            level
+        } else {
+            -level
+        };
         samples.iter_mut().for_each(|sample| *sample *= level);
     }
 }

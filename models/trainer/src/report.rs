@@ -191,7 +191,9 @@ impl<'a> PerformancesJson<'a> {
             rising: performances.rising().into(),
             rising_apart: performances.rising_apart().into(),
             ghosts: performances.only(|n| n.apart() && n.played.ghost).into(),
-            techniques: Technique::ALL.map(|t| performances.technique(t).into()).into(),
+            techniques: Technique::ALL
+                .map(|t| performances.technique(t).into())
+                .into(),
             players: players
                 .map(|(i, player)| PlayerJson {
                     player,
@@ -547,7 +549,11 @@ pub fn table(evaluation: &Evaluation) -> String {
         text.push_str(&condition_table(evaluation));
     }
     if let Some(performances) = &evaluation.performances {
-        let _ = write!(text, "\nPerformances\n\n{}", self::performances(performances));
+        let _ = write!(
+            text,
+            "\nPerformances\n\n{}",
+            self::performances(performances)
+        );
     }
     if !evaluation.fewer.is_empty() {
         let fewer = fewer_techniques(&evaluation.fewer);
@@ -606,7 +612,10 @@ pub fn performances(performances: &Performances) -> String {
     let mut row = |which: &str, figures: Figures| {
         let [first, second] = figures.accuracy();
         let (notes, heard) = (figures.notes, figures.recall());
-        let _ = writeln!(text, "| {which} | {notes} | {heard:.3} | {first:.3} | {second:.3} |");
+        let _ = writeln!(
+            text,
+            "| {which} | {notes} | {heard:.3} | {first:.3} | {second:.3} |"
+        );
     };
     for technique in Technique::ALL {
         let name = format!("{}, apart", technique.label());

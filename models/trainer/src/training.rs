@@ -240,7 +240,10 @@ fn perturbed(
     for note in &mut notes {
         let copies = note.copies.iter_mut().chain(&mut note.palm_mutes);
         let played = note.played.iter_mut().chain(&mut note.played_palm_mutes);
-        for row in std::iter::once(&mut note.features).chain(copies).chain(played) {
+        for row in std::iter::once(&mut note.features)
+            .chain(copies)
+            .chain(played)
+        {
             perturbation.apply(row, frames, random);
         }
     }
@@ -404,8 +407,8 @@ pub(crate) mod tests {
             features: values.to_vec(),
             copies: Vec::new(),
             palm_mutes: Vec::new(),
-                played: Vec::new(),
-                played_palm_mutes: Vec::new(),
+            played: Vec::new(),
+            played_palm_mutes: Vec::new(),
         };
         let notes = [note([1.0, 7.0]), note([3.0, 7.0])];
         let notes: Vec<&Note> = notes.iter().collect();

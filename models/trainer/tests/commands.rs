@@ -125,7 +125,10 @@ fn only(data: &TempDir, which: impl Fn(&str) -> bool) -> TempDir {
 #[test]
 fn several_folders_are_measured_together_and_players_play() {
     let data = recordings();
-    let (ann, bea) = (only(&data, |n| n.contains("Ann")), only(&data, |n| n.contains("Bea")));
+    let (ann, bea) = (
+        only(&data, |n| n.contains("Ann")),
+        only(&data, |n| n.contains("Bea")),
+    );
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let folder = TempDir::new().unwrap();
     let mut arguments = vec![
@@ -157,7 +160,10 @@ fn several_folders_are_measured_together_and_players_play() {
     let performances = &json["performances"];
     assert!(performances["minutes"].as_f64().unwrap() > 9.0);
     let [all, apart] = ["all", "apart"].map(|which| performances[which]["notes"].as_u64());
-    assert!(all > Some(1_000) && apart < all, "{all:?} and {apart:?} notes");
+    assert!(
+        all > Some(1_000) && apart < all,
+        "{all:?} and {apart:?} notes"
+    );
     assert!(performances["all"]["onset"]["recall"].as_f64().unwrap() > 0.5);
     let second = &performances["all"]["accuracy"][1];
     assert!((0.0..=1.0).contains(&second.as_f64().unwrap()));
@@ -171,13 +177,19 @@ fn several_folders_are_measured_together_and_players_play() {
     assert_eq!(run(&arguments, folder.path()).stdout, output.stdout);
     arguments[4] = arguments[2];
     let message = error(&run(&arguments, folder.path()));
-    assert!(message.contains("expected each recording once"), "{message}");
+    assert!(
+        message.contains("expected each recording once"),
+        "{message}"
+    );
 }
 
 #[test]
 fn what_is_only_trained_on_is_in_no_figure() {
     let data = recordings();
-    let (kicks, picks) = (only(&data, |n| n.contains("kick")), only(&data, |n| !n.contains("kick")));
+    let (kicks, picks) = (
+        only(&data, |n| n.contains("kick")),
+        only(&data, |n| !n.contains("kick")),
+    );
     let folder = TempDir::new().unwrap();
     let measure = |more: &[&str]| -> serde_json::Value {
         let mut arguments = vec![
@@ -269,7 +281,10 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
     assert!(message.contains("absent.json"), "{message}");
     let protocol = ["--protocol", "random-5fold", "--profile", "absent.json"];
     let message = error(&evaluate(&protocol));
-    assert!(message.contains("--profile: expected the protocol holdout"), "{message}");
+    assert!(
+        message.contains("--profile: expected the protocol holdout"),
+        "{message}"
+    );
 
     arguments.extend(["--protocol", "random-5fold"]);
     let message = error(&run(&arguments, folder.path()));

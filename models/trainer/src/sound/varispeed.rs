@@ -59,7 +59,9 @@ pub fn varispeed(source: &[f32], anchor: i64, before: i64, n: usize, ratio: f64)
             let there = there.and_then(|first| source.get(first..first + lower.len()));
             match there {
                 Some(there) => there.iter().enumerate().map(|(i, s)| s * tap(i)).sum(),
-                None => (0..lower.len()).map(|i| at(first + i as i64) * tap(i)).sum(),
+                None => (0..lower.len())
+                    .map(|i| at(first + i as i64) * tap(i))
+                    .sum(),
             }
         })
         .collect()

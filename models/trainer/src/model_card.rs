@@ -12,8 +12,8 @@ use crate::listening::ROUNDS;
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::report::{
-    self, calibration_line, condition_table, figures, gate_table, listening, part_title,
-    second_decision,
+    self, calibration_line, condition_table, figures, folder_table, gate_table, listening,
+    part_title, second_decision,
 };
 
 /// The model card of `package`: weaknesses first, then how it was measured and made.
@@ -109,6 +109,10 @@ pub fn model_card(
                 part.confusion.accuracy(),
                 part.confusion.notes()
             );
+        }
+        let folders = folder_table(evaluation);
+        if !folders.is_empty() {
+            let _ = write!(card, "\n{folders}");
         }
         card.push_str(&figures(evaluation));
     }

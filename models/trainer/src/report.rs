@@ -374,6 +374,32 @@ fn folders(evaluation: &Evaluation) -> Vec<FolderJson<'_>> {
     evaluation.by_folder().into_iter().map(folder).collect()
 }
 
+/// By folder of recordings, as Markdown; nothing if there is one alone.
+pub fn folder_table(evaluation: &Evaluation) -> String {
+    let folders = folders(evaluation);
+    if folders.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "| recordings | labelled notes | accuracy | macro-F1 | accuracy, missed notes wrong |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    for folder in folders {
+        let path = std::path::Path::new(folder.folder);
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.3} | {:.3} | {:.3} |",
+            name.as_deref().unwrap_or(folder.folder),
+            folder.labelled,
+            folder.accuracy,
+            folder.macro_f1,
+            folder.accuracy_with_missed
+        );
+    }
+    text
+}
+
 /// An evaluation as a JSON document.
 pub fn json(evaluation: &Evaluation) -> Json<'_> {
     let onsets = &evaluation.onsets;
@@ -541,6 +567,10 @@ pub fn table(evaluation: &Evaluation) -> String {
         );
     }
     text.push('\n');
+    let folders = folder_table(evaluation);
+    if !folders.is_empty() {
+        let _ = writeln!(text, "{folders}");
+    }
     text.push_str(&confusion_table(&evaluation.confusion));
     let _ = writeln!(text, "\n{}", calibration_line(evaluation));
     text.push_str(&gate_table(evaluation));
@@ -731,6 +761,10 @@ pub fn second_decision(first: &Evaluation, second: &Evaluation) -> String {
             evaluation.confusion.accuracy(),
             evaluation.confusion.macro_f1()
         );
+    }
+    let folders = folder_table(second);
+    if !folders.is_empty() {
+        let _ = write!(text, "\n{folders}");
     }
     text.push_str(&figures(second));
     let _ = writeln!(text, "\n{}", calibration_line(second));

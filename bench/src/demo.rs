@@ -18,6 +18,7 @@ use crate::plugin_host::{self, PluginHost, StreamFormat};
 use crate::real_time;
 use crate::sound::Sound;
 use crate::streaming::{self, Played, Speed};
+use crate::taught_state::taught_state;
 
 pub use report::{Amended, Heard, Report, Summary};
 
@@ -44,6 +45,8 @@ pub struct Demo {
     pub no_second: bool,
     /// Do not let the networks learn the player by listening.
     pub no_adapt: bool,
+    /// A calibration profile of the model, with that of the second model beside it if there is one.
+    pub profile: Option<PathBuf>,
 }
 
 /// What the plugin wrote down, told as it comes.
@@ -86,6 +89,12 @@ impl Demo {
         }
         if self.no_adapt {
             host.set_text("Adapt while playing", "off")?;
+        }
+        if let Some(profile) = &self.profile {
+            let model = host.text("Model")?;
+            let model = model.replace(' ', "-");
+            let state = taught_state(&host.save_state()?, &model, profile)?;
+            host.restore_state(&state)?;
         }
         let sample_rate = f64::from(self.sound.sample_rate);
         self.sound.append_silence(TAIL_S);

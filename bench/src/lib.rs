@@ -17,4 +17,5 @@ pub mod real_time;
 pub mod soak;
 pub mod sound;
 pub mod streaming;
+pub mod taught_state;
 pub mod vst3_host;

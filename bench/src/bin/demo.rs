@@ -43,6 +43,9 @@ struct Arguments {
     /// Do not let the networks learn the player from their own decisions
     #[arg(long)]
     no_adapt: bool,
+    /// A calibration profile to play with, as the plugin or cargo xtask calibrate wrote it
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -69,6 +72,7 @@ fn run(arguments: Arguments) -> Result<()> {
         offline: arguments.offline,
         no_second: arguments.no_second,
         no_adapt: arguments.no_adapt,
+        profile: arguments.profile,
     };
     if arguments.json {
         let report = demo.run(|event| eprintln!("{event}"))?;

@@ -108,6 +108,53 @@ fn without_notes_nothing_is_said_of_what_named_them() {
 }
 
 #[test]
+fn a_profile_changes_what_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
+    let package = tocco_engines::ModelPackage::load(Path::new(models).join("tocco")).unwrap();
+    let mut calibration = tocco_engines::Calibration::new(&package).unwrap();
+    let plain = json(&["--model", "tocco", "--offline", "--json"]);
+    let techniques = |document: &Value| -> Vec<String> {
+        let notes = document["notes"].as_array().unwrap().iter();
+        let technique = notes.map(|note| note["technique"].as_str().unwrap().to_owned());
+        technique.collect()
+    };
+    // The player says that the first technique that is heard is never played.
+    let heard = techniques(&plain);
+    let labels = calibration.labels().to_vec();
+    let class = labels.iter().position(|label| *label == heard[0]).unwrap();
+    calibration.mask(class, true).unwrap();
+    let profile = folder.path().join("me.json");
+    calibration.save(&profile).unwrap();
+    let profile = profile.to_str().unwrap();
+    let taught = json(&[
+        "--model",
+        "tocco",
+        "--profile",
+        profile,
+        "--offline",
+        "--json",
+    ]);
+    let taught = techniques(&taught);
+    assert_eq!(taught.len(), heard.len());
+    assert!(!taught.contains(&heard[0]), "{taught:?}");
+
+    let output = demo(&["--model", "c", "--profile", profile, "--offline"]);
+    assert!(!output.status.success());
+    let message = error(&output);
+    assert!(
+        message.contains("expected a profile of the model c, found one of tocco"),
+        "{message}"
+    );
+    let output = demo(&["--model", "tocco", "--profile", "absent.json", "--offline"]);
+    assert!(
+        error(&output).contains("absent.json: cannot be read"),
+        "{}",
+        error(&output)
+    );
+}
+
+#[test]
 fn wrong_names_are_answered_with_the_right_ones() {
     for (arguments, expected) in [
         (

@@ -17,11 +17,13 @@ const OTHER_SOUND: [&str; 9] = [
     "flac", "mp3", "aif", "aiff", "ogg", "opus", "m4a", "w64", "caf",
 ];
 
-/// The labelled recordings of a folder.
+/// The labelled recordings of one or more folders.
 #[derive(Debug, Clone)]
 pub struct Corpus {
     /// The takes in the order of their file names, whatever their folders.
     pub takes: Vec<Take>,
+    /// The folders that were scanned, as they were given.
+    pub folders: Vec<PathBuf>,
 }
 
 /// One recording with its labels.
@@ -31,6 +33,11 @@ pub struct Take {
     pub path: PathBuf,
     /// Its name without folder and ending, in composed Unicode; notes of one take resemble each other.
     pub name: String,
+    /// The name of the take that it is a piece of, its own if it is whole: a take may have been cut
+    /// into `NAME_crop7` and `NAME_rest1`, whose notes resemble each other as well.
+    pub whole: String,
+    /// Which of [`Corpus::folders`] it lies in.
+    pub folder: usize,
     /// Who plays: never split one player's notes between training and test.
     pub player: String,
     /// Which sitting of that player.
@@ -58,22 +65,61 @@ impl Corpus {
     /// # Errors
     /// When there are no recordings, a recording has no labels, or a label file or name is wrong.
     pub fn scan(folder: &Path) -> Result<Self, CorpusError> {
-        let mut takes = Vec::new();
-        scan_folder(folder, &mut takes)?;
-        if takes.is_empty() {
-            return Err(CorpusError::malformed(
-                folder.display(),
-                "folder",
-                "WAV files with labels",
-                "none",
-                format_args!(
-                    "give the folder of the recordings; beside each NAME.wav lies NAME.txt with \
-                     the onset times, or a {LABELS_CSV} describes them"
-                ),
-            ));
+        Self::scan_all(&[folder])
+    }
+
+    /// As [`scan`](Self::scan), of several folders together.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan), of each folder; and when a recording lies in two of them.
+    pub fn scan_all<P: AsRef<Path>>(folders: &[P]) -> Result<Self, CorpusError> {
+        let mut takes: Vec<Take> = Vec::new();
+        for (index, folder) in folders.iter().enumerate() {
+            let folder = folder.as_ref();
+            let before = takes.len();
+            scan_folder(folder, &mut takes)?;
+            if takes.len() == before {
+                return Err(CorpusError::malformed(
+                    folder.display(),
+                    "folder",
+                    "WAV files with labels",
+                    "none",
+                    format_args!(
+                        "give the folder of the recordings; beside each NAME.wav lies NAME.txt \
+                         with the onset times, or a {LABELS_CSV} describes them"
+                    ),
+                ));
+            }
+            takes[before..].iter_mut().for_each(|t| t.folder = index);
         }
-        takes.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
-        Ok(Self { takes })
+        // A recording that is there twice would be heard in training and in the test.
+        let mut files = BTreeMap::new();
+        for take in &takes {
+            let file = fs::canonicalize(&take.path);
+            let file = file.map_err(|error| CorpusError::read(&take.path, error))?;
+            if let Some(other) = files.insert(file, &take.path) {
+                return Err(CorpusError::malformed(
+                    take.path.display(),
+                    "recording",
+                    "each recording once",
+                    format_args!("the same file as {}", other.display()),
+                    "give each folder once, and none that lies in another",
+                ));
+            }
+        }
+        takes.sort_by(|a, b| (&a.whole, &a.name, &a.path).cmp(&(&b.whole, &b.name, &b.path)));
+        let folders = folders.iter().map(|f| f.as_ref().to_owned()).collect();
+        Ok(Self { takes, folders })
+    }
+
+    /// For each take the index of the first one that is a piece of the same whole, `[n_takes]`:
+    /// pieces of a take are one take wherever takes are counted, drawn or left out.
+    pub fn wholes(&self) -> Vec<usize> {
+        let mut first = BTreeMap::new();
+        let takes = self.takes.iter().enumerate();
+        takes
+            .map(|(i, take)| *first.entry((&take.player, &take.whole)).or_insert(i))
+            .collect()
     }
 
     /// The players, in alphabetical order.
@@ -190,8 +236,11 @@ impl Take {
         let labels = times
             .into_iter()
             .map(|time_s| LabelledNote { time_s, technique });
+        let name = stem(&path);
         Ok(Self {
-            name: stem(&path),
+            whole: whole(&name).to_owned(),
+            name,
+            folder: 0,
             labels: labels.collect(),
             path,
             player,
@@ -218,8 +267,11 @@ impl Take {
             })
             .collect();
         labels.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+        let name = stem(&path);
         Ok(Self {
-            name: stem(&path),
+            whole: name.clone(),
+            name,
+            folder: 0,
             path,
             session: player.clone(),
             player,
@@ -269,6 +321,45 @@ fn onset_times(notes: &[HeardNote]) -> Vec<f64> {
     notes.iter().map(|note| note.onset_s).collect()
 }
 
+/// The name of the take of which the recording `name` is a piece: without the words `rest`, `crop`,
+/// `part` and `extract`, numbered or not, at its end.
+fn whole(name: &str) -> &str {
+    let is_piece = |word: &str| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        ["rest", "crop", "part", "extract"].contains(&word)
+    };
+    let mut whole = name;
+    while let Some((before, word)) = whole.rsplit_once('_') {
+        if !is_piece(word) {
+            break;
+        }
+        whole = before;
+    }
+    whole
+}
+
 fn stem(path: &Path) -> String {
     composed(&path.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_a_take_have_its_name() {
+        for (name, expected) in [
+            ("keybed_f_DomSte_20200818_crop7", "keybed_f_DomSte_20200818"),
+            ("keybed_f_DomSte_20200818_rest1", "keybed_f_DomSte_20200818"),
+            ("kick_p_DomSte_20200818", "kick_p_DomSte_20200818"),
+            (
+                "harmonics_AnnAri_20240102_extract_rest",
+                "harmonics_AnnAri_20240102",
+            ),
+            ("part1", "part1"),
+            ("arrest_1", "arrest_1"),
+        ] {
+            assert_eq!(whole(name), expected);
+        }
+    }
 }

@@ -67,6 +67,53 @@ fn names_and_tables_describe_recordings_in_folders_of_folders() {
 }
 
 #[test]
+fn several_folders_are_one_corpus_and_pieces_of_a_take_are_one_take() {
+    let name = |rest: &str| format!("guitar_kick_mf_AnnAri_20240102{rest}");
+    let wavs = |rests: &[&str]| -> TempDir {
+        let files = |ending: &str| -> Vec<String> {
+            let names = rests.iter().map(|rest| name(rest) + ending);
+            names.collect()
+        };
+        let (wavs, texts) = (files(".wav"), files(".txt"));
+        let wavs: Vec<&str> = wavs.iter().map(String::as_str).collect();
+        let texts: Vec<(&str, &str)> = texts.iter().map(|text| (text.as_str(), "0.5\n")).collect();
+        folder(&wavs, &texts)
+    };
+    let folders = [wavs(&["_crop7", "_p"]), wavs(&["_rest1", "_rest2"])];
+    let paths = [folders[0].path(), folders[1].path()];
+    let corpus = Corpus::scan_all(&paths).unwrap();
+    assert_eq!(corpus.folders, paths);
+    let takes: Vec<(&str, usize)> = (corpus.takes.iter())
+        .map(|take| {
+            (
+                take.name.trim_start_matches("guitar_kick_mf_AnnAri_"),
+                take.folder,
+            )
+        })
+        .collect();
+    let expected = [
+        ("20240102_crop7", 0),
+        ("20240102_rest1", 1),
+        ("20240102_rest2", 1),
+        ("20240102_p", 0),
+    ];
+    assert_eq!(takes, expected);
+    assert_eq!(corpus.wholes(), [0, 0, 0, 3]);
+
+    // The same recordings twice would be in training and in the test.
+    let message = Corpus::scan_all(&[paths[0], paths[0]]).unwrap_err();
+    let message = message.to_string();
+    assert!(
+        message.contains("expected each recording once"),
+        "{message}"
+    );
+    let empty = TempDir::new().unwrap();
+    let message = Corpus::scan_all(&[paths[0], empty.path()]).unwrap_err();
+    let place = empty.path().display().to_string();
+    assert!(message.to_string().starts_with(&place), "{message}");
+}
+
+#[test]
 fn what_is_missing_is_named_with_the_remedy() {
     assert!(refusal(&folder(&[], &[])).contains("expected WAV files with labels, found none"));
 

@@ -76,7 +76,7 @@ pub struct Recipe {
 }
 
 /// What an epoch shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sampling {
     /// Each note once, in one of its copies.
     EachNote,
@@ -249,7 +249,7 @@ fn tocco() -> Architecture {
         dropout: 0.3,
         label_smoothing: 0.1,
         augmentation: Augmentation {
-            copies: 32,
+            copies: 24,
             jitter: (-64, 128),
             gain_db: 0.0,
             noise_db: (-75.0, -34.0),
@@ -267,7 +267,10 @@ fn tocco() -> Architecture {
                 },
                 ringing_share: 0.5,
                 ringing_db: (-30.0, -6.0),
-                palm_mutes: 32,
+                palm_mutes: 24,
+                played: 8,
+                played_palm_mutes: 8,
+                slow_attacks: (0.5, 0.2),
             }),
         },
         perturbation: Some(PatchPerturbation {

@@ -51,6 +51,21 @@ pub struct SoundAugmentation {
     pub ringing_db: (f32, f32),
     /// Further copies of each open note, which are damped into palm mutes.
     pub palm_mutes: usize,
+    /// Further copies of each note, heard while it is played among others:
+    /// [`rehearse`](crate::rehearsal::rehearse).
+    pub played: usize,
+    /// The same of the palm mutes that are made of each open note.
+    pub played_palm_mutes: usize,
+    /// Share of those copies whose attack is made slower: of notes with a pitch, of others.
+    pub slow_attacks: (f64, f64),
+}
+
+/// Whether palm mutes can be made of it.
+pub(crate) fn is_open(technique: Technique) -> bool {
+    matches!(
+        technique,
+        Technique::PickNearBridge | Technique::PickOverSoundHole
+    )
 }
 
 impl Augmentation {
@@ -126,11 +141,8 @@ impl<'a> Augmenter<'a> {
         note: &HeardNote,
         technique: Technique,
     ) -> Vec<Vec<f32>> {
-        let open = matches!(
-            technique,
-            Technique::PickNearBridge | Technique::PickOverSoundHole
-        );
-        let sound = self.augmentation.sound.as_ref().filter(|_| open);
+        let sound = self.augmentation.sound.as_ref();
+        let sound = sound.filter(|_| is_open(technique));
         (0..sound.map_or(0, |sound| sound.palm_mutes))
             .map(|_| self.copy(heard, note, technique, true))
             .collect()

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use tocco_corpus::Corpus;
 use tocco_engines::EngineId;
 use tocco_engines::second_decision::{save_profiles, second_profile};
 use tocco_trainer::architecture::Architecture;
@@ -16,7 +15,7 @@ use tocco_trainer::calibration::{
 use tocco_trainer::progress::Progress;
 use tocco_trainer::protocol::Protocol;
 
-use crate::{SEED, hear, load, threads};
+use crate::{Data, SEED, hear, load, threads};
 
 /// Examples of the command line.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -26,9 +25,8 @@ pub const EXAMPLES: &str = "Examples:\n  \
 
 #[derive(Args)]
 pub struct CalibrateArguments {
-    /// Folder of the recordings with their labels
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// The model's id
     #[arg(long, value_name = "ID", default_value = "c")]
     model: String,
@@ -92,19 +90,20 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         one_wrong: arguments.one_wrong,
     };
     let threads = threads(arguments.threads);
-    let corpus = Corpus::scan(&arguments.data)?;
-    let sessions = sessions(&corpus);
+    let corpora = arguments.data.scan()?;
+    let corpus = &corpora.tested;
+    let sessions = sessions(corpus);
     let (notes, later_notes);
     let pupils = match protocol {
         Protocol::Holdout => {
             let package = load(&arguments.models, model)?;
-            notes = heard_by(&package, &corpus)?;
+            notes = heard_by(&package, corpus)?;
             let mut pupils = pupils_of(&package, &notes, &sessions);
             let second = package.manifest.second.as_ref();
             if let Some(id) = second.filter(|_| !arguments.no_second) {
                 let second = load(&arguments.models, id)?;
                 package.check_second(&second)?;
-                later_notes = heard_by(&second, &corpus)?;
+                later_notes = heard_by(&second, corpus)?;
                 amended_by(&mut pupils, pupils_of(&second, &later_notes, &sessions))?;
             }
             pupils
@@ -112,12 +111,12 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         Protocol::LeaveOnePlayerOut => {
             let architecture = Architecture::find(model)?;
             let (seed, progress) = (arguments.seed, Progress::on_screen());
-            notes = hear(&architecture, &corpus, seed, threads, &progress)?;
+            notes = hear(&architecture, &corpora, seed, threads, &progress)?;
             let mut pupils =
                 left_out_pupils(&architecture, &notes, &sessions, seed, threads, &progress)?;
             if let Some(id) = architecture.second.filter(|_| !arguments.no_second) {
                 let second = Architecture::find(id)?;
-                later_notes = hear(&second, &corpus, seed, threads, &progress)?;
+                later_notes = hear(&second, &corpora, seed, threads, &progress)?;
                 let later =
                     left_out_pupils(&second, &later_notes, &sessions, seed, threads, &progress)?;
                 amended_by(&mut pupils, later)?;

@@ -1,5 +1,5 @@
-//! The same takes as they would have sounded elsewhere: with another note ringing on, in another
-//! room, through another microphone, at another level.
+//! The same takes as they would have sounded elsewhere: with nothing or with another note ringing
+//! before each, in another room, through another microphone, at another level.
 //!
 //! The whole recording is altered and then heard as the plugin hears it, so that a note that is
 //! no longer detected counts as well.
@@ -32,9 +32,22 @@ const NOTE_S: f64 = 0.013;
 /// A ringing note is faded in and out over this, seconds, so that it has no onset of its own.
 const FADE_S: f64 = 0.03;
 
+/// What rang before a note is faded out over this, seconds.
+const QUIET_FADE_S: f64 = 0.03;
+/// And then nothing is left of it for so long, seconds, if the note before is not too near: longer
+/// than any onset detector here remembers.
+const QUIET_S: f64 = 0.15;
+/// Where the recording comes back before the label, it does so over this, seconds, or half the margin.
+const QUIET_RISE_S: f64 = 0.001;
+/// Highest sample of the room noise where it is quiet, dB full scale.
+const ROOM_NOISE_DB: f32 = -76.0;
+
 /// Something that takes are altered by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Condition {
+    /// What rang before each note is faded out until so many milliseconds before its label; there is
+    /// room noise instead.
+    Quiet(f64),
     /// Under each note rings one of another technique of the same player, so many dB against it.
     Ringing(f32),
     /// Another room.
@@ -48,7 +61,10 @@ pub enum Condition {
 }
 
 /// All that is measured, with their names in reports.
-pub const CONDITIONS: [(&str, Condition); 11] = [
+pub const CONDITIONS: [(&str, Condition); 14] = [
+    ("quiet before 0.5 ms", Condition::Quiet(0.5)),
+    ("quiet before 2 ms", Condition::Quiet(2.0)),
+    ("quiet before 8 ms", Condition::Quiet(8.0)),
     ("mixed -20 dB", Condition::Ringing(-20.0)),
     ("mixed -14 dB", Condition::Ringing(-14.0)),
     ("mixed -8 dB", Condition::Ringing(-8.0)),
@@ -156,6 +172,10 @@ impl<'a> Recordings<'a> {
         let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
         match condition {
             Condition::Ringing(db) => self.mix(db, take, recording, random),
+            Condition::Quiet(ms) => {
+                quiet(ms / 1e3, take, recording);
+                add_noise(&mut recording.samples, amplitude(ROOM_NOISE_DB), random);
+            }
             Condition::Room(room) => {
                 let response = room.impulse_response(rate, samples.len(), random);
                 Convolver::default().apply(samples, &response);
@@ -237,6 +257,30 @@ impl<'a> Recordings<'a> {
     }
 }
 
+/// Takes away what sounds before each note of `take` until `margin_s` before its label.
+fn quiet(margin_s: f64, take: &Take, recording: &mut Recording) {
+    let rate = f64::from(recording.sample_rate);
+    let mut before = f64::NEG_INFINITY;
+    for label in &take.labels {
+        let back = label.time_s - margin_s;
+        // Of a note just before, half of the time up to this one is left.
+        let length = QUIET_S.min((label.time_s - before - margin_s).max(0.0) / 2.0);
+        let rise = QUIET_RISE_S.min(margin_s / 2.0);
+        let fade = QUIET_FADE_S.min(length / 2.0);
+        let gone = back - length;
+        let first = ((gone - fade) * rate).max(0.0) as usize;
+        let last = ((back + rise) * rate).max(0.0) as usize;
+        let end = last.min(recording.samples.len());
+        for (i, sample) in recording.samples[..end].iter_mut().enumerate().skip(first) {
+            let t = i as f64 / rate;
+            // How far out of the silence, 0 to 1.
+            let out = ((gone - t) / fade.max(1e-9)).max((t - back) / rise.max(1e-9));
+            *sample *= (0.5 - 0.5 * (std::f64::consts::PI * out.clamp(0.0, 1.0)).cos()) as f32;
+        }
+        before = label.time_s;
+    }
+}
+
 /// Fades `samples` in and out over `n` samples.
 fn fade(samples: &mut [f32], n: usize) {
     let length = samples.len();
@@ -259,6 +303,8 @@ mod tests {
         let take = Take {
             path: PathBuf::from(name),
             name: name.to_owned(),
+            whole: name.to_owned(),
+            folder: 0,
             player: "AnnAri".to_owned(),
             session: "AnnAri".to_owned(),
             labels: vec![LabelledNote {
@@ -281,6 +327,7 @@ mod tests {
         ];
         let corpus = Corpus {
             takes: takes.iter().map(|(take, _)| take.clone()).collect(),
+            folders: Vec::new(),
         };
         let recordings = takes.map(|(take, recording)| (take.path, recording));
         let recordings = Recordings {
@@ -316,10 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn it_is_quiet_before_a_note_and_the_note_is_whole() {
+        for (margin_ms, back) in [(0.5, 23_976), (2.0, 23_904), (8.0, 23_616)] {
+            let (mut take, mut recording) = take("kick", Technique::Kick);
+            // A second note 0.1 s later: of the first one half the time up to it is left.
+            take.labels.push(LabelledNote {
+                time_s: 0.6,
+                technique: Technique::Kick,
+            });
+            recording.samples = vec![1.0; 72_000];
+            quiet(margin_ms / 1e3, &take, &mut recording);
+            let samples = &recording.samples;
+            assert_eq!(samples[..15_000], [1.0; 15_000]);
+            assert!(samples[back - 7_200..back].iter().all(|s| *s == 0.0));
+            // Back within a millisecond, and before the label.
+            assert!(samples[back + 49..26_300].iter().all(|s| *s == 1.0));
+            assert!(samples[24_000..26_300].iter().all(|s| *s == 1.0));
+            assert!(samples[back..24_000].is_sorted());
+            let second = back + 4_800;
+            assert!(samples[second - 2_200..second].iter().all(|s| *s == 0.0));
+            assert!(samples[28_800..].iter().all(|s| *s == 1.0));
+        }
+    }
+
+    #[test]
     fn level_noise_and_tilt_do_what_they_say() {
         let (take, recording) = take("kick", Technique::Kick);
         let corpus = Corpus {
             takes: vec![take.clone()],
+            folders: Vec::new(),
         };
         let recordings = Recordings {
             corpus: &corpus,

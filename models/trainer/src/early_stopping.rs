@@ -18,12 +18,13 @@ pub struct Split<'a> {
     pub left_out: Vec<&'a Note>,
 }
 
-/// Leaves each player out in turn.
+/// Leaves each player out in turn; of those who are only trained on, nobody is tested.
 pub fn by_player<'a>(notes: &[&'a Note], players: &[String]) -> Vec<Split<'a>> {
     let mut splits = Vec::new();
     for (player, name) in players.iter().enumerate() {
-        let (left_out, training): (Vec<&Note>, Vec<&Note>) =
+        let (mut left_out, training): (Vec<&Note>, Vec<&Note>) =
             notes.iter().partition(|note| note.player == player);
+        left_out.retain(|note| !note.only_trains);
         if !left_out.is_empty() && !training.is_empty() {
             splits.push(Split {
                 name: name.clone(),
@@ -85,6 +86,26 @@ mod tests {
         assert_eq!(best_checkpoint(&[1, 9, 1, 5, 6, 7, 6, 2]), Some(5));
         assert_eq!(best_checkpoint(&[4, 4, 4, 4]), Some(0));
         assert_eq!(best_checkpoint(&[]), None);
+    }
+
+    #[test]
+    fn what_is_only_trained_on_is_never_tested_and_trains_nobody_elses_network() {
+        let mut notes = easy_notes(3, 8);
+        for (i, note) in notes.iter_mut().enumerate() {
+            // All of player D, and every third note of the others.
+            note.only_trains = note.player == 3 || i % 3 == 0;
+        }
+        let notes: Vec<&Note> = notes.iter().collect();
+        let players: Vec<String> = ["A", "B", "C", "D"].map(str::to_owned).into();
+        let splits = by_player(&notes, &players);
+        let names: Vec<&str> = splits.iter().map(|split| split.name.as_str()).collect();
+        assert_eq!(names, ["A", "B", "C"]);
+        for (player, split) in splits.iter().enumerate() {
+            assert!(split.left_out.iter().all(|note| !note.only_trains));
+            assert!(split.training.iter().all(|note| note.player != player));
+            let others = notes.iter().filter(|note| note.player != player);
+            assert_eq!(split.training.len(), others.count());
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Trains, exports and evaluates the model packages.
 //!
 //! The way of the data: [`notes`] hears the recordings with the plugin's own detector and features
-//! and adds augmented copies ([`augmentation`], [`sound`]); [`training`] fits a network ([`network`]) of an
+//! and adds augmented copies ([`augmentation`], [`rehearsal`], [`sound`]); [`training`] fits a network ([`network`]) of an
 //! [`architecture`] to some of the notes, for as many epochs as [`early_stopping`] finds good;
 //! [`package`] makes a model package of it, which is then measured through `tocco_engines` as the
-//! plugin runs it ([`protocol`], [`conditions`], [`listening`], [`learning_curve`], [`metrics`], [`bootstrap`], [`reliability`],
+//! plugin runs it ([`protocol`], [`conditions`], [`playing`] of [`performance`]s, [`listening`], [`learning_curve`], [`fewer_techniques`], [`metrics`], [`bootstrap`], [`reliability`],
 //! [`report`]) and told how sure it may be of itself ([`temperature`]).
 //!
 //! # Another architecture
@@ -40,6 +40,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod conditions;
 pub mod early_stopping;
+pub mod fewer_techniques;
 pub mod learning_curve;
 pub mod listening;
 pub mod metrics;
@@ -49,8 +50,11 @@ pub mod notes;
 pub mod package;
 pub mod parallel;
 pub mod patch_perturbation;
+pub mod performance;
+pub mod playing;
 pub mod progress;
 pub mod protocol;
+pub mod rehearsal;
 pub mod reliability;
 pub mod report;
 pub mod sound;

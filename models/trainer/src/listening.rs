@@ -258,7 +258,7 @@ pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answ
 
 impl Learner {
     /// The probabilities of the answer `plain`, by technique, after what was learnt.
-    fn adjusted(&self, plain: &Answer) -> Vec<f32> {
+    pub(crate) fn adjusted(&self, plain: &Answer) -> Vec<f32> {
         let Self {
             training,
             techniques,
@@ -292,6 +292,7 @@ fn as_evaluation(
             // What is learnt is added behind it.
             temperature: 1.0,
             learner: None,
+            package: None,
         }
     });
     let conditions = plain.conditions.iter().zip(conditions);
@@ -309,6 +310,8 @@ fn as_evaluation(
         conditions: conditions.collect(),
         second: None,
         listening: Vec::new(),
+        performances: None,
+        fewer: Vec::new(),
         ..plain.clone()
     }
 }
@@ -354,6 +357,7 @@ mod tests {
                 probabilities[taken_for] = 0.5;
                 answers.push(Answer {
                     take,
+                    folder: 0,
                     player: 0,
                     played: Technique::ALL[class],
                     probabilities,
@@ -378,17 +382,22 @@ mod tests {
                 answers,
                 temperature: 1.0,
                 learner: Some(learner()),
+                package: None,
             }],
             missed: vec![Missed {
                 take: 0,
+                folder: 0,
                 player: 0,
                 technique: Technique::Kick,
             }],
             players: vec!["AnnAri".to_owned()],
+            folders: vec!["recordings".to_owned()],
             n_takes: 32,
             conditions: Vec::new(),
             second: None,
             listening: Vec::new(),
+            performances: None,
+            fewer: Vec::new(),
         };
         (evaluation, sessions.collect())
     }

@@ -2,6 +2,7 @@
 
 mod calibrate;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,17 +13,21 @@ use clap::{Args, Parser, Subcommand};
 use tocco_corpus::{Corpus, Listener};
 use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
-use tocco_engines::{EngineId, ModelPackage};
+use tocco_engines::second_decision::second_profile;
+use tocco_engines::{Calibration, EngineId, ModelPackage};
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{sessions, with_statistics};
 use tocco_trainer::conditions::{CONDITIONS, Recordings};
 use tocco_trainer::early_stopping::{best_epochs, by_player};
+use tocco_trainer::fewer_techniques::fewer_techniques;
 use tocco_trainer::learning_curve::{Model, learning_curve};
 use tocco_trainer::listening::listen;
 use tocco_trainer::model_card::model_card;
 use tocco_trainer::notes::{Note, Notes};
 use tocco_trainer::package::package;
 use tocco_trainer::parallel;
+use tocco_trainer::performance::Repertoire;
+use tocco_trainer::playing::perform;
 use tocco_trainer::progress::Progress;
 use tocco_trainer::protocol::{
     Altered, Evaluation, Protocol, Run, cross_validate, holdout_with, listener,
@@ -70,11 +75,56 @@ enum Command {
     Calibrate(calibrate::CalibrateArguments),
 }
 
+/// Which recordings.
+#[derive(Args)]
+struct Data {
+    /// Folder of recordings with their labels; can be given several times
+    #[arg(long = "data", value_name = "DIR", required = true)]
+    tested: Vec<PathBuf>,
+    /// Folder of recordings that networks are trained on and never tested on, but for those of the
+    /// player left out; can be given several times
+    #[arg(long = "training-data", value_name = "DIR")]
+    only_trained_on: Vec<PathBuf>,
+}
+
+/// The recordings of [`Data`].
+struct Corpora {
+    tested: Corpus,
+    only_trained_on: Option<Corpus>,
+}
+
+impl Data {
+    /// The options, without where the folders lie.
+    fn in_words(&self) -> String {
+        let name = |folder: &PathBuf| {
+            let name = folder.file_name().unwrap_or_default();
+            name.to_string_lossy().to_uppercase()
+        };
+        let tested = self.tested.iter().map(|f| format!(" --data {}", name(f)));
+        let more = self.only_trained_on.iter();
+        let more = more.map(|f| format!(" --training-data {}", name(f)));
+        tested.chain(more).collect()
+    }
+
+    fn scan(&self) -> Result<Corpora> {
+        let all: Vec<&PathBuf> = self.tested.iter().chain(&self.only_trained_on).collect();
+        // What lies in two folders is found among all of them.
+        Corpus::scan_all(&all)?;
+        let more = (!self.only_trained_on.is_empty()).then(|| {
+            let more = Corpus::scan_all(&self.only_trained_on);
+            more.context("--training-data")
+        });
+        Ok(Corpora {
+            tested: Corpus::scan_all(&self.tested)?,
+            only_trained_on: more.transpose()?,
+        })
+    }
+}
+
 #[derive(Args)]
 struct TrainArguments {
-    /// Folder of the recordings with their labels
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// Which model to train; can be given several times; without it, all
     #[arg(long = "model", value_name = "ID")]
     models: Vec<String>,
@@ -94,9 +144,8 @@ struct TrainArguments {
 
 #[derive(Args)]
 struct EvaluateArguments {
-    /// Folder of the recordings with their labels
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// The model's id
     #[arg(long, value_name = "ID")]
     model: String,
@@ -106,10 +155,15 @@ struct EvaluateArguments {
     /// How training and test are kept apart
     #[arg(long, value_enum, default_value_t = Protocol::Holdout)]
     protocol: Protocol,
-    /// Also measure the same notes altered: another note ringing on, other rooms, microphones and
-    /// levels; not with random-5fold
+    /// Also measure the same notes altered (nothing or another note ringing before, other rooms,
+    /// microphones and levels), and performances made of each player's own notes; not with
+    /// random-5fold
     #[arg(long)]
     conditions: bool,
+    /// A calibration profile to test the package with, as calibrate or the plugin wrote it, and that of
+    /// the second model beside it if there is one; only with holdout
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     /// Leave out the second decisions of a model that names another one to amend its answers
     #[arg(long)]
     no_second: bool,
@@ -163,58 +217,97 @@ fn train_packages(arguments: &TrainArguments) -> Result<()> {
             .map(|id| Architecture::find(id))
             .collect::<Result<_>>()?
     };
-    let corpus = Corpus::scan(&arguments.data)?;
+    let corpora = arguments.data.scan()?;
     let progress = Progress::with_log(&arguments.log)?;
     let threads = threads(arguments.threads);
+    let mut unheard = BTreeMap::new();
     for architecture in &architectures {
-        train_package(architecture, &corpus, arguments, threads, &progress)?;
+        train_package(
+            architecture,
+            &corpora,
+            &mut unheard,
+            arguments,
+            threads,
+            &progress,
+        )?;
     }
     Ok(())
 }
 
+/// A model's notes and leave-one-player-out. A model that amends another one's answers is measured
+/// along with that one; when it is trained itself, it need not be measured again.
+struct Unheard {
+    notes: Notes,
+    evaluation: Evaluation,
+}
+
+impl Unheard {
+    fn measure(architecture: &Architecture, corpora: &Corpora, run: Run<'_>) -> Result<Self> {
+        let Run {
+            seed,
+            threads,
+            progress,
+            ..
+        } = run;
+        let notes = hear(architecture, corpora, seed, threads, progress)?;
+        let listener = architecture.listener();
+        // The paper's networks were made for what they were recorded with.
+        let altered = match architecture.recipe.augmentation.sound {
+            Some(_) => alter(&corpora.tested, &listener, seed, threads, progress)?,
+            None => Vec::new(),
+        };
+        let protocol = Protocol::LeaveOnePlayerOut;
+        let evaluation = cross_validate(architecture, &notes, protocol, &altered, run)?;
+        tell(&evaluation, progress);
+        Ok(Self { notes, evaluation })
+    }
+}
+
 fn train_package(
     architecture: &Architecture,
-    corpus: &Corpus,
+    corpora: &Corpora,
+    unheard: &mut BTreeMap<&'static str, Unheard>,
     arguments: &TrainArguments,
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<()> {
     let (id, seed) = (architecture.id, arguments.seed);
-    let notes = hear(architecture, corpus, seed, threads, progress)?;
+    let corpus = &corpora.tested;
     let run = Run {
         engine: EngineId::Native,
         seed,
         threads,
         progress,
     };
-    // The paper's networks were made for what they were recorded with.
-    let altered = match architecture.recipe.augmentation.sound {
-        Some(_) => alter(corpus, &architecture.listener(), seed, threads, progress)?,
-        None => Vec::new(),
-    };
-    let mut evaluations = Vec::new();
-    for (protocol, altered) in [
-        (Protocol::LeaveOnePlayerOut, altered.as_slice()),
-        (Protocol::RandomFiveFold, &[]),
-    ] {
-        let evaluation = cross_validate(architecture, &notes, protocol, altered, run)?;
-        tell(&evaluation, progress);
-        evaluations.push(evaluation);
+    let second = architecture.second.map(Architecture::find).transpose()?;
+    for architecture in std::iter::once(architecture).chain(&second) {
+        if !unheard.contains_key(architecture.id) {
+            let measured = Unheard::measure(architecture, corpora, run)?;
+            unheard.insert(architecture.id, measured);
+        }
     }
-    if let Some(second) = architecture.second {
-        let second = Architecture::find(second)?;
-        let notes = hear(&second, corpus, seed, threads, progress)?;
-        let altered = alter(corpus, &second.listener(), seed, threads, progress)?;
-        let later = cross_validate(&second, &notes, evaluations[0].protocol, &altered, run)?;
-        evaluations[0].listening = listen(&evaluations[0], Some(&later), &sessions(corpus), seed)?;
-        let amended = evaluations[0].amended(&later)?;
+    let Unheard { notes, evaluation } = &unheard[id];
+    let later = second.map(|second| &unheard[second.id].evaluation);
+    let mut evaluation = evaluation.clone();
+    evaluation.listening = listen(&evaluation, later, &sessions(corpus), seed)?;
+    evaluation.fewer = fewer_techniques(&evaluation, later)?;
+    if architecture.recipe.augmentation.sound.is_some() {
+        let networks = evaluation.networks(later);
+        let repertoires = Repertoire::of(corpus)?;
+        let performances = perform(&repertoires, &networks, EngineId::Native, seed)?;
+        evaluation.performances = Some(performances);
+    }
+    if let Some(later) = later {
+        let amended = evaluation.amended(later)?;
         tell(&amended, progress);
-        evaluations[0].second = Some(Box::new(amended));
-    } else {
-        evaluations[0].listening = listen(&evaluations[0], None, &sessions(corpus), seed)?;
+        evaluation.second = Some(Box::new(amended));
     }
+    let random = cross_validate(architecture, notes, Protocol::RandomFiveFold, &[], run)?;
+    tell(&random, progress);
+    let evaluations = [evaluation, random];
 
     let all: Vec<&Note> = notes.notes.iter().collect();
+    let more = all.iter().filter(|note| note.only_trains).count();
     let epochs = best_epochs(architecture, by_player(&all, &notes.players), seed, threads);
     progress.line(format!("{id}: training on all notes for {epochs} epochs"));
     let mut trained = train(architecture, &all, &[], epochs, seed);
@@ -230,16 +323,28 @@ fn train_package(
     });
     let provenance = Provenance {
         data: format!(
-            "{} takes, {} labelled notes ({} detected) by the guitarists {}, from the onset \
-             studies of Stefani and Turchet (GitHub domenicostefani/BioInspiredOnsetDetection); \
-             not part of this project",
+            "{} takes, {} labelled notes{} by the guitarists {}, from the onset studies of Stefani \
+             and Turchet (GitHub domenicostefani){}; not part of this project",
             notes.n_takes,
             notes.onsets.labelled,
-            all.len(),
-            notes.players.join(", ")
+            if more == 0 {
+                format!(" ({} detected)", all.len())
+            } else {
+                format!(
+                    " and {more} that are only trained on ({} detected)",
+                    all.len()
+                )
+            },
+            notes.players.join(", "),
+            if corpora.only_trained_on.is_some() {
+                " and from Karoryfer's Shinyguitar (CC0)"
+            } else {
+                ""
+            }
         ),
         trained_by: Some(format!(
-            "cargo xtask train --data RECORDINGS --model {id} --seed {seed}"
+            "cargo xtask train{} --model {id} --seed {seed}",
+            arguments.data.in_words()
         )),
         seed: Some(seed),
     };
@@ -259,14 +364,19 @@ fn train_package(
 
 fn hear(
     architecture: &Architecture,
-    corpus: &Corpus,
+    corpora: &Corpora,
     seed: u64,
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<Notes> {
     let augmentation = Some(&architecture.recipe.augmentation);
     let listener = architecture.listener();
-    let notes = Notes::hear(corpus, &listener, augmentation, seed, threads)?;
+    let hear = |corpus| Notes::hear(corpus, &listener, augmentation, seed, threads);
+    let mut notes = hear(&corpora.tested)?;
+    let only_trained_on = corpora.only_trained_on.as_ref();
+    if let Some(more) = only_trained_on.map(hear).transpose()? {
+        notes.train_also_on(more);
+    }
     progress.line(format!(
         "{}: {} notes of {} players in {} takes",
         architecture.id,
@@ -327,20 +437,28 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
             protocol.name()
         );
     }
+    if arguments.profile.is_some() && *protocol != Protocol::Holdout {
+        bail!(
+            "--profile: expected the protocol holdout, found {}; a profile belongs to a package as it \
+             is, leave one of them out",
+            protocol.name()
+        );
+    }
     let progress = Progress::on_screen();
     let threads = threads(arguments.threads);
-    let corpus = Corpus::scan(&arguments.data)?;
-    let sessions = sessions(&corpus);
+    let corpora = arguments.data.scan()?;
+    let corpus = &corpora.tested;
+    let sessions = sessions(corpus);
     let altered = |listener: &Listener| {
         if *conditions {
-            alter(&corpus, listener, *seed, threads, &progress)
+            alter(corpus, listener, *seed, threads, &progress)
         } else {
             Ok(Vec::new())
         }
     };
     let holdout = |package: &ModelPackage| {
         let altered = altered(&listener(package)?)?;
-        holdout_with(&corpus, package, *engine, &altered)
+        holdout_with(corpus, package, *engine, &altered)
     };
     let run = Run {
         engine: *engine,
@@ -357,6 +475,12 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
         if !arguments.no_listening {
             evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, *seed)?;
         }
+        evaluation.fewer = fewer_techniques(&evaluation, later.as_ref())?;
+        if *conditions {
+            let networks = evaluation.networks(later.as_ref());
+            let repertoires = Repertoire::of(corpus)?;
+            evaluation.performances = Some(perform(&repertoires, &networks, *engine, *seed)?);
+        }
         if let Some(later) = &later {
             evaluation.second = Some(Box::new(evaluation.amended(later)?));
         }
@@ -369,16 +493,26 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
             let second = package.manifest.second.as_ref();
             let second = second.filter(|_| !arguments.no_second);
             let later = second.map(|id| {
-                let second = load(&arguments.models, id)?;
+                let mut second = load(&arguments.models, id)?;
                 package.check_second(&second)?;
+                // A profile of one network alone is of the first one, as in the plugin.
+                let profile = arguments.profile.as_deref().map(second_profile);
+                if let Some(profile) = profile.filter(|profile| profile.exists()) {
+                    second = taught(&second, &profile)?;
+                }
                 holdout(&second)
             });
-            whole(holdout(&package)?, later.transpose()?)?
+            let later = later.transpose()?;
+            let package = match &arguments.profile {
+                Some(profile) => taught(&package, profile)?,
+                None => package,
+            };
+            whole(holdout(&package)?, later)?
         }
         Protocol::RandomFiveFold | Protocol::LeaveOnePlayerOut => {
             let hear = |id: &str| {
                 let architecture = Architecture::find(id)?;
-                let notes = hear(&architecture, &corpus, *seed, threads, &progress)?;
+                let notes = hear(&architecture, &corpora, *seed, threads, &progress)?;
                 anyhow::Ok((architecture, notes))
             };
             let first = hear(model)?;
@@ -403,6 +537,13 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// `package` with what it was taught in `profile`.
+fn taught(package: &ModelPackage, profile: &Path) -> Result<ModelPackage> {
+    let mut calibration = Calibration::new(package)?;
+    calibration.load(profile)?;
+    Ok(calibration.package()?)
 }
 
 /// The package `id` in the folder `models`.

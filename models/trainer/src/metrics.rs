@@ -104,6 +104,13 @@ impl Tally {
         self.confusion.notes() + self.missed.iter().sum::<usize>()
     }
 
+    /// Share of the labelled notes of `class` with the right answer; nothing if there are no such
+    /// notes.
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        let played = self.confusion.played(class) + self.missed[class];
+        (played > 0).then(|| self.confusion.counts[class][class] as f64 / played as f64)
+    }
+
     /// Share of the labelled notes with the right answer.
     pub fn accuracy(&self) -> f64 {
         self.confusion.right() as f64 / self.labelled().max(1) as f64
@@ -136,6 +143,8 @@ mod tests {
         let sum = Tally::sum([&tally, &other]);
         assert_eq!(sum.labelled(), 8);
         assert_eq!(sum.accuracy(), 0.75);
+        assert_eq!(sum.recall(0), Some(6.0 / 7.0));
+        assert_eq!((sum.recall(1), sum.recall(2)), (Some(0.0), None));
         // Class 0: precision 1, recall 6/7; class 1: nothing found.
         assert!((sum.macro_f1() - 0.5 * 12.0 / 13.0).abs() < 1e-12);
     }

@@ -12,7 +12,8 @@ use crate::listening::ROUNDS;
 use crate::metrics::{Confusion, Tally};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::report::{
-    calibration_line, condition_table, figures, gate_table, listening, part_title, second_decision,
+    self, calibration_line, condition_table, figures, folder_table, gate_table, listening,
+    part_title, second_decision,
 };
 
 /// The model card of `package`: weaknesses first, then how it was measured and made.
@@ -31,6 +32,28 @@ pub fn model_card(
     let rings = architecture.recipe.augmentation.sound.is_some();
     for line in weaknesses(evaluations, rings) {
         let _ = writeln!(card, "- {line}");
+    }
+    for evaluation in evaluations {
+        if let Some(performances) = &evaluation.performances {
+            let _ = write!(
+                card,
+                "\n## Playing\nBy {}: streams made of each player's own notes, techniques mixed, 60 to \
+                 180 beats a minute down to sixteenths, with rests, ghost notes at -18 dB, strings that \
+                 ring on, are damped or struck again. Heard as the plugin hears them, the player listened \
+                 to. {}",
+                evaluation.protocol.name(),
+                report::performances(performances)
+            );
+        }
+        if !evaluation.fewer.is_empty() && evaluation.protocol == Protocol::LeaveOnePlayerOut {
+            let _ = write!(
+                card,
+                "\n## Fewer techniques\nBy {}, isolated notes. Whoever masks what is never played gets \
+                 an answer among the rest:\n\n{}",
+                evaluation.protocol.name(),
+                report::fewer_techniques(&evaluation.fewer)
+            );
+        }
     }
     card.push_str("\n## Accuracy\n");
     if let Some(evaluation) = evaluations.first() {
@@ -87,6 +110,10 @@ pub fn model_card(
                 part.confusion.notes()
             );
         }
+        let folders = folder_table(evaluation);
+        if !folders.is_empty() {
+            let _ = write!(card, "\n{folders}");
+        }
         card.push_str(&figures(evaluation));
     }
     if let Some(evaluation) = evaluations.first() {
@@ -116,7 +143,8 @@ pub fn model_card(
                  begins to ring, so many dB against the note's first 13 ms, and rings on through all \
                  that is heard of it. Rooms: decaying noise, RT60 0.25 s at -12 dB and 0.6 s at \
                  -6 dB. Microphones: the spectrum tilted by 1.5 dB an octave. Noise: white, against \
-                 the recording's peak.\n\n{}",
+                 the recording's peak. *Quiet before*: what sounds before each note is faded out until \
+                 so long before its label, and there is room noise at -76 dB.\n\n{}",
                 evaluation.protocol.name(),
                 evaluation.onsets.labelled,
                 condition_table(evaluation)
@@ -233,6 +261,18 @@ fn training(recipe: &Recipe, epochs: usize) -> String {
             sound.ringing_db.1,
         );
     }
+    if let Some(sound) = augmentation.sound.as_ref().filter(|sound| sound.played > 0) {
+        let _ = write!(
+            text,
+            " {} further copies of each note are heard while it is played among others of its session, as \
+             in the performances above but faster, softer and louder, in other rooms and through other \
+             microphones; attacks of {:.0} (percussive: {:.0}) in 100 of them are made slower (half of \
+             the amplitude after 1 to 6 ms).",
+            sound.played,
+            100.0 * sound.slow_attacks.0,
+            100.0 * sound.slow_attacks.1,
+        );
+    }
     if let Some(perturbation) = &recipe.perturbation {
         let _ = write!(
             text,
@@ -260,6 +300,23 @@ fn weaknesses(evaluations: &[Evaluation], rings: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let find = |protocol| evaluations.iter().find(|e| e.protocol == protocol);
     if let Some(unheard) = find(Protocol::LeaveOnePlayerOut) {
+        if let Some(performances) = &unheard.performances {
+            let apart = performances.apart();
+            let ([first, second], rising) = (apart.accuracy(), performances.rising_apart());
+            lines.push(format!(
+                "**When a guitarist plays whom it has never heard, {}{:.0} of 100 notes are named \
+                 rightly**: notes at least 100 ms apart, of which {:.0} in 100 are heard at all. Of those \
+                 that rise by 3 dB or more above what rings, {:.0} in 100 are heard.",
+                if unheard.second.is_some() {
+                    format!("{:.0} (at once) and then ", 100.0 * first)
+                } else {
+                    String::new()
+                },
+                100.0 * if unheard.second.is_some() { second } else { first },
+                100.0 * apart.recall(),
+                100.0 * rising.recall(),
+            ));
+        }
         let confusion = &unheard.confusion;
         let accuracy = |part: &crate::protocol::Part| part.confusion.accuracy();
         let range = unheard.parts.iter().map(accuracy);

@@ -1,5 +1,6 @@
 //! The notes of a corpus as a network gets them.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::{Result, bail};
@@ -11,6 +12,8 @@ use tocco_dsp::features::FeatureExtractor;
 
 use crate::augmentation::{Augmentation, Augmenter, PRE_ROLL};
 use crate::parallel;
+use crate::performance::Repertoire;
+use crate::rehearsal::rehearse;
 use crate::sound::ringing::Ringing;
 
 /// The latest part of a note that rings under the copies of others, samples after its onset: 400 ms.
@@ -19,8 +22,16 @@ const LATEST_RINGING: usize = 19_200;
 /// A detected and labelled note.
 #[derive(Debug, Clone)]
 pub struct Note {
-    /// Index of its take in the corpus.
+    /// Index of its take in the corpus; of the first piece of it, if the take lies there in pieces.
     pub take: usize,
+    /// Index of its recording in the corpus: the take or a piece of it.
+    pub piece: usize,
+    /// Index of its label there.
+    pub label: usize,
+    /// Index of the folder of its recording in [`Notes::folders`].
+    pub folder: usize,
+    /// Whether it is trained on and never tested on.
+    pub only_trains: bool,
     /// Index of its player in [`Notes::players`].
     pub player: usize,
     /// Index of its player's sitting among all sittings in alphabetical order.
@@ -33,13 +44,30 @@ pub struct Note {
     pub copies: Vec<Vec<f32>>,
     /// Raw features of the palm mutes that were made of it, `[copies][n_features]`.
     pub palm_mutes: Vec<Vec<f32>>,
+    /// Raw features of the copies that were heard while it was played among others, `[n][n_features]`.
+    pub played: Vec<Vec<f32>>,
+    /// The same of the palm mutes that were made of it, `[n][n_features]`.
+    pub played_palm_mutes: Vec<Vec<f32>>,
+}
+
+impl Note {
+    /// Its copies, or those of the palm mutes that were made of it.
+    pub fn shown(&self, made_palm_mute: bool) -> [&[Vec<f32>]; 2] {
+        if made_palm_mute {
+            [&self.palm_mutes, &self.played_palm_mutes]
+        } else {
+            [&self.copies, &self.played]
+        }
+    }
 }
 
 /// A labelled note that was not detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missed {
-    /// Index of its take in the corpus.
+    /// As of a [`Note`].
     pub take: usize,
+    /// As of a [`Note`].
+    pub folder: usize,
     /// Index of its player in [`Notes::players`].
     pub player: usize,
     /// What was played.
@@ -53,8 +81,10 @@ pub struct Notes {
     pub notes: Vec<Note>,
     /// The labelled notes that were not detected.
     pub missed: Vec<Missed>,
-    /// The players' codes in alphabetical order.
+    /// The players' codes in alphabetical order; then those who are only trained on.
     pub players: Vec<String>,
+    /// The folders that the recordings to be tested on lie in.
+    pub folders: Vec<String>,
     /// How well the onsets were found.
     pub onsets: Onsets,
     /// How many takes were heard.
@@ -97,9 +127,53 @@ impl Notes {
         seed: u64,
         threads: NonZeroUsize,
     ) -> Result<Self> {
-        Self::hear_with(corpus, listener, augmentation, seed, threads, |take| {
-            Ok(take.hear(listener)?)
-        })
+        let hear = |take: &Take| Ok(take.hear(listener)?);
+        let mut notes = Self::hear_with(corpus, listener, augmentation, seed, threads, hear)?;
+        if let Some(augmentation) = augmentation {
+            notes.rehearse(corpus, listener, augmentation, seed, threads)?;
+        }
+        Ok(notes)
+    }
+
+    /// Adds the copies of the notes, which are all of `corpus`, that are heard when they are played.
+    fn rehearse(
+        &mut self,
+        corpus: &Corpus,
+        listener: &Listener,
+        augmentation: &Augmentation,
+        seed: u64,
+        threads: NonZeroUsize,
+    ) -> Result<()> {
+        let plays = augmentation.sound.is_some_and(|sound| sound.played > 0);
+        if !plays {
+            return Ok(());
+        }
+        let mut places = BTreeMap::new();
+        for (place, note) in self.notes.iter().enumerate() {
+            places.insert((note.piece, note.label), place);
+        }
+        let repertoires = Repertoire::of(corpus)?;
+        let rehearsed = parallel::map(repertoires, threads, |repertoire| {
+            let seed = seed ^ fingerprint(&repertoire.session);
+            let copies = rehearse(&repertoire, listener, augmentation, seed)?;
+            anyhow::Ok((repertoire, copies))
+        });
+        for rehearsed in rehearsed {
+            let (repertoire, copies) = rehearsed?;
+            for copy in copies {
+                let note = &repertoire.notes[copy.note];
+                let Some(place) = places.get(&(note.take, note.label)) else {
+                    continue;
+                };
+                let note = &mut self.notes[*place];
+                if copy.made_palm_mute {
+                    note.played_palm_mutes.push(copy.features);
+                } else {
+                    note.played.push(copy.features);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// As [`hear`](Self::hear), with each take heard by `hear`.
@@ -156,6 +230,7 @@ impl Notes {
                 own.flat_map(|take| take.ringing(shortest)).collect()
             })
             .collect();
+        let wholes = corpus.wholes();
         let jobs = takes.iter().enumerate().collect();
         let notes = parallel::map(jobs, threads, |(index, take): (usize, &HeardTake<'_>)| {
             let player = player(take.take);
@@ -166,7 +241,7 @@ impl Notes {
                 let random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&take.take.name));
                 Augmenter::new(augmentation, extractor, &ringing[player], random)
             });
-            let note = |(technique, note): (Technique, &HeardNote)| {
+            let note = |(label, technique, note): (usize, Technique, &HeardNote)| {
                 let (copies, palm_mutes) = match &mut augmenter {
                     None => Default::default(),
                     Some(augmenter) => (
@@ -175,21 +250,28 @@ impl Notes {
                     ),
                 };
                 Note {
-                    take: index,
+                    take: wholes[index],
+                    piece: index,
+                    label,
+                    folder: take.take.folder,
+                    only_trains: false,
                     player,
                     session: session.expect("the corpus's sessions were listed"),
                     technique,
                     features: note.features.clone(),
                     copies,
                     palm_mutes,
+                    played: Vec::new(),
+                    played_palm_mutes: Vec::new(),
                 }
             };
             take.notes().map(note).collect::<Vec<_>>()
         });
-        let missed = takes.iter().enumerate().flat_map(|(index, take)| {
+        let missed = takes.iter().zip(&wholes).flat_map(|(take, whole)| {
             let player = player(take.take);
             take.missed().map(move |technique| Missed {
-                take: index,
+                take: *whole,
+                folder: take.take.folder,
                 player,
                 technique,
             })
@@ -198,18 +280,45 @@ impl Notes {
             missed: missed.collect(),
             notes: notes.into_iter().flatten().collect(),
             onsets,
-            n_takes: corpus.takes.len(),
+            n_takes: {
+                let whole = wholes.iter().enumerate().filter(|(i, whole)| i == *whole);
+                whole.count()
+            },
+            folders: (corpus.folders.iter())
+                .map(|folder| folder.display().to_string())
+                .collect(),
             players: players.clone(),
         })
+    }
+
+    /// Adds the notes of `more`, another corpus, to be trained on and never tested on. They count in
+    /// no figure.
+    pub fn train_also_on(&mut self, more: Self) {
+        let takes = self.notes.iter().map(|note| note.take + 1).max();
+        let sessions = self.notes.iter().map(|note| note.session + 1).max();
+        let (takes, sessions) = (takes.unwrap_or(0), sessions.unwrap_or(0));
+        for mut note in more.notes {
+            let name = &more.players[note.player];
+            let known = self.players.iter().position(|player| player == name);
+            note.player = known.unwrap_or_else(|| {
+                self.players.push(name.clone());
+                self.players.len() - 1
+            });
+            note.take += takes;
+            note.session += sessions;
+            note.only_trains = true;
+            self.notes.push(note);
+        }
     }
 }
 
 impl HeardTake<'_> {
-    /// The labelled notes that were detected.
-    fn notes(&self) -> impl Iterator<Item = (Technique, &HeardNote)> {
-        let labels = self.take.labels.iter().zip(&self.matches);
-        labels
-            .filter_map(|(label, matched)| Some((label.technique, &self.heard.notes[(*matched)?])))
+    /// The labelled notes that were detected, with the numbers of their labels.
+    fn notes(&self) -> impl Iterator<Item = (usize, Technique, &HeardNote)> {
+        let labels = self.take.labels.iter().zip(&self.matches).enumerate();
+        labels.filter_map(|(i, (label, matched))| {
+            Some((i, label.technique, &self.heard.notes[(*matched)?]))
+        })
     }
 
     /// The labelled notes that were not.
@@ -229,7 +338,7 @@ impl HeardTake<'_> {
     /// What rings after its detected notes for at least `shortest` samples.
     fn ringing(&self, shortest: usize) -> impl Iterator<Item = Ringing<'_>> {
         let onset = |note: &HeardNote| note.onset.position as usize;
-        self.notes().filter_map(move |(technique, note)| {
+        self.notes().filter_map(move |(_, technique, note)| {
             let next = self.heard.notes.iter().find(|n| onset(n) > onset(note));
             let next = next.map_or(usize::MAX, onset);
             let recording = &self.heard.samples;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -16,15 +17,17 @@ use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
 use crate::architecture::Architecture;
 use crate::calibration::with_statistics_of_features;
 use crate::early_stopping::{Split, best_epochs, by_player};
+use crate::fewer_techniques::Fewer;
 use crate::listening::{Listening, decide};
 use crate::metrics::{Confusion, Tally};
 use crate::notes::{Missed, Note, Notes, Onsets};
 use crate::package::package;
 use crate::parallel;
+use crate::playing::{Networks, Performances};
 use crate::progress::Progress;
 use crate::reliability::Graded;
 use crate::temperature::{self, tempered};
-use crate::training::train;
+use crate::training::{Trained, train};
 
 /// Parts of the random protocol (paper, section 3.3).
 const FOLDS: usize = 5;
@@ -89,6 +92,8 @@ pub struct Evaluation {
     pub missed: Vec<Missed>,
     /// Players whose recordings were heard.
     pub players: Vec<String>,
+    /// The folders that the recordings lie in.
+    pub folders: Vec<String>,
     /// Takes that were heard.
     pub n_takes: usize,
     /// The same notes altered, where that was asked for.
@@ -97,6 +102,10 @@ pub struct Evaluation {
     pub second: Option<Box<Evaluation>>,
     /// The same notes of players who are listened to; see [`listening`](crate::listening).
     pub listening: Vec<Listening>,
+    /// The same players playing; where that was asked for, see [`playing`](crate::playing).
+    pub performances: Option<Performances>,
+    /// The same answers where fewer techniques are played and the others masked.
+    pub fewer: Vec<Fewer>,
 }
 
 /// One part of an evaluation.
@@ -113,6 +122,9 @@ pub struct Part {
     /// What the network's player can be learnt with by listening; only where a part is a player, and
     /// for networks whose notes are compared by their features.
     pub learner: Option<Learner>,
+    /// The network as a package, with the statistics that listening needs if it has any; only where a
+    /// part is a player.
+    pub package: Option<Arc<ModelPackage>>,
 }
 
 /// A network that has not heard its player yet, but can learn.
@@ -129,6 +141,8 @@ pub struct Learner {
 pub struct Answer {
     /// Index of the note's take.
     pub take: usize,
+    /// Index of the folder of the note's recording.
+    pub folder: usize,
     /// Index of the note's player.
     pub player: usize,
     /// What was played.
@@ -198,6 +212,22 @@ pub struct Altered {
 }
 
 impl Evaluation {
+    /// Each player's networks, with those of `later`, the model that amends this one's answers, if there
+    /// is one; none where parts are no players.
+    pub fn networks(&self, later: Option<&Self>) -> Vec<Networks> {
+        let networks = self.parts.iter().enumerate().filter_map(|(i, part)| {
+            let mut packages = vec![part.package.clone()?];
+            if let Some(later) = later {
+                packages.push(later.parts.get(i)?.package.clone()?);
+            }
+            Some(Networks {
+                player: part.name.clone(),
+                packages,
+            })
+        });
+        networks.collect()
+    }
+
     /// All answers.
     pub fn answers(&self) -> impl Iterator<Item = &Answer> + Clone {
         self.parts.iter().flat_map(|part| &part.answers)
@@ -235,6 +265,7 @@ impl Evaluation {
                 // There is none of both together.
                 temperature: 1.0,
                 learner: None,
+                package: None,
             })
         });
         let conditions = self.conditions.iter().zip(&later.conditions);
@@ -261,6 +292,8 @@ impl Evaluation {
             conditions: conditions.collect::<Result<_>>()?,
             second: None,
             listening: Vec::new(),
+            performances: None,
+            fewer: Vec::new(),
             ..self.clone()
         })
     }
@@ -287,6 +320,13 @@ impl Evaluation {
     /// The same of each player.
     pub fn by_player(&self) -> Vec<Tally> {
         self.tallies(|answer| answer.player, |missed| missed.player)
+    }
+
+    /// The same of each folder of recordings, with its name.
+    pub fn by_folder(&self) -> Vec<(&str, Tally)> {
+        let tallies = self.tallies(|answer| answer.folder, |missed| missed.folder);
+        let names = self.folders.iter().map(String::as_str);
+        names.zip(tallies).collect()
     }
 
     fn tallies(
@@ -382,6 +422,7 @@ pub fn holdout_with(
     let notes = Notes::hear(corpus, &listener, None, 0, parallel::available())?;
     let mut classifier = Classifier::new(package, engine)?;
     let training = SelfTraining::new(package)?;
+    let shared = Arc::new(package.clone());
     let temperature = temperature_of(package);
     let mut tested = Vec::new();
     for (player, name) in notes.players.iter().enumerate() {
@@ -391,7 +432,10 @@ pub fn holdout_with(
             classify(name, classifier, training.as_ref(), own, temperature)
         };
         tested.push(Tested {
-            part: test(&mut classifier, &notes)?,
+            part: Part {
+                package: Some(shared.clone()),
+                ..test(&mut classifier, &notes)?
+            },
             altered: (altered.iter())
                 .map(|altered| {
                     Ok([
@@ -422,8 +466,9 @@ pub struct Run<'a> {
 /// Trains `architecture` as `protocol` says and tests on what was left out, and by
 /// leave-one-player-out also on the notes of the same player in `altered`.
 ///
-/// The number of epochs and the temperature are chosen by parting the training notes in the same
-/// way again, so that nothing is ever chosen on the notes that test.
+/// The number of epochs is chosen by parting the training notes in the same way again, and the
+/// temperature on the answers to the other parts, by the networks that those were left out of: nothing
+/// is ever chosen on the notes that test.
 ///
 /// # Errors
 /// When there are too few notes or players, or the engine cannot run the networks.
@@ -466,7 +511,7 @@ pub(crate) fn train_and_test(
     run: Run<'_>,
 ) -> Result<Evaluation> {
     // The networks are independent of each other: train them side by side.
-    let tested = parallel::map(splits, run.threads, |split| -> Result<Tested> {
+    let networks = parallel::map(splits, run.threads, |split| -> Result<Untempered<'_>> {
         let inner = match protocol {
             Protocol::LeaveOnePlayerOut => by_player(&split.training, &notes.players),
             // One inner part is enough where all parts are alike.
@@ -475,63 +520,95 @@ pub(crate) fn train_and_test(
                 .take(1)
                 .collect(),
         };
-        let recipe = &architecture.recipe;
-        let epochs = best_epochs(architecture, inner.clone(), run.seed, NonZeroUsize::MIN);
-        let mut temperature = 1.0;
-        if recipe.tempered {
-            let parts = inner.iter().map(|inner| {
-                let trained = train(architecture, &inner.training, &[], epochs, run.seed);
-                let package = package(architecture, &trained, None, Vec::new())?;
-                let mut classifier = Classifier::new(&package, run.engine)?;
-                let left_out = inner.left_out.iter().copied();
-                classify(&inner.name, &mut classifier, None, left_out, 1.0)
-            });
-            temperature = best_temperature(&parts.collect::<Result<Vec<_>>>()?);
-        }
-        let mut trained = train(architecture, &split.training, &[], epochs, run.seed);
-        trained.temperature = temperature;
+        let epochs = best_epochs(architecture, inner, run.seed, NonZeroUsize::MIN);
+        let trained = train(architecture, &split.training, &[], epochs, run.seed);
         let package = package(architecture, &trained, None, Vec::new())?;
         let mut classifier = Classifier::new(&package, run.engine)?;
-        let training = match protocol {
-            Protocol::LeaveOnePlayerOut => {
-                SelfTraining::new(&with_statistics_of_features(package, &split.training)?)?
-            }
-            // A fold is nobody who could be learnt.
-            _ => None,
-        };
         let left_out = split.left_out.iter().copied();
-        let training = training.as_ref();
-        let part = classify(
-            &split.name,
-            &mut classifier,
-            training,
-            left_out,
-            temperature,
-        )?;
+        let part = classify(&split.name, &mut classifier, None, left_out, 1.0)?;
         run.progress.line(format!(
-            "{} {} without {}: {epochs} epochs, temperature {temperature:.2}, {:.3} of {} notes",
+            "{} {} without {}: {epochs} epochs, {:.3} of {} notes",
             architecture.id,
             protocol.name(),
             part.name,
             part.confusion.accuracy(),
             part.confusion.notes()
         ));
-        let mut test = |notes: &Notes| -> Result<Part> {
-            // The same players in the same order: it is the same corpus.
-            let own = notes.notes.iter();
-            let own = own.filter(|note| notes.players[note.player] == split.name);
-            classify(&split.name, &mut classifier, training, own, temperature)
-        };
-        let altered = altered
-            .iter()
-            .map(|altered| Ok([test(&altered.at_clean_onsets)?, test(&altered.detected)?]));
-        Ok(Tested {
-            altered: altered.collect::<Result<_>>()?,
+        Ok(Untempered {
+            split,
+            trained,
             part,
         })
     });
+    let networks = networks.into_iter().collect::<Result<Vec<_>>>()?;
+    let tempered = |i: usize| {
+        let mut others: Vec<Part> = networks.iter().map(|n| n.part.clone()).collect();
+        others.remove(i);
+        best_temperature(&others)
+    };
+    let temperatures: Vec<f64> = (0..networks.len())
+        .map(|i| {
+            if architecture.recipe.tempered {
+                tempered(i)
+            } else {
+                1.0
+            }
+        })
+        .collect();
+    let jobs = networks.into_iter().zip(temperatures).collect();
+    let tested = parallel::map(
+        jobs,
+        run.threads,
+        |(network, temperature)| -> Result<Tested> {
+            let Untempered {
+                split, mut trained, ..
+            } = network;
+            trained.temperature = temperature;
+            let package = package(architecture, &trained, None, Vec::new())?;
+            let mut classifier = Classifier::new(&package, run.engine)?;
+            // A fold is nobody who could be learnt.
+            let package = match protocol {
+                Protocol::LeaveOnePlayerOut => {
+                    Some(with_statistics_of_features(package, &split.training)?)
+                }
+                _ => None,
+            };
+            let training = package.as_ref().map(SelfTraining::new).transpose()?;
+            let left_out = split.left_out.iter().copied();
+            let training = training.as_ref().and_then(Option::as_ref);
+            let mut part = classify(
+                &split.name,
+                &mut classifier,
+                training,
+                left_out,
+                temperature,
+            )?;
+            part.package = package.map(Arc::new);
+            let mut test = |notes: &Notes| -> Result<Part> {
+                // The same players in the same order: it is the same corpus.
+                let own = notes.notes.iter();
+                let own = own.filter(|note| notes.players[note.player] == split.name);
+                classify(&split.name, &mut classifier, training, own, temperature)
+            };
+            let altered = altered
+                .iter()
+                .map(|altered| Ok([test(&altered.at_clean_onsets)?, test(&altered.detected)?]));
+            Ok(Tested {
+                altered: altered.collect::<Result<_>>()?,
+                part,
+            })
+        },
+    );
     let tested = tested.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(summary(architecture.id, protocol, notes, tested, altered))
+}
+
+/// A network that has its weights and not yet its temperature.
+struct Untempered<'a> {
+    split: Split<'a>,
+    trained: Trained,
+    /// What was left out, at the temperature 1.
+    part: Part,
 }
 
 /// A part with what became of it under each condition.
@@ -549,10 +626,11 @@ fn temperature_of(package: &ModelPackage) -> f64 {
     }
 }
 
-/// Five parts drawn at random, each left out once.
+/// Five parts drawn at random, each left out once; what is only trained on is in all trainings.
 fn at_random<'a>(notes: &[&'a Note], seed: u64) -> Vec<Split<'a>> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut order: Vec<&Note> = notes.to_vec();
+    let (always, mut order): (Vec<&Note>, Vec<&Note>) =
+        notes.iter().partition(|note| note.only_trains);
     for i in (1..order.len()).rev() {
         order.swap(i, random.random_range(0..=i));
     }
@@ -563,7 +641,9 @@ fn at_random<'a>(notes: &[&'a Note], seed: u64) -> Vec<Split<'a>> {
             order.iter().copied().enumerate().partition(of_fold);
         Split {
             name: format!("fold {}", fold + 1),
-            training: training.into_iter().map(|(_, note)| note).collect(),
+            training: (training.into_iter().map(|(_, note)| note))
+                .chain(always.iter().copied())
+                .collect(),
             left_out: left_out.into_iter().map(|(_, note)| note).collect(),
         }
     };
@@ -607,6 +687,7 @@ pub(crate) fn classify<'a>(
             training: training.clone(),
             techniques: techniques.clone(),
         }),
+        package: None,
     };
     for note in notes {
         classifier.classify(&note.features, &mut outputs)?;
@@ -621,6 +702,7 @@ pub(crate) fn classify<'a>(
         }
         let answer = Answer {
             take: note.take,
+            folder: note.folder,
             player: note.player,
             played: note.technique,
             probabilities,
@@ -663,10 +745,13 @@ fn summary(
         parts: tested.into_iter().map(|t| t.part).collect(),
         missed: notes.missed.clone(),
         players: notes.players.clone(),
+        folders: notes.folders.clone(),
         n_takes: notes.n_takes,
         conditions,
         second: None,
         listening: Vec::new(),
+        performances: None,
+        fewer: Vec::new(),
     }
 }
 

@@ -6,11 +6,17 @@ use serde::Serialize;
 use tocco_corpus::Technique;
 
 use crate::bootstrap::interval;
+use crate::fewer_techniques::Fewer;
 use crate::learning_curve::Point;
 use crate::listening::{Listening, Order, ROUNDS};
 use crate::metrics::{Confusion, Tally};
+use crate::playing::{Figures, GAPS_MS, Performances};
 use crate::protocol::{ConditionResult, Evaluation, Protocol};
 use crate::reliability::{Gated, expected_calibration_error, gated};
+
+/// Later than this after the label a first decision is late, seconds (the issue "Right in real
+/// playing").
+const LATE_S: f64 = 0.011;
 
 /// The JSON document of an evaluation.
 #[derive(Serialize)]
@@ -33,6 +39,9 @@ pub struct Json<'a> {
     /// 95 % intervals when whole takes, or whole players, are drawn again.
     intervals: IntervalsJson,
     parts: Vec<PartJson<'a>>,
+    /// By folder of recordings; only if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    folders: Vec<FolderJson<'a>>,
     confidence: ConfidenceJson,
     labels: [&'static str; 8],
     /// Rows: what was played; columns: the answer.
@@ -46,9 +55,160 @@ pub struct Json<'a> {
     /// The same notes of players who are listened to; only for models that learn so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listening: Vec<ListeningJson<'a>>,
+    /// The same answers where fewer techniques are played and the others masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fewer_techniques: Vec<FewerJson>,
+    /// The same players playing; only where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    performances: Option<PerformancesJson<'a>>,
     /// What networks give that have heard fewer players; only where asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     learning_curve: Vec<PointJson>,
+}
+
+/// The module [`playing`](crate::playing) says what is counted, and when notes are apart and rise.
+#[derive(Serialize)]
+struct PerformancesJson<'a> {
+    minutes: f64,
+    /// From the label to the first decision.
+    decided_ms: DecidedJson,
+    all: FiguresJson,
+    apart: FiguresJson,
+    rising: FiguresJson,
+    rising_apart: FiguresJson,
+    /// The figures below are of notes that are apart, but for those by gap.
+    ghosts: NamedJson,
+    /// By class.
+    techniques: Vec<NamedJson>,
+    players: Vec<PlayerJson<'a>>,
+    gaps: Vec<GapJson>,
+}
+
+#[derive(Serialize)]
+struct FewerJson {
+    techniques: &'static str,
+    /// Labelled notes.
+    labelled: usize,
+    /// Those that were detected.
+    notes: usize,
+    /// Of the detected notes: first decisions and, if there are any, second ones.
+    accuracy: Vec<f64>,
+}
+
+#[derive(Serialize)]
+struct DecidedJson {
+    mean: f64,
+    /// Share of the heard notes.
+    later_than_11: f64,
+}
+
+#[derive(Serialize)]
+struct FiguresJson {
+    onset: HeardJson,
+    #[serde(flatten)]
+    named: NamedJson,
+    /// Of the heard notes: first and second decision.
+    accuracy_of_heard: [f64; 2],
+    /// Of all notes, without listening to the player: first and second decision.
+    accuracy_without_adaptation: [f64; 2],
+}
+
+#[derive(Serialize)]
+struct HeardJson {
+    precision: f64,
+    recall: f64,
+    f1: f64,
+    missed: usize,
+    doubled: usize,
+    invented: usize,
+}
+
+#[derive(Serialize)]
+struct NamedJson {
+    notes: usize,
+    heard: usize,
+    /// First and second decision; a missed note is a wrong one.
+    accuracy: [f64; 2],
+}
+
+#[derive(Serialize)]
+struct PlayerJson<'a> {
+    player: &'a str,
+    #[serde(flatten)]
+    named: NamedJson,
+}
+
+#[derive(Serialize)]
+struct GapJson {
+    /// Since the note before.
+    from_ms: f64,
+    /// Null: without end.
+    to_ms: f64,
+    #[serde(flatten)]
+    named: NamedJson,
+}
+
+impl From<Figures> for NamedJson {
+    fn from(figures: Figures) -> Self {
+        Self {
+            notes: figures.notes,
+            heard: figures.heard,
+            accuracy: figures.accuracy(),
+        }
+    }
+}
+
+impl From<Figures> for FiguresJson {
+    fn from(figures: Figures) -> Self {
+        Self {
+            onset: HeardJson {
+                precision: figures.precision(),
+                recall: figures.recall(),
+                f1: figures.f1(),
+                missed: figures.notes - figures.heard,
+                doubled: figures.doubled,
+                invented: figures.invented,
+            },
+            named: figures.into(),
+            accuracy_of_heard: figures.accuracy_of_heard(),
+            accuracy_without_adaptation: figures.accuracy_plain(),
+        }
+    }
+}
+
+impl<'a> PerformancesJson<'a> {
+    fn new(performances: &'a Performances) -> Self {
+        let (mean, late) = performances.decided(LATE_S);
+        let players = performances.players.iter().enumerate();
+        Self {
+            minutes: performances.duration_s / 60.0,
+            decided_ms: DecidedJson {
+                mean: 1e3 * mean,
+                later_than_11: late,
+            },
+            all: performances.all().into(),
+            apart: performances.apart().into(),
+            rising: performances.rising().into(),
+            rising_apart: performances.rising_apart().into(),
+            ghosts: performances.only(|n| n.apart() && n.played.ghost).into(),
+            techniques: Technique::ALL
+                .map(|t| performances.technique(t).into())
+                .into(),
+            players: players
+                .map(|(i, player)| PlayerJson {
+                    player,
+                    named: performances.only(|n| n.apart() && n.player == i).into(),
+                })
+                .collect(),
+            gaps: (GAPS_MS.windows(2))
+                .map(|ends| GapJson {
+                    from_ms: ends[0],
+                    to_ms: ends[1],
+                    named: performances.gap(ends[0], ends[1]).into(),
+                })
+                .collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -119,6 +279,17 @@ struct PartJson<'a> {
 }
 
 #[derive(Serialize)]
+struct FolderJson<'a> {
+    folder: &'a str,
+    labelled: usize,
+    /// Of the detected notes.
+    accuracy: f64,
+    /// The same.
+    macro_f1: f64,
+    accuracy_with_missed: f64,
+}
+
+#[derive(Serialize)]
 struct ConfidenceJson {
     /// Mean probability of the answers.
     mean: f64,
@@ -152,6 +323,9 @@ struct ConditionJson {
     macro_f1: f64,
     accuracy_with_missed: f64,
     macro_f1_with_missed: f64,
+    /// Share of the labelled notes of each technique, by class, that is named rightly: missed ones
+    /// are wrong; null for what was not played.
+    recall: Vec<Option<f64>>,
 }
 
 impl IntervalJson {
@@ -181,8 +355,49 @@ impl ConditionJson {
             macro_f1: result.confusion.macro_f1(),
             accuracy_with_missed: tally.accuracy(),
             macro_f1_with_missed: tally.macro_f1(),
+            recall: (0..Technique::ALL.len()).map(|c| tally.recall(c)).collect(),
         }
     }
+}
+
+fn folders(evaluation: &Evaluation) -> Vec<FolderJson<'_>> {
+    if evaluation.folders.len() < 2 {
+        return Vec::new();
+    }
+    let folder = |(folder, tally): (_, Tally)| FolderJson {
+        folder,
+        labelled: tally.labelled(),
+        accuracy: tally.confusion.accuracy(),
+        macro_f1: tally.confusion.macro_f1(),
+        accuracy_with_missed: tally.accuracy(),
+    };
+    evaluation.by_folder().into_iter().map(folder).collect()
+}
+
+/// By folder of recordings, as Markdown; nothing if there is one alone.
+pub fn folder_table(evaluation: &Evaluation) -> String {
+    let folders = folders(evaluation);
+    if folders.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "| recordings | labelled notes | accuracy | macro-F1 | accuracy, missed notes wrong |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    for folder in folders {
+        let path = std::path::Path::new(folder.folder);
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.3} | {:.3} | {:.3} |",
+            name.as_deref().unwrap_or(folder.folder),
+            folder.labelled,
+            folder.accuracy,
+            folder.macro_f1,
+            folder.accuracy_with_missed
+        );
+    }
+    text
 }
 
 /// An evaluation as a JSON document.
@@ -227,6 +442,7 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
                 temperature: part.temperature,
             })
             .collect(),
+        folders: folders(evaluation),
         confidence: ConfidenceJson {
             mean: evaluation.mean_confidence(),
             ece: expected_calibration_error(&graded),
@@ -251,6 +467,17 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
                 evaluation: json(&listening.evaluation),
             })
             .collect(),
+        fewer_techniques: (evaluation.fewer.iter())
+            .map(|fewer| FewerJson {
+                techniques: fewer.name,
+                labelled: fewer.labelled,
+                notes: fewer.notes,
+                accuracy: (fewer.right.iter())
+                    .map(|right| *right as f64 / fewer.notes.max(1) as f64)
+                    .collect(),
+            })
+            .collect(),
+        performances: evaluation.performances.as_ref().map(PerformancesJson::new),
         learning_curve: Vec::new(),
     }
 }
@@ -340,12 +567,27 @@ pub fn table(evaluation: &Evaluation) -> String {
         );
     }
     text.push('\n');
+    let folders = folder_table(evaluation);
+    if !folders.is_empty() {
+        let _ = writeln!(text, "{folders}");
+    }
     text.push_str(&confusion_table(&evaluation.confusion));
     let _ = writeln!(text, "\n{}", calibration_line(evaluation));
     text.push_str(&gate_table(evaluation));
     if !evaluation.conditions.is_empty() {
         text.push('\n');
         text.push_str(&condition_table(evaluation));
+    }
+    if let Some(performances) = &evaluation.performances {
+        let _ = write!(
+            text,
+            "\nPerformances\n\n{}",
+            self::performances(performances)
+        );
+    }
+    if !evaluation.fewer.is_empty() {
+        let fewer = fewer_techniques(&evaluation.fewer);
+        let _ = write!(text, "\nFewer techniques\n\n{fewer}");
     }
     if let Some(second) = &evaluation.second {
         let _ = write!(
@@ -356,6 +598,101 @@ pub fn table(evaluation: &Evaluation) -> String {
     }
     if !evaluation.listening.is_empty() {
         let _ = write!(text, "\nListening\n\n{}", listening(evaluation));
+    }
+    text
+}
+
+/// Performances as Markdown.
+pub fn performances(performances: &Performances) -> String {
+    let mut text = format!(
+        "{:.0} minutes of {} players. A missed note is a wrong one; apart: no other note within 100 ms; \
+         rising: the sound gets louder by 3 dB or more.\n\n\
+         | notes | played | missed | doubled | invented | precision | recall | F1 | named rightly, \
+         first | second | the same without adaptation |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        performances.duration_s / 60.0,
+        performances.players.len()
+    );
+    for (which, figures) in [
+        ("all", performances.all()),
+        ("apart", performances.apart()),
+        ("rising", performances.rising()),
+        ("apart and rising", performances.rising_apart()),
+    ] {
+        let ([first, second], plain) = (figures.accuracy(), figures.accuracy_plain());
+        let _ = writeln!(
+            text,
+            "| {which} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {first:.3} | {second:.3} | \
+             {:.3}, {:.3} |",
+            figures.notes,
+            figures.notes - figures.heard,
+            figures.doubled,
+            figures.invented,
+            figures.precision(),
+            figures.recall(),
+            figures.f1(),
+            plain[0],
+            plain[1]
+        );
+    }
+    let _ = write!(
+        text,
+        "\n| notes | played | heard | named rightly, first | second |\n| --- | --- | --- | --- | --- |\n"
+    );
+    let mut row = |which: &str, figures: Figures| {
+        let [first, second] = figures.accuracy();
+        let (notes, heard) = (figures.notes, figures.recall());
+        let _ = writeln!(
+            text,
+            "| {which} | {notes} | {heard:.3} | {first:.3} | {second:.3} |"
+        );
+    };
+    for technique in Technique::ALL {
+        let name = format!("{}, apart", technique.label());
+        row(&name, performances.technique(technique));
+    }
+    let ghosts = performances.only(|note| note.apart() && note.played.ghost);
+    row("ghosts (-18 dB), apart", ghosts);
+    for (i, player) in performances.players.iter().enumerate() {
+        let own = performances.only(|note| note.apart() && note.player == i);
+        row(&format!("{player}, apart"), own);
+    }
+    for ends in GAPS_MS.windows(2) {
+        let name = match (ends[0], ends[1]) {
+            (0.0, to) => format!("less than {to} ms after another"),
+            (from, f64::INFINITY) => format!("{from} ms and more"),
+            (from, to) => format!("{from} to {to} ms"),
+        };
+        row(&name, performances.gap(ends[0], ends[1]));
+    }
+    let (mean, late) = performances.decided(LATE_S);
+    let _ = writeln!(
+        text,
+        "\nThe first decision is there {:.1} ms after the label on average, later than 11 ms in {:.1} \
+         of 100 heard notes.",
+        1e3 * mean,
+        100.0 * late
+    );
+    text
+}
+
+/// What is right where fewer techniques are played, as Markdown.
+pub fn fewer_techniques(fewer: &[Fewer]) -> String {
+    let mut text = String::from(
+        "| played, the others masked | notes | first | second |\n| --- | --- | --- | --- |\n",
+    );
+    for Fewer {
+        name, notes, right, ..
+    } in fewer
+    {
+        let cell = |decision: usize| {
+            let right = right.get(decision);
+            right.map_or_else(
+                || "-".to_owned(),
+                |right| format!("{:.3}", *right as f64 / (*notes).max(1) as f64),
+            )
+        };
+        let _ = writeln!(text, "| {name} | {notes} | {} | {} |", cell(0), cell(1));
     }
     text
 }
@@ -424,6 +761,10 @@ pub fn second_decision(first: &Evaluation, second: &Evaluation) -> String {
             evaluation.confusion.accuracy(),
             evaluation.confusion.macro_f1()
         );
+    }
+    let folders = folder_table(second);
+    if !folders.is_empty() {
+        let _ = write!(text, "\n{folders}");
     }
     text.push_str(&figures(second));
     let _ = writeln!(text, "\n{}", calibration_line(second));
@@ -571,6 +912,7 @@ mod tests {
             probabilities[class] = confidence;
             Answer {
                 take: 0,
+                folder: 0,
                 player: 0,
                 played,
                 probabilities,
@@ -588,6 +930,7 @@ mod tests {
         let missed = vec![
             Missed {
                 take: 0,
+                folder: 0,
                 player: 0,
                 technique: Technique::Kick,
             };
@@ -608,6 +951,7 @@ mod tests {
                 answers,
                 temperature: 1.0,
                 learner: None,
+                package: None,
             }],
             conditions: vec![ConditionResult {
                 name: "on the moon",
@@ -619,9 +963,12 @@ mod tests {
             missed,
             confusion,
             players: vec!["AnnAri".to_owned()],
+            folders: vec!["recordings".to_owned()],
             n_takes: 1,
             second: None,
             listening: Vec::new(),
+            performances: None,
+            fewer: Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod noise;
 pub mod palm_damping;
 pub mod ringing;
 pub mod room;
+pub mod slow_attack;
 pub mod varispeed;
 
 /// The factor of an amplitude for a level in dB.

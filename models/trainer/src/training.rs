@@ -126,13 +126,14 @@ struct Draw<'a> {
 impl<'a> Draw<'a> {
     /// The note as it is or one of its copies.
     fn row(&self, random: &mut ChaCha8Rng) -> &'a [f32] {
-        if self.made_palm_mute {
-            let made = &self.note.palm_mutes;
-            return &made[random.random_range(0..made.len())];
-        }
-        match random.random_range(0..=self.note.copies.len()) {
-            0 => &self.note.features,
-            copy => &self.note.copies[copy - 1],
+        let [copies, played] = self.note.shown(self.made_palm_mute);
+        let own = usize::from(!self.made_palm_mute);
+        let drawn = random.random_range(0..own + copies.len() + played.len());
+        match drawn.checked_sub(own) {
+            None => &self.note.features,
+            Some(copy) => copies
+                .get(copy)
+                .unwrap_or_else(|| &played[copy - copies.len()]),
         }
     }
 
@@ -167,7 +168,8 @@ fn each_group<'a>(
                 note,
                 made_palm_mute,
             };
-            if !made_palm_mute || !note.palm_mutes.is_empty() {
+            let made = note.shown(true).iter().any(|copies| !copies.is_empty());
+            if !made_palm_mute || made {
                 let key = (note.session, draw.technique().class(), made_palm_mute);
                 groups.entry(key).or_default().push(draw);
             }
@@ -237,7 +239,11 @@ fn perturbed(
     let mut notes: Vec<Note> = notes.iter().map(|note| (*note).clone()).collect();
     for note in &mut notes {
         let copies = note.copies.iter_mut().chain(&mut note.palm_mutes);
-        for row in std::iter::once(&mut note.features).chain(copies) {
+        let played = note.played.iter_mut().chain(&mut note.played_palm_mutes);
+        for row in std::iter::once(&mut note.features)
+            .chain(copies)
+            .chain(played)
+        {
             perturbation.apply(row, frames, random);
         }
     }
@@ -251,7 +257,9 @@ fn fit_scaler(notes: &[&Note], n_features: usize, together: Option<&[usize]>) ->
     let rows = || {
         notes.iter().flat_map(|note| {
             let copies = note.copies.iter().chain(&note.palm_mutes);
-            std::iter::once(note.features.as_slice()).chain(copies.map(Vec::as_slice))
+            let played = note.played.iter().chain(&note.played_palm_mutes);
+            let all = copies.chain(played).map(Vec::as_slice);
+            std::iter::once(note.features.as_slice()).chain(all)
         })
     };
     let n = rows().count().max(1) as f64;
@@ -328,12 +336,18 @@ pub(crate) mod tests {
             };
             notes.push(Note {
                 take: i,
+                piece: i,
+                label: 0,
+                folder: 0,
+                only_trains: false,
                 player: (i / Technique::ALL.len()) % 4,
                 session: (i / Technique::ALL.len()) % 4,
                 technique,
                 features: features(),
                 copies: vec![features(), features()],
                 palm_mutes: Vec::new(),
+                played: Vec::new(),
+                played_palm_mutes: Vec::new(),
             });
         }
         notes
@@ -344,6 +358,7 @@ pub(crate) mod tests {
         let notes = easy_notes(n_features, n);
         Notes {
             players: ["A", "B", "C", "D"].map(str::to_owned).into(),
+            folders: vec!["recordings".to_owned()],
             onsets: Onsets {
                 method: OnsetMethod::Mkl,
                 labelled: notes.len(),
@@ -382,12 +397,18 @@ pub(crate) mod tests {
     fn the_scaler_is_fitted_on_what_it_is_given() {
         let note = |values: [f32; 2]| Note {
             take: 0,
+            piece: 0,
+            label: 0,
+            folder: 0,
+            only_trains: false,
             player: 0,
             session: 0,
             technique: Technique::Kick,
             features: values.to_vec(),
             copies: Vec::new(),
             palm_mutes: Vec::new(),
+            played: Vec::new(),
+            played_palm_mutes: Vec::new(),
         };
         let notes = [note([1.0, 7.0]), note([3.0, 7.0])];
         let notes: Vec<&Note> = notes.iter().collect();

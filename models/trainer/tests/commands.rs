@@ -109,6 +109,112 @@ fn a_package_is_trained_written_twice_the_same_and_measured() {
     assert_eq!(json["accuracy"], 1.0);
 }
 
+/// The files of `data` of which `which` holds, in a folder of their own.
+fn only(data: &TempDir, which: impl Fn(&str) -> bool) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for file in fs::read_dir(data.path()).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if which(name) {
+            fs::copy(&path, folder.path().join(name)).unwrap();
+        }
+    }
+    folder
+}
+
+#[test]
+fn several_folders_are_measured_together_and_players_play() {
+    let data = recordings();
+    let (ann, bea) = (
+        only(&data, |n| n.contains("Ann")),
+        only(&data, |n| n.contains("Bea")),
+    );
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let folder = TempDir::new().unwrap();
+    let mut arguments = vec![
+        "evaluate",
+        "--data",
+        ann.path().to_str().unwrap(),
+        "--data",
+        bea.path().to_str().unwrap(),
+        "--model",
+        "tocco",
+        "--models",
+        models,
+        "--conditions",
+        "--json",
+    ];
+    let output = run(&arguments, folder.path());
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["labelled"], 24);
+    let folders = json["folders"].as_array().unwrap();
+    let labelled = folders.iter().map(|folder| folder["labelled"].as_u64());
+    assert_eq!(labelled.collect::<Vec<_>>(), [Some(12), Some(12)]);
+    let names = json["conditions"].as_array().unwrap().iter();
+    let quiet = names.filter(|c| c["name"].as_str().unwrap().starts_with("quiet before"));
+    for quiet in quiet.clone() {
+        assert!(quiet["recall"][0].is_number() && quiet["recall"][1].is_null());
+    }
+    assert_eq!(quiet.count(), 3);
+    let performances = &json["performances"];
+    assert!(performances["minutes"].as_f64().unwrap() > 9.0);
+    let [all, apart] = ["all", "apart"].map(|which| performances[which]["notes"].as_u64());
+    assert!(
+        all > Some(1_000) && apart < all,
+        "{all:?} and {apart:?} notes"
+    );
+    assert!(performances["all"]["onset"]["recall"].as_f64().unwrap() > 0.5);
+    let second = &performances["all"]["accuracy"][1];
+    assert!((0.0..=1.0).contains(&second.as_f64().unwrap()));
+    assert!(performances["techniques"][7]["notes"] == 0);
+    let sets = json["fewer_techniques"].as_array().unwrap();
+    assert_eq!(sets[0]["techniques"], "all eight");
+    assert_eq!(sets[0]["accuracy"][0], json["accuracy"]);
+    assert_eq!(sets[0]["accuracy"][1], json["second"]["accuracy"]);
+
+    // The same again, and the same folder twice.
+    assert_eq!(run(&arguments, folder.path()).stdout, output.stdout);
+    arguments[4] = arguments[2];
+    let message = error(&run(&arguments, folder.path()));
+    assert!(
+        message.contains("expected each recording once"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_is_only_trained_on_is_in_no_figure() {
+    let data = recordings();
+    let (kicks, picks) = (
+        only(&data, |n| n.contains("kick")),
+        only(&data, |n| !n.contains("kick")),
+    );
+    let folder = TempDir::new().unwrap();
+    let measure = |more: &[&str]| -> serde_json::Value {
+        let mut arguments = vec![
+            "evaluate",
+            "--data",
+            kicks.path().to_str().unwrap(),
+            "--model",
+            "c",
+            "--protocol",
+            "leave-one-player-out",
+            "--json",
+        ];
+        arguments.extend(more);
+        let output = run(&arguments, folder.path());
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let more = ["--training-data", picks.path().to_str().unwrap()];
+    for (json, parts) in [(measure(&[]), 2), (measure(&more), 2)] {
+        assert_eq!(json["labelled"], 12);
+        assert_eq!(json["parts"].as_array().unwrap().len(), parts);
+        assert_eq!(json["accuracy"], 1.0, "kicks are low");
+    }
+}
+
 #[test]
 fn a_player_teaches_a_model_and_gets_a_profile() {
     let data = recordings();
@@ -154,6 +260,31 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
     calibration.load(&profile).unwrap();
     let taught: Vec<usize> = calibration.taught().collect();
     assert_eq!(taught, [0, 0, 0, 6, 6, 6]);
+
+    let evaluate = |more: &[&str]| {
+        let mut arguments = vec!["evaluate", "--data", data.path().to_str().unwrap()];
+        arguments.extend(["--model", "c", "--models", models, "--json"]);
+        arguments.extend(more);
+        run(&arguments, folder.path())
+    };
+    let of_kicks = |output: Output| -> serde_json::Value {
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (plain, taught) = (
+        of_kicks(evaluate(&[])),
+        of_kicks(evaluate(&["--profile", profile.to_str().unwrap()])),
+    );
+    assert_ne!(plain["confidence"]["mean"], taught["confidence"]["mean"]);
+    assert!(taught["accuracy"].as_f64() >= plain["accuracy"].as_f64());
+    let message = error(&evaluate(&["--profile", "absent.json"]));
+    assert!(message.contains("absent.json"), "{message}");
+    let protocol = ["--protocol", "random-5fold", "--profile", "absent.json"];
+    let message = error(&evaluate(&protocol));
+    assert!(
+        message.contains("--profile: expected the protocol holdout"),
+        "{message}"
+    );
 
     arguments.extend(["--protocol", "random-5fold"]);
     let message = error(&run(&arguments, folder.path()));

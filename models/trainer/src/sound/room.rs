@@ -72,9 +72,12 @@ pub struct Convolver {
 }
 
 impl Convolver {
-    /// The first `samples.len()` samples of `samples` convolved with `response`.
+    /// The first `samples.len()` samples of `samples` convolved with `response`; what is much longer
+    /// than the response in parts whose results overlap.
     pub fn apply(&mut self, samples: &mut [f32], response: &[f32]) {
-        let n = (samples.len() + response.len()).next_power_of_two();
+        let all = (samples.len() + response.len()).next_power_of_two();
+        let n = all.min((4 * response.len()).next_power_of_two());
+        let part = n - response.len();
         let forward = self.planner.plan_fft_forward(n);
         let inverse = self.planner.plan_fft_inverse(n);
         let spectrum_of = |values: &[f32]| {
@@ -86,16 +89,21 @@ impl Convolver {
                 .expect("the plan made these buffers");
             output
         };
-        let mut product = spectrum_of(samples);
-        for (bin, factor) in product.iter_mut().zip(spectrum_of(response)) {
-            *bin *= factor;
-        }
+        let factors = spectrum_of(response);
         let mut output = inverse.make_output_vec();
-        inverse
-            .process(&mut product, &mut output)
-            .expect("a product of real signals' spectra is one");
-        for (sample, value) in samples.iter_mut().zip(output) {
-            *sample = value / n as f32;
+        let dry = samples.to_vec();
+        samples.fill(0.0);
+        for (i, dry) in dry.chunks(part).enumerate() {
+            let mut product = spectrum_of(dry);
+            for (bin, factor) in product.iter_mut().zip(&factors) {
+                *bin *= factor;
+            }
+            inverse
+                .process(&mut product, &mut output)
+                .expect("a product of real signals' spectra is one");
+            for (sample, value) in samples[i * part..].iter_mut().zip(&output) {
+                *sample += value / n as f32;
+            }
         }
     }
 }
@@ -105,6 +113,19 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn a_long_sound_is_convolved_as_a_short_one() {
+        let response: Vec<f32> = (0..37).map(|i| (i as f32 * 0.7).sin()).collect();
+        let dry: Vec<f32> = (0..1_000).map(|i| (i as f32 * 0.31).cos()).collect();
+        let mut wet = dry.clone();
+        Convolver::default().apply(&mut wet, &response);
+        for (i, found) in wet.iter().enumerate() {
+            let terms = response.iter().enumerate().filter(|(k, _)| *k <= i);
+            let expected: f32 = terms.map(|(k, factor)| factor * dry[i - k]).sum();
+            assert!((found - expected).abs() < 1e-3, "{i}: {found} {expected}");
+        }
+    }
 
     #[test]
     fn convolution_is_that_of_the_definition() {

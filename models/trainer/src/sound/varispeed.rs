@@ -1,9 +1,31 @@
 //! Playing a sound faster or slower, as tape does: pitch and time change together.
 
-use std::f32::consts::PI;
+use std::f64::consts::PI;
+use std::sync::LazyLock;
 
 /// Taps of the interpolation on each side.
 const HALF_LENGTH: i64 = 8;
+/// Fractions of a sample for which the taps are computed; between two of them they are interpolated.
+const PHASES: usize = 1024;
+
+/// The taps at each fraction of a sample, those of a whole one included.
+static TAPS: LazyLock<Vec<[f32; 2 * HALF_LENGTH as usize]>> = LazyLock::new(|| {
+    let tap = |fraction: f64, k: i64| {
+        let distance = fraction - k as f64;
+        let sinc = if distance.abs() < 1e-9 {
+            1.0
+        } else {
+            (PI * distance).sin() / (PI * distance)
+        };
+        let hann = 0.5 + 0.5 * (PI * distance / HALF_LENGTH as f64).cos();
+        (sinc * hann) as f32
+    };
+    let phases = 0..=PHASES;
+    let fractions = phases.map(|phase| phase as f64 / PHASES as f64);
+    fractions
+        .map(|fraction| std::array::from_fn(|i| tap(fraction, i as i64 + 1 - HALF_LENGTH)))
+        .collect()
+});
 
 /// `n` samples of `source`, played `ratio` times as fast around the sample `anchor`, which keeps
 /// its place: the first one returned stands `before` samples before it. Silence outside of
@@ -17,26 +39,30 @@ pub fn varispeed(source: &[f32], anchor: i64, before: i64, n: usize, ratio: f64)
         let index = usize::try_from(index).ok();
         index.and_then(|i| source.get(i)).copied().unwrap_or(0.0)
     };
+    let taps = &*TAPS;
     (0..n as i64)
         .map(|i| {
             let position = anchor as f64 + (i - before) as f64 * ratio;
             let whole = position.floor();
             let fraction = (position - whole) as f32;
             let whole = whole as i64;
-            // On a sample, the quotient below has no value.
+            // On a sample it is that sample.
             if !(1e-6..1.0 - 1e-6).contains(&fraction) {
                 return at(position.round() as i64);
             }
-            // sin(pi (fraction - k)) is this with the sign of the tap.
-            let sine = (PI * fraction).sin() / PI;
-            let taps = 1 - HALF_LENGTH..=HALF_LENGTH;
-            taps.map(|k| {
-                let distance = fraction - k as f32;
-                let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-                let hann = 0.5 + 0.5 * (PI * distance / HALF_LENGTH as f32).cos();
-                at(whole + k) * sign * sine / distance * hann
-            })
-            .sum()
+            let phase = fraction * PHASES as f32;
+            let (lower, between) = (phase as usize, phase.fract());
+            let (lower, upper) = (&taps[lower], &taps[(lower + 1).min(PHASES)]);
+            let tap = |i: usize| lower[i] + between * (upper[i] - lower[i]);
+            let first = whole + 1 - HALF_LENGTH;
+            let there = usize::try_from(first).ok();
+            let there = there.and_then(|first| source.get(first..first + lower.len()));
+            match there {
+                Some(there) => there.iter().enumerate().map(|(i, s)| s * tap(i)).sum(),
+                None => (0..lower.len())
+                    .map(|i| at(first + i as i64) * tap(i))
+                    .sum(),
+            }
         })
         .collect()
 }

@@ -15,15 +15,18 @@ pub mod calibration;
 pub mod classification;
 pub mod classifier;
 pub mod counters;
+pub mod mailbox;
 pub mod meters;
 pub mod model;
 pub mod outputs;
+pub mod pace;
 pub mod params;
 pub mod pipeline;
 pub mod second_decision;
 pub mod self_training;
 pub mod service;
 pub mod shipped;
+pub mod ticks;
 mod vst3_entry;
 
 #[cfg(feature = "editor")]
@@ -76,9 +79,18 @@ impl Tocco {
             Some(service) => service,
             None => Service::start(Arc::clone(&self.shared))?,
         };
-        let pipeline = service.activate(activation, self.pipeline.take());
-        self.service = Some(service);
-        self.pipeline = Some(pipeline?);
+        match service.activate(activation, self.pipeline.take()) {
+            // It has ended, or hangs: the next start gets another one.
+            Err(error @ service::ActivationError::Service(_)) => return Err(error),
+            Err(error) => {
+                self.service = Some(service);
+                return Err(error);
+            }
+            Ok(pipeline) => {
+                self.service = Some(service);
+                self.pipeline = Some(pipeline);
+            }
+        }
         self.midi = MidiOut::new(activation.host_rate);
         self.offline = activation.offline;
         Ok(())
@@ -162,13 +174,15 @@ impl Plugin for Tocco {
             return ProcessStatus::Normal;
         };
         // In a bounce a changed model is loaded before the next sample. `offline` is what the host
-        // said at this activation, in both formats (see `vst3_entry`): in real time nothing waits.
+        // said at this activation, in both formats (see `vst3_entry`). In a bounce that the host did
+        // not announce the pipeline waits, as far as it is ahead: in real time nothing waits.
+        let shared = &self.shared;
         if self.offline
-            && !self.shared.is_settled()
             && let Some(service) = &self.service
         {
             service.settle();
         }
+        let is_settled = || self.offline || shared.is_settled();
         let settings = self.params.settings();
         let notes = self.params.note_numbers();
         let midi_on = self.params.midi.value();
@@ -176,7 +190,8 @@ impl Plugin for Tocco {
         let midi = &mut self.midi;
         let mut refused = 0;
         // The output is the input: the buffer is read and nothing else.
-        pipeline.process(buffer.as_slice_immutable(), &settings, |result, offset| {
+        let channels = buffer.as_slice_immutable();
+        pipeline.process_when(channels, &settings, is_settled, |result, offset| {
             if !midi_on {
                 return;
             }

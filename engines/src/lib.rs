@@ -26,6 +26,7 @@ pub mod self_training;
 
 mod classifier;
 mod engine;
+mod interned;
 mod litert;
 mod load_error;
 mod onnx;

@@ -26,6 +26,7 @@ pub mod second_decision;
 pub mod self_training;
 pub mod service;
 pub mod shipped;
+pub mod state;
 pub mod ticks;
 mod vst3_entry;
 
@@ -133,6 +134,10 @@ impl Plugin for Tocco {
     #[cfg(feature = "editor")]
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
         editor::create(Arc::clone(&self.shared))
+    }
+
+    fn filter_state(state: &mut PluginState) {
+        state::clamp(state);
     }
 
     fn activate(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::*};
 
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
-use tocco_dsp::{OnsetConfig, Technique};
+use tocco_dsp::{InputChoice, OnsetConfig, Technique};
 use tocco_engines::EngineId;
 
 use crate::calibration::CalibrationState;
@@ -92,6 +92,34 @@ impl ModelChoice {
     }
 }
 
+/// What is heard of a stereo track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum InputSide {
+    /// The louder side.
+    #[id = "automatic"]
+    Automatic,
+    /// The left side.
+    #[id = "left"]
+    Left,
+    /// The right side.
+    #[id = "right"]
+    Right,
+    /// Both sides together.
+    #[id = "sum"]
+    Sum,
+}
+
+impl From<InputSide> for InputChoice {
+    fn from(side: InputSide) -> Self {
+        match side {
+            InputSide::Automatic => Self::Automatic,
+            InputSide::Left => Self::Left,
+            InputSide::Right => Self::Right,
+            InputSide::Sum => Self::Sum,
+        }
+    }
+}
+
 /// Folder of the user's own model package. Part of the host's state, not a parameter.
 #[derive(Debug, Default)]
 pub struct UserPackage {
@@ -168,6 +196,9 @@ pub struct ToccoParams {
     /// The model.
     #[id = "model"]
     pub model: EnumParam<ModelChoice>,
+    /// What is heard of a stereo track.
+    #[id = "input"]
+    pub input: EnumParam<InputSide>,
     /// Sensitivity of the onset detector, percent: see [`onset_config`].
     #[id = "sensitivity"]
     pub sensitivity: FloatParam,
@@ -229,6 +260,7 @@ impl Default for ToccoParams {
             calibration: CalibrationState::default(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
             model: EnumParam::new("Model", ModelChoice::Tocco),
+            input: EnumParam::new("Input", InputSide::Automatic),
             sensitivity: FloatParam::new("Sensitivity", DEFAULT_SENSITIVITY, percent)
                 .with_unit(" %")
                 .with_value_to_string(formatters::v2s_f32_rounded(0)),
@@ -292,6 +324,7 @@ impl ToccoParams {
         Settings {
             onset: onset_config(self.sensitivity.value(), self.minimum_inter_onset.value()),
             gate: self.gate.value(),
+            input: self.input.value().into(),
             adapt: self.adapt.value(),
         }
     }

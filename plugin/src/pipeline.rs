@@ -40,7 +40,7 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_dsp::{
     Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
-    OnsetConfig, SAMPLE_RATE, denormals,
+    InputChoice, OnsetConfig, SAMPLE_RATE, denormals,
 };
 use tocco_engines::SelfTraining;
 use tocco_engines::second_decision::amended;
@@ -78,6 +78,8 @@ pub struct Settings {
     pub onset: OnsetConfig,
     /// Least probability of the winner for a note to make MIDI, 0 to 1.
     pub gate: f32,
+    /// What is heard of a stereo input.
+    pub input: InputChoice,
     /// Whether the networks learn their player by listening. Without it they forget what they learnt
     /// at once, and with it again they start anew.
     pub adapt: bool,
@@ -88,6 +90,7 @@ impl Default for Settings {
         Self {
             onset: OnsetConfig::default(),
             gate: 0.0,
+            input: InputChoice::Automatic,
             adapt: true,
         }
     }
@@ -281,6 +284,7 @@ impl Pipeline {
             let length = channels.iter().map(|channel| channel.as_ref().len()).min();
             let length = length.unwrap_or(0);
             listener.pace.begin(length);
+            stream.choose_input(settings.input);
             // If it is not, the block is heard with the old one.
             let _ = listener.pace.wait(is_settled);
             listener.begin_block(settings);

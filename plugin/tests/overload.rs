@@ -44,7 +44,8 @@ fn settings() -> Settings {
     settings
 }
 
-/// Our own engine with a thread that is often held up.
+/// Our own engine with a thread that is often held up, longer than the callback of a stream that runs
+/// faster than real time waits for it.
 struct Slow(NativeEngine);
 
 impl Engine for Slow {

@@ -35,13 +35,23 @@ fn ten_minutes_of_callbacks_and_the_default_engine_are_clean() {
             callback["state_loads"].as_u64().unwrap() > 100,
             "{callback}"
         );
-        for count in ["heap_calls", "blocking_locks", "clock_calls", "system_calls"] {
+        for count in [
+            "heap_calls",
+            "blocking_locks",
+            "clock_calls",
+            "system_calls",
+        ] {
             assert_eq!(callback[count], 0, "{callback}");
         }
     }
     for run in ["first", "later"] {
         let engine = &found["engines"][0][run];
-        for count in ["heap_calls", "blocking_locks", "clock_calls", "system_calls"] {
+        for count in [
+            "heap_calls",
+            "blocking_locks",
+            "clock_calls",
+            "system_calls",
+        ] {
             assert_eq!(engine[count], 0, "{engine}");
         }
     }

@@ -133,7 +133,11 @@ impl Downmix {
         for (recent, now) in self.recent.iter_mut().zip(now) {
             *recent = now.max(*recent * RECENT);
         }
-        let from = if begins || silent { target } else { self.weight };
+        let from = if begins || silent {
+            target
+        } else {
+            self.weight
+        };
         self.weight = target.clamp(from - self.fade, from + self.fade);
         (from, self.weight)
     }
@@ -219,7 +223,10 @@ mod tests {
         let mut changes = 0;
         for seed in 0..20_000 {
             let swing = (seed as f32 * 0.01).sin() * 0.15;
-            let (left, right) = (hop(seed, 0.2 + 0.2 * swing), hop(seed + 7, 0.2 - 0.2 * swing));
+            let (left, right) = (
+                hop(seed, 0.2 + 0.2 * swing),
+                hop(seed + 7, 0.2 - 0.2 * swing),
+            );
             let before = downmix.side;
             mixed(&mut downmix, &left, &right);
             changes += usize::from(before != downmix.side);
@@ -251,7 +258,11 @@ mod tests {
     #[test]
     fn a_choice_is_a_choice() {
         let (left, right) = (hop(1, 0.1), hop(2, 0.4));
-        let mean: Vec<f32> = left.iter().zip(&right).map(|(l, r)| (l + r) / 2.0).collect();
+        let mean: Vec<f32> = left
+            .iter()
+            .zip(&right)
+            .map(|(l, r)| (l + r) / 2.0)
+            .collect();
         for (choice, expected) in [
             (InputChoice::Left, &left),
             (InputChoice::Right, &right),

@@ -43,7 +43,8 @@ impl<T: Bits> Pool<T> {
             return Arc::new(data);
         }
         let mut hasher = DefaultHasher::new();
-        data.iter().for_each(|element| element.bits().hash(&mut hasher));
+        data.iter()
+            .for_each(|element| element.bits().hash(&mut hasher));
         let hash = hasher.finish();
         // The map is whole whatever happened to a thread that held the lock.
         let mut held = self.0.lock().unwrap_or_else(|e| e.into_inner());

@@ -207,7 +207,13 @@ mod tests {
     #[test]
     fn real_time_is_real_time_however_it_jitters_and_for_hours() {
         let block = 64.0 / RATE;
-        let bursts = |n: usize| if n % 32 == 0 { 31.9 * block } else { 0.1 * block / 31.0 };
+        let bursts = |n: usize| {
+            if n % 32 == 0 {
+                31.9 * block
+            } else {
+                0.1 * block / 31.0
+            }
+        };
         let early = |n: usize| block * if n % 2 == 0 { 0.01 } else { 1.989 };
         // 100 ppm and more that the sound card is ahead.
         let skewed = |_| block * 0.999;
@@ -271,7 +277,10 @@ mod tests {
         assert!(timed(&mut pace) < 0.05, "no lead yet");
         pace.begin(4_800);
         let waited = timed(&mut pace);
-        assert!((0.05..0.15).contains(&waited), "{waited} s within 0.1 s of lead");
+        assert!(
+            (0.05..0.15).contains(&waited),
+            "{waited} s within 0.1 s of lead"
+        );
         assert!(timed(&mut pace) < 0.05, "it is used up");
         assert!(pace.wait(|| true));
         // However far it is ahead, not for seconds.

@@ -28,7 +28,9 @@ struct Unread<'a> {
 /// if it is no state at all. Allocates.
 #[must_use]
 pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
-    fn readable<T: for<'a> Deserialize<'a>>(values: BTreeMap<String, &RawValue>) -> BTreeMap<String, T> {
+    fn readable<T: for<'a> Deserialize<'a>>(
+        values: BTreeMap<String, &RawValue>,
+    ) -> BTreeMap<String, T> {
         let read = |(name, value): (String, &RawValue)| {
             let read = serde_json::from_str(value.get());
             if let Err(error) = &read {
@@ -39,7 +41,9 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
         values.into_iter().filter_map(read).collect()
     }
     let unread: Unread<'_> = serde_json::from_slice(bytes).ok()?;
-    let version = unread.version.map(|version| serde_json::from_str(version.get()));
+    let version = unread
+        .version
+        .map(|version| serde_json::from_str(version.get()));
     let state = PluginState {
         version: version.and_then(Result::ok).unwrap_or_default(),
         params: readable(unread.params),
@@ -65,7 +69,8 @@ pub fn clamp(state: &mut PluginState) {
                     usable
                 }
                 (ParamPtr::IntParam(param), ParamValue::I32(value)) => {
-                    *value = (*value).clamp((*param).preview_plain(0.0), (*param).preview_plain(1.0));
+                    *value =
+                        (*value).clamp((*param).preview_plain(0.0), (*param).preview_plain(1.0));
                     true
                 }
                 // An index of a choice that there is not is no choice near another one.
@@ -89,7 +94,8 @@ mod tests {
 
     fn read(text: &str) -> PluginState {
         let bytes = mended(text.as_bytes()).expect("it is a state");
-        let mut state: PluginState = serde_json::from_slice(&bytes).expect("the framework reads it");
+        let mut state: PluginState =
+            serde_json::from_slice(&bytes).expect("the framework reads it");
         clamp(&mut state);
         state
     }
@@ -103,13 +109,19 @@ mod tests {
 
     #[test]
     fn numbers_outside_of_their_range_are_brought_into_it() {
-        for (written, expected) in [("1e39", 100.0), ("-1e39", 0.0), ("1e6", 100.0), ("42.5", 42.5)] {
+        for (written, expected) in [
+            ("1e39", 100.0),
+            ("-1e39", 0.0),
+            ("1e6", 100.0),
+            ("42.5", 42.5),
+        ] {
             let state = read(&format!(
                 r#"{{"version":"1","params":{{"sensitivity":{{"f32":{written}}}}},"fields":{{}}}}"#
             ));
             assert_eq!(f32_of(&state, "sensitivity"), Some(expected), "{written}");
         }
-        let state = read(r#"{"params":{"note_1":{"i32":999},"note_2":{"i32":-5},"model":{"i32":77}}}"#);
+        let state =
+            read(r#"{"params":{"note_1":{"i32":999},"note_2":{"i32":-5},"model":{"i32":77}}}"#);
         assert!(matches!(state.params["note_1"], ParamValue::I32(127)));
         assert!(matches!(state.params["note_2"], ParamValue::I32(0)));
         assert!(!state.params.contains_key("model"));
@@ -118,8 +130,15 @@ mod tests {
     #[test]
     fn a_bad_value_costs_itself_alone() {
         for bad in [
-            "null", r#"{"f32":null}"#, r#"{"f32":1e400}"#, r#"{"f32":"loud"}"#, r#"{"f64":1}"#, "[]", "7",
-            r#"{"i32":99999999999}"#, r#"{"f32":1,"i32":2}"#,
+            "null",
+            r#"{"f32":null}"#,
+            r#"{"f32":1e400}"#,
+            r#"{"f32":"loud"}"#,
+            r#"{"f64":1}"#,
+            "[]",
+            "7",
+            r#"{"i32":99999999999}"#,
+            r#"{"f32":1,"i32":2}"#,
         ] {
             let state = read(&format!(
                 r#"{{"version":3,"params":{{"sensitivity":{bad},"gate":{{"f32":0.25}}}},

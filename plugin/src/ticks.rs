@@ -62,7 +62,10 @@ pub fn now(ticks: Option<Ticks>) -> u64 {
 }
 
 /// Holds the counter against the system's clock.
-#[cfg_attr(target_arch = "aarch64", expect(dead_code, reason = "the processor tells"))]
+#[cfg_attr(
+    target_arch = "aarch64",
+    expect(dead_code, reason = "the processor tells")
+)]
 fn measured() -> f64 {
     let (start, first) = (Instant::now(), counter::read());
     std::thread::sleep(CALIBRATION);
@@ -135,7 +138,10 @@ mod tests {
         std::thread::sleep(Duration::from_millis(100));
         let (elapsed, last) = (clock.elapsed().as_secs_f64(), ticks.now());
         let counted = ticks.seconds(first, last);
-        assert!((counted / elapsed - 1.0).abs() < 0.01, "{counted} for {elapsed} s");
+        assert!(
+            (counted / elapsed - 1.0).abs() < 0.01,
+            "{counted} for {elapsed} s"
+        );
         assert_eq!(ticks.seconds(last, first), 0.0);
         assert_eq!(ticks.duration(0, u64::MAX).as_secs(), {
             let all = ticks.seconds(0, u64::MAX).min(1e9);

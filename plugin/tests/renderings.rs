@@ -88,9 +88,7 @@ fn a_rendering_in_real_time_mode_is_the_same_every_time() {
     let samples = Performance::demo(3).samples[..10 * 48_000].to_vec();
     for model in [ModelChoice::A, ModelChoice::Tocco, ModelChoice::ToccoLate] {
         for block in [64, 256, 1024, 4096] {
-            let render = |held_up| {
-                rendered(model, ProcessMode::Realtime, &samples, block, held_up)
-            };
+            let render = |held_up| rendered(model, ProcessMode::Realtime, &samples, block, held_up);
             let (sent, counts) = render(0);
             assert!(counts[1] >= 8, "{counts:?}");
             assert_eq!(counts[0], counts[1], "every onset is answered");

@@ -53,7 +53,11 @@ fn storm(mode: ProcessMode, blocks: usize, seed: u64) {
         let second = &host.plugin.shared().params.second;
         set(second, random.below(4) > 0);
         let length = [32, 64, 256, 1024][random.below(4)];
-        place = if place + length > samples.len() { 0 } else { place };
+        place = if place + length > samples.len() {
+            0
+        } else {
+            place
+        };
         let start = Instant::now();
         host.play(&samples[place..place + length], &[length]);
         longest = longest.max(start.elapsed());
@@ -76,11 +80,17 @@ fn storm(mode: ProcessMode, blocks: usize, seed: u64) {
     let newest = shared.status().models.back().map(|info| info.id.clone());
     assert_eq!(newest.as_deref(), Some("b"), "{mode:?}");
     let last = shared.gauges.meters.last_note().expect("notes were played");
-    let model = shared.status().model(last.model).map(|info| info.id.clone());
+    let model = shared
+        .status()
+        .model(last.model)
+        .map(|info| info.id.clone());
     assert_eq!(model.as_deref(), Some("b"), "the newest choice is in use");
     drop(host);
     let counters = &shared.gauges.counters;
-    let (onsets, results) = (counters.onsets.load(Relaxed), counters.results.load(Relaxed));
+    let (onsets, results) = (
+        counters.onsets.load(Relaxed),
+        counters.results.load(Relaxed),
+    );
     println!(
         "{mode:?}: {blocks} blocks, {onsets} onsets, {results} answered, {} abandoned, {} swaps, \
          longest block {longest:?}",

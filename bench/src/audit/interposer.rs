@@ -95,7 +95,9 @@ pub fn is_lock(function: &str) -> bool {
 
 /// Whether a counted function asks for the time or waits for one.
 pub fn is_clock(function: &str) -> bool {
-    function.starts_with("clock") || function.starts_with("time") || function.ends_with("sleep")
+    function.starts_with("clock")
+        || function.starts_with("time")
+        || function.ends_with("sleep")
         || function == "gettimeofday"
 }
 

@@ -129,8 +129,7 @@ impl Watch {
         let (clocks, others): (BTreeMap<_, _>, BTreeMap<_, _>) = counts
             .map(|(name, count)| (name.to_owned(), count))
             .partition(|(name, _)| interposer::is_clock(name));
-        let (locks, heap) =
-            (others.into_iter()).partition(|(name, _)| interposer::is_lock(name));
+        let (locks, heap) = (others.into_iter()).partition(|(name, _)| interposer::is_lock(name));
         let mut now = Findings {
             heap,
             locks,

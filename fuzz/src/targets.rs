@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nice_plug::params::Params;
-use nice_plug::prelude::{ParamValue, PluginState};
+use nice_plug::plugin::{ParamValue, PluginState};
 use tocco::model::ModelSource;
 use tocco::params::ToccoParams;
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;

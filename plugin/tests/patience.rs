@@ -12,6 +12,7 @@ use nice_plug::prelude::*;
 use tocco::params::{EngineChoice, ModelChoice};
 use tocco::service::{END_PATIENCE, HOST_PATIENCE};
 
+#[cfg(unix)]
 /// Makes a file that nobody ever writes to: to open it for reading is to wait.
 fn fifo(path: &Path) {
     let made = Command::new("mkfifo").arg(path).status().unwrap();

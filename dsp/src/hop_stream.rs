@@ -6,6 +6,7 @@ use rubato::{
     WindowFunction,
 };
 
+use crate::downmix::{Downmix, InputChoice};
 use crate::{HOP, SAMPLE_RATE};
 
 /// Length of the resampling filter in samples of the slower of the two rates.
@@ -31,8 +32,9 @@ const PHASES: usize = 128;
 
 /// Cuts a host's audio into hops of [`HOP`] samples at [`SAMPLE_RATE`].
 ///
-/// Channels are averaged to mono. Samples that are not finite become 0, all others are clamped to
-/// ±[`FULL_SCALE_LIMIT`](Self::FULL_SCALE_LIMIT), so that no sample value whatever can do lasting
+/// Channels become one by [`InputChoice`]: they are averaged unless
+/// [`choose_input`](Self::choose_input) says otherwise; more than two always are. Samples that are
+/// not finite become 0, all others are clamped to ±[`FULL_SCALE_LIMIT`](Self::FULL_SCALE_LIMIT), so that no sample value whatever can do lasting
 /// harm further on. At a host rate of 48 kHz samples pass unchanged otherwise. At other rates they
 /// are resampled in steps of one hop counted from the start of the stream: the hops depend on the
 /// samples alone, never on the host's blocks.
@@ -53,8 +55,13 @@ pub struct HopStream {
     step: f64,
     /// Position of analysis sample 0 in host samples (not positive).
     origin: f64,
-    /// Mono host samples of the hop in progress.
+    /// Host samples of the hop in progress: the only side, or the first of two.
     input: Vec<f32>,
+    /// The second side, where there are two.
+    other: Vec<f32>,
+    /// Whether any sample of the hop in progress came with a second side.
+    two_sided: bool,
+    downmix: Downmix,
     /// How many of `input` are there, and how many make a hop.
     filled: usize,
     needed: usize,
@@ -127,6 +134,9 @@ impl HopStream {
                 step,
                 origin: 0.0,
                 input: vec![0.0; HOP],
+                other: vec![0.0; HOP],
+                two_sided: false,
+                downmix: Downmix::new(InputChoice::Sum, HOPS_PER_SECOND),
                 filled: 0,
                 needed: HOP,
                 host_position: 0,
@@ -159,6 +169,9 @@ impl HopStream {
             // phases lie one phase late (verified in `tests/resampling.rs`).
             origin: step - length as f64 / 2.0 + 1.0 / PHASES as f64,
             input: vec![0.0; resampler.input_frames_max().max(needed)],
+            other: vec![0.0; resampler.input_frames_max().max(needed)],
+            two_sided: false,
+            downmix: Downmix::new(InputChoice::Sum, HOPS_PER_SECOND),
             filled: 0,
             needed,
             resampler: Some(resampler),
@@ -178,7 +191,18 @@ impl HopStream {
     ) {
         let frames = channels.iter().map(|c| c.as_ref().len()).min().unwrap_or(0);
         for frame in 0..frames {
-            self.input[self.filled] = mono(channels, frame);
+            match channels {
+                [left, right] => {
+                    self.input[self.filled] = sane(left.as_ref()[frame]);
+                    self.other[self.filled] = sane(right.as_ref()[frame]);
+                    self.two_sided = true;
+                }
+                _ => {
+                    let mono = mono(channels, frame);
+                    self.input[self.filled] = mono;
+                    self.other[self.filled] = mono;
+                }
+            }
             self.filled += 1;
             self.host_position += 1;
             if self.filled == self.needed {
@@ -195,6 +219,10 @@ impl HopStream {
 
     fn complete_hop(&mut self) -> [f32; HOP] {
         let mut hop = [0.0; HOP];
+        if std::mem::take(&mut self.two_sided) {
+            let (left, right) = (&mut self.input[..self.needed], &self.other[..self.needed]);
+            self.downmix.mix(left, right);
+        }
         if let Some(resampler) = &mut self.resampler {
             let done = InterleavedSlice::new(&self.input, 1, self.needed)
                 .and_then(|input| Ok((input, InterleavedSlice::new_mut(&mut hop, 1, HOP)?)))
@@ -238,8 +266,15 @@ impl HopStream {
         }
     }
 
+    /// What is heard of two channels, from the hop in progress on. Real-time safe.
+    pub fn choose_input(&mut self, choice: InputChoice) {
+        self.downmix.choose(choice);
+    }
+
     /// Starts anew at position 0 as if nothing had been heard. Real-time safe.
     pub fn reset(&mut self) {
+        self.downmix.reset();
+        self.two_sided = false;
         self.filled = 0;
         self.host_position = 0;
         self.analysis_position = 0;
@@ -250,18 +285,21 @@ impl HopStream {
     }
 }
 
+/// Hops in a second.
+const HOPS_PER_SECOND: f64 = SAMPLE_RATE as f64 / HOP as f64;
+
+/// A sample that can do no lasting harm.
+fn sane(sample: f32) -> f32 {
+    if sample.is_finite() {
+        sample.clamp(-HopStream::FULL_SCALE_LIMIT, HopStream::FULL_SCALE_LIMIT)
+    } else {
+        0.0
+    }
+}
+
+/// The mean of all channels.
 fn mono<C: AsRef<[f32]>>(channels: &[C], frame: usize) -> f32 {
-    let sum: f32 = channels
-        .iter()
-        .map(|channel| {
-            let sample = channel.as_ref()[frame];
-            if sample.is_finite() {
-                sample.clamp(-HopStream::FULL_SCALE_LIMIT, HopStream::FULL_SCALE_LIMIT)
-            } else {
-                0.0
-            }
-        })
-        .sum();
+    let sum: f32 = channels.iter().map(|c| sane(c.as_ref()[frame])).sum();
     sum / channels.len() as f32
 }
 

@@ -11,6 +11,7 @@
 pub mod analyzer;
 mod bark_spectrum;
 pub mod denormals;
+mod downmix;
 pub mod features;
 pub mod hop_stream;
 pub mod onset;
@@ -18,6 +19,7 @@ pub mod synth;
 mod technique;
 
 pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
+pub use downmix::InputChoice;
 pub use hop_stream::{HopEnd, HopStream, HopStreamError};
 pub use onset::{
     Detection, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod, UnknownOnsetMethod,

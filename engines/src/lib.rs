@@ -28,6 +28,7 @@ pub mod self_training;
 
 mod classifier;
 mod engine;
+mod interned;
 mod library_file;
 mod litert;
 mod load_error;

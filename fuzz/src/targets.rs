@@ -2,8 +2,14 @@
 
 use std::path::{Component, Path};
 
+use nice_plug::params::Params;
+use nice_plug::plugin::{ParamValue, PluginState};
+use tocco::model::ModelSource;
+use tocco::params::ToccoParams;
+
 use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
 use tocco_engine_tools::table;
+use tocco_engines::calibration::{Calibration, Profile};
 use tocco_engines::convert::Format;
 use tocco_engines::native::NativeEngine;
 use tocco_engines::network::Network;
@@ -73,6 +79,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "infer_csv",
         read: infer_csv,
+    },
+    Target {
+        name: "state",
+        read: state,
     },
 ];
 
@@ -191,5 +201,34 @@ fn wav(bytes: &[u8]) {
 fn infer_csv(bytes: &[u8]) {
     if let Ok(rows) = table::rows(bytes, "fuzz") {
         assert!(rows.windows(2).all(|pair| pair[0].len() == pair[1].len()));
+    }
+}
+
+/// A saved state of the plugin: what is left of it is read by the framework and in range, and a
+/// profile in it is taken or refused.
+fn state(bytes: &[u8]) {
+    let Some(mended) = tocco::state::mended(bytes) else {
+        return;
+    };
+    let mut state: PluginState = serde_json::from_slice(&mended).expect("what was mended is read");
+    tocco::state::clamp(&mut state);
+    for (id, value) in &state.params {
+        if let ParamValue::F32(value) = value {
+            assert!(value.is_finite(), "{id}: {value}");
+        }
+    }
+    let written = serde_json::to_vec(&state).expect("a state is written");
+    assert_eq!(tocco::state::mended(&written), Some(written));
+    let params = ToccoParams::default();
+    params.deserialize_fields(&state.fields);
+    assert!(!params.serialize_fields().is_empty());
+    let base = ModelSource::C.package().expect("it is built in");
+    for text in params.calibration.saved().profiles.values() {
+        let mut calibration = Calibration::new(&base).expect("it can be taught");
+        if let Ok(profile) = Profile::parse(text, "fuzz")
+            && calibration.restore(&profile, "fuzz").is_ok()
+        {
+            let _ = (calibration.package(), calibration.report());
+        }
     }
 }

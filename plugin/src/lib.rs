@@ -17,16 +17,20 @@ pub mod classification;
 pub mod classifier;
 pub mod continuity;
 pub mod counters;
+pub mod mailbox;
 pub mod meters;
 pub mod model;
 mod newborn;
 pub mod outputs;
+pub mod pace;
 pub mod params;
 pub mod pipeline;
 pub mod second_decision;
 pub mod self_training;
 pub mod service;
 pub mod shipped;
+pub mod state;
+pub mod ticks;
 pub mod unsaved;
 mod vst3_entry;
 
@@ -88,14 +92,22 @@ impl Tocco {
             Some(service) => service,
             None => Service::start(Arc::clone(&self.shared))?,
         };
-        let pipeline = service.activate(activation, self.pipeline.take());
-        self.service = Some(service);
-        let mut pipeline = pipeline?;
-        // The player is the same, but a bounce gives the same notes every time.
-        if activation.offline {
-            pipeline.forget_player();
+        match service.activate(activation, self.pipeline.take()) {
+            // It has ended, or hangs: the next start gets another one.
+            Err(error @ service::ActivationError::Service(_)) => return Err(error),
+            Err(error) => {
+                self.service = Some(service);
+                return Err(error);
+            }
+            Ok(mut pipeline) => {
+                // The player is the same, but a bounce gives the same notes every time.
+                if activation.offline {
+                    pipeline.forget_player();
+                }
+                self.service = Some(service);
+                self.pipeline = Some(pipeline);
+            }
         }
-        self.pipeline = Some(pipeline);
         self.midi = MidiOut::new(activation.host_rate);
         self.offline = activation.offline;
         self.host_rate = activation.host_rate;
@@ -140,6 +152,10 @@ impl Plugin for Tocco {
     #[cfg(feature = "editor")]
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
         editor::create(Arc::clone(&self.shared))
+    }
+
+    fn filter_state(state: &mut PluginState) {
+        state::clamp(state);
     }
 
     fn activate(
@@ -205,13 +221,15 @@ impl Plugin for Tocco {
             return ProcessStatus::Normal;
         };
         // In a bounce a changed model is loaded before the next sample. `offline` is what the host
-        // said at this activation, in both formats (see `vst3_entry`): in real time nothing waits.
+        // said at this activation, in both formats (see `vst3_entry`). In a bounce that the host did
+        // not announce the pipeline waits, as far as it is ahead: in real time nothing waits.
+        let shared = &self.shared;
         if self.offline
-            && !self.shared.is_settled()
             && let Some(service) = &self.service
         {
             service.settle();
         }
+        let is_settled = || self.offline || shared.is_settled();
         let settings = self.params.settings();
         let notes = self.params.note_numbers();
         let midi_on = self.params.midi.value();
@@ -224,7 +242,8 @@ impl Plugin for Tocco {
         let (outputs, host_rate) = (&self.shared.outputs, self.host_rate);
         let mut refused = 0;
         // The output is the input: the buffer is read and nothing else.
-        pipeline.process(buffer.as_slice_immutable(), &settings, |result, offset| {
+        let channels = buffer.as_slice_immutable();
+        pipeline.process_when(channels, &settings, is_settled, |result, offset| {
             // It goes on listening, to be there at once when the bypass ends, and says nothing.
             if bypassed {
                 return;

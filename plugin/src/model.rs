@@ -88,6 +88,15 @@ impl ModelSource {
     }
 }
 
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            built_in => write!(f, "built-in model {built_in:?}"),
+        }
+    }
+}
+
 /// The folder `name` beside `folder`, also beside `.` or one that ends in `..`.
 fn sibling(folder: &Path, name: &str) -> PathBuf {
     match folder.file_name() {
@@ -170,6 +179,17 @@ pub enum ModelError {
     /// The engine failed in its first inferences.
     #[error("the engine failed when it was primed: {0}; choose another engine")]
     Prime(#[from] InferError),
+    /// The files, or the engine, take too long.
+    #[error(
+        "{what}: expected to be read within {seconds} s, and it was not; put its files on a disk \
+         that answers, check that they are ordinary files, and try again"
+    )]
+    NoAnswer {
+        /// What was to be read.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The classifier thread is not to be had.
     #[error(transparent)]
     Worker(#[from] WorkerError),

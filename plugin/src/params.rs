@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
-use tocco_dsp::{OnsetConfig, Technique};
+use tocco_dsp::{InputChoice, OnsetConfig, Technique};
 use tocco_engines::EngineId;
 
 use crate::calibration::{CalibrationState, Saved};
@@ -90,6 +90,34 @@ impl ModelChoice {
     #[must_use]
     pub fn may_adapt(self) -> bool {
         matches!(self, Self::Tocco | Self::ToccoLate | Self::User)
+    }
+}
+
+/// What is heard of a stereo track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum InputSide {
+    /// The louder side.
+    #[id = "automatic"]
+    Automatic,
+    /// The left side.
+    #[id = "left"]
+    Left,
+    /// The right side.
+    #[id = "right"]
+    Right,
+    /// Both sides together.
+    #[id = "sum"]
+    Sum,
+}
+
+impl From<InputSide> for InputChoice {
+    fn from(side: InputSide) -> Self {
+        match side {
+            InputSide::Automatic => Self::Automatic,
+            InputSide::Left => Self::Left,
+            InputSide::Right => Self::Right,
+            InputSide::Sum => Self::Sum,
+        }
     }
 }
 
@@ -180,6 +208,9 @@ pub struct ToccoParams {
     /// The model.
     #[id = "model"]
     pub model: EnumParam<ModelChoice>,
+    /// What is heard of a stereo track.
+    #[id = "input"]
+    pub input: EnumParam<InputSide>,
     /// Sensitivity of the onset detector, percent: see [`onset_config`].
     #[id = "sensitivity"]
     pub sensitivity: FloatParam,
@@ -252,6 +283,7 @@ impl Default for ToccoParams {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
             model: EnumParam::new("Model", ModelChoice::Tocco),
+            input: EnumParam::new("Input", InputSide::Automatic),
             sensitivity: FloatParam::new("Sensitivity", DEFAULT_SENSITIVITY, percent)
                 .with_unit(" %")
                 .with_value_to_string(formatters::v2s_f32_rounded(0)),
@@ -333,6 +365,7 @@ impl ToccoParams {
         Settings {
             onset: onset_config(self.sensitivity.value(), self.minimum_inter_onset.value()),
             gate: self.gate.value(),
+            input: self.input.value().into(),
             adapt: self.adapt.value(),
         }
     }

@@ -17,7 +17,16 @@
 //! Defined behaviour under load: notes may overlap, and each is answered with its own id. A note
 //! that finds [`classifier::queue::CAPACITY`](crate::classifier::queue::CAPACITY) others under way
 //! is dropped and counted. Answers to notes from before a reset are counted and thrown away.
-//! Second decisions never hold up a swap: those that are to come are given up and counted.
+//!
+//! Answers of the classifier thread are taken at the beginning of a callback. In a stream that runs
+//! faster than real time they are waited for, so that what is rendered is the same every time: see
+//! [`pace`](crate::pace), which also says why that is safe.
+//!
+//! A new model takes over between two notes; where there is no gap for [`LEISURE`] hops, as soon as
+//! nothing is under way to the classifier thread, and the notes whose onsets were heard are
+//! described and answered by the new one; after [`SWAP_PATIENCE`] hops in any case, and what the
+//! old one was asked is counted as abandoned. Of several models that wait only the newest is
+//! taken. Second decisions never hold up a swap: those that are to come are given up and counted.
 //!
 //! With [`Settings::adapt`] the networks learn their player by listening: see
 //! [`self_training`](crate::self_training). What an answer is changed by is what was learnt before it
@@ -26,12 +35,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_dsp::{
     Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
-    OnsetConfig, SAMPLE_RATE, denormals,
+    InputChoice, OnsetConfig, SAMPLE_RATE, denormals,
 };
 use tocco_engines::SelfTraining;
 use tocco_engines::second_decision::amended;
@@ -42,16 +51,25 @@ use crate::classification::{Classification, Decision, MAX_CLASSES, Note, most_pr
 use crate::classifier::queue::{Answer, Refused};
 use crate::classifier::{Inline, Seat};
 use crate::counters::{Counters, add};
+use crate::mailbox::{self, mailbox};
 use crate::meters::Meters;
 use crate::model::{LoadedModel, SecondModel};
+use crate::pace::Pace;
 use crate::second_decision::SecondDecisions;
 use crate::self_training::Learner;
+use crate::ticks::{self, Ticks};
 
 /// Results that may wait for the event log: minutes of the fastest playing.
 const LOG_CAPACITY: usize = 4096;
 
-/// Models that may wait to be taken into use, and to be freed.
-const MODEL_CAPACITY: usize = 4;
+/// Models that may wait to be freed.
+const RETIRED_CAPACITY: usize = 4;
+
+/// Hops that a new model waits for a gap between two notes: longer than most notes' features take.
+const LEISURE: u32 = 24;
+
+/// Hops that a new model waits at all, half a second: longer than any answer takes.
+const SWAP_PATIENCE: u32 = 375;
 
 /// What may change from block to block.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +78,8 @@ pub struct Settings {
     pub onset: OnsetConfig,
     /// Least probability of the winner for a note to make MIDI, 0 to 1.
     pub gate: f32,
+    /// What is heard of a stereo input.
+    pub input: InputChoice,
     /// Whether the networks learn their player by listening. Without it they forget what they learnt
     /// at once, and with it again they start anew.
     pub adapt: bool,
@@ -70,6 +90,7 @@ impl Default for Settings {
         Self {
             onset: OnsetConfig::default(),
             gate: 0.0,
+            input: InputChoice::Automatic,
             adapt: true,
         }
     }
@@ -102,8 +123,9 @@ pub enum PipelineError {
 
 /// The other end of a pipeline's queues, for the thread that loads and frees.
 pub struct ServiceEnd {
-    /// Models to take into use between two notes.
-    pub models: Producer<Box<LoadedModel>>,
+    /// A model to take into use between two notes. A newer one takes the place of one that waits,
+    /// which comes back at once.
+    pub models: mailbox::Sender<LoadedModel>,
     /// Models that were in use, to be freed here.
     pub retired: Consumer<Box<LoadedModel>>,
     /// Every result, for the event log.
@@ -123,13 +145,16 @@ struct Listener {
     analyzer: Analyzer,
     /// Its extraction is in the analyzer.
     model: Box<LoadedModel>,
-    models: Consumer<Box<LoadedModel>>,
+    models: mailbox::Receiver<LoadedModel>,
+    /// Hops that the one in there has waited.
+    model_waits: u32,
     retired: Producer<Box<LoadedModel>>,
     results: Producer<Classification>,
     examples: examples::Sender,
     gauges: Arc<Gauges>,
     positions: Positions,
     host_rate: f64,
+    pace: Pace,
     settings: Settings,
     gate: f32,
     /// Onsets whose features are not there yet.
@@ -194,8 +219,8 @@ impl Pipeline {
             .expect("a model outside a pipeline has its extraction");
         let mut analyzer = Analyzer::with_extraction(&settings.onset, extraction)?;
         analyzer.swap_second(second_extraction(&mut model));
-        let (models_in, models_out) = RingBuffer::new(MODEL_CAPACITY);
-        let (retired_in, retired_out) = RingBuffer::new(MODEL_CAPACITY);
+        let (models_in, models_out) = mailbox();
+        let (retired_in, retired_out) = RingBuffer::new(RETIRED_CAPACITY);
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
         let (examples_in, examples_out) = examples::queue();
         let first_id = gauges.counters.onsets.load(Relaxed);
@@ -205,11 +230,13 @@ impl Pipeline {
             analyzer,
             model,
             models: models_out,
+            model_waits: 0,
             retired: retired_in,
             results: results_in,
             examples: examples_in,
             gauges,
             host_rate,
+            pace: Pace::new(host_rate, Ticks::calibrated()),
             settings,
             gate: settings.gate,
             pending: 0,
@@ -232,19 +259,35 @@ impl Pipeline {
     /// first and second decisions, that is known by its end, with the place in the block, in samples, where an event that
     /// results from it belongs. The places do not decrease.
     ///
-    /// Real-time safe as far as `on_result` and the engine of an inline model are.
+    /// Real-time safe as far as `on_result` and the engine of an inline model are; it waits for the
+    /// classifier thread only in a stream that is ahead of real time: see [`pace`](crate::pace).
     pub fn process<C: AsRef<[f32]>>(
         &mut self,
         channels: &[C],
         settings: &Settings,
+        on_result: impl FnMut(&Classification, usize),
+    ) {
+        self.process_when(channels, settings, || true, on_result);
+    }
+
+    /// As [`process`](Self::process), but first it waits, as for the classifier thread, until
+    /// `is_settled`: until the model is there that the block is to be heard with.
+    pub fn process_when<C: AsRef<[f32]>>(
+        &mut self,
+        channels: &[C],
+        settings: &Settings,
+        is_settled: impl Fn() -> bool,
         mut on_result: impl FnMut(&Classification, usize),
     ) {
         let Self { stream, listener } = self;
         denormals::flush(|| {
-            listener.begin_block(settings);
             let length = channels.iter().map(|channel| channel.as_ref().len()).min();
             let length = length.unwrap_or(0);
-            // Results from the classifier thread are seen as early as can be.
+            listener.pace.begin(length);
+            stream.choose_input(settings.input);
+            // If it is not, the block is heard with the old one.
+            let _ = listener.pace.wait(is_settled);
+            listener.begin_block(settings);
             let seen = listener.position + length.min(HOP) as u64;
             listener.collect(seen, &mut |result| on_result(result, 0));
             stream.push(channels, |hop, end| {
@@ -320,11 +363,11 @@ impl Listener {
     }
 
     fn hop(&mut self, hop: &[f32; HOP], end: HopEnd, on_result: &mut impl FnMut(&Classification)) {
-        self.collect(end.host, on_result);
         self.take_new_model();
 
         let (first_id, positions) = (self.first_id, self.positions);
         let (callback, epoch) = (self.callback, self.epoch);
+        let ticks = self.pace.ticks();
         let note_of = |heard: &tocco_dsp::Note<'_>| Note {
             onset_id: first_id + heard.onset.id,
             position: positions.host(heard.onset.position),
@@ -380,7 +423,7 @@ impl Listener {
             {
                 learner.hear(note.onset_id, heard.features);
             }
-            match ask(&mut self.model.seat, note, heard.features) {
+            match ask(&mut self.model.seat, note, heard.features, ticks) {
                 Ok(answer) => first_answer = answer,
                 Err(Refused::Full) => add(&counters.dropped_full, 1),
                 Err(Refused::Dead) => add(&counters.failed, 1),
@@ -404,7 +447,7 @@ impl Listener {
                 {
                     learner.hear(note.onset_id, heard.features);
                 }
-                match ask(&mut model.seat, note, heard.features) {
+                match ask(&mut model.seat, note, heard.features, ticks) {
                     Ok(answer) => second_answer = answer,
                     Err(refused) => {
                         self.seconds.close(note.onset_id);
@@ -422,11 +465,16 @@ impl Listener {
         if let Some(answer) = second_answer {
             self.amend(answer, end.host, true, on_result);
         }
+        if self.pace.is_faster() {
+            self.collect(end.host, on_result);
+        }
     }
 
-    /// Takes what the classifier threads have answered; `now` is what the results count as seen at.
+    /// Takes what the classifier threads have answered, and waits for what they were asked as far as
+    /// the stream's pace allows; `now` is what the results count as seen at.
     fn collect(&mut self, now: u64, on_result: &mut impl FnMut(&Classification)) {
         while let Seat::Thread(remote) = &mut self.model.seat {
+            self.pace.wait(|| !remote.owes());
             let Some(answer) = remote.poll() else {
                 let lost = remote.give_up_if_dead();
                 if lost > 0 {
@@ -445,6 +493,7 @@ impl Listener {
             ..
         }) = &mut self.model.second
         {
+            self.pace.wait(|| !remote.owes());
             let Some(answer) = remote.poll() else {
                 if remote.give_up_if_dead() > 0 {
                     // Nor will those be answered that are still to be sent.
@@ -586,17 +635,27 @@ impl Listener {
         self.pending == 0 && self.model.under_way() == 0
     }
 
-    /// Swaps in a model that waits, between two notes and if the old one can be sent back.
+    /// Swaps in a model that waits, if it is time and the old one can be sent back.
     fn take_new_model(&mut self) {
-        if self.models.is_empty() || !self.between_notes() || self.retired.slots() == 0 {
+        if self.models.is_empty() {
+            self.model_waits = 0;
             return;
         }
-        let Ok(mut model) = self.models.pop() else {
+        self.model_waits += 1;
+        let is_time = self.between_notes()
+            || (self.model_waits > LEISURE && self.model.under_way() == 0)
+            || self.model_waits > SWAP_PATIENCE;
+        if !is_time || self.retired.slots() == 0 {
+            return;
+        }
+        let Some(mut model) = self.models.take() else {
             return;
         };
         let Some(extraction) = model.extraction.take() else {
             return; // never: a model comes with its extraction
         };
+        self.model_waits = 0;
+        add(&self.gauges.counters.abandoned, self.model.under_way());
         let second = second_extraction(&mut model);
         std::mem::swap(&mut self.model, &mut model);
         model.extraction = Some(self.analyzer.swap_extraction(extraction));
@@ -621,6 +680,7 @@ impl Listener {
     }
 
     fn reset(&mut self) {
+        self.pace.reset();
         self.position = 0;
         self.analyzer.reset();
         add(&self.gauges.counters.abandoned, self.pending);
@@ -658,19 +718,24 @@ fn second_extraction(model: &mut LoadedModel) -> Option<Box<Extraction>> {
 }
 
 /// Asks a network: its answer if it gives one now, nothing if its thread will.
-fn ask(seat: &mut Seat, note: Note, features: &[f32]) -> Result<Option<Answer>, Refused> {
+fn ask(
+    seat: &mut Seat,
+    note: Note,
+    features: &[f32],
+    ticks: Option<Ticks>,
+) -> Result<Option<Answer>, Refused> {
+    let asked = ticks::now(ticks);
     match seat {
         Seat::Inline(inline) => {
-            let start = Instant::now();
             let probabilities = inline.classify(features).ok();
             Ok(Some(Answer {
                 note,
                 probabilities,
                 wake: Duration::ZERO,
-                inference: start.elapsed(),
+                inference: ticks::between(ticks, asked, ticks::now(ticks)),
             }))
         }
-        Seat::Thread(remote) => remote.submit(note, features).map(|()| None),
+        Seat::Thread(remote) => remote.submit(note, features, asked).map(|()| None),
     }
 }
 

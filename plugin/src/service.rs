@@ -3,7 +3,14 @@
 //! It loads models and engines and hands them to the pipeline, frees those that come back, and
 //! writes the event log. What is to be loaded it reads from the parameters: whoever changes them
 //! (host, editor, a loaded state) need not tell it.
+//!
+//! Nobody waits for it without a bound. Files are read and engines loaded on a thread of their own,
+//! which is left to itself if it does not come back: a dead network drive costs the user's model,
+//! not the service. The host waits at most [`HOST_PATIENCE`] at an activation and [`END_PATIENCE`]
+//! at a deactivation and at the end, the audio thread of a bounce at most [`OFFLINE_PATIENCE`] in
+//! one callback, in [`OFFLINE_WAITS`] callbacks, and then no more until the service has caught up.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::*};
@@ -17,6 +24,7 @@ use tocco_engines::{EngineId, ModelPackage};
 use crate::calibration::{self, CalibrationStatus, Tuition};
 use crate::classification::ModelSerial;
 use crate::classifier::Wake;
+use crate::classifier::worker::WorkerError;
 use crate::continuity::Continuity;
 use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
 use crate::outputs::event_log::{self, EventLog};
@@ -30,8 +38,23 @@ const PERIOD: Duration = Duration::from_millis(10);
 /// Models remembered by name: results of no more than these can still be on their way.
 const REMEMBERED: usize = 8;
 
-/// Longest wait for the event log to be written, or offline for a model to be loaded.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait of the host for a pipeline: two loads that do not come back, and one that does.
+pub const HOST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest wait of the host for the event log to be written, and for the thread to end.
+pub const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Longest wait of one offline callback for a model to be loaded.
+pub const OFFLINE_PATIENCE: Duration = Duration::from_millis(800);
+
+/// Offline callbacks in a row that wait in vain before none waits any more.
+pub const OFFLINE_WAITS: u32 = 5;
+
+/// Longest time that the files of a package may take.
+const READ_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Longest time that an engine may take to load a network: the largest library has 200 MB.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a pipeline is to be built for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -174,6 +197,8 @@ pub struct Service {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
     thread: Option<JoinHandle<()>>,
+    /// Offline callbacks that have waited in vain since the last one that did not.
+    vain_waits: Cell<u32>,
 }
 
 impl Service {
@@ -192,22 +217,23 @@ impl Service {
             shared,
             commands,
             thread: Some(thread),
+            vain_waits: Cell::new(0),
         })
     }
 
     /// A pipeline for `activation`, its model loaded and primed; `old` is the one used until now.
-    /// If the selected model cannot be loaded, another one is, and the status says why. Waits: not
-    /// for the audio thread.
+    /// If the selected model cannot be loaded, another one is, and the status says why. Waits, at
+    /// most [`HOST_PATIENCE`]: not for the audio thread.
     ///
     /// # Errors
-    /// When there can be no pipeline.
+    /// When there can be no pipeline. After [`ActivationError::Service`] the service is of no use any
+    /// more.
     pub fn activate(
         &self,
         activation: Activation,
         old: Option<Box<Pipeline>>,
     ) -> Result<Box<Pipeline>, ActivationError> {
         let (reply, answer) = mpsc::channel();
-        let ended = |_| ActivationError::Service("it has ended".to_owned());
         self.commands
             .send(Command::Activate {
                 activation,
@@ -215,38 +241,68 @@ impl Service {
                 reply,
             })
             .map_err(|_| ActivationError::Service("it has ended".to_owned()))?;
-        answer.recv().map_err(ended)?
+        answer.recv_timeout(HOST_PATIENCE).map_err(|error| {
+            ActivationError::Service(match error {
+                RecvTimeoutError::Disconnected => "it has ended".to_owned(),
+                RecvTimeoutError::Timeout => format!(
+                    "it has not answered for {} s; switch the plugin off and on again",
+                    HOST_PATIENCE.as_secs()
+                ),
+            })
+        })?
     }
 
-    /// Writes all results known by now to the event log. Waits: not for the audio thread.
+    /// Writes all results known by now to the event log. Waits, at most [`END_PATIENCE`]: not for
+    /// the audio thread.
     pub fn flush(&self) {
         let (reply, answer) = mpsc::channel();
         if self.commands.send(Command::Flush { reply }).is_ok() {
             // A log that cannot be written is told in the status.
-            let _ = answer.recv_timeout(PATIENCE);
+            let _ = answer.recv_timeout(END_PATIENCE);
         }
     }
 
-    /// Waits until the selected model is loaded or has failed to be. For offline rendering, where
-    /// the audio thread may wait; never in real time.
+    /// Waits until the selected model is loaded or has failed to be, at most [`OFFLINE_PATIENCE`],
+    /// and not at all after [`OFFLINE_WAITS`] times in vain. For offline rendering, where the audio
+    /// thread may wait; never in real time.
     pub fn settle(&self) {
+        if self.shared.is_settled() {
+            return self.vain_waits.set(0);
+        }
+        if self.vain_waits.get() >= OFFLINE_WAITS {
+            return;
+        }
         let start = Instant::now();
-        while !self.shared.is_settled() && start.elapsed() < PATIENCE {
+        while !self.shared.is_settled() {
             // Ended: nothing to wait for.
             if self.commands.send(Command::Look).is_err() {
                 return;
             }
+            if start.elapsed() >= OFFLINE_PATIENCE {
+                return self.vain_waits.set(self.vain_waits.get() + 1);
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
+        self.vain_waits.set(0);
     }
 }
 
 impl Drop for Service {
+    /// Waits for the thread, at most [`END_PATIENCE`]; one that does not come back is left to itself.
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Stop);
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let start = Instant::now();
+        while !thread.is_finished() {
+            if start.elapsed() >= END_PATIENCE {
+                nice_plug::nice_warn!("the service thread does not end and is left to itself");
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(200));
         }
+        drop(thread.join());
     }
 }
 
@@ -259,14 +315,21 @@ struct Worker {
     running: Option<Running>,
     /// The calibration of the model loaded last.
     tuition: Option<Tuition>,
+    /// Why not what was selected is in use, if it is not.
+    not_selected: Option<String>,
 }
 
 /// What belongs to the pipeline in use.
 struct Running {
     activation: Activation,
     end: ServiceEnd,
-    /// Loaded, but the queue to the pipeline was full.
-    waiting: Option<Box<LoadedModel>>,
+}
+
+impl Running {
+    /// Sends a model to the pipeline; one that it has not fetched yet is freed.
+    fn send(&self, model: Box<LoadedModel>) {
+        drop(self.end.models.put(model));
+    }
 }
 
 impl Worker {
@@ -293,6 +356,7 @@ impl Worker {
             next_serial: 0,
             running: None,
             tuition: None,
+            not_selected: None,
         }
     }
 
@@ -354,36 +418,28 @@ impl Worker {
         while let Ok(model) = running.end.retired.pop() {
             drop(model);
         }
-        if let Some(model) = running.waiting.take() {
-            running.waiting = running.end.models.push(model).err().map(|full| {
-                let rtrb::PushError::Full(model) = full;
-                model
-            });
-        }
     }
 
     fn follow_selection(&mut self) {
         let (Some(running), false) = (&self.running, self.shared.is_selection_settled()) else {
             return;
         };
-        if running.waiting.is_some() {
-            return;
-        }
         let activation = running.activation;
         // The key is read before the selection: a change in between makes for another round.
         let key = self.shared.params.selection_key();
         let selection = self.shared.params.selection();
         match self.load(&selection, activation) {
             Ok((model, info)) => {
-                self.remember(info, None);
-                if let Some(running) = &mut self.running {
-                    running.waiting = Some(model);
+                self.not_selected = None;
+                self.remember(info);
+                if let Some(running) = &self.running {
+                    running.send(model);
                 }
-                self.drain();
             }
             Err(error) => {
                 nice_plug::nice_warn!("{error}");
-                self.shared.status().model_error = Some(error.to_string());
+                self.not_selected = Some(error.to_string());
+                self.shared.status().model_error = self.not_selected.clone();
             }
         }
         self.shared.handled.store(key, Release);
@@ -409,7 +465,7 @@ impl Worker {
         if news || done > 0 {
             self.shared.status().calibration = tuition.status();
         }
-        if tuition.changed() && running.waiting.is_none() {
+        if tuition.changed() {
             let engine = tuition.engine;
             let activation = running.activation;
             let calibrated = tuition.is_calibrated();
@@ -420,11 +476,10 @@ impl Worker {
             match loaded {
                 Ok((model, mut info)) => {
                     info.calibrated = calibrated;
-                    self.remember(info, None);
-                    if let Some(running) = &mut self.running {
-                        running.waiting = Some(model);
+                    self.remember(info);
+                    if let Some(running) = &self.running {
+                        running.send(model);
                     }
-                    self.drain();
                 }
                 Err(error) => self.shared.status().model_error = Some(error.to_string()),
             }
@@ -449,12 +504,12 @@ impl Worker {
         let (model, info, error) = self.load_or_fall_back(activation)?;
         let gauges = Arc::clone(&self.shared.gauges);
         let (pipeline, end) = Pipeline::new(activation.host_rate, model, gauges)?;
-        self.remember(info, error);
-        self.running = Some(Running {
-            activation,
-            end,
-            waiting: None,
-        });
+        if let Some(error) = &error {
+            nice_plug::nice_warn!("{error}");
+        }
+        self.not_selected = error;
+        self.remember(info);
+        self.running = Some(Running { activation, end });
         self.shared.handled.store(key, Release);
         Ok(Box::new(pipeline))
     }
@@ -468,7 +523,7 @@ impl Worker {
         let selected = self.shared.params.selection();
         let error = match self.load(&selected, activation) {
             Ok((model, info)) => return Ok((model, info, None)),
-            Err(error) => error.to_string(),
+            Err(error) => error,
         };
         let alone = Selection {
             second: false,
@@ -483,11 +538,15 @@ impl Worker {
             model: ModelSource::C,
             second: false,
         };
-        let (model, info) = self
-            .load(&alone, activation)
-            .or_else(|_| self.load(&own_engine, activation))
-            .or_else(|_| self.load(&built_in, activation))?;
-        Ok((model, info, Some(error)))
+        let (model, info) = match &error {
+            // To try it once more would be to wait once more.
+            ModelError::NoAnswer { .. } => self.load(&built_in, activation),
+            _ => self
+                .load(&alone, activation)
+                .or_else(|_| self.load(&own_engine, activation))
+                .or_else(|_| self.load(&built_in, activation)),
+        }?;
+        Ok((model, info, Some(error.to_string())))
     }
 
     fn load(
@@ -495,11 +554,16 @@ impl Worker {
         selection: &Selection,
         activation: Activation,
     ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
-        let base = selection.model.package()?;
-        let second = match selection.second {
-            true => selection.model.second(&base)?,
-            false => None,
+        let source = selection.clone();
+        let read = move || {
+            let base = source.model.package()?;
+            let second = match source.second {
+                true => source.model.second(&base)?,
+                false => None,
+            };
+            Ok((base, second))
         };
+        let (base, second) = within(READ_PATIENCE, selection.model.to_string(), read)?;
         let saved = self.shared.params.calibration.saved();
         let since = ModelSerial(self.next_serial);
         let mut tuition = Tuition::new(base, second, selection.engine, since, &saved);
@@ -522,23 +586,54 @@ impl Worker {
         let config = RunConfig {
             offline: activation.offline,
             wake: self.wake,
-            block: Duration::from_secs_f64(activation.max_block as f64 / activation.host_rate),
+            // Rates that are none are refused where the pipeline is made.
+            block: Duration::try_from_secs_f64(activation.max_block as f64 / activation.host_rate)
+                .unwrap_or_default(),
         };
-        let loaded = LoadedModel::with_second(&package, second.as_ref(), engine, serial, config)?;
+        let name = format!("engine {engine}");
+        let load =
+            move || LoadedModel::with_second(&package, second.as_ref(), engine, serial, config);
+        let loaded = within(ENGINE_PATIENCE, name, load)?;
         self.next_serial += 1;
         Ok(loaded)
     }
 
-    fn remember(&self, info: ModelInfo, error: Option<String>) {
+    /// Of a model that was loaded. It may be another one than was selected, and stay so when it is
+    /// taught: the reason stays, too.
+    fn remember(&self, info: ModelInfo) {
         nice_plug::nice_log!("{info}");
-        if let Some(error) = &error {
-            nice_plug::nice_warn!("{error}");
-        }
         let mut status = self.shared.status();
         if status.models.len() == REMEMBERED {
             status.models.pop_front();
         }
         status.models.push_back(info);
-        status.model_error = error;
+        status.model_error = self.not_selected.clone();
+    }
+}
+
+/// Does `work`, about `what`, on a thread of its own and waits for it at most `patience`.
+///
+/// # Errors
+/// What `work` says, or that it does not come back; then its thread is left to itself.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    what: String,
+    work: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
+) -> Result<T, ModelError> {
+    let (done_in, done_out) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("tocco-load".to_owned());
+    let thread = thread.spawn(move || drop(done_in.send(work())));
+    let thread = thread.map_err(WorkerError::from)?;
+    match done_out.recv_timeout(patience) {
+        Ok(result) => {
+            // It ends now, and with the plugin's library nobody knows when that goes.
+            drop(thread.join());
+            result
+        }
+        Err(RecvTimeoutError::Timeout) => Err(ModelError::NoAnswer {
+            what,
+            seconds: patience.as_secs(),
+        }),
+        Err(RecvTimeoutError::Disconnected) => Err(WorkerError::Died.into()),
     }
 }

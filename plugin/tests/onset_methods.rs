@@ -48,7 +48,7 @@ fn a_swap_to_another_method_loses_no_note_and_makes_none() {
             let mut results = Vec::new();
             for (index, block) in samples.chunks(BLOCK).enumerate() {
                 if index == swap {
-                    assert!(service.models.push(model(to, 1)).is_ok());
+                    assert!(service.models.put(model(to, 1)).is_none());
                 }
                 pipeline.process(&[block], &Settings::default(), |result, _| {
                     results.push((result.note.onset_id, result.note.position, result.model));

@@ -120,7 +120,7 @@ fn an_inline_network_is_primed_by_the_first_callback_and_by_the_one_that_swaps_i
         assert_eq!(first_runs.lock().unwrap().len(), 1, "in the first callback");
         block();
         assert_eq!(first_runs.lock().unwrap().len(), 1, "and not again");
-        end.models.push(second).ok().unwrap();
+        assert!(end.models.put(second).is_none());
         block();
         (first_runs, std::thread::current().id())
     });

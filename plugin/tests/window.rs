@@ -161,8 +161,8 @@ fn stream(mut pipeline: Pipeline, shared: &Shared, seconds: f64, plant: Option<&
 fn swap(service: &mut ServiceEnd, number: u64) {
     while service.retired.pop().is_ok() {}
     while service.results.pop().is_ok() {}
-    if service.models.slots() > 0 {
-        assert!(service.models.push(model(number)).is_ok(), "there is room");
+    if service.models.take_back().is_none() {
+        assert!(service.models.put(model(number)).is_none(), "there is room");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counts the heap calls and the locks of one thread, whatever language they come from.
+//! Counts the heap calls, the locks and the clock calls of one thread, whatever language they come from.
 //!
 //! Preloaded (`LD_PRELOAD`), this library stands between a program and the C library: it defines
 //! the functions below, counts those that the watched thread calls, and passes the call on. Rust,
@@ -12,8 +12,10 @@
 //! [`tocco_interpose_name`], [`tocco_interpose_count`], [`tocco_interpose_keep_traces`] and
 //! [`tocco_interpose_trace`].
 
+mod clocks;
 mod heap;
 mod locks;
+mod next;
 mod watch;
 
 pub use watch::{

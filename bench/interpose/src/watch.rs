@@ -49,6 +49,17 @@ functions! {
     SemWait c"sem_wait",
     SemTimedwait c"sem_timedwait",
     SemClockwait c"sem_clockwait",
+    ClockGettime c"clock_gettime",
+    ClockGetres c"clock_getres",
+    Gettimeofday c"gettimeofday",
+    Time c"time",
+    TimespecGet c"timespec_get",
+    Clock c"clock",
+    Times c"times",
+    Nanosleep c"nanosleep",
+    ClockNanosleep c"clock_nanosleep",
+    Usleep c"usleep",
+    Sleep c"sleep",
 }
 
 /// How many calls keep a backtrace.
@@ -129,8 +140,9 @@ pub extern "C" fn tocco_interpose_end() {
     WATCHED.store(0, Relaxed);
 }
 
-/// The name of the function number `index`, null after the last one. The heap's functions come
-/// before those of the locks, whose names begin with `pthread_`, `sem_`, `mtx_` or `cnd_`.
+/// The name of the function number `index`, null after the last one. First come the heap's
+/// functions, then those of the locks, whose names begin with `pthread_`, `sem_`, `mtx_` or `cnd_`,
+/// then, from `clock_gettime` on, those that ask for the time or wait for one.
 #[unsafe(no_mangle)]
 pub extern "C" fn tocco_interpose_name(index: usize) -> *const c_char {
     NAMES.get(index).map_or(null(), |name| name.as_ptr())

@@ -16,8 +16,9 @@ use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, PluginStream, StreamF
 use crate::sound::Sound;
 use crate::streaming::{self, Speed};
 
-/// Time between two disturbances by the main thread.
-const DISTURBANCE: Duration = Duration::from_millis(20);
+/// Time between two disturbances by the main thread: a stream that runs faster than real time waits
+/// for each model to be loaded.
+const DISTURBANCE: Duration = Duration::from_millis(60);
 
 /// One state in so many is [`pair_state`]'s, and stays for [`PAIR_STAY_S`]. Then adapting is
 /// switched off, so that the callback forgets what it learnt.

@@ -71,6 +71,7 @@ fn violations() -> Result<Vec<Violation>> {
     let mut all = heap_violations();
     all.extend(cpp_violation());
     all.extend(lock_violations());
+    all.extend(clock_violations());
     all.extend(system_call_violations());
     Ok(all)
 }
@@ -272,6 +273,79 @@ fn lock_violations() -> Vec<Violation> {
                 barrier.wait();
                 drop(contended.lock());
                 drop(holder.join());
+            },
+        ),
+    ]
+}
+
+fn clock_violations() -> Vec<Violation> {
+    const NO_TIME: libc::timespec = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 1,
+    };
+    vec![
+        plant(
+            "clock: Instant::now",
+            |f| f.clocks.contains_key("clock_gettime"),
+            || {
+                black_box(std::time::Instant::now());
+            },
+        ),
+        plant(
+            "clock: SystemTime::now",
+            |f| f.clocks.contains_key("clock_gettime"),
+            || {
+                black_box(std::time::SystemTime::now());
+            },
+        ),
+        plant(
+            "clock: gettimeofday",
+            |f| f.clocks.contains_key("gettimeofday"),
+            || {
+                let mut time = std::mem::MaybeUninit::uninit();
+                // SAFETY: there is room for what is written; the zone may be null.
+                unsafe { libc::gettimeofday(time.as_mut_ptr(), std::ptr::null_mut()) };
+                black_box(time);
+            },
+        ),
+        plant(
+            "clock: time",
+            |f| f.clocks.contains_key("time"),
+            || {
+                // SAFETY: the result may be null.
+                black_box(unsafe { libc::time(std::ptr::null_mut()) });
+            },
+        ),
+        plant(
+            "clock: clock",
+            |f| f.clocks.contains_key("clock"),
+            || {
+                unsafe extern "C" {
+                    fn clock() -> libc::clock_t;
+                }
+                // SAFETY: no preconditions.
+                black_box(unsafe { clock() });
+            },
+        ),
+        plant(
+            "clock: nanosleep",
+            |f| f.clocks.contains_key("nanosleep"),
+            || {
+                // SAFETY: the rest may be null.
+                unsafe { libc::nanosleep(&NO_TIME, std::ptr::null_mut()) };
+            },
+        ),
+        plant(
+            "clock: thread::sleep",
+            |f| f.clocks.contains_key("clock_nanosleep") || f.clocks.contains_key("nanosleep"),
+            || std::thread::sleep(Duration::from_nanos(1)),
+        ),
+        plant(
+            "clock: usleep",
+            |f| f.clocks.contains_key("usleep"),
+            || {
+                // SAFETY: no preconditions.
+                unsafe { libc::usleep(1) };
             },
         ),
     ]

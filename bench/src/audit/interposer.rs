@@ -1,5 +1,5 @@
-//! The auditing program's side of `tocco-interpose`, the preloaded library that counts heap calls
-//! and locks.
+//! The auditing program's side of `tocco-interpose`, the preloaded library that counts heap calls,
+//! locks and clock calls.
 
 use std::ffi::{CStr, OsString, c_char};
 use std::os::unix::process::CommandExt;
@@ -91,6 +91,14 @@ pub fn is_lock(function: &str) -> bool {
     ["pthread_", "sem_", "mtx_", "cnd_"]
         .iter()
         .any(|prefix| function.starts_with(prefix))
+}
+
+/// Whether a counted function asks for the time or waits for one.
+pub fn is_clock(function: &str) -> bool {
+    function.starts_with("clock")
+        || function.starts_with("time")
+        || function.ends_with("sleep")
+        || function == "gettimeofday"
 }
 
 /// Starts this program anew with the counting library preloaded, unless it already is. Returns

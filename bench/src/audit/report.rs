@@ -44,6 +44,7 @@ struct Callback<'a> {
     confirmed: u64,
     heap_calls: u64,
     blocking_locks: u64,
+    clock_calls: u64,
     system_calls: u64,
     seconds: f64,
     state_loads: u64,
@@ -64,6 +65,7 @@ struct Engine<'a> {
 struct Counts<'a> {
     heap_calls: u64,
     blocking_locks: u64,
+    clock_calls: u64,
     system_calls: u64,
     page_faults: u64,
     by_name: &'a Findings,
@@ -131,6 +133,7 @@ impl<'a> From<&'a CallbackFindings> for Callback<'a> {
             confirmed: callback.confirmed,
             heap_calls: callback.findings.heap_calls(),
             blocking_locks: callback.findings.blocking_locks(),
+            clock_calls: callback.findings.clock_calls(),
             system_calls: callback.findings.calls_of_the_system(),
             seconds: callback.seconds,
             state_loads: callback.state_loads,
@@ -157,6 +160,7 @@ impl<'a> From<&'a Findings> for Counts<'a> {
         Self {
             heap_calls: findings.heap_calls(),
             blocking_locks: findings.blocking_locks(),
+            clock_calls: findings.clock_calls(),
             system_calls: findings.calls_of_the_system(),
             page_faults: findings.page_faults,
             by_name: findings,
@@ -168,19 +172,20 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<14}{:<7}{:>12}{:>8}{:>14}{:>13}",
-            "engine", "model", "heap calls", "locks", "system calls", "page faults"
+            "{:<14}{:<7}{:>12}{:>8}{:>8}{:>14}{:>13}",
+            "engine", "model", "heap calls", "locks", "clocks", "system calls", "page faults"
         )?;
         for engine in &self.engines {
             let later = format!("later {}", engine.later_runs);
             for (which, findings) in [("first", &engine.first), (&*later, &engine.later)] {
                 writeln!(
                     f,
-                    "{:<14}{:<7}{:>12}{:>8}{:>14}{:>13}   {which}{}",
+                    "{:<14}{:<7}{:>12}{:>8}{:>8}{:>14}{:>13}   {which}{}",
                     engine.engine,
                     engine.model,
                     findings.heap_calls(),
                     findings.blocking_locks(),
+                    findings.clock_calls(),
                     findings.calls_of_the_system(),
                     findings.page_faults,
                     Names(findings)
@@ -200,7 +205,7 @@ impl fmt::Display for Report {
                 f,
                 "{name} callback: {} blocks, {:.0} s, {} notes, {} confirmed, {} state loads, {} parameter \
                  reads: \
-                 {} heap calls, {} blocking locks, {} system calls{}",
+                 {} heap calls, {} blocking locks, {} clock calls, {} system calls{}",
                 callback.blocks,
                 callback.seconds,
                 callback.notes,
@@ -209,6 +214,7 @@ impl fmt::Display for Report {
                 callback.parameter_reads,
                 callback.findings.heap_calls(),
                 callback.findings.blocking_locks(),
+                callback.findings.clock_calls(),
                 callback.findings.calls_of_the_system(),
                 Names(&callback.findings)
             )?;
@@ -230,10 +236,11 @@ impl fmt::Display for Names<'_> {
         let Findings {
             heap,
             locks,
+            clocks,
             system_calls,
             ..
         } = self.0;
-        for (name, count) in heap.iter().chain(locks).chain(system_calls) {
+        for (name, count) in heap.iter().chain(locks).chain(clocks).chain(system_calls) {
             write!(f, "  {name} {count}")?;
         }
         Ok(())

@@ -24,6 +24,8 @@ pub struct Findings {
     pub heap: BTreeMap<String, u64>,
     /// Calls of functions that may wait for another thread, and `futex` system calls that do.
     pub locks: BTreeMap<String, u64>,
+    /// Calls of functions that ask for the time or wait for one.
+    pub clocks: BTreeMap<String, u64>,
     /// System calls.
     pub system_calls: BTreeMap<String, u64>,
     /// Page faults, minor and major.
@@ -41,6 +43,11 @@ impl Findings {
         self.locks.values().sum()
     }
 
+    /// Clock calls.
+    pub fn clock_calls(&self) -> u64 {
+        self.clocks.values().sum()
+    }
+
     /// System calls.
     pub fn calls_of_the_system(&self) -> u64 {
         self.system_calls.values().sum()
@@ -49,7 +56,8 @@ impl Findings {
     /// Whether nothing was found that a real-time thread must not do. Page faults do not count:
     /// the system decides on them, and a host that cares locks its memory.
     pub fn is_clean(&self) -> bool {
-        self.heap.is_empty() && self.locks.is_empty() && self.system_calls.is_empty()
+        let by_name = [&self.heap, &self.locks, &self.clocks, &self.system_calls];
+        by_name.iter().all(|found| found.is_empty())
     }
 
     fn since(self, before: &Self) -> Self {
@@ -65,6 +73,7 @@ impl Findings {
         Self {
             heap: difference(self.heap, &before.heap),
             locks: difference(self.locks, &before.locks),
+            clocks: difference(self.clocks, &before.clocks),
             system_calls: difference(self.system_calls, &before.system_calls),
             page_faults: self.page_faults - before.page_faults,
         }
@@ -117,12 +126,14 @@ impl Watch {
     /// What was found since the last time this was called.
     pub fn take(&mut self) -> Findings {
         let counts = self.interposer.counts().filter(|(_, count)| *count > 0);
-        let (locks, heap): (BTreeMap<_, _>, BTreeMap<_, _>) = counts
+        let (clocks, others): (BTreeMap<_, _>, BTreeMap<_, _>) = counts
             .map(|(name, count)| (name.to_owned(), count))
-            .partition(|(name, _)| interposer::is_lock(name));
+            .partition(|(name, _)| interposer::is_clock(name));
+        let (locks, heap) = (others.into_iter()).partition(|(name, _)| interposer::is_lock(name));
         let mut now = Findings {
             heap,
             locks,
+            clocks,
             system_calls: self.system_calls.counts().collect(),
             page_faults: self.page_faults,
         };

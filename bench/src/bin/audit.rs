@@ -1,4 +1,4 @@
-//! `cargo xtask audit`: heap calls, locks and system calls of the engines and of the callback.
+//! `cargo xtask audit`: heap calls, locks, clock calls and system calls of the engines and of the callback.
 
 use std::process::ExitCode;
 
@@ -15,8 +15,8 @@ use tocco_bench::program::exit_code;
 use tocco_bench::vst3_host::Vst3Host;
 use tocco_engines::EngineId;
 
-/// Counts what must not happen on an audio thread: heap calls, locks that could block, system
-/// calls, page faults.
+/// Counts what must not happen on an audio thread: heap calls, locks that could block, clock
+/// calls, system calls, page faults.
 ///
 /// Each engine runs each network, once fresh from loading and 1000 times more. Then the bundled
 /// CLAP and the bundled VST3 play while states are loaded, models and engines are swapped and all

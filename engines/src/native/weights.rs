@@ -1,7 +1,10 @@
 //! The weights of a whole network, one behind the other in the order in which they are read, and
 //! the memory that the kernels work in.
 
+use std::sync::Arc;
+
 use super::InstructionSet;
+use crate::interned::{Bits, Pool};
 
 /// Bytes of a cache line. What is packed begins at a multiple of it.
 pub(super) const LINE: usize = 64;
@@ -9,6 +12,17 @@ pub(super) const LINE: usize = 64;
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
+
+impl Bits for Line {
+    type Of = [u8; LINE];
+
+    fn bits(&self) -> [u8; LINE] {
+        self.0
+    }
+}
+
+/// The packed weights of all networks.
+static LINES: Pool<Line> = Pool::new();
 
 /// Weights on the way into a [`Workspace`].
 pub(crate) struct Packing {
@@ -53,11 +67,11 @@ impl Packing {
         let (lines, rest) = self.bytes.as_chunks::<LINE>();
         let mut last = [0; LINE];
         last[..rest.len()].copy_from_slice(rest);
-        let lines = lines.iter().copied().chain([last]).map(Line).collect();
+        let lines: Vec<Line> = lines.iter().copied().chain([last]).map(Line).collect();
         let room = self.most_inputs + 16;
         Workspace {
             set: self.set,
-            lines,
+            lines: LINES.intern(lines),
             bytes: self.bytes.len(),
             all: (0..room as u32).collect(),
             columns: vec![0; room],
@@ -69,7 +83,8 @@ impl Packing {
 /// Weights, and memory for what a kernel needs while it works.
 pub(crate) struct Workspace {
     set: InstructionSet,
-    lines: Vec<Line>,
+    /// Shared with all networks of the process that have the same weights.
+    lines: Arc<Vec<Line>>,
     bytes: usize,
     /// Numbers of all columns.
     pub(super) all: Vec<u32>,

@@ -2,17 +2,23 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use crate::LoadError;
+use crate::interned::Pool;
 
 /// An array of `f32`, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,
-    values: Vec<f32>,
+    /// Shared with all tensors of the process that have the same.
+    values: Arc<Vec<f32>>,
 }
+
+/// The values of all tensors.
+static VALUES: Pool<f32> = Pool::new();
 
 impl Tensor {
     /// A tensor of `shape`; `None` if the number of `values` is not the product of its sizes.
@@ -21,7 +27,10 @@ impl Tensor {
         let n = shape
             .iter()
             .try_fold(1_usize, |n, &size| n.checked_mul(size))?;
-        (n == values.len()).then_some(Self { shape, values })
+        (n == values.len()).then(|| Self {
+            shape,
+            values: VALUES.intern(values),
+        })
     }
 
     /// Sizes, outermost first.

@@ -5,17 +5,37 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
 use nice_plug::params::persist::PersistentField;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// The saved calibrations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Saved {
     /// Whether they are in use.
+    #[serde(deserialize_with = "in_use")]
     pub in_use: bool,
     /// A profile's text for each model that was taught, by the model's id. As texts, so that one
     /// that this version cannot read is refused alone and in words.
+    #[serde(deserialize_with = "texts")]
     pub profiles: BTreeMap<String, String>,
+}
+
+/// What cannot be read is as it is delivered.
+fn in_use<'de, D: Deserializer<'de>>(saved: D) -> Result<bool, D::Error> {
+    Ok(Value::deserialize(saved)?.as_bool().unwrap_or(true))
+}
+
+/// One that is no text is left out alone.
+fn texts<'de, D: Deserializer<'de>>(saved: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let Value::Object(profiles) = Value::deserialize(saved)? else {
+        return Ok(BTreeMap::new());
+    };
+    let text = |(model, profile)| match profile {
+        Value::String(text) => Some((model, text)),
+        _ => None,
+    };
+    Ok(profiles.into_iter().filter_map(text).collect())
 }
 
 impl Default for Saved {
@@ -74,5 +94,34 @@ impl PersistentField<'_, Saved> for CalibrationState {
         F: Fn(&Saved) -> R,
     {
         f(&self.lock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_value_does_not_cost_the_others() {
+        for (text, in_use, profiles) in [
+            (
+                r#"{"in_use":false,"profiles":{"a":"x","b":null,"c":3,"d":"y"}}"#,
+                false,
+                2,
+            ),
+            (r#"{"in_use":"no","profiles":{"a":"x"}}"#, true, 1),
+            (r#"{"in_use":false,"profiles":[1]}"#, false, 0),
+            (r#"{"profiles":{"a":"x"},"more":1}"#, true, 1),
+            ("{}", true, 0),
+        ] {
+            let saved: Saved = serde_json::from_str(text).unwrap();
+            assert_eq!(
+                (saved.in_use, saved.profiles.len()),
+                (in_use, profiles),
+                "{text}"
+            );
+            let written = serde_json::to_string(&saved).unwrap();
+            assert_eq!(serde_json::from_str::<Saved>(&written).unwrap(), saved);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_engines::Classifier;
@@ -19,8 +19,8 @@ pub const CAPACITY: usize = 32;
 pub struct Request {
     /// The note.
     pub note: Note,
-    /// When it was pushed.
-    pub ready: Instant,
+    /// When it was pushed: [`ticks::now`](crate::ticks::now).
+    pub ready: u64,
 }
 
 /// What the classifier thread says of a note.
@@ -100,11 +100,12 @@ impl Remote {
         self.signal.arm();
     }
 
-    /// Sends a note with its raw `features` `[n_features]`. Real-time safe.
+    /// Sends a note with its raw `features` `[n_features]`, which are `ready` now by the processor's
+    /// counter. Real-time safe.
     ///
     /// # Errors
     /// When too many notes are under way or the thread is dead; the note was not sent.
-    pub fn submit(&mut self, note: Note, features: &[f32]) -> Result<(), Refused> {
+    pub fn submit(&mut self, note: Note, features: &[f32], ready: u64) -> Result<(), Refused> {
         if self.requests.is_abandoned() {
             return Err(Refused::Dead);
         }
@@ -112,11 +113,7 @@ impl Remote {
         if self.under_way == CAPACITY || self.features.push_entire_slice(features).is_err() {
             return Err(Refused::Full);
         }
-        let request = Request {
-            note,
-            ready: Instant::now(),
-        };
-        if self.requests.push(request).is_err() {
+        if self.requests.push(Request { note, ready }).is_err() {
             return Err(Refused::Full);
         }
         self.under_way += 1;
@@ -132,6 +129,12 @@ impl Remote {
         let answer = self.answers.pop().ok()?;
         self.under_way -= 1;
         Some(answer)
+    }
+
+    /// Whether an answer is still to come and [`poll`](Self::poll) would give none. Real-time safe.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.under_way > 0 && self.answers.is_empty() && !self.answers.is_abandoned()
     }
 
     /// Notes sent and not answered yet. Real-time safe.
@@ -215,7 +218,7 @@ mod tests {
         let (mut remote, mut work) = queues(3);
         let mut sent = Vec::new();
         for id in 0..100 {
-            match remote.submit(note(id), &[id as f32; 3]) {
+            match remote.submit(note(id), &[id as f32; 3], 0) {
                 Ok(()) => sent.push(id),
                 Err(refused) => assert_eq!(refused, Refused::Full),
             }
@@ -241,17 +244,17 @@ mod tests {
         assert_eq!(answered, sent);
         assert_eq!(sent.len(), CAPACITY);
         assert_eq!(remote.under_way(), 0);
-        assert_eq!(remote.submit(note(100), &[1.0; 3]), Ok(()));
+        assert_eq!(remote.submit(note(100), &[1.0; 3], 0), Ok(()));
     }
 
     #[test]
     fn notes_of_a_dead_thread_are_given_up() {
         let (mut remote, work) = queues(1);
-        remote.submit(note(0), &[0.0]).unwrap();
-        remote.submit(note(1), &[0.0]).unwrap();
+        remote.submit(note(0), &[0.0], 0).unwrap();
+        remote.submit(note(1), &[0.0], 0).unwrap();
         assert_eq!(remote.give_up_if_dead(), 0);
         drop(work);
-        assert_eq!(remote.submit(note(2), &[0.0]), Err(Refused::Dead));
+        assert_eq!(remote.submit(note(2), &[0.0], 0), Err(Refused::Dead));
         assert_eq!(remote.give_up_if_dead(), 2);
         assert_eq!(remote.under_way(), 0);
     }

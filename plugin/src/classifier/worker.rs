@@ -1,7 +1,7 @@
 //! The classifier thread.
 
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tocco_dsp::denormals;
 use tocco_engines::{Classifier, InferError};
@@ -10,6 +10,7 @@ use super::queue::{Answer, Remote, Work, queues};
 use super::scheduling::{self, Scheduling};
 use super::wake::{Waiter, Wake};
 use crate::classification::MAX_CLASSES;
+use crate::ticks::{self, Ticks};
 
 /// Why there is no classifier thread.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,7 @@ fn run(
     let signal = std::sync::Arc::clone(&work.signal);
     let mut waiter = Waiter::new(config.wake, config.patience, &signal);
     let mut features = vec![0.0; classifier.n_features()];
+    let counter = Ticks::calibrated();
     let primed = classifier.prime().map(|()| scheduling);
     // Nobody waits any more if the plugin is being closed.
     let _ = ready.send(primed);
@@ -74,13 +76,13 @@ fn run(
     while !signal.stopped() {
         match work.take(&mut features) {
             Some(request) => {
-                let start = Instant::now();
+                let start = ticks::now(counter);
                 let probabilities = classify(&mut classifier, &features);
                 work.answer(Answer {
                     note: request.note,
                     probabilities,
-                    wake: start.saturating_duration_since(request.ready),
-                    inference: start.elapsed(),
+                    wake: ticks::between(counter, request.ready, start),
+                    inference: ticks::between(counter, start, ticks::now(counter)),
                 });
                 waiter.done(&signal);
             }
@@ -136,7 +138,7 @@ mod tests {
             for id in 0..3 * CAPACITY as u64 {
                 remote.arm();
                 let features = vec![id as f32 / 100.0; n_features];
-                remote.submit(note(id), &features).unwrap();
+                remote.submit(note(id), &features, 0).unwrap();
                 let pause = [0, 0, 300, 3_000][id as usize % 4];
                 std::thread::sleep(Duration::from_micros(pause));
                 while remote.under_way() == CAPACITY || (pause > 0 && remote.under_way() > 0) {

@@ -35,6 +35,7 @@ pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String)
                 }
                 ui.end_row();
             }
+            choice(ui, &setter, &params.input);
             slider(ui, &setter, &params.sensitivity);
             slider(ui, &setter, &params.minimum_inter_onset);
             slider(ui, &setter, &params.gate);

@@ -242,7 +242,7 @@ impl ProcessContext<Tocco> for Context {
     fn set_current_voice_capacity(&self, _: u32) {}
 }
 
-struct Activating;
+pub struct Activating;
 
 impl ActivateContext<Tocco> for Activating {
     fn plugin_api(&self) -> PluginApi {

@@ -1,0 +1,126 @@
+//! No call of the host waits for the service longer than is said.
+
+mod host;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use host::{Host, tones};
+use nice_plug::params::persist::PersistentField;
+use nice_plug::prelude::*;
+use tocco::params::{EngineChoice, ModelChoice};
+use tocco::service::{END_PATIENCE, HOST_PATIENCE};
+
+#[cfg(unix)]
+/// Makes a file that nobody ever writes to: to open it for reading is to wait.
+fn fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+fn timed(what: &str, limit: Duration, f: impl FnOnce()) {
+    let start = Instant::now();
+    f();
+    let taken = start.elapsed();
+    println!("{what}: {taken:?}");
+    assert!(
+        taken < limit + Duration::from_millis(500),
+        "{what}: {taken:?}"
+    );
+}
+
+fn listens(host: &mut Host) {
+    let before = host.notes().len();
+    host.play(&tones(48_000.0, 3, 0.15), &[64]);
+    assert_eq!(host.notes().len() - before, 3);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_manifest_that_is_a_fifo_holds_up_no_call_of_the_host() {
+    for mode in [ProcessMode::Realtime, ProcessMode::Offline] {
+        let folder = tempfile::tempdir().unwrap();
+        fifo(&folder.path().join("model.toml"));
+        let mut host = Host::new();
+        let params = &host.plugin.shared().params;
+        params.user_package.set(folder.path().display().to_string());
+        host.choose(ModelChoice::User, EngineChoice::Native);
+        timed("activate", HOST_PATIENCE, || {
+            host.activate(48_000.0, 64, 1, mode)
+        });
+        let error = host.plugin.shared().status().model_error.clone();
+        let error = error.expect("it says so");
+        assert!(error.contains(&*folder.path().to_string_lossy()), "{error}");
+        listens(&mut host);
+        timed("deactivate", END_PATIENCE, || host.plugin.deactivate());
+        // Chosen anew while it runs.
+        host.activate(48_000.0, 64, 1, mode);
+        host.plugin.shared().load_again();
+        listens(&mut host);
+        timed("deactivate while it loads", END_PATIENCE, || {
+            host.plugin.deactivate()
+        });
+        timed("the end", END_PATIENCE, || drop(host));
+    }
+}
+
+#[test]
+fn an_instance_whose_service_was_lost_starts_again() {
+    let mut host = Host::new();
+    host.choose(ModelChoice::C, EngineChoice::Native);
+    let layout = AudioIOLayout {
+        main_input_channels: NonZeroU32::new(1),
+        main_output_channels: NonZeroU32::new(1),
+        ..AudioIOLayout::const_default()
+    };
+    for rate in [0.0, -1.0, f32::NAN, f32::INFINITY, 1e-30] {
+        let config = BufferConfig {
+            sample_rate: rate,
+            min_buffer_size: None,
+            max_buffer_size: 64,
+            process_mode: ProcessMode::Realtime,
+        };
+        // Whatever it says, it comes back.
+        let _ = host
+            .plugin
+            .activate(&layout, &config, &mut host::Activating);
+    }
+    host.activate(48_000.0, 64, 1, ProcessMode::Realtime);
+    listens(&mut host);
+}
+
+#[test]
+fn why_a_users_model_is_not_in_use_is_still_said_after_an_example() {
+    let mut host = Host::new();
+    host.choose(ModelChoice::User, EngineChoice::Native);
+    host.activate(48_000.0, 64, 1, ProcessMode::Offline);
+    let said = host.plugin.shared().status().model_error.clone();
+    assert!(said.is_some());
+    let teach = tocco::calibration::Command::Teach(Some(1));
+    host.plugin.shared().calibrate(teach);
+    listens(&mut host);
+    let patience = Instant::now();
+    while host
+        .plugin
+        .shared()
+        .gauges
+        .counters
+        .swaps
+        .load(std::sync::atomic::Ordering::Relaxed)
+        == 0
+    {
+        assert!(
+            patience.elapsed().as_secs() < 30,
+            "the example makes another model"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+        host.play(&[0.0; 64], &[64]);
+    }
+    assert!(host.plugin.shared().status().calibration.examples[1] > 0);
+    assert_eq!(host.plugin.shared().status().model_error, said);
+    // It goes when something is chosen that runs.
+    host.choose(ModelChoice::C, EngineChoice::Native);
+    listens(&mut host);
+    assert_eq!(host.plugin.shared().status().model_error, None);
+}

@@ -58,7 +58,7 @@ impl Engine for Slow {
         self.0.n_classes()
     }
     fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(200));
         self.0.infer(features, probabilities)
     }
 }

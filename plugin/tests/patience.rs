@@ -10,7 +10,7 @@ use host::{Host, tones};
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
 use tocco::params::{EngineChoice, ModelChoice};
-use tocco::service::{END_PATIENCE, HOST_PATIENCE};
+use tocco::service::{END_PATIENCE, HOST_PATIENCE, OFFLINE_PATIENCE, OFFLINE_WAITS};
 
 #[cfg(unix)]
 /// Makes a file that nobody ever writes to: to open it for reading is to wait.
@@ -23,7 +23,9 @@ fn timed(what: &str, limit: Duration, f: impl FnOnce()) {
     let start = Instant::now();
     f();
     let taken = start.elapsed();
-    println!("{what}: {taken:?}");
+    if taken > Duration::from_millis(10) {
+        println!("{what}: {taken:?}");
+    }
     assert!(
         taken < limit + Duration::from_millis(500),
         "{what}: {taken:?}"
@@ -63,6 +65,26 @@ fn a_manifest_that_is_a_fifo_holds_up_no_call_of_the_host() {
         });
         timed("the end", END_PATIENCE, || drop(host));
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_bounce_does_not_wait_again_and_again_for_what_does_not_come() {
+    let folder = tempfile::tempdir().unwrap();
+    fifo(&folder.path().join("model.toml"));
+    let mut host = Host::new();
+    host.activate(48_000.0, 64, 1, ProcessMode::Offline);
+    let params = &host.plugin.shared().params;
+    params.user_package.set(folder.path().display().to_string());
+    host.choose(ModelChoice::User, EngineChoice::Native);
+    let all = OFFLINE_PATIENCE * (OFFLINE_WAITS + 1);
+    timed("400 blocks", all, || {
+        for _ in 0..400 {
+            timed("a block", OFFLINE_PATIENCE, || host.play(&[0.0; 64], &[64]));
+        }
+    });
+    assert!(host.plugin.shared().status().model_error.is_some());
+    listens(&mut host);
 }
 
 #[test]

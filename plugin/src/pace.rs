@@ -289,7 +289,10 @@ mod tests {
         }
         assert!(pace.is_faster());
         let (looks, seconds) = waited(&mut pace);
-        assert!(looks > 100 && (0.4..5.0).contains(&seconds), "{looks} looks, {seconds} s");
+        assert!(
+            looks > 100 && (0.4..5.0).contains(&seconds),
+            "{looks} looks, {seconds} s"
+        );
         assert_eq!(waited(&mut pace).0, 1, "it is used up");
         assert!(pace.wait(|| true));
         pace.regime = Regime::RealTime;

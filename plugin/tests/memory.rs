@@ -35,6 +35,9 @@ static ALLOCATOR: Weighing = Weighing;
 /// the paper has weights of 8.3 million bytes, 4.2 million packed.
 const MOST: isize = 6 << 20;
 
+/// How many there are.
+const INSTANCES: usize = 16;
+
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm
@@ -57,11 +60,11 @@ fn instances_share_their_weights() {
         let (nothing, resident_nothing) = (LIVE.load(Relaxed), resident());
         let first = instance();
         let one = LIVE.load(Relaxed);
-        let others: Vec<_> = (1..64).map(|_| instance()).collect();
+        let others: Vec<_> = (1..INSTANCES).map(|_| instance()).collect();
         let all = LIVE.load(Relaxed);
         let each = (all - one) / others.len() as isize;
         println!(
-            "{model:?}: the first instance {} bytes, each other one {each}; 64 resident {}",
+            "{model:?}: the first instance {} bytes, each other one {each}; {INSTANCES} resident {}",
             one - nothing,
             resident().saturating_sub(resident_nothing)
         );

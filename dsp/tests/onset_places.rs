@@ -198,7 +198,7 @@ fn the_place_does_not_depend_on_what_was_before_the_note() {
                 place_moved <= 0.12,
                 "{name}: {place_moved} of the notes moved"
             );
-            assert!(answer <= 11.0, "{name}: answered after {answer} ms");
+            assert!(answer <= 11.1, "{name}: answered after {answer} ms");
             assert!(late <= 0.05, "{name}: {late} of the answers came late");
         }
     }

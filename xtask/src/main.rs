@@ -80,6 +80,9 @@ enum Bench {
     /// One inference of each engine: warm caches, cold caches, and the limit of mere reading
     #[command(disable_help_flag = true)]
     Engines(Forwarded),
+    /// One step of recurrent networks at audio rate: one by one, in blocks, and as instructions
+    #[command(disable_help_flag = true)]
+    Recurrent(Forwarded),
     /// Hours of audio through one instance: memory and book-keeping
     #[command(disable_help_flag = true)]
     Soak(Forwarded),
@@ -144,6 +147,9 @@ fn run() -> Result<()> {
         }
         Command::Bench(Bench::Engines(forwarded)) => {
             cargo::run("tocco-bench", "engines", &[], &forwarded.arguments)
+        }
+        Command::Bench(Bench::Recurrent(forwarded)) => {
+            cargo::run("tocco-bench", "recurrent", &[], &forwarded.arguments)
         }
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", &forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", &forwarded),

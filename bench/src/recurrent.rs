@@ -21,6 +21,8 @@ use report::{Absent, Percentiles, Report, Row};
 use scalar::ScalarEngine;
 use shape::Shape;
 
+use crate::machine::Machine;
+
 /// Steps of a block.
 pub const BLOCK: usize = 64;
 
@@ -61,11 +63,17 @@ pub fn make(name: &str, network: &Network) -> Result<Box<dyn Engine>> {
     })
 }
 
-/// Measures `shapes`, each engine `turns` times, and counts instructions with `counter`.
+/// Measures `shapes` on `machine`, each engine `turns` times, and counts instructions with
+/// `counter`.
 ///
 /// # Errors
 /// If an engine fails.
-pub fn compare(shapes: &[Shape], turns: usize, counter: Option<&Counter>) -> Result<Report> {
+pub fn compare(
+    machine: Machine,
+    shapes: &[Shape],
+    turns: usize,
+    counter: Option<&Counter>,
+) -> Result<Report> {
     let mut contestants = Vec::new();
     let mut absent: Vec<Absent> = Vec::new();
     for &shape in shapes {
@@ -141,7 +149,7 @@ pub fn compare(shapes: &[Shape], turns: usize, counter: Option<&Counter>) -> Res
         });
     }
     Ok(Report {
-        machine: crate::machine::Machine::this(),
+        machine,
         instructions: InstructionSet::best().to_string(),
         block: BLOCK,
         rows,

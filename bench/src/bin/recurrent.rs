@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Parser;
 #[cfg(target_os = "linux")]
 use tocco_bench::inference::pin_to_core;
+use tocco_bench::machine::Machine;
 use tocco_bench::program::exit_code;
 use tocco_bench::recurrent::instructions::Counter;
 use tocco_bench::recurrent::shape::Shape;
@@ -59,6 +60,7 @@ fn perform(arguments: &Arguments) -> Result<()> {
         }
         return Ok(());
     }
+    let machine = Machine::this();
     #[cfg(target_os = "linux")]
     pin_to_core(arguments.core)?;
     let counter = if arguments.quick {
@@ -67,7 +69,7 @@ fn perform(arguments: &Arguments) -> Result<()> {
         Counter::new()
     };
     let turns = if arguments.quick { 10 } else { 100 };
-    let report = compare(&shapes, turns, counter.as_ref())?;
+    let report = compare(machine, &shapes, turns, counter.as_ref())?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

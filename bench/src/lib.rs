@@ -14,6 +14,7 @@ pub mod plugin_host;
 pub mod processor;
 pub mod program;
 pub mod real_time;
+pub mod recurrent;
 pub mod soak;
 pub mod sound;
 pub mod streaming;

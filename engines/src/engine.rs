@@ -31,6 +31,24 @@ pub trait Engine: Send {
     /// of the engine stays usable.
     fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError>;
 
+    /// Computes `outputs` `[n_steps, n_classes]` of as many steps as there are in `inputs`
+    /// `[n_steps, n_features]`, the earliest first. The same as [`Engine::infer`] once a step, but
+    /// what an inference costs beside its arithmetic is paid once.
+    ///
+    /// Real-time safe where `infer` is.
+    ///
+    /// # Errors
+    /// As for `infer`; then the outputs of some of the steps may be there.
+    fn process_block(&mut self, inputs: &[f32], outputs: &mut [f32]) -> Result<(), InferError> {
+        let (n_features, n_classes) = (self.n_features(), self.n_classes());
+        InferError::check_block(n_features, inputs, n_classes, outputs)?;
+        let inputs = inputs.chunks_exact(n_features);
+        for (features, probabilities) in inputs.zip(outputs.chunks_exact_mut(n_classes)) {
+            self.infer(features, probabilities)?;
+        }
+        Ok(())
+    }
+
     /// Forgets what earlier steps left behind. Networks without memory have nothing to forget.
     ///
     /// Real-time safe.
@@ -111,6 +129,21 @@ impl InferError {
             });
         }
         Ok(())
+    }
+
+    /// Checks both slice lengths of a block, and returns how many steps it has.
+    ///
+    /// # Errors
+    /// When the inputs are no whole number of steps, or the outputs are not as many.
+    pub fn check_block(
+        n_features: usize,
+        inputs: &[f32],
+        n_classes: usize,
+        outputs: &[f32],
+    ) -> Result<usize, Self> {
+        let n_steps = inputs.len().div_ceil(n_features.max(1));
+        Self::check_lengths(n_steps * n_features, inputs, n_steps * n_classes, outputs)?;
+        Ok(n_steps)
     }
 }
 

@@ -11,7 +11,8 @@ mod int8;
 pub(crate) mod lanes;
 mod max_pool;
 mod panel;
-mod recurrent;
+pub(crate) mod recurrent;
+mod tanh;
 mod weight_format;
 pub(crate) mod weights;
 
@@ -71,17 +72,35 @@ enum Operation {
     MaxPool2d(MaxPool2dKernel),
 }
 
+/// An operation with the lengths of its input and output.
+struct Stage {
+    operation: Operation,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// Values in a block of steps, at the widest layer: they stay in the first level of the caches,
+/// beside the weights of a small network.
+const BLOCK_VALUES: usize = 1024;
+
+/// Steps in a block at most: what a step costs beside its arithmetic is little then.
+const MOST_STEPS: usize = 64;
+
 /// The engine `native`.
 ///
 /// When the network is loaded, batch normalisation is folded into a neighbouring layer, a ReLU into
 /// the dense layer before it, and the weights are packed for the processor's vector instructions
-/// and touched, so that not even the first inference waits for a page. [`Engine::infer`] neither allocates nor fails on slices of the right lengths: real-time safe.
+/// and touched, so that not even the first inference waits for a page. [`Engine::infer`] and
+/// [`Engine::process_block`] neither allocate nor fail on slices of the right lengths: real-time
+/// safe. A block goes through the layers one after the other.
 /// Inputs that are not finite count as 0, so that they cannot stay in a layer's memory.
 pub struct NativeEngine {
     n_features: usize,
-    operations: Vec<Operation>,
+    stages: Vec<Stage>,
     workspace: Workspace,
-    /// Values before and after an operation, each as long as the widest layer.
+    /// Steps that go through the layers at once.
+    block: usize,
+    /// Values before and after an operation, `[block]` times as long as the widest layer.
     front: Vec<f32>,
     back: Vec<f32>,
     /// The last new output `[n_classes]`.
@@ -99,34 +118,40 @@ impl NativeEngine {
     #[must_use]
     pub fn with_options(network: &Network, options: NativeOptions) -> Self {
         let mut packing = Packing::new(options.instructions);
-        let mut operations: Vec<Operation> = Vec::new();
-        let mut steps = fold(network).into_iter().peekable();
-        while let Some(step) = steps.next() {
-            operations.push(match step {
-                Step::Layer(Layer::Dense(dense)) => {
-                    let relu = |step: &Step| {
-                        matches!(step, Step::Layer(Layer::Activation(Activation::Relu)))
-                    };
-                    let relu = steps.next_if(relu).is_some();
-                    let (weight, bias) = (&dense.weight, &dense.bias);
-                    let format = options.weights;
-                    Operation::Dense(DenseKernel::new(&mut packing, format, weight, bias, relu))
-                }
-                step => Operation::new(step, network, &mut packing),
-            });
-        }
+        let mut stages: Vec<Stage> = Vec::new();
         let mut widest = network.n_inputs();
         let mut width = network.n_inputs();
-        for operation in &operations {
+        let mut steps = fold(network).into_iter().peekable();
+        while let Some(step) = steps.next() {
+            let is_relu =
+                |step: &Step| matches!(step, Step::Layer(Layer::Activation(Activation::Relu)));
+            let is_dense = matches!(step, Step::Layer(Layer::Dense(_)));
+            let relu = is_dense && steps.next_if(is_relu).is_some();
+            let operation = Operation::new(step, relu, network, &mut packing, options.weights);
+            let inputs = width;
             width = operation.output_width(width, network.n_inputs());
             widest = widest.max(width);
+            stages.push(Stage {
+                operation,
+                inputs,
+                outputs: width,
+            });
         }
+        let block = if stages
+            .iter()
+            .all(|stage| stage.operation.is_of_every_step())
+        {
+            (BLOCK_VALUES / widest).clamp(1, MOST_STEPS)
+        } else {
+            1
+        };
         let mut engine = Self {
             n_features: network.n_inputs(),
-            operations,
+            stages,
             workspace: packing.finish(),
-            front: vec![0.0; widest],
-            back: vec![0.0; widest],
+            block,
+            front: vec![0.0; block * widest],
+            back: vec![0.0; block * widest],
             output: vec![0.0; network.n_outputs()],
         };
         engine.touch();
@@ -142,6 +167,109 @@ impl NativeEngine {
         self.reset();
     }
 
+    /// Writes `outputs` `[steps, n_classes]` from `inputs` `[steps, n_features]`, at most
+    /// `self.block` steps. Real-time safe.
+    fn advance(&mut self, inputs: &[f32], outputs: &mut [f32], steps: usize) {
+        let n_features = self.n_features;
+        let workspace = &mut self.workspace;
+        let mut front = self.front.as_mut_slice();
+        let mut back = self.back.as_mut_slice();
+        for (value, input) in front.iter_mut().zip(inputs) {
+            *value = if input.is_finite() { *input } else { 0.0 };
+        }
+        for stage in &mut self.stages {
+            let (width, next) = (stage.inputs, stage.outputs);
+            let (x, y) = (&mut front[..steps * width], &mut back[..steps * next]);
+            let mut renewed = true;
+            let in_place = match &mut stage.operation {
+                Operation::ScaleShift(affine) => {
+                    for x in x.chunks_exact_mut(width) {
+                        for (x, (scale, shift)) in x.iter_mut().zip(affine.iter().cycle()) {
+                            *x = *x * scale + shift;
+                        }
+                    }
+                    true
+                }
+                Operation::Activation(activation) => {
+                    activation::apply(workspace, *activation, width, x);
+                    true
+                }
+                Operation::Prelu(alpha) => {
+                    for x in x.chunks_exact_mut(width) {
+                        activation::prelu(alpha, x);
+                    }
+                    true
+                }
+                Operation::Split(_) => true,
+                Operation::ConcatSide(first) => {
+                    for (value, input) in front[width..next].iter_mut().zip(&inputs[*first..]) {
+                        *value = if input.is_finite() { *input } else { 0.0 };
+                    }
+                    true
+                }
+                Operation::AddInput(gain) => {
+                    for (x, input) in x
+                        .chunks_exact_mut(width)
+                        .zip(inputs.chunks_exact(n_features))
+                    {
+                        let input = input.first().filter(|input| input.is_finite());
+                        let input = *gain * input.copied().unwrap_or(0.0);
+                        x.iter_mut().for_each(|x| *x += input);
+                    }
+                    true
+                }
+                Operation::Dense(dense) => {
+                    dense.apply(workspace, x, y, steps);
+                    false
+                }
+                Operation::Conv1d(conv) => {
+                    renewed = conv.steps(workspace, x, y, steps);
+                    false
+                }
+                Operation::CausalConv2d(conv) => {
+                    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(next)) {
+                        conv.step(workspace, x, y);
+                    }
+                    false
+                }
+                Operation::Gru(gru) => {
+                    gru.steps(workspace, x, y, steps);
+                    false
+                }
+                Operation::Lstm(lstm) => {
+                    lstm.steps(workspace, x, y, steps);
+                    false
+                }
+                Operation::MaxPool(pool) => {
+                    renewed = pool.step(x, y);
+                    false
+                }
+                Operation::Conv2d(conv) => {
+                    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(next)) {
+                        conv.apply(workspace, x, y);
+                    }
+                    false
+                }
+                Operation::MaxPool2d(pool) => {
+                    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(next)) {
+                        pool.apply(x, y);
+                    }
+                    false
+                }
+            };
+            if !renewed {
+                outputs.copy_from_slice(&self.output);
+                return;
+            }
+            if !in_place {
+                std::mem::swap(&mut front, &mut back);
+            }
+        }
+        outputs.copy_from_slice(&front[..outputs.len()]);
+        let last = outputs.len() - self.output.len();
+        self.output.copy_from_slice(&outputs[last..]);
+    }
+
     /// Loads a model file of RTNeural, see [`rtneural`].
     ///
     /// # Errors
@@ -152,7 +280,15 @@ impl NativeEngine {
 }
 
 impl Operation {
-    fn new(step: Step, network: &Network, packing: &mut Packing) -> Self {
+    /// With `relu`, a dense layer with a ReLU behind it. `format` is what weights are stored as
+    /// where that pays.
+    fn new(
+        step: Step,
+        relu: bool,
+        network: &Network,
+        packing: &mut Packing,
+        format: WeightFormat,
+    ) -> Self {
         let layer = match step {
             Step::ScaleShift(affine) => {
                 let narrow = |(scale, shift): (f64, f64)| (scale as f32, shift as f32);
@@ -163,8 +299,7 @@ impl Operation {
         match layer {
             Layer::Dense(dense) => {
                 let (weight, bias) = (&dense.weight, &dense.bias);
-                let format = WeightFormat::F32;
-                Self::Dense(DenseKernel::new(packing, format, weight, bias, false))
+                Self::Dense(DenseKernel::new(packing, format, weight, bias, relu))
             }
             Layer::BatchNorm(norm) => {
                 let narrow = |i| {
@@ -179,8 +314,8 @@ impl Operation {
             Layer::CausalConv2d(conv) => {
                 Self::CausalConv2d(CausalConv2dKernel::new(packing, &conv))
             }
-            Layer::Gru(gru) => Self::Gru(GruKernel::new(packing, &gru)),
-            Layer::Lstm(lstm) => Self::Lstm(LstmKernel::new(packing, &lstm)),
+            Layer::Gru(gru) => Self::Gru(GruKernel::new(packing, format, &gru)),
+            Layer::Lstm(lstm) => Self::Lstm(LstmKernel::new(packing, format, &lstm)),
             Layer::MaxPool(pool) => Self::MaxPool(MaxPoolKernel::new(&pool)),
             Layer::Split(_) => Self::Split(network.split()),
             Layer::ConcatSide => Self::ConcatSide(network.split()),
@@ -204,6 +339,15 @@ impl Operation {
             Self::ConcatSide(first) => width + n_inputs - first,
             Self::Conv2d(conv) => conv.outputs(),
             Self::MaxPool2d(pool) => pool.outputs(),
+        }
+    }
+
+    /// Whether there is a new output at every step, made of nothing but the input.
+    fn is_of_every_step(&self) -> bool {
+        match self {
+            Self::Conv1d(conv) => conv.is_of_every_step(),
+            Self::MaxPool(_) | Self::Split(_) | Self::ConcatSide(_) => false,
+            _ => true,
         }
     }
 
@@ -242,95 +386,27 @@ impl Engine for NativeEngine {
 
     fn infer(&mut self, features: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
         InferError::check_lengths(self.n_features, features, self.output.len(), probabilities)?;
-        let workspace = &mut self.workspace;
-        let mut front = self.front.as_mut_slice();
-        let mut back = self.back.as_mut_slice();
-        for (value, feature) in front.iter_mut().zip(features) {
-            *value = if feature.is_finite() { *feature } else { 0.0 };
+        self.advance(features, probabilities, 1);
+        Ok(())
+    }
+
+    fn process_block(&mut self, inputs: &[f32], outputs: &mut [f32]) -> Result<(), InferError> {
+        let n_outputs = self.output.len();
+        let steps = InferError::check_block(self.n_features, inputs, n_outputs, outputs)?;
+        let (mut inputs, mut outputs, mut rest) = (inputs, outputs, steps);
+        while rest > 0 {
+            let steps = rest.min(self.block);
+            let (block, later) = inputs.split_at(steps * self.n_features);
+            let (output, later_output) = outputs.split_at_mut(steps * n_outputs);
+            self.advance(block, output, steps);
+            (inputs, outputs, rest) = (later, later_output, rest - steps);
         }
-        let mut width = features.len();
-        let mut renewed = true;
-        for operation in &mut self.operations {
-            let next = operation.output_width(width, features.len());
-            let (x, y) = (&mut front[..next.max(width)], &mut back[..next]);
-            let in_place = match operation {
-                Operation::ScaleShift(affine) => {
-                    for (x, (scale, shift)) in x.iter_mut().zip(affine.iter().cycle()) {
-                        *x = *x * scale + shift;
-                    }
-                    true
-                }
-                Operation::Activation(activation) => {
-                    activation::apply(*activation, x);
-                    true
-                }
-                Operation::Prelu(alpha) => {
-                    activation::prelu(alpha, x);
-                    true
-                }
-                Operation::Split(_) => true,
-                Operation::ConcatSide(first) => {
-                    for (value, feature) in x[width..].iter_mut().zip(&features[*first..]) {
-                        *value = if feature.is_finite() { *feature } else { 0.0 };
-                    }
-                    true
-                }
-                Operation::AddInput(gain) => {
-                    let input = features.first().filter(|input| input.is_finite());
-                    let input = *gain * input.copied().unwrap_or(0.0);
-                    x[..width].iter_mut().for_each(|x| *x += input);
-                    true
-                }
-                Operation::Dense(dense) => {
-                    dense.apply(workspace, &x[..width], y);
-                    false
-                }
-                Operation::Conv1d(conv) => {
-                    renewed = conv.step(workspace, &x[..width], y);
-                    false
-                }
-                Operation::CausalConv2d(conv) => {
-                    conv.step(workspace, &x[..width], y);
-                    false
-                }
-                Operation::Gru(gru) => {
-                    gru.step(workspace, &x[..width], y);
-                    false
-                }
-                Operation::Lstm(lstm) => {
-                    lstm.step(workspace, &x[..width], y);
-                    false
-                }
-                Operation::MaxPool(pool) => {
-                    renewed = pool.step(&x[..width], y);
-                    false
-                }
-                Operation::Conv2d(conv) => {
-                    conv.apply(workspace, &x[..width], y);
-                    false
-                }
-                Operation::MaxPool2d(pool) => {
-                    pool.apply(&x[..width], y);
-                    false
-                }
-            };
-            if !renewed {
-                break;
-            }
-            if !in_place {
-                std::mem::swap(&mut front, &mut back);
-            }
-            width = next;
-        }
-        if renewed {
-            self.output.copy_from_slice(&front[..width]);
-        }
-        probabilities.copy_from_slice(&self.output);
         Ok(())
     }
 
     fn reset(&mut self) {
-        self.operations.iter_mut().for_each(Operation::reset);
+        let operations = self.stages.iter_mut().map(|stage| &mut stage.operation);
+        operations.for_each(Operation::reset);
         self.output.fill(0.0);
     }
 

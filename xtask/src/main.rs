@@ -95,6 +95,9 @@ enum Bench {
     /// One inference of each engine: warm caches, cold caches, and the limit of mere reading
     #[command(disable_help_flag = true)]
     Engines(Forwarded),
+    /// One step of recurrent networks at audio rate: one by one, in blocks, and as instructions
+    #[command(disable_help_flag = true)]
+    Recurrent(Forwarded),
     /// Hours of audio through one instance: memory and book-keeping
     #[command(disable_help_flag = true)]
     Soak(Forwarded),
@@ -187,6 +190,7 @@ fn run() -> Result<()> {
             bench("deployment").run(&bundles, &forwarded.arguments)
         }
         Command::Bench(Bench::Engines(forwarded)) => run(bench("engines"), forwarded),
+        Command::Bench(Bench::Recurrent(forwarded)) => run(bench("recurrent"), forwarded),
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", forwarded),
         Command::Train(forwarded) => run(trainer("train"), forwarded),

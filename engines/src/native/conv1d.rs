@@ -50,9 +50,29 @@ impl Conv1dKernel {
         self.wait = 0;
     }
 
-    /// Takes `x` `[inputs]`; if this step has an output, writes it to `y` `[outputs]` and returns
-    /// true. Real-time safe.
-    pub(super) fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) -> bool {
+    /// Whether there is an output at every step.
+    pub(super) fn is_of_every_step(&self) -> bool {
+        self.stride == 1
+    }
+
+    /// Takes `x` `[steps, inputs]`, one step if there is not an output at every step; if these
+    /// steps have outputs, writes them to `y` `[steps, outputs]` and returns true. Real-time safe.
+    pub(super) fn steps(
+        &mut self,
+        workspace: &mut Workspace,
+        x: &[f32],
+        y: &mut [f32],
+        steps: usize,
+    ) -> bool {
+        let (inputs, outputs) = (x.len() / steps, y.len() / steps);
+        let mut renewed = true;
+        for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)) {
+            renewed = self.step(workspace, x, y);
+        }
+        renewed
+    }
+
+    fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) -> bool {
         self.history.push(x);
         if self.wait > 0 {
             self.wait -= 1;
@@ -67,7 +87,7 @@ impl Conv1dKernel {
                 tap.copy_from_slice(&self.history.ago(age)[g * run..(g + 1) * run]);
             }
             let (head, tail) = y.split_at_mut(group.outputs());
-            group.apply(workspace, &self.taps, head);
+            group.apply(workspace, &self.taps, head, 1);
             y = tail;
         }
         true

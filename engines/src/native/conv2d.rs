@@ -66,7 +66,7 @@ impl Conv2dKernel {
                     }
                 }
                 if let Some(place) = places.next() {
-                    self.filters.apply(workspace, &self.window, place);
+                    self.filters.apply(workspace, &self.window, place, 1);
                 }
             }
         }

@@ -18,8 +18,8 @@ const FEWEST_ROWS: usize = 4;
 /// With fewer inputs than this, looking for zeros among them takes longer than it saves.
 const FEWEST_INPUTS_TO_SKIP: usize = 64;
 
-/// Partial sums kept for a single row: enough to hide the latency of the additions.
-const LANES: usize = 16;
+/// Vectors of sums kept for a single row: enough to hide the latency of the additions.
+const ROW_SUMS: usize = 4;
 
 /// `W x + b`, on request with a ReLU behind it. Its weights are in the [`Workspace`].
 #[derive(Debug, Clone, Copy)]
@@ -107,38 +107,64 @@ impl DenseKernel {
         }
     }
 
-    /// Writes `y` `[outputs]` from `x` `[inputs]`. Real-time safe.
-    pub(crate) fn apply(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
+    /// Writes `y` `[steps, outputs]` from `x` `[steps, inputs]`. Real-time safe.
+    pub(crate) fn apply(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32], steps: usize) {
         match workspace.set() {
             // SAFETY: a workspace's set is one that the processor has, and its weights were packed
             // for it.
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => unsafe { self.apply_avx512(workspace, x, y) },
+            InstructionSet::Avx512 => unsafe { self.apply_avx512(workspace, x, y, steps) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => unsafe { self.apply_avx2(workspace, x, y) },
+            InstructionSet::Avx2 => unsafe { self.apply_avx2(workspace, x, y, steps) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon => unsafe {
-                self.apply_as::<float32x4_t, float32x4_t>(workspace, x, y);
+                self.apply_steps::<float32x4_t, float32x4_t>(workspace, x, y, steps);
             },
             // SAFETY: as above; plain Rust needs no instructions of its own.
-            _ => unsafe { self.apply_as::<Plain, Plain>(workspace, x, y) },
+            _ => unsafe { self.apply_steps::<Plain, Plain>(workspace, x, y, steps) },
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    unsafe fn apply_avx512(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
+    unsafe fn apply_avx512(
+        &self,
+        workspace: &mut Workspace,
+        x: &[f32],
+        y: &mut [f32],
+        steps: usize,
+    ) {
         // SAFETY: the caller's promise.
-        unsafe { self.apply_as::<__m512, __m256>(workspace, x, y) }
+        unsafe { self.apply_steps::<__m512, __m256>(workspace, x, y, steps) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn apply_avx2(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
+    unsafe fn apply_avx2(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32], steps: usize) {
         // SAFETY: the caller's promise.
-        unsafe { self.apply_as::<__m256, __m256>(workspace, x, y) }
+        unsafe { self.apply_steps::<__m256, __m256>(workspace, x, y, steps) }
+    }
+
+    /// # Safety
+    /// As for [`Self::apply_as`].
+    #[inline(always)]
+    unsafe fn apply_steps<W: Lanes, N: Lanes>(
+        &self,
+        workspace: &mut Workspace,
+        x: &[f32],
+        y: &mut [f32],
+        steps: usize,
+    ) {
+        let (mut x, mut y) = (x, y);
+        for _ in 0..steps {
+            let (input, later) = x.split_at(self.inputs);
+            let (output, later_output) = y.split_at_mut(self.outputs);
+            // SAFETY: the caller's promise.
+            unsafe { self.apply_as::<W, N>(workspace, input, output) };
+            (x, y) = (later, later_output);
+        }
     }
 
     /// With vectors `N` for few rows and `W` for others.
@@ -159,7 +185,7 @@ impl DenseKernel {
         // SAFETY: the caller's promise; the lengths have been checked.
         unsafe {
             match self.layout {
-                Layout::Rows => self.apply_rows(workspace.weights(self.place), x, y),
+                Layout::Rows => self.apply_rows::<N>(workspace.weights(self.place), x, y),
                 Layout::Panels(format) if self.outputs > N::WIDTH => {
                     self.apply_panels::<W>(format, workspace, x, y);
                 }
@@ -198,20 +224,17 @@ impl DenseKernel {
     }
 
     /// # Safety
-    /// `weights` points to `inputs * outputs` weights and `outputs` biases.
-    unsafe fn apply_rows(&self, weights: *const u8, x: &[f32], y: &mut [f32]) {
+    /// As for [`Lanes`]; `weights` points to `inputs * outputs` weights and `outputs` biases.
+    #[inline(always)]
+    unsafe fn apply_rows<V: Lanes>(&self, weights: *const u8, x: &[f32], y: &mut [f32]) {
+        let weights: *const f32 = weights.cast();
         // SAFETY: the caller's promise; a place is aligned to a cache line.
-        let (weight, bias) = unsafe {
-            let weight: *const f32 = weights.cast();
-            let n = self.inputs * self.outputs;
-            (
-                std::slice::from_raw_parts(weight, n),
-                std::slice::from_raw_parts(weight.add(n), self.outputs),
-            )
-        };
-        for ((y, row), bias) in y.iter_mut().zip(weight.chunks_exact(self.inputs)).zip(bias) {
-            let sum = dot(row, x) + bias;
-            *y = if self.relu { sum.max(0.0) } else { sum };
+        unsafe {
+            let biases = weights.add(self.inputs * self.outputs);
+            for (i, y) in y.iter_mut().enumerate() {
+                let sum = dot::<V>(weights.add(i * self.inputs), x) + biases.add(i).read();
+                *y = if self.relu { sum.max(0.0) } else { sum };
+            }
         }
     }
 }
@@ -242,17 +265,36 @@ fn pack_panels<V: Lanes>(format: WeightFormat, weight: &[f32], bias: &[f32], byt
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for i in 0..LANES {
-            sums[i] += a[i] * b[i];
+/// The scalar product of `row` and `x`.
+///
+/// # Safety
+/// As for [`Lanes`]; `row` points to `x.len()` values.
+#[inline(always)]
+unsafe fn dot<V: Lanes>(row: *const f32, x: &[f32]) -> f32 {
+    // SAFETY: the caller's promise; no index is beyond the length.
+    unsafe {
+        let mut sums = [V::splat(0.0); ROW_SUMS];
+        let mut i = 0;
+        while i + ROW_SUMS * V::WIDTH <= x.len() {
+            for sum in &mut sums {
+                let values = V::load(x.as_ptr().add(i));
+                *sum = V::load(row.add(i)).multiply_add(values, *sum);
+                i += V::WIDTH;
+            }
         }
+        while i + V::WIDTH <= x.len() {
+            let values = V::load(x.as_ptr().add(i));
+            sums[0] = V::load(row.add(i)).multiply_add(values, sums[0]);
+            i += V::WIDTH;
+        }
+        let mut rest = 0.0;
+        while i < x.len() {
+            rest += row.add(i).read() * x[i];
+            i += 1;
+        }
+        let [a, b, c, d] = sums;
+        a.add(b).add(c.add(d)).sum() + rest
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -350,7 +392,7 @@ mod tests {
         let mut y = vec![-7.5; case.offset + case.outputs + 32];
         let inputs = case.offset..case.offset + case.inputs;
         let outputs = case.offset..case.offset + case.outputs;
-        kernel.apply(&mut workspace, &x[inputs], &mut y[outputs.clone()]);
+        kernel.apply(&mut workspace, &x[inputs], &mut y[outputs.clone()], 1);
         let untouched = |y: &[f32]| y.iter().all(|y| *y == -7.5);
         assert!(
             untouched(&y[..outputs.start]) && untouched(&y[outputs.end..]),

@@ -54,6 +54,23 @@ pub(crate) trait Lanes: Copy {
 
     unsafe fn add(self, other: Self) -> Self;
 
+    unsafe fn multiply(self, other: Self) -> Self;
+
+    unsafe fn divide(self, divisor: Self) -> Self;
+
+    /// Values beyond `-limit` to `limit` become the nearer of both, what is no number `limit`.
+    unsafe fn clamp(self, limit: f32) -> Self;
+
+    /// `self 2^n`, where `n` is in the lowest eight bits of `whole`. `self` and the result are no
+    /// denormal numbers.
+    unsafe fn scale(self, whole: Self) -> Self;
+
+    /// 0 for values from `-least` to `least`.
+    unsafe fn flush(self, least: f32) -> Self;
+
+    /// All values added up.
+    unsafe fn sum(self) -> f32;
+
     /// 0 for negative values and for what is no number.
     unsafe fn relu(self) -> Self;
 

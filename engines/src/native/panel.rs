@@ -17,7 +17,7 @@ use super::weights::{LINE, panels};
 const AHEAD: usize = 4096;
 
 /// What a weight is stored as.
-pub(super) trait Stored {
+pub(crate) trait Stored {
     const BYTES: usize;
 
     /// Appends `weight`.

@@ -11,8 +11,10 @@ use thiserror::Error;
 /// A network that is evaluated once a note is bound by reading its weights: fewer bytes, less
 /// time. Whatever the format, the weight file holds `f32`, the conversion happens when the engine
 /// is made, inputs, biases and sums are `f32` (for [`WeightFormat::Int8`]: 16-bit inputs and exact
-/// integer sums), and only dense layers are converted. Convolutions and recurrent layers stay
-/// `f32`: their weights are few and are read again and again.
+/// integer sums), and only dense layers are converted, and recurrent layers too large for the first
+/// level of the caches (32 KiB), to [`WeightFormat::F16`] whichever coarser format is asked for.
+/// Convolutions and smaller recurrent layers stay `f32`: their weights are few and are read again
+/// and again.
 ///
 /// `docs/engines-benchmark.md` has the measured times and errors of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -118,7 +118,11 @@ impl Workspace {
 /// How `rows` are cut into panels of at most `most` vectors of `width` rows: the number of vectors
 /// of each.
 #[inline(always)]
-pub(super) fn panels(rows: usize, width: usize, most: usize) -> impl Iterator<Item = usize> {
+pub(super) fn panels(
+    rows: usize,
+    width: usize,
+    most: usize,
+) -> impl Iterator<Item = usize> + Clone {
     let vectors = rows.div_ceil(width);
     let panels = vectors.div_ceil(most);
     (0..panels).map(move |panel| vectors / panels + usize::from(panel < vectors % panels))

@@ -82,7 +82,8 @@ impl<const I: usize, const H: usize, const M: usize> Multilayer<I, H, M> {
             _ => unsafe { self.apply_as::<Plain, Plain>() },
         }
         let temperature = self.temperature;
-        activation::apply(Activation::Softmax { temperature }, &mut self.output);
+        let softmax = Activation::Softmax { temperature };
+        activation::apply(&self.workspace, softmax, CLASSES, &mut self.output);
         probabilities.copy_from_slice(&self.output);
     }
 

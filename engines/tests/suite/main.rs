@@ -6,4 +6,5 @@ mod native;
 mod package;
 mod random_package;
 mod real_time;
+mod recurrent;
 mod rtneural;

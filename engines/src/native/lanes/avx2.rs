@@ -55,6 +55,55 @@ impl Lanes for __m256 {
     }
 
     #[inline(always)]
+    unsafe fn multiply(self, other: Self) -> Self {
+        unsafe { _mm256_mul_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn divide(self, divisor: Self) -> Self {
+        unsafe { _mm256_div_ps(self, divisor) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: f32) -> Self {
+        // If one operand is no number, the second is the result.
+        unsafe {
+            let below = _mm256_min_ps(self, _mm256_set1_ps(limit));
+            _mm256_max_ps(below, _mm256_set1_ps(-limit))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, whole: Self) -> Self {
+        unsafe {
+            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(whole));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(self), exponent))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn flush(self, least: f32) -> Self {
+        unsafe {
+            let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self);
+            let large = _mm256_cmp_ps::<_CMP_GT_OQ>(size, _mm256_set1_ps(least));
+            _mm256_and_ps(self, large)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe {
+            let four = _mm_add_ps(
+                _mm256_castps256_ps128(self),
+                _mm256_extractf128_ps::<1>(self),
+            );
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            let one = _mm_add_ss(two, _mm_movehdup_ps(two));
+            _mm_cvtss_f32(one)
+        }
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         // If one operand is no number, the second is the result.
         unsafe { _mm256_max_ps(self, _mm256_setzero_ps()) }

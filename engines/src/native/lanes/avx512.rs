@@ -57,6 +57,47 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
+    unsafe fn multiply(self, other: Self) -> Self {
+        unsafe { _mm512_mul_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn divide(self, divisor: Self) -> Self {
+        unsafe { _mm512_div_ps(self, divisor) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: f32) -> Self {
+        // If one operand is no number, the second is the result.
+        unsafe {
+            let below = _mm512_min_ps(self, _mm512_set1_ps(limit));
+            _mm512_max_ps(below, _mm512_set1_ps(-limit))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, whole: Self) -> Self {
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(whole));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(self), exponent))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn flush(self, least: f32) -> Self {
+        unsafe {
+            let size = _mm512_abs_ps(self);
+            let large = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(size, _mm512_set1_ps(least));
+            _mm512_maskz_mov_ps(large, self)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe { _mm512_reduce_add_ps(self) }
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         // If one operand is no number, the second is the result.
         unsafe { _mm512_max_ps(self, _mm512_setzero_ps()) }

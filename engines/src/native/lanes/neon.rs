@@ -61,6 +61,43 @@ impl Lanes for float32x4_t {
     }
 
     #[inline(always)]
+    unsafe fn multiply(self, other: Self) -> Self {
+        unsafe { vmulq_f32(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn divide(self, divisor: Self) -> Self {
+        unsafe { vdivq_f32(self, divisor) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: f32) -> Self {
+        // Unlike vminq, this prefers a number to what is none.
+        unsafe { vmaxnmq_f32(vminnmq_f32(self, vdupq_n_f32(limit)), vdupq_n_f32(-limit)) }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, whole: Self) -> Self {
+        unsafe {
+            let exponent = vshlq_n_u32::<23>(vreinterpretq_u32_f32(whole));
+            vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(self), exponent))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn flush(self, least: f32) -> Self {
+        unsafe {
+            let large = vcagtq_f32(self, vdupq_n_f32(least));
+            vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(self), large))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe { vaddvq_f32(self) }
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         // Unlike vmaxq, this prefers a number to what is none.
         unsafe { vmaxnmq_f32(self, vdupq_n_f32(0.0)) }

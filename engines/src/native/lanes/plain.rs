@@ -61,6 +61,49 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    unsafe fn multiply(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn divide(self, divisor: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / divisor.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, limit: f32) -> Self {
+        // Not f32::clamp, which leaves what is no number.
+        let below = self.0.map(|x| if x < limit { x } else { limit });
+        Self(below.map(|x| if x > -limit { x } else { -limit }))
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, whole: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            let exponent = whole.0[i].to_bits() << 23;
+            f32::from_bits(self.0[i].to_bits().wrapping_add(exponent))
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn flush(self, least: f32) -> Self {
+        Self(self.0.map(|x| if x.abs() > least { x } else { 0.0 }))
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        let mut values = self.0;
+        let mut half = WIDTH / 2;
+        while half > 0 {
+            for i in 0..half {
+                values[i] += values[half + i];
+            }
+            half /= 2;
+        }
+        values[0]
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Self(self.0.map(|x| x.max(0.0)))
     }

@@ -1,0 +1,134 @@
+//! The comparison as a table and as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::published::{Published, SOURCE};
+use crate::machine::Machine;
+
+/// The JSON document.
+#[derive(Serialize)]
+pub struct Report {
+    /// What it ran on.
+    pub machine: Machine,
+    /// The vector instructions that `native` used.
+    pub instructions: String,
+    /// Steps of a block.
+    pub block: usize,
+    /// Engines with networks.
+    pub rows: Vec<Row>,
+    /// What could not be measured.
+    pub absent: Vec<Absent>,
+    /// RTNeural's times, on another machine.
+    pub published: Vec<Published>,
+}
+
+/// An engine with a network.
+#[derive(Serialize)]
+pub struct Row {
+    /// Name of the engine, with the weight format if it is not `f32`.
+    pub engine: &'static str,
+    /// The network, such as `lstm-40`.
+    pub network: String,
+    /// One step of many, one call each.
+    pub step_ns: Percentiles,
+    /// One step of a block.
+    pub block_ns: Percentiles,
+    /// Seconds of sound at 48 kHz in a second, in blocks.
+    pub real_time_factor: f64,
+    /// Instructions of one step of many, one call each.
+    pub step_instructions: Option<f64>,
+    /// Instructions of one step of a block.
+    pub block_instructions: Option<f64>,
+}
+
+/// An engine that cannot run a network.
+#[derive(Serialize)]
+pub struct Absent {
+    /// Name of the engine.
+    pub engine: &'static str,
+    /// The network.
+    pub network: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Of the times of many runs, ns a step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// The shortest: what a busy machine disturbs least.
+    pub min: f64,
+    /// Half of them took no longer.
+    pub median: f64,
+    /// 99 % of them took no longer.
+    pub p99: f64,
+}
+
+impl Percentiles {
+    /// Of `times`, not empty.
+    pub fn of(times: &[f64]) -> Self {
+        let mut sorted = times.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
+        Self {
+            min: at(0.0),
+            median: at(0.5),
+            p99: at(0.99),
+        }
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} / {:.0} / {:.0}", self.min, self.median, self.p99)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { processor, cores } = &self.machine;
+        writeln!(
+            f,
+            "{processor}, {cores} cores, {}; ns a step: min / median / p99; RTNeural's are quoted\n",
+            self.instructions
+        )?;
+        let block = self.block;
+        writeln!(
+            f,
+            "| network | engine | one by one | in blocks of {block} | times real time | \
+             instructions, one by one | in blocks | RTNeural compile-time (run-time) |"
+        )?;
+        writeln!(f, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
+        for row in &self.rows {
+            let number =
+                |n: Option<f64>| n.map_or_else(|| "not counted".to_owned(), |n| format!("{n:.0}"));
+            let published = self.published.iter().find(|p| p.network == row.network);
+            let rtneural = published.map_or_else(String::new, |p| {
+                let run_time = p.run_time_ns.map(|ns| format!(" ({ns:.0})"));
+                format!("{:.0}{}", p.compile_time_ns, run_time.unwrap_or_default())
+            });
+            writeln!(
+                f,
+                "| {} | {} | {} | {} | {:.0} | {} | {} | {rtneural} |",
+                row.network,
+                row.engine,
+                row.step_ns,
+                row.block_ns,
+                row.real_time_factor,
+                number(row.step_instructions),
+                number(row.block_instructions),
+            )?;
+        }
+        writeln!(f, "\n{SOURCE}")?;
+        let mut told: Vec<(&str, &str)> = Vec::new();
+        for absent in &self.absent {
+            let (engine, reason) = (absent.engine, absent.reason.as_str());
+            if !told.contains(&(engine, reason)) {
+                told.push((engine, reason));
+                writeln!(f, "not measured: {engine}: {reason}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -570,10 +570,11 @@ mod tests {
         assert_eq!(performances.technique(Technique::Tom).notes, 0);
         assert_eq!(performances.technique(Technique::Kick).right, [2, 1]);
         assert_eq!(performances.gap(0.0, 100.0).notes, 2);
-        assert_eq!(performances.gap(500.0, f64::INFINITY).notes, 2);
+        // The first note has none before it.
+        assert_eq!(performances.gap(500.0, f64::INFINITY).notes, 1);
         let (mean, late) = performances.decided(0.012);
         assert!((mean - 0.01).abs() < 0.001, "{mean}");
-        assert_eq!(late, 0.25);
+        assert_eq!(late, 0.5);
         assert!(performances.notes.iter().all(|note| note.player == 3));
     }
 }

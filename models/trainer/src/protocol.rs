@@ -90,7 +90,7 @@ pub struct Evaluation {
     pub parts: Vec<Part>,
     /// The labelled notes that were not detected.
     pub missed: Vec<Missed>,
-    /// Players whose recordings were heard.
+    /// Players who were tested.
     pub players: Vec<String>,
     /// The folders that the recordings lie in.
     pub folders: Vec<String>,
@@ -744,7 +744,14 @@ fn summary(
         confusion,
         parts: tested.into_iter().map(|t| t.part).collect(),
         missed: notes.missed.clone(),
-        players: notes.players.clone(),
+        players: (notes.players.iter().enumerate())
+            .filter(|(player, _)| {
+                let tested = |note: &&Note| note.player == *player && !note.only_trains;
+                let missed = notes.missed.iter().any(|note| note.player == *player);
+                missed || notes.notes.iter().any(|note| tested(&note))
+            })
+            .map(|(_, name)| name.clone())
+            .collect(),
         folders: notes.folders.clone(),
         n_takes: notes.n_takes,
         conditions,

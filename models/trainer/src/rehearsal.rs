@@ -201,3 +201,64 @@ fn hear(performance: &Performance, listener: &Listener) -> Result<Vec<(usize, Ve
     let heard = matches.filter_map(|(i, onset)| Some((i, std::mem::take(&mut notes[onset?].1))));
     Ok(heard.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::Architecture;
+
+    #[test]
+    fn every_note_is_heard_in_turn_and_open_ones_as_palm_mutes_too() {
+        // Decaying tones, high for the open note.
+        let note = |technique: Technique, hertz: f32| {
+            let sound = |i: usize| {
+                let t = (i as f32 - BEFORE as f32) / 48_000.0;
+                let tone = (std::f32::consts::TAU * hertz * t).sin() * (-25.0 * t).exp();
+                if t < 0.0 { 0.0 } else { 0.5 * tone }
+            };
+            CutNote {
+                technique,
+                take: technique.class(),
+                label: 0,
+                samples: (0..BEFORE + 24_000).map(sound).collect(),
+            }
+        };
+        let repertoire = Repertoire {
+            player: "AnnAri".to_owned(),
+            session: "AnnAri".to_owned(),
+            notes: vec![
+                note(Technique::Kick, 90.0),
+                note(Technique::PickOverSoundHole, 2_000.0),
+            ],
+        };
+        let architecture = Architecture::find("tocco").unwrap();
+        let mut augmentation = architecture.recipe.augmentation;
+        let listener = architecture.listener();
+        let mut played = |played: usize, palm_mutes: usize| {
+            let sound = augmentation.sound.as_mut().unwrap();
+            (sound.played, sound.played_palm_mutes) = (played, palm_mutes);
+            rehearse(&repertoire, &listener, &augmentation, 1).unwrap()
+        };
+        assert_eq!(played(0, 0), []);
+        let copies = played(12, 6);
+        assert_eq!(copies, played(12, 6), "the same seed");
+        let count = |note: usize, made: bool| {
+            let own = copies.iter();
+            own.filter(|c| (c.note, c.made_palm_mute) == (note, made))
+                .count()
+        };
+        assert_eq!(count(0, true), 0);
+        for (note, made, turns) in [(0, false, 12), (1, false, 12), (1, true, 6)] {
+            let heard = count(note, made);
+            assert!(heard <= turns && 2 * heard > turns, "{heard} of {turns}");
+        }
+        let features = |copy: &Copy| copy.features.len() == architecture.features.len();
+        assert!(copies.iter().all(features));
+        assert!(
+            copies
+                .iter()
+                .flat_map(|c| &c.features)
+                .all(|f| f.is_finite())
+        );
+    }
+}

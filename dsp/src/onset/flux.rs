@@ -502,7 +502,13 @@ mod tests {
                 *sample *= i as f32 / 24.0;
             }
             samples.iter_mut().zip(note).for_each(|(s, n)| *s += n);
-            let found = heard(&mut flux(), &samples);
+            let mut detector =
+                crate::OnsetDetector::new(crate::OnsetMethod::Flux, &OnsetConfig::default())
+                    .unwrap();
+            let hops = samples.as_chunks::<HOP>().0.iter().enumerate();
+            let shows =
+                |(index, hop)| Some((index + 1) * HOP).filter(|_| detector.process(hop).is_some());
+            let found: Vec<usize> = hops.filter_map(shows).collect();
             let [end] = found[..] else {
                 panic!("note at {start}: {found:?}")
             };

@@ -116,6 +116,21 @@ pub struct Vst3Host {
 }
 
 impl Vst3Host {
+    /// As [`PluginHost::restore_state`], from a stream that reads at most `piece` bytes a call.
+    ///
+    /// # Errors
+    /// If the plugin refuses the state.
+    pub fn restore_in_pieces(&mut self, state: &[u8], piece: usize) -> Result<()> {
+        self.restore_from(MemoryStream::new(state.to_vec()).in_pieces(piece))
+    }
+
+    fn restore_from(&mut self, stream: MemoryStream) -> Result<()> {
+        let stream = ComWrapper::new(stream);
+        let pointer = interface::<_, IBStream>(&stream)?;
+        // SAFETY: main thread; the stream outlives the call.
+        unsafe { check(self.component.setState(pointer.as_ptr()), "setState") }
+    }
+
     /// An instance of the first class of the bundle at `path` that `choose` chooses; `context` is
     /// the host's object, or null.
     fn instance(
@@ -281,10 +296,7 @@ impl PluginHost for Vst3Host {
     }
 
     fn restore_state(&mut self, state: &[u8]) -> Result<()> {
-        let stream = ComWrapper::new(MemoryStream::new(state.to_vec()));
-        let pointer = interface::<_, IBStream>(&stream)?;
-        // SAFETY: main thread; the stream outlives the call.
-        unsafe { check(self.component.setState(pointer.as_ptr()), "setState") }
+        self.restore_from(MemoryStream::new(state.to_vec()))
     }
 
     fn activate(&mut self, format: StreamFormat) -> Result<Vst3Stream> {

@@ -210,8 +210,7 @@ fn state(bytes: &[u8]) {
     let Some(mended) = tocco::state::mended(bytes) else {
         return;
     };
-    let mut state: PluginState = serde_json::from_slice(&mended).expect("what was mended is read");
-    tocco::state::clamp(&mut state);
+    let state: PluginState = serde_json::from_slice(&mended).expect("what was mended is read");
     for (id, value) in &state.params {
         if let ParamValue::F32(value) = value {
             assert!(value.is_finite(), "{id}: {value}");

@@ -7,8 +7,8 @@
 //!
 //! nice-plug 0.4.2 panics on what only a faulty host does, and a panic in a function that C calls
 //! ends the host's process. It also resets the plugin at each start, sends notes to hosts whose port
-//! takes MIDI, declares every parameter modulatable and never marks the project as changed. What is
-//! wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
+//! takes MIDI, declares every parameter modulatable, refuses a state for one bad value in it and never
+//! marks the project as changed. What is wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
 //!
 //! The host's `clap_plugin` is the first field of an [`Instance`], and its `plugin_data` is the
 //! framework's. So the framework's functions take it as their own, and those of ours find the
@@ -17,6 +17,7 @@
 mod events;
 mod extensions;
 mod host;
+mod state_stream;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};

@@ -115,6 +115,13 @@ impl Tocco {
     }
 }
 
+/// Whether there can be a stream of `host_rate` Hz, in the framework's precision. At one that Tocco
+/// does not listen at the sound passes through unheard; any other is refused.
+fn is_possible_rate(host_rate: f64) -> bool {
+    let host_rate = host_rate as f32;
+    host_rate.is_finite() && host_rate > 0.0
+}
+
 impl Plugin for Tocco {
     const NAME: &'static str = "Tocco";
     const VENDOR: &'static str = "Tocco";
@@ -154,10 +161,6 @@ impl Plugin for Tocco {
         editor::create(Arc::clone(&self.shared))
     }
 
-    fn filter_state(state: &mut PluginState) {
-        state::clamp(state);
-    }
-
     fn activate(
         &mut self,
         _layout: &AudioIOLayout,
@@ -178,8 +181,7 @@ impl Plugin for Tocco {
             Err(PipelineError::from(HopStreamError::HostRate { found: host_rate }).into())
         };
         // At a rate that there can be, the sound passes through unheard.
-        let unheard = host_rate.is_finite()
-            && host_rate > 0.0
+        let unheard = is_possible_rate(host_rate)
             && matches!(
                 started,
                 Err(service::ActivationError::Pipeline(PipelineError::Stream(_)))

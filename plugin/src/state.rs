@@ -2,10 +2,11 @@
 //!
 //! The framework refuses a state as a whole when one value in it is of no use (a number that was
 //! not finite is saved as `null`), and takes any number as it is, however far outside of its
-//! parameter's range it lies. [`mended`] leaves out what cannot be read, for the entries of both
-//! formats to call; [`clamp`] brings the rest into range, for the framework's own hook.
+//! parameter's range it lies. So the entries of both formats read the host's stream themselves
+//! ([`read`]) and hand on what [`mended`] makes of it.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
@@ -14,24 +15,51 @@ use serde_json::value::RawValue;
 
 use crate::params::ToccoParams;
 
-/// A state of which each value is still to be read.
-#[derive(Deserialize)]
-struct Unread<'a> {
-    #[serde(borrow, default)]
-    version: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    params: BTreeMap<String, &'a RawValue>,
-    #[serde(borrow, default)]
-    fields: BTreeMap<String, &'a RawValue>,
+/// Bytes of the largest state that is read: a calibration is the most of it, and far smaller.
+pub const LARGEST: u64 = 64 << 20;
+
+/// All of `stream`, which may come in pieces of any size. Allocates.
+///
+/// # Errors
+/// When the stream has an error, or more than [`LARGEST`] bytes.
+pub fn read(stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let text = format!("expected at most {LARGEST} bytes, found more");
+        return Err(io::Error::other(text));
+    }
+    Ok(bytes)
 }
 
-/// The state in `bytes` without the values that cannot be read, as the framework reads it. `None`
-/// if it is no state at all. Allocates.
+/// What [`mended`] makes of the bytes that were [`read`], for an entry: what is refused is logged.
+/// Allocates.
+#[must_use]
+pub fn mended_or_told(bytes: io::Result<Vec<u8>>) -> Option<Vec<u8>> {
+    let refused = match bytes {
+        Ok(bytes) => match mended(&bytes) {
+            None => format!("{} bytes that are none", bytes.len()),
+            mended => return mended,
+        },
+        Err(error) => error.to_string(),
+    };
+    nice_error!("the saved state is refused, all stays as it was: {refused}");
+    None
+}
+
+/// The state in `bytes` as the framework reads it: without the values that cannot be read, and with
+/// every number in its parameter's range. `None` if it is no state at all: no JSON object, or one with neither parameters nor fields. Allocates.
 #[must_use]
 pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
-    fn readable<T: for<'a> Deserialize<'a>>(
-        values: BTreeMap<String, &RawValue>,
-    ) -> BTreeMap<String, T> {
+    fn readable<T: for<'a> Deserialize<'a>>(part: Option<&RawValue>) -> BTreeMap<String, T> {
+        let part = part.map(|part| serde_json::from_str(part.get()));
+        let values: BTreeMap<String, &RawValue> = part
+            .transpose()
+            .unwrap_or_else(|error| {
+                nice_warn!("a part of the saved state is left as it was: {error}");
+                None
+            })
+            .unwrap_or_default();
         let read = |(name, value): (String, &RawValue)| {
             let read = serde_json::from_str(value.get());
             if let Err(error) = &read {
@@ -41,21 +69,24 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
         };
         values.into_iter().filter_map(read).collect()
     }
-    let unread: Unread<'_> = serde_json::from_slice(bytes).ok()?;
-    let version = unread
-        .version
-        .map(|version| serde_json::from_str(version.get()));
-    let state = PluginState {
+    let parts: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).ok()?;
+    let part = |name| parts.get(name).copied();
+    let (version, params, fields) = (part("version"), part("params"), part("fields"));
+    if params.is_none() && fields.is_none() {
+        return None;
+    }
+    let version = version.map(|version| serde_json::from_str(version.get()));
+    let mut state = PluginState {
         version: version.and_then(Result::ok).unwrap_or_default(),
-        params: readable(unread.params),
-        fields: readable(unread.fields),
+        params: readable(params),
+        fields: readable(fields),
     };
+    clamp(&mut state);
     serde_json::to_vec(&state).ok()
 }
 
 /// Brings every number of `state` into its parameter's range, and leaves out those that are none.
-/// Allocates.
-pub fn clamp(state: &mut PluginState) {
+fn clamp(state: &mut PluginState) {
     let params = ToccoParams::default();
     for (id, param, _) in params.param_map() {
         let Some(value) = state.params.get_mut(&id) else {
@@ -65,9 +96,8 @@ pub fn clamp(state: &mut PluginState) {
         let usable = unsafe {
             match (param, &mut *value) {
                 (ParamPtr::FloatParam(param), ParamValue::F32(value)) => {
-                    let usable = !value.is_nan();
                     *value = value.clamp((*param).preview_plain(0.0), (*param).preview_plain(1.0));
-                    usable
+                    true
                 }
                 (ParamPtr::IntParam(param), ParamValue::I32(value)) => {
                     *value =
@@ -86,6 +116,9 @@ pub fn clamp(state: &mut PluginState) {
             state.params.remove(&id);
         }
     }
+    // JSON has no word for them. One of a parameter that this version does not know is in no range.
+    let is_number = |value: &ParamValue| !matches!(value, ParamValue::F32(v) if !v.is_finite());
+    state.params.retain(|_, value| is_number(value));
 }
 
 #[cfg(test)]
@@ -95,10 +128,7 @@ mod tests {
 
     fn read(text: &str) -> PluginState {
         let bytes = mended(text.as_bytes()).expect("it is a state");
-        let mut state: PluginState =
-            serde_json::from_slice(&bytes).expect("the framework reads it");
-        clamp(&mut state);
-        state
+        serde_json::from_slice(&bytes).expect("the framework reads it")
     }
 
     fn f32_of(state: &PluginState, id: &str) -> Option<f32> {
@@ -126,6 +156,9 @@ mod tests {
         assert!(matches!(state.params["note_1"], ParamValue::I32(127)));
         assert!(matches!(state.params["note_2"], ParamValue::I32(0)));
         assert!(!state.params.contains_key("model"));
+        let state = read(r#"{"params":{"reverb":{"f32":1e39},"gate":{"f32":0.25}}}"#);
+        assert!(!state.params.contains_key("reverb"));
+        assert_eq!(f32_of(&state, "gate"), Some(0.25));
     }
 
     #[test]
@@ -152,7 +185,36 @@ mod tests {
             params.deserialize_fields(&state.fields);
             assert_eq!(params.user_package.folder(), "/here");
         }
-        assert!(mended(b"no state").is_none() && mended(b"").is_none() && mended(b"[1]").is_none());
+    }
+
+    #[test]
+    fn a_bad_part_costs_itself_alone() {
+        for bad in ["null", "7", "[]", "\"loud\""] {
+            let state = read(&format!(
+                r#"{{"params":{bad},"fields":{{"user-package":"\"/here\""}}}}"#
+            ));
+            assert!(state.params.is_empty(), "{bad}");
+            assert_eq!(state.fields["user-package"], "\"/here\"");
+            let state = read(&format!(
+                r#"{{"params":{{"gate":{{"f32":0.25}}}},"fields":{bad}}}"#
+            ));
+            assert_eq!(f32_of(&state, "gate"), Some(0.25), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_state_is_refused() {
+        for text in ["", "no state", "[1]", "{}", r#"{"hello":1}"#, "null", "7"] {
+            assert_eq!(mended(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_read_to_its_bound() {
+        let most = super::read(io::repeat(b' ').take(LARGEST)).unwrap();
+        assert_eq!(most.len() as u64, LARGEST);
+        let error = super::read(io::repeat(b' ')).unwrap_err().to_string();
+        assert_eq!(error, "expected at most 67108864 bytes, found more");
     }
 
     #[test]
@@ -177,8 +239,5 @@ mod tests {
         };
         let written = serde_json::to_vec(&state).unwrap();
         assert_eq!(mended(&written), Some(written.clone()));
-        let mut clamped = state;
-        clamp(&mut clamped);
-        assert_eq!(serde_json::to_vec(&clamped).unwrap(), written);
     }
 }

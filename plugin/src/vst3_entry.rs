@@ -11,6 +11,7 @@
 //! - Sushi activates the *output* event bus by the call for an input, of which there is none. It gives
 //!   up when that is refused.
 //! - It ignores what is set on the controller while it processes: see [`controller_values`].
+//! - It refuses a state for one bad value in it: see [`state_stream`].
 //! - It has no output parameters: see [`output_parameters`].
 //! - It tells no host that the project differs from what is saved: see
 //!   [`unsaved`](crate::unsaved).
@@ -27,6 +28,7 @@ mod controller_values;
 mod factory;
 mod life_cycle;
 mod output_parameters;
+mod state_stream;
 
 use std::sync::Arc;
 
@@ -271,7 +273,11 @@ pass_on!(IComponentTrait {
 
     unsafe fn setState(&self, state: *mut IBStream) -> tresult {
         // SAFETY: the caller's promise is passed on.
-        let result = unsafe { IComponentTrait::setState(&self.wrapper, state) };
+        let result = unsafe {
+            state_stream::with_mended(state, |mended| {
+                IComponentTrait::setState(&self.wrapper, mended)
+            })
+        };
         if result == kResultOk {
             self.values.forget_all();
         }

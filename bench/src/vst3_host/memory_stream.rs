@@ -14,6 +14,8 @@ use vst3::Steinberg::{
 pub(super) struct MemoryStream {
     bytes: RefCell<Vec<u8>>,
     position: Cell<usize>,
+    /// The most that one call reads, if there is a limit.
+    piece: Option<usize>,
 }
 
 impl MemoryStream {
@@ -22,6 +24,15 @@ impl MemoryStream {
         Self {
             bytes: RefCell::new(bytes),
             position: Cell::new(0),
+            piece: None,
+        }
+    }
+
+    /// The same, but a call reads at most `piece` bytes.
+    pub(super) fn in_pieces(self, piece: usize) -> Self {
+        Self {
+            piece: Some(piece),
+            ..self
         }
     }
 
@@ -43,7 +54,8 @@ impl IBStreamTrait for MemoryStream {
     unsafe fn read(&self, buffer: *mut c_void, wanted: int32, read: *mut int32) -> tresult {
         let bytes = self.bytes.borrow();
         let rest = &bytes[self.position.get().min(bytes.len())..];
-        let count = rest.len().min(wanted.max(0) as usize);
+        let wanted = wanted.max(0) as usize;
+        let count = rest.len().min(self.piece.unwrap_or(wanted).min(wanted));
         // SAFETY: the caller's buffer holds `wanted` bytes, and `read` is null or writable.
         unsafe {
             std::ptr::copy_nonoverlapping(rest.as_ptr(), buffer.cast(), count);

@@ -2,6 +2,7 @@
 
 use std::iter::repeat;
 
+use serde_json::{Value, json};
 use tocco_bench::plugin_host::{PluginHost, StreamFormat};
 
 use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, notes, play};
@@ -11,6 +12,9 @@ in_both_hosts!(
     settings_take_effect,
     what_is_not_a_state_changes_nothing,
     a_state_from_a_later_version_is_read_as_far_as_it_is_known,
+    a_bad_parameter_costs_itself_alone,
+    a_broken_calibration_costs_itself_alone,
+    what_is_no_state_at_all_is_refused,
 );
 
 /// Everything a user can set, by its text.
@@ -25,6 +29,31 @@ fn settings<H: PluginHost>(host: &mut H) -> Vec<(String, String)> {
             (parameter.name.clone(), text)
         })
         .collect()
+}
+
+/// Where the JSON document begins: the framework writes its length in eight bytes before it in a CLAP.
+fn start_of(state: &[u8]) -> usize {
+    state.iter().position(|byte| *byte == b'{').unwrap()
+}
+
+/// The JSON document in a saved state.
+fn document(state: &[u8]) -> String {
+    String::from_utf8(state[start_of(state)..].to_vec()).unwrap()
+}
+
+/// The saved state with another document in it.
+fn with_document(state: &[u8], document: &str) -> Vec<u8> {
+    let length = (document.len() as u64).to_le_bytes();
+    let length = match start_of(state) {
+        0 => &[][..],
+        _ => &length[..],
+    };
+    [length, document.as_bytes()].concat()
+}
+
+/// What an instance saves, as JSON.
+fn saved<H: PluginHost>(host: &mut H) -> Value {
+    serde_json::from_str(&document(&host.save_state().unwrap())).unwrap()
 }
 
 /// Sets every parameter to something that it is not.
@@ -130,9 +159,7 @@ fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
     let mut host = H::fresh();
     host.set_text("Model", "b").unwrap();
     let state = host.save_state().unwrap();
-    // The framework writes the state's length in eight bytes before it in a CLAP.
-    let start = state.iter().position(|byte| *byte == b'{').unwrap();
-    let text = String::from_utf8(state[start..].to_vec()).unwrap();
+    let text = document(&state);
     let later = text
         .replacen("\"params\":{", "\"params\":{\"reverb\":{\"f32\":0.5},", 1)
         .replacen(
@@ -144,11 +171,7 @@ fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
         later, text,
         "the state has another form than this test knows: {text}"
     );
-    let mut bytes = state[..start].to_vec();
-    if start == 8 {
-        bytes = (later.len() as u64).to_le_bytes().to_vec();
-    }
-    bytes.extend_from_slice(later.as_bytes());
+    let bytes = with_document(&state, &later);
 
     let mut other = H::fresh();
     other.restore_state(&bytes).unwrap();
@@ -156,4 +179,88 @@ fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
     assert_eq!(other.text("Engine").unwrap(), "native");
     let heard = play(&mut other, &PERFORMANCE, StreamFormat::PAPER, repeat(64));
     assert!(!heard.is_empty());
+}
+
+/// A state of which everything differs from what is delivered.
+fn changed_state<H: Bundled>() -> (Vec<u8>, Value) {
+    let mut host = H::fresh();
+    change_all(&mut host);
+    let state = host.save_state().unwrap();
+    let mut document: Value = serde_json::from_str(&document(&state)).unwrap();
+    let calibration = json!({ "in_use": false, "profiles": { "x": "none that can be read" } });
+    document["fields"]["calibration"] = json!(calibration.to_string());
+    document["fields"]["user-package"] = json!(json!("/nowhere/mine").to_string());
+    (with_document(&state, &document.to_string()), document)
+}
+
+fn a_bad_parameter_costs_itself_alone<H: Bundled>() {
+    let delivered = saved(&mut H::fresh());
+    let (state, changed) = changed_state::<H>();
+    let mut maximum = H::fresh();
+    maximum.set_text("Sensitivity", "100").unwrap();
+    let maximum = saved(&mut maximum);
+    for (bad, stands_for) in [
+        ("null", &delivered),
+        (r#"{"f32":null}"#, &delivered),
+        (r#"{"f32":1e400}"#, &delivered),
+        (r#"{"f32":"loud"}"#, &delivered),
+        (r#"{"bool":true}"#, &delivered),
+        (r#"{"f64":7}"#, &delivered),
+        ("[{}]", &delivered),
+        (r#"{"f32":1e39}"#, &maximum),
+    ] {
+        let mut marked = changed.clone();
+        marked["params"]["sensitivity"] = json!("HERE");
+        marked["params"]["reverb"] = json!("HERE");
+        marked["reverb"] = json!("HERE");
+        let text = marked.to_string().replace("\"HERE\"", bad);
+        let mut host = H::fresh();
+        let taken = host.restore_state(&with_document(&state, &text));
+        assert!(taken.is_ok(), "{bad}: {taken:?}");
+        let mut expected = changed.clone();
+        expected["params"]["sensitivity"] = stands_for["params"]["sensitivity"].clone();
+        assert_eq!(saved(&mut host), expected, "{bad}");
+    }
+}
+
+fn a_broken_calibration_costs_itself_alone<H: Bundled>() {
+    let delivered = saved(&mut H::fresh());
+    let (state, changed) = changed_state::<H>();
+    for bad in [
+        json!(null),
+        json!(7),
+        json!({ "in_use": false }),
+        json!(""),
+        json!("{\"in_use\":fal"),
+        json!("[1]"),
+        json!("null"),
+    ] {
+        let mut broken = changed.clone();
+        broken["fields"]["calibration"] = bad.clone();
+        let mut host = H::fresh();
+        let taken = host.restore_state(&with_document(&state, &broken.to_string()));
+        assert!(taken.is_ok(), "{bad}: {taken:?}");
+        let mut expected = changed.clone();
+        expected["fields"]["calibration"] = delivered["fields"]["calibration"].clone();
+        assert_eq!(saved(&mut host), expected, "{bad}");
+    }
+    let mut host = H::fresh();
+    host.restore_state(&state).unwrap();
+    assert_eq!(saved(&mut host), changed);
+    let mut broken = changed.clone();
+    broken["params"] = json!(null);
+    host.restore_state(&with_document(&state, &broken.to_string()))
+        .unwrap();
+    assert_eq!(saved(&mut host), changed);
+}
+
+fn what_is_no_state_at_all_is_refused<H: Bundled>() {
+    let (state, changed) = changed_state::<H>();
+    let mut host = H::fresh();
+    host.restore_state(&state).unwrap();
+    for text in ["", "no state", "{}", "{\"hello\":1}", "null", "[1,2]", "7"] {
+        let bytes = with_document(&state, text);
+        assert!(host.restore_state(&bytes).is_err(), "{text}");
+        assert_eq!(saved(&mut host), changed, "{text}");
+    }
 }

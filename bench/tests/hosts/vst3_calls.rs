@@ -155,6 +155,8 @@ fn a_set_up_while_active_counts_from_then_on() {
         (-48_000.0, 64, kSample32),
         (f64::NAN, 64, kSample32),
         (f64::INFINITY, 64, kSample32),
+        (1e300, 64, kSample32),
+        (1e-300, 64, kSample32),
     ] {
         let refused = set_up(rate, max_block, kRealtime, size);
         assert_eq!(refused, kInvalidArgument, "{rate} Hz, {max_block}, {size}");
@@ -177,6 +179,53 @@ fn a_set_up_while_active_counts_from_then_on() {
     assert_eq!(arrange(SpeakerArr::kMono), kResultOk);
     check_hears(&mut stream, &expected);
     host.deactivate(stream);
+}
+
+#[test]
+fn at_rates_that_nobody_plays_at_the_sound_passes_through_unheard() {
+    let mut host = steady();
+    let expected = hear(&mut host);
+    for sample_rate in [384_000.0, 768_000.0, 192_001.0, 7_999.0, 1_000.0, 1.0] {
+        let format = StreamFormat {
+            sample_rate,
+            ..StreamFormat::PAPER
+        };
+        let heard = play(&mut host, &PERFORMANCE, format, repeat(64));
+        assert_eq!(heard, [], "{sample_rate} Hz");
+    }
+    assert_eq!(hear(&mut host), expected);
+    // The same while it is active.
+    let mut stream = host.activate(StreamFormat::PAPER).unwrap();
+    let set_up = |rate| {
+        let mut setup = setup(rate, 64, kRealtime as int32, kSample32 as int32);
+        // SAFETY: main thread.
+        unsafe { host.processor().unwrap().setupProcessing(&mut setup) }
+    };
+    assert_eq!(set_up(384_000.0), kResultOk);
+    assert_eq!(play_on(&mut stream, &PERFORMANCE, repeat(64)), []);
+    assert_eq!(set_up(48_000.0), kResultOk);
+    check_hears(&mut stream, &expected);
+    host.deactivate(stream);
+}
+
+#[test]
+fn a_state_is_read_in_pieces_of_any_size() {
+    let mut host = Vst3Host::fresh();
+    host.set_text("Confidence gate", "0.25").unwrap();
+    let state = host.save_state().unwrap();
+    for piece in [1, 7, 4096, usize::MAX] {
+        let mut other = Vst3Host::fresh();
+        other.restore_in_pieces(&state, piece).unwrap();
+        assert_eq!(other.save_state().unwrap(), state, "pieces of {piece}");
+        for cut in [0, 1, state.len() - 1] {
+            let refused = other.restore_in_pieces(&state[..cut], piece);
+            assert!(refused.is_err(), "{cut} bytes in pieces of {piece}");
+        }
+        assert_eq!(other.save_state().unwrap(), state, "pieces of {piece}");
+    }
+    // SAFETY: a null pointer is the test.
+    let refused = unsafe { host.component().setState(null_mut()) };
+    assert_eq!(refused, kInvalidArgument);
 }
 
 #[test]

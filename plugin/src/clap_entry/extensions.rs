@@ -24,7 +24,7 @@ use nice_plug::params::internals::ParamPtr;
 use nice_plug::wrapper::clap::clap_plugin;
 
 use super::events::{Input, Output};
-use super::{Instance, call};
+use super::{Instance, call, state_stream};
 
 /// The tables that the host is given, and the framework's behind them.
 pub(super) struct Extensions {
@@ -167,12 +167,21 @@ guarded!(params, value_to_text as params_value_to_text,
 
 guarded!(state, save as state_save, (stream: *const clap_ostream) -> bool,
     |_| stream.as_ref().is_some_and(|stream| stream.write.is_some()));
-guarded!(state, load as state_load, (stream: *const clap_istream) -> bool,
-    |_| stream.as_ref().is_some_and(|stream| stream.read.is_some()));
 
 // The buffers are made for the layout of the activation.
 guarded!(audio_ports_config, select as audio_ports_config_select, (config: clap_id) -> bool,
     |instance| !instance.is_active());
+
+unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_istream) -> bool {
+    // SAFETY: the host's plugin is ours, the stream null or the host's.
+    unsafe {
+        let (Some(instance), Some(stream)) = (Instance::of(plugin), stream.as_ref()) else {
+            return false;
+        };
+        let state = &instance.extensions.framework.state;
+        state_stream::with_mended(stream, |mended| call!(state, load(plugin, mended)))
+    }
+}
 
 unsafe extern "C" fn params_get_info(
     plugin: *const clap_plugin,

@@ -15,6 +15,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
 use nice_plug::wrapper::vst3::vst3::Steinberg::{int32, kInvalidArgument, kResultOk, tresult};
 
 use super::Component;
+use crate::is_possible_rate;
 
 /// Where an instance is in its life. Set on the main thread, read on the audio thread.
 #[derive(Debug, Default)]
@@ -49,8 +50,7 @@ impl Component {
         };
         let is_possible = wanted.symbolicSampleSize == kSample32 as int32
             && wanted.maxSamplesPerBlock >= 0
-            && wanted.sampleRate.is_finite()
-            && wanted.sampleRate > 0.0;
+            && is_possible_rate(wanted.sampleRate);
         if !is_possible {
             return kInvalidArgument;
         }

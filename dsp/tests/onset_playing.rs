@@ -47,8 +47,8 @@ fn cut<'a>(takes: impl Iterator<Item = &'a RecordedTake>) -> Vec<(bool, Vec<f32>
             }
             let mut note = take.samples[label - BEFORE..end].to_vec();
             let length = note.len();
-            for i in 0..48 {
-                note[i] *= i as f32 / 48.0;
+            for (i, sample) in note.iter_mut().take(48).enumerate() {
+                *sample *= i as f32 / 48.0;
             }
             for i in 0..480 {
                 note[length - 1 - i] *= i as f32 / 480.0;
@@ -132,10 +132,10 @@ impl Counts {
         let matched = matches(&labels, found);
         for (note, index) in performance.notes.iter().zip(&matched) {
             // Up to 0, 3, 6, 12, 20 dB and above.
-            let step = [0, 3, 6, 12, 20]
+            let mut step = [0, 3, 6, 12, 20]
                 .iter()
                 .filter(|step| note.step_db >= **step as f32);
-            let step = step.last().copied().unwrap_or(-1);
+            let step = step.next_back().copied().unwrap_or(-1);
             let mut counts = vec![
                 &mut self.all,
                 self.by_interval.entry(note.interval_ms).or_default(),

@@ -1,10 +1,10 @@
-//! Files that others wrote, read without waiting and without end.
+//! Files at paths that others chose, read and written without waiting and without end.
 //!
-//! A path may lead to a pipe that nobody writes to, or to a device that never ends. Opening the
-//! one waits for ever, reading the other fills the memory.
+//! A path may lead to a pipe that nobody writes to or reads, or to a device that never ends. Opening
+//! the one waits for ever, reading the other fills the memory.
 
 use std::fs::{File, FileType, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::LoadError;
@@ -32,30 +32,55 @@ pub fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
+/// Makes `bytes` the content of the regular file at `path`, which is made if there is none. Opens
+/// without waiting.
+///
+/// # Errors
+/// When the path leads to anything but a regular file, which stays as it is then, or the file cannot
+/// be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    let unwritable = |error| LoadError::Write {
+        file: path.display().to_string(),
+        error,
+    };
+    let mut options = OpenOptions::new();
+    // Emptied only when it is known to be a file.
+    options.write(true).create(true).truncate(false);
+    let mut file = open_without_waiting(path, &mut options, unwritable)?;
+    file.set_len(0)
+        .and_then(|()| file.write_all(bytes))
+        .map_err(unwritable)
+}
+
 /// The regular file at `path`, open for reading. Never waits.
 ///
 /// # Errors
 /// When the path leads to anything but a regular file, or the file cannot be opened.
 pub fn open_file(path: &Path) -> Result<File, LoadError> {
-    let mut options = OpenOptions::new();
-    options.read(true);
+    open_without_waiting(path, OpenOptions::new().read(true), |error| {
+        unreadable(path, error)
+    })
+}
+
+fn open_without_waiting(
+    path: &Path,
+    options: &mut OpenOptions,
+    impossible: impl Fn(io::Error) -> LoadError,
+) -> Result<File, LoadError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Waits for no writer of a pipe, and takes no terminal over.
+        // Waits for no other end of a pipe, and takes no terminal over.
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
-    // Windows does not even open a folder, and says so less clearly.
-    if path.is_dir() {
-        return Err(not_a_file(path, "a folder"));
+    // Some of these cannot even be opened, and the system's words for it are less clear.
+    if let Ok(found) = path.metadata()
+        && !found.is_file()
+    {
+        return Err(not_a_file(path, name_of(found.file_type())));
     }
-    let file = options
-        .open(path)
-        .map_err(|error| unreadable(path, error))?;
-    let kind = file
-        .metadata()
-        .map_err(|error| unreadable(path, error))?
-        .file_type();
+    let file = options.open(path).map_err(&impossible)?;
+    let kind = file.metadata().map_err(&impossible)?.file_type();
     if kind.is_file() {
         Ok(file)
     } else {
@@ -66,7 +91,9 @@ pub fn open_file(path: &Path) -> Result<File, LoadError> {
 #[cfg(unix)]
 fn name_of(kind: FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
-    if kind.is_fifo() {
+    if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
         "a named pipe"
     } else if kind.is_socket() {
         "a socket"
@@ -78,8 +105,11 @@ fn name_of(kind: FileType) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn name_of(_kind: FileType) -> &'static str {
-    "something else"
+fn name_of(kind: FileType) -> &'static str {
+    match kind.is_dir() {
+        true => "a folder",
+        false => "something else",
+    }
 }
 
 fn not_a_file(path: &Path, found: &str) -> LoadError {
@@ -164,6 +194,30 @@ mod tests {
         assert!(error.contains("found a named pipe"), "{error}");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        make_pipe(&path);
+        let error = at_once(move || write_file(&path, b"1").unwrap_err().to_string());
+        assert!(error.contains("found a named pipe"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_written_in_whole_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for bytes in [&b"1234"[..], b"12", b""] {
+            write_file(&path, bytes).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+        let error = write_file(folder.path(), b"1").unwrap_err().to_string();
+        assert!(error.contains("found a folder"), "{error}");
+        let error = write_file(&path.join("in a file"), b"1").unwrap_err();
+        assert!(matches!(error, LoadError::Write { .. }), "{error}");
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn an_endless_device_is_refused() {
@@ -171,6 +225,8 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("found a device"), "{error}");
+        let error = write_file(Path::new("/dev/zero"), b"1").unwrap_err();
+        assert!(error.to_string().contains("found a device"), "{error}");
     }
 
     #[cfg(unix)]

@@ -357,12 +357,12 @@ impl Calibration {
     /// Writes the profile to `path`.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the path leads to anything but a regular file, or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let text = self.profile().to_json(&file)?;
-        std::fs::write(path, text).map_err(|error| LoadError::Write { file, error })
+        bounded_read::write_file(path, text.as_bytes())
     }
 
     /// Takes what the profile at `path` says in place of what was taught.

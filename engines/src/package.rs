@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub use manifest::Manifest;
 pub use tensor::{Tensor, Tensors};
 
-use crate::bounded_read::read_file;
+use crate::bounded_read::{read_file, write_file};
 use crate::calibration::{self, Statistics};
 use crate::network::Network;
 use crate::package::manifest::LayerSpec;
@@ -159,12 +159,6 @@ impl ModelPackage {
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), LoadError> {
         self.check()?;
         let dir = dir.as_ref();
-        let write = |path: PathBuf, bytes: &[u8]| {
-            std::fs::write(&path, bytes).map_err(|error| LoadError::Write {
-                file: path.display().to_string(),
-                error,
-            })
-        };
         std::fs::create_dir_all(dir).map_err(|error| LoadError::Write {
             file: dir.display().to_string(),
             error,
@@ -172,11 +166,11 @@ impl ModelPackage {
         if let Some(name) = &self.manifest.network.weights {
             let path = dir.join(name);
             let bytes = tensor::write(&self.tensors, &path.display().to_string())?;
-            write(path, &bytes)?;
+            write_file(&path, &bytes)?;
         }
         let path = dir.join(MANIFEST_FILE);
         let text = self.manifest.to_toml(&path.display().to_string())?;
-        write(path, text.as_bytes())
+        write_file(&path, text.as_bytes())
     }
 
     /// The network, with its parameters as trained: that of the layers, or that of an RTNeural

@@ -361,7 +361,7 @@ fn parameters_are_declared_as_what_they_are() {
         let has = |flag| info.flags & flag != 0;
         assert!(has(CLAP_PARAM_IS_AUTOMATABLE), "{name}");
         assert!(!has(CLAP_PARAM_IS_MODULATABLE), "{name}");
-        let is_choice = name == "Engine" || name == "Model";
+        let is_choice = ["Engine", "Model", "Input"].contains(&name.as_str());
         assert_eq!(has(CLAP_PARAM_IS_ENUM), is_choice, "{name}");
         assert!(!is_choice || has(CLAP_PARAM_IS_STEPPED), "{name}");
         assert_eq!(has(CLAP_PARAM_IS_BYPASS), name == "Bypass");

@@ -564,6 +564,47 @@ mod tests {
         assert_eq!(loaded.taught(), (vec![1, 1], vec![]));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_profile_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let make_pipe = |name| {
+            let path = folder.path().join(name);
+            let text = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+            // SAFETY: a C string that lives as long as the call.
+            assert_eq!(unsafe { libc::mkfifo(text.as_ptr(), 0o600) }, 0);
+            path
+        };
+        let pipe = make_pipe("pipe.json");
+        make_pipe("me.second.json");
+        let beside_a_pipe = folder.path().join("me.json");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lesson = Lesson::new(&Saved::default());
+            lesson.hears_with_both(0, 1);
+            for command in [
+                Command::Load(pipe.clone()),
+                Command::Save(pipe),
+                Command::Save(beside_a_pipe.clone()),
+                Command::Load(beside_a_pipe),
+            ] {
+                lesson.told(command);
+                let error = lesson.tuition.status().error;
+                sender.send((error, lesson.taught())).unwrap();
+            }
+        });
+        for name in ["pipe.json", "pipe.json", "me.second.json", "me.second.json"] {
+            let answer = receiver.recv_timeout(std::time::Duration::from_secs(20));
+            let (error, taught) = answer.expect("it waits");
+            let error = error.expect("it is refused");
+            assert!(
+                error.contains(name) && error.contains("named pipe"),
+                "{error}"
+            );
+            assert_eq!(taught, (vec![1], vec![1]));
+        }
+    }
+
     #[test]
     fn examples_of_profiles_are_paired_from_the_last_one_backwards() {
         let mut lesson = Lesson::new(&Saved::default());

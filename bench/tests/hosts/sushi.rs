@@ -26,7 +26,7 @@ impl Bundled for SushiHost {
 const SETTINGS: [(&str, &str); 4] = [
     // It answers on another thread, and Sushi has no offline mode.
     ("Second decision", "off"),
-    ("Confidence gate", "25"),
+    ("Confidence gate", "0.25"),
     ("Sensitivity", "60"),
     ("Note Kick", "C4"),
 ];

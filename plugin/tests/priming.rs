@@ -83,7 +83,7 @@ fn the_classifier_thread_primes_and_flushes_before_it_is_handed_out() {
             epoch: 0,
         };
         remote.arm();
-        remote.submit(note, &vec![0.5; n_features]).unwrap();
+        remote.submit(note, &vec![0.5; n_features], 0).unwrap();
         while remote.poll().is_none() {
             std::thread::yield_now();
         }
@@ -112,7 +112,7 @@ fn an_inline_network_is_primed_by_the_first_callback_and_by_the_one_that_swaps_i
     };
     let (first, first_runs) = model(0);
     let (second, second_runs) = model(1);
-    let (mut pipeline, mut end) = Pipeline::new(48_000.0, first, Arc::<Gauges>::default()).unwrap();
+    let (mut pipeline, end) = Pipeline::new(48_000.0, first, Arc::<Gauges>::default()).unwrap();
     assert_eq!(first_runs.lock().unwrap().len(), 0);
     let audio = std::thread::spawn(move || {
         let mut block = || pipeline.process(&[[0.0; 64]], &Settings::default(), |_, _| ());

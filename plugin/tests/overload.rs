@@ -158,7 +158,8 @@ fn a_reset_or_an_end_amid_notes_keeps_the_books_straight() {
     );
     assert!(results.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
     for result in &results {
-        assert!(result.note.position <= result.note.detected);
+        // The place is found after the detection, and may lie after it.
+        assert!(result.note.position <= result.note.features_ready);
         assert!(result.note.detected < result.note.features_ready);
         assert!(result.note.features_ready <= result.seen);
     }

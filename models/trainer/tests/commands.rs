@@ -303,7 +303,9 @@ fn mistakes_are_explained() {
         message.contains("expected one of a, b, c, tocco"),
         "{message}"
     );
-    let message = refused(&["evaluate", "--data", data, "--model", "c"]);
+    let message = refused(&[
+        "evaluate", "--data", data, "--model", "c", "--models", "models",
+    ]);
     assert!(
         message.contains("expected one of none in models"),
         "{message}"

@@ -208,16 +208,16 @@ mod tests {
     fn real_time_is_real_time_however_it_jitters_and_for_hours() {
         let block = 64.0 / RATE;
         let bursts = |n: usize| {
-            if n % 32 == 0 {
+            if n.is_multiple_of(32) {
                 31.9 * block
             } else {
                 0.1 * block / 31.0
             }
         };
-        let early = |n: usize| block * if n % 2 == 0 { 0.01 } else { 1.989 };
+        let early = |n: usize| block * if n.is_multiple_of(2) { 0.01 } else { 1.989 };
         // 100 ppm and more that the sound card is ahead.
         let skewed = |_| block * 0.999;
-        let stalled = |n: usize| if n % 500 == 0 { 0.3 } else { 0.9 * block };
+        let stalled = |n: usize| if n.is_multiple_of(500) { 0.3 } else { 0.9 * block };
         for elapsed in [&bursts as &dyn Fn(usize) -> f64, &early, &skewed, &stalled] {
             let found = regimes(&mut pace(), 3_000_000, elapsed);
             assert!(!found.contains(&Regime::Faster));

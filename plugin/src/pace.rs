@@ -24,7 +24,7 @@
 //!
 //! The first decision falls at a fixed place in the stream, so that a file that is rendered from
 //! its beginning is rendered the same every time. A stream that is faster by less than
-//! [`LEAK`] is real time.
+//! `LEAK` is real time.
 
 use crate::ticks::Ticks;
 
@@ -217,7 +217,13 @@ mod tests {
         let early = |n: usize| block * if n.is_multiple_of(2) { 0.01 } else { 1.989 };
         // 100 ppm and more that the sound card is ahead.
         let skewed = |_| block * 0.999;
-        let stalled = |n: usize| if n.is_multiple_of(500) { 0.3 } else { 0.9 * block };
+        let stalled = |n: usize| {
+            if n.is_multiple_of(500) {
+                0.3
+            } else {
+                0.9 * block
+            }
+        };
         for elapsed in [&bursts as &dyn Fn(usize) -> f64, &early, &skewed, &stalled] {
             let found = regimes(&mut pace(), 3_000_000, elapsed);
             assert!(!found.contains(&Regime::Faster));

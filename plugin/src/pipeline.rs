@@ -22,9 +22,9 @@
 //! faster than real time they are waited for, so that what is rendered is the same every time: see
 //! [`pace`](crate::pace), which also says why that is safe.
 //!
-//! A new model takes over between two notes; where there is no gap for [`LEISURE`] hops, as soon as
+//! A new model takes over between two notes; where there is no gap for `LEISURE` hops, as soon as
 //! nothing is under way to the classifier thread, and the notes whose onsets were heard are
-//! described and answered by the new one; after [`SWAP_PATIENCE`] hops in any case, and what the
+//! described and answered by the new one; after `SWAP_PATIENCE` hops in any case, and what the
 //! old one was asked is counted as abandoned. Of several models that wait only the newest is
 //! taken. Second decisions never hold up a swap: those that are to come are given up and counted.
 //!

@@ -3,7 +3,7 @@
 /// What is heard of an input with two sides. One side alone is always heard as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InputChoice {
-    /// The louder side; see [`Downmix`].
+    /// The louder side; see `Downmix`.
     Automatic,
     /// The first side.
     Left,

@@ -7,7 +7,7 @@
 //! player. Every session begins with nothing learnt.
 //!
 //! # What is counted
-//! Onsets and labels are matched within [`TOLERANCE_S`](tocco_corpus::matching::TOLERANCE_S), one to one. A label without an onset is
+//! Onsets and labels are matched within [`TOLERANCE_S`], one to one. A label without an onset is
 //! *missed*, and its note is named wrongly by both decisions. An onset without a label is *doubled* if
 //! it comes up to [`DOUBLED_S`] after one, otherwise *invented*; both lower the precision. Notes are
 //! *apart* if no other label is nearer than [`APART_S`], and *rise* if the sound gets louder by

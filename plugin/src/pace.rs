@@ -80,9 +80,13 @@ impl Pace {
     /// Of a stream of `host_rate` Hz. Without a counter it is taken for real time.
     #[must_use]
     pub fn new(host_rate: f64, ticks: Option<Ticks>) -> Self {
+        Self::at_start(ticks, 1.0 / host_rate)
+    }
+
+    fn at_start(ticks: Option<Ticks>, step: f64) -> Self {
         Self {
             ticks,
-            step: 1.0 / host_rate,
+            step,
             regime: Regime::Unknown,
             began: None,
             block: 0.0,
@@ -131,17 +135,7 @@ impl Pace {
 
     /// The stream starts anew.
     pub fn reset(&mut self) {
-        *self = Self {
-            ticks: self.ticks,
-            step: self.step,
-            regime: Regime::Unknown,
-            began: None,
-            block: 0.0,
-            lead: 0.0,
-            heard: 0.0,
-            waited: 0.0,
-            waits: false,
-        };
+        *self = Self::at_start(self.ticks, self.step);
     }
 
     /// Whether the stream is known to run faster than real time.

@@ -1,35 +1,13 @@
 //! What an instance more costs in memory, next to others with the same model.
 
 mod host;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+#[path = "host/weighing_allocator.rs"]
+mod weighing_allocator;
 
 use host::Host;
 use nice_plug::prelude::*;
 use tocco::params::{EngineChoice, ModelChoice};
-
-/// Bytes in use.
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-
-struct Weighing;
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Weighing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as isize, Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as isize, Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Weighing = Weighing;
+use weighing_allocator::bytes_in_use;
 
 /// Bytes that an instance may take when others have the same model, whatever the model is: the A of
 /// the paper has weights of 8.3 million bytes, 4.2 million packed.
@@ -57,11 +35,11 @@ fn instances_share_their_weights() {
             // Only the events' buffer is the test host's own.
             host.plugin
         };
-        let (nothing, resident_nothing) = (LIVE.load(Relaxed), resident());
+        let (nothing, resident_nothing) = (bytes_in_use(), resident());
         let first = instance();
-        let one = LIVE.load(Relaxed);
+        let one = bytes_in_use();
         let others: Vec<_> = (1..INSTANCES).map(|_| instance()).collect();
-        let all = LIVE.load(Relaxed);
+        let all = bytes_in_use();
         let each = (all - one) / others.len() as isize;
         println!(
             "{model:?}: the first instance {} bytes, each other one {each}; {INSTANCES} resident {}",
@@ -70,7 +48,7 @@ fn instances_share_their_weights() {
         );
         assert!(each < MOST, "{model:?}: {each} bytes");
         drop((first, others));
-        let left = LIVE.load(Relaxed) - nothing;
+        let left = bytes_in_use() - nothing;
         assert!(left < 1 << 20, "{left} bytes are left");
     }
 }

@@ -2,11 +2,12 @@
 //! left out and named; on the gate (`CI=true`) none may be missing.
 
 mod host;
+#[path = "host/weighing_allocator.rs"]
+mod weighing_allocator;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use host::{activation, set, tones};
@@ -17,28 +18,7 @@ use tocco::params::{EngineChoice, ModelChoice, ToccoParams};
 use tocco::pipeline::{Pipeline, Settings};
 use tocco::service::{Service, Shared};
 use tocco_engines::{EngineId, discovery};
-
-/// Bytes in use.
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-
-struct Weighing;
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Weighing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as isize, Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as isize, Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Weighing = Weighing;
+use weighing_allocator::bytes_in_use;
 
 const MODELS: [ModelChoice; 3] = [ModelChoice::A, ModelChoice::B, ModelChoice::C];
 
@@ -200,5 +180,5 @@ fn settle_on_c(
         play(pipeline, results, samples);
         std::thread::sleep(Duration::from_millis(20));
     }
-    LIVE.load(Relaxed)
+    bytes_in_use()
 }

@@ -9,7 +9,7 @@ use half::f16;
 
 use super::lanes::{Lanes, Plain};
 use super::panel::{Bf16, F16, F32};
-use super::weights::{Packing, Workspace};
+use super::weights::{ANY, Packing, Workspace};
 use super::{InstructionSet, WeightFormat, int8, panel};
 
 /// With fewer rows than this, vectors run along the rows: padding would be most of the weights.
@@ -162,17 +162,17 @@ impl DenseKernel {
             let (input, later) = x.split_at(self.inputs);
             let (output, later_output) = y.split_at_mut(self.outputs);
             // SAFETY: the caller's promise.
-            unsafe { self.apply_as::<W, N>(workspace, input, output) };
+            unsafe { self.apply_as::<W, N, ANY>(workspace, input, output) };
             (x, y) = (later, later_output);
         }
     }
 
-    /// With vectors `N` for few rows and `W` for others.
+    /// With vectors `N` for few rows and `W` for others. `ROWS` is the number of outputs, or [`ANY`].
     ///
     /// # Safety
     /// As for [`Lanes`]; the weights were packed for the same vectors.
     #[inline(always)]
-    pub(crate) unsafe fn apply_as<W: Lanes, N: Lanes>(
+    pub(crate) unsafe fn apply_as<W: Lanes, N: Lanes, const ROWS: usize>(
         &self,
         workspace: &mut Workspace,
         x: &[f32],
@@ -187,15 +187,33 @@ impl DenseKernel {
             match self.layout {
                 Layout::Rows => self.apply_rows::<N>(workspace.weights(self.place), x, y),
                 Layout::Panels(format) if self.outputs > N::WIDTH => {
-                    self.apply_panels::<W>(format, workspace, x, y);
+                    self.apply_panels::<W, ROWS>(format, workspace, x, y);
                 }
-                Layout::Panels(format) => self.apply_panels::<N>(format, workspace, x, y),
+                // They fit a single vector.
+                Layout::Panels(format) => self.apply_panels::<N, 1>(format, workspace, x, y),
             }
         }
     }
 
+    /// The output of a layer that has but one.
+    ///
+    /// # Safety
+    /// As for [`Self::apply_as`].
     #[inline(always)]
-    unsafe fn apply_panels<V: Lanes>(
+    pub(crate) unsafe fn apply_row<V: Lanes>(&self, workspace: &Workspace, x: &[f32]) -> f32 {
+        assert!(
+            x.len() == self.inputs && self.outputs == 1,
+            "a vector's length"
+        );
+        let mut y = [0.0];
+        // SAFETY: the caller's promise; the lengths have been checked, and so few rows are packed
+        // as rows.
+        unsafe { self.apply_rows::<V>(workspace.weights(self.place), x, &mut y) };
+        y[0]
+    }
+
+    #[inline(always)]
+    unsafe fn apply_panels<V: Lanes, const ROWS: usize>(
         &self,
         format: WeightFormat,
         workspace: &mut Workspace,
@@ -207,7 +225,7 @@ impl DenseKernel {
         unsafe {
             if format == WeightFormat::Int8 {
                 let quantized = &mut workspace.quantized;
-                return int8::multiply::<V>(weights, quantized, x, y, self.relu);
+                return int8::multiply::<V, ROWS>(weights, quantized, x, y, self.relu);
             }
             let columns = if x.len() < FEWEST_INPUTS_TO_SKIP {
                 &workspace.all[..x.len()]
@@ -216,9 +234,13 @@ impl DenseKernel {
                 &workspace.columns[..n]
             };
             match format {
-                WeightFormat::F16 => panel::multiply::<V, F16>(weights, columns, x, y, self.relu),
-                WeightFormat::Bf16 => panel::multiply::<V, Bf16>(weights, columns, x, y, self.relu),
-                _ => panel::multiply::<V, F32>(weights, columns, x, y, self.relu),
+                WeightFormat::F16 => {
+                    panel::multiply::<V, F16, ROWS>(weights, columns, x, y, self.relu)
+                }
+                WeightFormat::Bf16 => {
+                    panel::multiply::<V, Bf16, ROWS>(weights, columns, x, y, self.relu)
+                }
+                _ => panel::multiply::<V, F32, ROWS>(weights, columns, x, y, self.relu),
             }
         }
     }

@@ -11,7 +11,7 @@
 
 use super::lanes::Lanes;
 use super::panel::store;
-use super::weights::{LINE, panels};
+use super::weights::{LINE, occurs, panels};
 
 /// Largest layer, inputs: with more of them the inputs would have to be coarse for their sums not
 /// to overflow.
@@ -82,13 +82,14 @@ pub(super) fn pack(
 }
 
 /// Writes `y` `[outputs]` from `x` `[inputs]`: `W x + b`, with `relu` the larger of it and 0.
-/// `quantized` has room for 16 more than `x`. Real-time safe.
+/// `quantized` has room for 16 more than `x`. Real-time safe. `ROWS` is `y.len()`, or
+/// [`ANY`](super::weights::ANY).
 ///
 /// # Safety
 /// As for [`Lanes`]. `weights` points to what [`pack`] made for the constants of [`Lanes`], of
 /// `y.len()` rows and `x.len()` columns.
 #[inline(always)]
-pub(super) unsafe fn multiply<V: Lanes>(
+pub(super) unsafe fn multiply<V: Lanes, const ROWS: usize>(
     weights: *const u8,
     quantized: &mut [i16],
     x: &[f32],
@@ -117,7 +118,9 @@ pub(super) unsafe fn multiply<V: Lanes>(
                 match vectors {
                     // SAFETY: the caller's promise; the panels are cut as they were packed.
                     $($n => unsafe {
-                        multiply_panel::<V, $n>(panel, quantized, columns, scale, head, relu);
+                        multiply_panel::<V, ROWS, $n>(
+                            panel, quantized, columns, scale, head, relu,
+                        );
                     })*
                     _ => debug_assert!(false, "a panel of {vectors} vectors"),
                 }
@@ -141,7 +144,7 @@ fn largest(x: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-unsafe fn multiply_panel<V: Lanes, const N: usize>(
+unsafe fn multiply_panel<V: Lanes, const ROWS: usize, const N: usize>(
     panel: *const u8,
     quantized: &[i16],
     columns: usize,
@@ -149,7 +152,7 @@ unsafe fn multiply_panel<V: Lanes, const N: usize>(
     y: &mut [f32],
     relu: bool,
 ) {
-    if N > V::INTEGER_PANEL {
+    if const { !occurs(N, ROWS, V::WIDTH, V::INTEGER_PANEL) } {
         return; // Never packed; nothing to compile.
     }
     let rows = N * V::WIDTH;

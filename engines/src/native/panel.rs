@@ -11,7 +11,7 @@
 use half::{bf16, f16};
 
 use super::lanes::Lanes;
-use super::weights::{LINE, panels};
+use super::weights::{LINE, occurs, panels};
 
 /// How far ahead of the sums weights are asked for, bytes.
 const AHEAD: usize = 4096;
@@ -103,13 +103,14 @@ pub(super) fn pack<S: Stored>(
 }
 
 /// Writes `y` `[outputs]` from `x` `[inputs]`: `W x + b`, with `relu` the larger of it and 0. Only
-/// the `columns` named are added up. Real-time safe.
+/// the `columns` named are added up. Real-time safe. `ROWS` is `y.len()`, or
+/// [`ANY`](super::weights::ANY).
 ///
 /// # Safety
 /// As for [`Lanes`]. `weights` points to what [`pack`] made for [`Lanes::WIDTH`] and
 /// [`Lanes::PANEL`], of `y.len()` rows and `x.len()` columns, and `columns` names columns of it.
 #[inline(always)]
-pub(super) unsafe fn multiply<V: Lanes, S: Stored>(
+pub(super) unsafe fn multiply<V: Lanes, S: Stored, const ROWS: usize>(
     weights: *const u8,
     columns: &[u32],
     x: &[f32],
@@ -126,7 +127,9 @@ pub(super) unsafe fn multiply<V: Lanes, S: Stored>(
                 match vectors {
                     // SAFETY: the caller's promise; the panels are cut as they were packed.
                     $($n => unsafe {
-                        multiply_panel::<V, S, $n, $interleaved>(panel, columns, x, head, relu);
+                        multiply_panel::<V, S, ROWS, $n, $interleaved>(
+                            panel, columns, x, head, relu,
+                        );
                     })*
                     _ => debug_assert!(false, "a panel of {vectors} vectors"),
                 }
@@ -147,14 +150,20 @@ pub(super) unsafe fn multiply<V: Lanes, S: Stored>(
 /// One panel of `N` vectors. Additions to one sum have to wait for each other: where there are few
 /// sums, `INTERLEAVED` columns have sums of their own.
 #[inline(always)]
-unsafe fn multiply_panel<V: Lanes, S: Stored, const N: usize, const INTERLEAVED: usize>(
+unsafe fn multiply_panel<
+    V: Lanes,
+    S: Stored,
+    const ROWS: usize,
+    const N: usize,
+    const INTERLEAVED: usize,
+>(
     panel: *const u8,
     columns: &[u32],
     x: &[f32],
     y: &mut [f32],
     relu: bool,
 ) {
-    if N > V::PANEL {
+    if const { !occurs(N, ROWS, V::WIDTH, V::PANEL) } {
         return; // Never packed; nothing to compile.
     }
     // SAFETY: the caller's promise: the panel has as many biases, columns and rows as it is read

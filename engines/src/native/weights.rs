@@ -128,9 +128,37 @@ pub(super) fn panels(
     (0..panels).map(move |panel| vectors / panels + usize::from(panel < vectors % panels))
 }
 
+/// How many rows a matrix has, where the compiler is not to know: see [`occurs`].
+pub(super) const ANY: usize = 0;
+
+/// Whether [`panels`] may give a panel of `vectors` vectors for a matrix of `rows` rows, or of any
+/// number of them if that is [`ANY`]. The compiler leaves out the code for all others.
+pub(super) const fn occurs(vectors: usize, rows: usize, width: usize, most: usize) -> bool {
+    if rows == ANY {
+        return vectors <= most;
+    }
+    let all = rows.div_ceil(width);
+    let panels = all.div_ceil(most);
+    vectors == all / panels || (vectors == all / panels + 1 && !all.is_multiple_of(panels))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panels_that_occur_are_those_that_are_cut() {
+        for rows in 1..900 {
+            for (width, most) in [(8, 12), (8, 1), (16, 25)] {
+                let cut: Vec<usize> = panels(rows, width, most).collect();
+                for vectors in 1..=most + 1 {
+                    let expected = cut.contains(&vectors);
+                    assert_eq!(occurs(vectors, rows, width, most), expected, "{rows}");
+                }
+            }
+        }
+        assert!(occurs(25, ANY, 16, 25) && !occurs(26, ANY, 16, 25));
+    }
 
     #[test]
     fn panels_are_about_equal_and_cover_all_rows() {

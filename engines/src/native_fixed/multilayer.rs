@@ -116,14 +116,14 @@ impl<const I: usize, const H: usize, const M: usize> Multilayer<I, H, M> {
         // SAFETY: the caller's promise.
         unsafe {
             let first = self.first.of_size::<I, H>();
-            first.apply_as::<W, N>(workspace, &self.inputs, front);
+            first.apply_as::<W, N, H>(workspace, &self.inputs, front);
             for dense in &self.more {
                 let dense = dense.of_size::<H, H>();
-                dense.apply_as::<W, N>(workspace, front, back);
+                dense.apply_as::<W, N, H>(workspace, front, back);
                 std::mem::swap(&mut front, &mut back);
             }
             let last = self.last.of_size::<H, CLASSES>();
-            last.apply_as::<W, N>(workspace, front, &mut self.output);
+            last.apply_as::<W, N, CLASSES>(workspace, front, &mut self.output);
         }
     }
 }

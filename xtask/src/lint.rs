@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::cargo;
 
-/// Checks formatting, then clippy's lints, then the documentation, warnings being errors.
+/// Checks formatting, then clippy's lints, then the documentation, warnings being errors. In release,
+/// because macros and build scripts are there once the tests are.
 ///
 /// # Errors
 /// At the first check that fails.
@@ -14,6 +15,7 @@ pub fn run() -> Result<()> {
         "lints",
         &[
             "clippy",
+            "--release",
             "--workspace",
             "--all-targets",
             "--",
@@ -27,6 +29,7 @@ pub fn run() -> Result<()> {
         "documentation",
         &[
             "doc",
+            "--release",
             "--workspace",
             "--no-deps",
             "--document-private-items",

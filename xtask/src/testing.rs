@@ -35,16 +35,18 @@ struct Count {
 /// # Errors
 /// If a test fails or something does not build.
 pub fn run(arguments: &TestArguments) -> Result<()> {
-    bundle::for_this_machine()?;
-    cargo::build_interposer()?;
     let mut count = Count::default();
     let mut succeeded = true;
     match &arguments.package {
         Some(package) => {
+            bundle::for_this_machine()?;
+            cargo::build_interposer()?;
             let selection = ["--release", "--package", package];
             succeeded &= test(&selection, arguments, &mut count)?;
         }
         None => {
+            // The counting library is part of the workspace, too.
+            bundle::from_the_workspace()?;
             succeeded &= test(&["--release", "--workspace"], arguments, &mut count)?;
             let checked = ["--package", "tocco-dsp", "--package", "tocco-engines"];
             succeeded &= test(&checked, arguments, &mut count)?;

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use host::{activation, set, tones};
 use nice_plug::prelude::*;
 use tocco::calibration::Command;
-use tocco::classification::{Classification, MAX_CLASSES};
 use tocco::editor::Offscreen;
 use tocco::params::{ModelChoice, ToccoParams};
-use tocco::pipeline::{Pipeline, Settings};
 use tocco::service::{Service, Shared};
+use tocco_recognizer::classification::{Classification, MAX_CLASSES};
+use tocco_recognizer::pipeline::{Pipeline, Settings};
 
 /// A plugin's inside, played in blocks of 64.
 struct Player {

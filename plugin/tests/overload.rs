@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
-use tocco::classifier::worker::{self, WorkerConfig};
-use tocco::classifier::{Seat, Wake};
-use tocco::model::{LoadedModel, RunConfig};
-use tocco::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
 use tocco::shipped;
 use tocco_engines::native::{NativeEngine, NativeOptions, WeightFormat};
 use tocco_engines::{Classifier, Engine, EngineId, InferError};
+use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial};
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::runner::worker::{self, WorkerConfig};
+use tocco_recognizer::runner::{Seat, Wake};
 
 /// Clicks of changing level and colour, one every 25 ms.
 fn clicks(notes: usize) -> Vec<f32> {

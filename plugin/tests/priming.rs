@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use tocco::classification::{ModelSerial, Note};
-use tocco::classifier::worker::{self, WorkerConfig};
-use tocco::classifier::{Inline, Seat, Wake};
-use tocco::model::{LoadedModel, RunConfig};
-use tocco::pipeline::{Gauges, Pipeline, Settings};
 use tocco::shipped;
 use tocco_engines::{Classifier, Engine, EngineId, InferError, ModelPackage};
+use tocco_recognizer::classification::{ModelSerial, Note};
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::runner::worker::{self, WorkerConfig};
+use tocco_recognizer::runner::{Inline, Seat, Wake};
 
 /// One inference, as the engine saw it.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use host::{Host, Sent, set, tones};
 use nice_plug::prelude::*;
 use tocco::params::{EngineChoice, ModelChoice};
-use tocco::ticks::Ticks;
 use tocco_dsp::synth::Performance;
+use tocco_recognizer::ticks::Ticks;
 
 /// Keeps a processor core busy until dropped.
 struct Load(std::sync::Arc<AtomicBool>);

@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use host::{activation, set, tones};
 use tocco::calibration::Command;
-use tocco::classification::{Classification, Decision, MAX_CLASSES, most_probable};
-use tocco::classifier::{Seat, Wake};
-use tocco::counters::Counters;
-use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
+use tocco::model::{ModelSource, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
-use tocco::pipeline::{Gauges, Pipeline, Settings};
 use tocco::service::{Service, Shared};
 use tocco_dsp::synth::Performance;
 use tocco_engines::EngineId;
-use tocco_engines::second_decision::amended;
+use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES, most_probable};
+use tocco_recognizer::counters::Counters;
+use tocco_recognizer::decision::amended;
+use tocco_recognizer::model::RunConfig;
+use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::runner::{Seat, Wake};
 
 /// A plugin's inside.
 struct Player {
@@ -302,7 +303,11 @@ fn a_reset_or_an_end_amid_notes_gives_up_second_decisions_and_says_so() {
 /// A pair without a service thread, and the second network's seat changed.
 fn pipeline(
     change: impl FnOnce(&mut Seat),
-) -> (Pipeline, tocco::pipeline::ServiceEnd, Arc<Gauges>) {
+) -> (
+    Pipeline,
+    tocco_recognizer::pipeline::ServiceEnd,
+    Arc<Gauges>,
+) {
     let selection = Selection {
         model: ModelSource::Tocco,
         engine: EngineId::Native,
@@ -313,8 +318,8 @@ fn pipeline(
         wake: Wake::Armed,
         block: Duration::from_millis(1),
     };
-    let serial = tocco::classification::ModelSerial(0);
-    let (mut model, _) = LoadedModel::load(&selection, serial, config).unwrap();
+    let serial = tocco_recognizer::classification::ModelSerial(0);
+    let (mut model, _) = selection.load(serial, config).unwrap();
     change(&mut model.second.as_mut().unwrap().seat);
     let gauges = Arc::new(Gauges::default());
     let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
@@ -327,7 +332,7 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
     for dead in [false, true] {
         let mut work = None;
         let (mut pipeline, _end, gauges) = pipeline(|seat| {
-            let (remote, other) = tocco::classifier::queue::queues(1_296);
+            let (remote, other) = tocco_recognizer::runner::queue::queues(1_296);
             *seat = Seat::Thread(remote);
             work = Some(other).filter(|_| !dead);
         });

@@ -8,20 +8,24 @@ use std::time::Duration;
 
 use host::{STORMS, set, tones};
 use tocco::calibration::Command;
-use tocco::classification::{Classification, Decision, MAX_CLASSES, ModelSerial, most_probable};
-use tocco::classifier::queue::{self, Answer};
-use tocco::classifier::{Seat, Wake};
-use tocco::counters::Counters;
-use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
+use tocco::model::{ModelSource, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
-use tocco::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
-use tocco::self_training::Learner;
 use tocco::service::{Activation, Service, Shared};
 use tocco_dsp::features::FeatureExtractor;
 use tocco_dsp::synth::Performance;
 use tocco_dsp::{Analyzer, Extraction, HOP, OnsetConfig};
-use tocco_engines::second_decision::amended;
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::Learner;
+use tocco_recognizer::adaptation::SelfTraining;
+use tocco_recognizer::classification::{
+    Classification, Decision, MAX_CLASSES, ModelSerial, most_probable,
+};
+use tocco_recognizer::counters::Counters;
+use tocco_recognizer::decision::amended;
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::runner::queue::{self, Answer};
+use tocco_recognizer::runner::{Seat, Wake};
 
 fn adapt(adapt: bool) -> Settings {
     Settings {
@@ -98,9 +102,7 @@ fn load(model: ModelSource, second: bool, offline: bool) -> Box<LoadedModel> {
         wake: Wake::Armed,
         block: Duration::from_millis(1),
     };
-    LoadedModel::load(&selection, ModelSerial(0), config)
-        .unwrap()
-        .0
+    selection.load(ModelSerial(0), config).unwrap().0
 }
 
 /// With a second of silence at its end, in which all that was under way comes; of whole hops, so

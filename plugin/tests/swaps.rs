@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use host::{activation, set, tones};
 use nice_plug::prelude::Enum;
-use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
-use tocco::classifier::queue::CAPACITY;
 use tocco::params::{EngineChoice, ModelChoice, ToccoParams};
-use tocco::pipeline::{Pipeline, Settings};
 use tocco::service::{Service, Shared};
 use tocco_engines::{EngineId, discovery};
+use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial};
+use tocco_recognizer::pipeline::{Pipeline, Settings};
+use tocco_recognizer::runner::queue::CAPACITY;
 use weighing_allocator::bytes_in_use;
 
 const MODELS: [ModelChoice; 3] = [ModelChoice::A, ModelChoice::B, ModelChoice::C];

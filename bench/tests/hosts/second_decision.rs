@@ -4,7 +4,7 @@ use std::iter::repeat;
 use std::process::Command;
 
 use serde_json::Value;
-use tocco_engines::SelfTraining;
+use tocco_recognizer::adaptation::SelfTraining;
 
 use crate::listening::without_ids;
 use crate::playing::{Bundled, PERFORMANCE, format, in_both_hosts, notes, play};

@@ -22,8 +22,9 @@ use anyhow::{Result, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Take, Technique};
-use tocco_engines::calibration::Statistics;
-use tocco_engines::{Calibration, EngineId, ModelPackage};
+use tocco_engines::Statistics;
+use tocco_engines::{EngineId, ModelPackage};
+use tocco_recognizer::adaptation::Calibration;
 
 use crate::architecture::Architecture;
 use crate::early_stopping::{best_epochs, by_player};

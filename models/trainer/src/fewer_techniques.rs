@@ -1,11 +1,11 @@
 //! What is right when fewer techniques are played and the others are masked.
 //!
 //! A masked technique has the probability 0 in each network before they are put together, as in the
-//! plugin ([`Calibration::mask`](tocco_engines::Calibration::mask)).
+//! plugin ([`Calibration::mask`](tocco_recognizer::adaptation::Calibration::mask)).
 
 use anyhow::{Result, bail};
 use tocco_corpus::Technique;
-use tocco_engines::second_decision::amended;
+use tocco_recognizer::decision::amended;
 
 use crate::protocol::{Answer, Evaluation};
 

@@ -12,8 +12,8 @@
 use anyhow::{Context, Result, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tocco_engines::SelfTraining;
-use tocco_engines::second_decision::amended;
+use tocco_recognizer::adaptation::SelfTraining;
+use tocco_recognizer::decision::amended;
 
 use crate::metrics::Confusion;
 use crate::notes::Missed;
@@ -324,7 +324,7 @@ mod tests {
     use tocco_corpus::Technique;
     use tocco_dsp::OnsetMethod;
     use tocco_engines::Scaler;
-    use tocco_engines::calibration::Statistics;
+    use tocco_engines::Statistics;
 
     const NOTES: usize = 20;
 

@@ -23,8 +23,9 @@ use tocco_corpus::Technique;
 use tocco_corpus::matching::{TOLERANCE_S, match_onsets};
 use tocco_dsp::features::FeatureExtractor;
 use tocco_dsp::{Analyzer, Extraction, HOP, SAMPLE_RATE};
-use tocco_engines::second_decision::amended;
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::SelfTraining;
+use tocco_recognizer::decision::amended;
 
 use crate::listening::learn;
 use crate::notes::fingerprint;

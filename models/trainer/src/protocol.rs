@@ -12,7 +12,8 @@ use tocco_corpus::{Corpus, Listener, Technique};
 use tocco_dsp::OnsetConfig;
 use tocco_dsp::features::Preset;
 use tocco_engines::package::manifest::LayerSpec;
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::SelfTraining;
 
 use crate::architecture::Architecture;
 use crate::calibration::with_statistics_of_features;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use egui::{Align2, FontId, RichText, Sense, Ui, pos2, vec2};
 
 use super::{ACCENT, BACKGROUND, FAINT, TEXT, WARNING};
-use crate::counters::{Counters, DEADLINE_MS, LATENCY_BINS};
+use tocco_recognizer::counters::{Counters, DEADLINE_MS, LATENCY_BINS};
 
 /// Numbers first, then how long the results took.
 pub fn show(ui: &mut Ui, counters: &Counters) {

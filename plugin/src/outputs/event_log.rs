@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::classification::Classification;
-use crate::counters::Counters;
-use crate::model::ModelInfo;
+use tocco_recognizer::classification::Classification;
+use tocco_recognizer::counters::Counters;
+use tocco_recognizer::model::ModelInfo;
 
 /// Environment variable that names the file to append to.
 pub const VARIABLE: &str = "TOCCO_EVENT_LOG";

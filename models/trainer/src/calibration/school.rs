@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use tocco_corpus::Technique;
-use tocco_engines::{Calibration, Classifier, EngineId, SelfTraining};
+use tocco_engines::{Classifier, EngineId};
+use tocco_recognizer::adaptation::{Calibration, SelfTraining};
 
 use super::lesson::{Lesson, draw, teach};
 use super::{Pupil, classes};

@@ -67,6 +67,7 @@ impl Inline {
 
     /// Primes the network on the thread that runs it, the first time only: one inference on top
     /// of those on the loading thread. Real-time safe where the engine is.
+    #[inline]
     pub fn prime(&mut self) {
         if !self.primed {
             let mut probabilities = [0.0; MAX_CLASSES];
@@ -85,6 +86,7 @@ impl Inline {
     ///
     /// # Errors
     /// When the engine fails.
+    #[inline]
     pub fn classify(&mut self, features: &[f32]) -> Result<[f32; MAX_CLASSES], InferError> {
         let mut probabilities = [0.0; MAX_CLASSES];
         let n_classes = self.classifier.n_classes();

@@ -11,11 +11,11 @@
 //!                                       last decision about a note -> both networks learn from it
 //! ```
 //!
-//! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a [`Service`](crate::service::Service)
-//! on another thread: it sends loaded models and frees those that come back.
+//! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a service thread
+//! of its owner: that sends loaded models and frees those that come back.
 //!
 //! Defined behaviour under load: notes may overlap, and each is answered with its own id. A note
-//! that finds [`classifier::queue::CAPACITY`](crate::classifier::queue::CAPACITY) others under way
+//! that finds [`runner::queue::CAPACITY`](crate::runner::queue::CAPACITY) others under way
 //! is dropped and counted. Answers to notes from before a reset are counted and thrown away.
 //!
 //! Answers of the classifier thread are taken at the beginning of a callback. In a stream that runs
@@ -29,7 +29,7 @@
 //! taken. Second decisions never hold up a swap: those that are to come are given up and counted.
 //!
 //! With [`Settings::adapt`] the networks learn their player by listening: see
-//! [`self_training`](crate::self_training). What an answer is changed by is what was learnt before it
+//! [`adaptation`](crate::adaptation). What an answer is changed by is what was learnt before it
 //! reached the audio thread. Offline that is the same every time; in real time an answer of the
 //! classifier thread comes a little later, and a note that falls in between does not profit from it.
 
@@ -42,21 +42,19 @@ use tocco_dsp::{
     Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
     InputChoice, OnsetConfig, SAMPLE_RATE, denormals,
 };
-use tocco_engines::SelfTraining;
-use tocco_engines::second_decision::amended;
 
-use crate::calibration::Teaching;
-use crate::calibration::examples;
+use crate::adaptation::examples::{self, Teaching};
+use crate::adaptation::{Learner, SelfTraining};
 use crate::classification::{Classification, Decision, MAX_CLASSES, Note, most_probable};
-use crate::classifier::queue::{Answer, Refused};
-use crate::classifier::{Inline, Seat};
 use crate::counters::{Counters, add};
+use crate::decision::amended;
 use crate::mailbox::{self, mailbox};
 use crate::meters::Meters;
 use crate::model::{LoadedModel, SecondModel};
 use crate::pace::Pace;
-use crate::second_decision::SecondDecisions;
-use crate::self_training::Learner;
+use crate::pending_decisions::SecondDecisions;
+use crate::runner::queue::{Answer, Refused};
+use crate::runner::{Inline, Seat};
 use crate::ticks::{self, Ticks};
 
 /// Results that may wait for the event log: minutes of the fastest playing.
@@ -744,8 +742,9 @@ mod tests {
     use super::*;
 
     use crate::classification::ModelSerial;
-    use crate::classifier::Wake;
-    use crate::model::{ModelSource, RunConfig, Selection};
+    use crate::model::RunConfig;
+    use crate::model::tests::shipped;
+    use crate::runner::Wake;
     use tocco_engines::EngineId;
 
     /// Decaying tones of different pitch, one every 150 ms.
@@ -767,17 +766,13 @@ mod tests {
     }
 
     fn pipeline(host_rate: f64, offline: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
-        let selection = Selection {
-            model: ModelSource::C,
-            engine: EngineId::Native,
-            second: true,
-        };
         let config = RunConfig {
             offline,
             wake: Wake::Armed,
             block: Duration::from_millis(1),
         };
-        let (model, _) = LoadedModel::load(&selection, ModelSerial(0), config).unwrap();
+        let (model, _) =
+            LoadedModel::new(&shipped("c"), EngineId::Native, ModelSerial(0), config).unwrap();
         let gauges = Arc::new(Gauges::default());
         let (pipeline, end) = Pipeline::new(host_rate, model, Arc::clone(&gauges)).unwrap();
         (pipeline, end, gauges)

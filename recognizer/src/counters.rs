@@ -121,6 +121,7 @@ fn all<S: Serializer>(bins: &[AtomicU64], serializer: S) -> Result<S::Ok, S::Err
 /// Adds to a counter that only the calling thread writes: no atomic read-modify-write is needed.
 ///
 /// Real-time safe.
+#[inline]
 pub fn add(counter: &AtomicU64, n: u64) {
     counter.store(counter.load(Relaxed) + n, Relaxed);
 }
@@ -128,6 +129,7 @@ pub fn add(counter: &AtomicU64, n: u64) {
 impl Counters {
     /// Books a result; a second decision apart from the first ones. `host_rate` in Hz. Real-time
     /// safe.
+    #[inline]
     pub fn book(&self, result: &Classification, host_rate: f64) {
         if result.is_second() {
             let second = &self.second;
@@ -181,14 +183,14 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::{Decision, tests};
+    use crate::classification::Decision;
 
     fn result(latency: u64, late_blocks: u32) -> Classification {
         Classification {
             seen: latency,
             gated: false,
             late_blocks,
-            ..tests::result(0)
+            ..Classification::numbered(0)
         }
     }
 

@@ -16,8 +16,7 @@
 //! compare by. What was learnt is kept nowhere: it is forgotten with the object, or by
 //! [`forget`](SelfTraining::forget).
 
-use crate::calibration::Statistics;
-use crate::{LoadError, ModelPackage, Scaler};
+use tocco_engines::{LoadError, ModelPackage, Scaler, Statistics};
 
 /// How many independent values a point's values are worth. They are correlated, all the more the
 /// more there are: the discriminant of `n_point` values, which takes them for independent, counts

@@ -11,17 +11,14 @@ use tocco::calibration::Command;
 use tocco::model::{ModelSource, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
 use tocco::service::{Activation, Service, Shared};
-use tocco_dsp::features::FeatureExtractor;
 use tocco_dsp::synth::Performance;
-use tocco_dsp::{Analyzer, Extraction, HOP, OnsetConfig};
+use tocco_dsp::{Analyzer, HOP, OnsetConfig};
 use tocco_engines::{Classifier, EngineId, ModelPackage};
-use tocco_recognizer::adaptation::Learner;
 use tocco_recognizer::adaptation::SelfTraining;
-use tocco_recognizer::classification::{
-    Classification, Decision, MAX_CLASSES, ModelSerial, most_probable,
-};
+use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES, ModelSerial};
 use tocco_recognizer::counters::Counters;
-use tocco_recognizer::decision::amended;
+use tocco_recognizer::decision::{LEAST_PROBABILITY, amended, most_probable};
+use tocco_recognizer::input::extraction;
 use tocco_recognizer::model::{LoadedModel, RunConfig};
 use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
 use tocco_recognizer::runner::queue::{self, Answer};
@@ -188,7 +185,7 @@ fn switched_off_the_networks_say_what_they_say_alone_and_switched_on_they_do_not
 
 /// Whether a decision is one that teaches.
 fn is_sure(probabilities: &[f32; MAX_CLASSES]) -> bool {
-    probabilities[most_probable(probabilities)] >= SelfTraining::LEAST_PROBABILITY
+    probabilities[most_probable(probabilities)] >= LEAST_PROBABILITY
 }
 
 /// The rule, note by note: both networks are adjusted by what both learnt of the amended answers.
@@ -201,22 +198,25 @@ fn the_amended_decision_teaches_both_networks() {
     let packages = [&first, &second];
     let features = features_of(packages, &samples);
     let mut networks = packages.map(|package| Classifier::new(package, EngineId::Native).unwrap());
-    let mut learners = packages.map(|package| Learner::new(package).unwrap().unwrap());
+    let mut trainings = packages.map(|package| SelfTraining::new(package).unwrap().unwrap());
     let mut expected = Vec::new();
-    for (id, features) in (0..).zip(&features) {
+    for features in &features {
+        let mut points = [Vec::new(), Vec::new()];
         let answers: [_; 2] = std::array::from_fn(|i| {
-            learners[i].hear(id, &features[i]);
+            points[i] = vec![0.0; trainings[i].n_point()];
+            trainings[i].point(&features[i], &mut points[i]);
             let mut answer = ask(&mut networks[i], &features[i]);
-            learners[i].adjust(id, &mut answer);
+            trainings[i].adjust(&points[i], &mut answer);
             answer
         });
         let both = std::array::from_fn(|class| amended(answers[0][class], answers[1][class]));
         let class = most_probable(&both);
-        let plausible = learners
-            .iter()
-            .all(|learner| learner.is_plausible(id, class));
-        for learner in learners.iter_mut().filter(|_| is_sure(&both) && plausible) {
-            assert!(learner.learn(id, class));
+        let plausible = (trainings.iter().zip(&points))
+            .all(|(training, point)| training.is_plausible(class, point));
+        if is_sure(&both) && plausible {
+            for (training, point) in trainings.iter_mut().zip(&points) {
+                training.learn(class, point);
+            }
         }
         expected.extend([answers[0], both]);
     }
@@ -229,7 +229,7 @@ fn the_amended_decision_teaches_both_networks() {
 
 /// Of each note both feature vectors.
 fn features_of(packages: [&ModelPackage; 2], samples: &[f32]) -> Vec<[Vec<f32>; 2]> {
-    let [first, second] = packages.map(extraction);
+    let [first, second] = packages.map(|package| Box::new(extraction(package).unwrap()));
     let mut analyzer = Analyzer::with_extraction(&OnsetConfig::default(), first).unwrap();
     analyzer.swap_second(Some(second));
     let mut notes: Vec<[Vec<f32>; 2]> = Vec::new();
@@ -246,13 +246,6 @@ fn features_of(packages: [&ModelPackage; 2], samples: &[f32]) -> Vec<[Vec<f32>; 
     }
     assert_eq!(notes.len(), amended);
     notes
-}
-
-fn extraction(package: &ModelPackage) -> Box<Extraction> {
-    let input = &package.manifest.input;
-    let extractor = FeatureExtractor::new(input.preset.parse().unwrap(), &input.features);
-    let (method, wait) = (input.onset.parse().unwrap(), input.post_onset_hops);
-    Box::new(Extraction::new(method, extractor.unwrap(), wait as usize).unwrap())
 }
 
 #[test]

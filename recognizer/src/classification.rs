@@ -138,32 +138,3 @@ impl Classification {
         self.seen.saturating_sub(self.note.position)
     }
 }
-
-/// Index of the largest value, the first of equal ones; 0 for an empty slice. NaN is never the
-/// largest.
-///
-/// Real-time safe.
-#[must_use]
-#[inline]
-pub fn most_probable(probabilities: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, p) in probabilities.iter().enumerate().skip(1) {
-        if *p > probabilities[best] || probabilities[best].is_nan() {
-            best = index;
-        }
-    }
-    best
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_of_the_largest_wins_and_nan_never() {
-        assert_eq!(most_probable(&[0.1, 0.4, 0.4]), 1);
-        assert_eq!(most_probable(&[f32::NAN, 0.2, 0.3]), 2);
-        assert_eq!(most_probable(&[0.2, f32::NAN]), 0);
-        assert_eq!(most_probable(&[]), 0);
-    }
-}

@@ -19,6 +19,7 @@ pub mod adaptation;
 pub mod classification;
 pub mod counters;
 pub mod decision;
+pub mod input;
 pub mod mailbox;
 pub mod meters;
 pub mod model;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use tocco_dsp::features::{FeatureError, FeatureExtractor, OtherWindow, Preset, UnknownPreset};
-use tocco_dsp::{AnalyzerError, Extraction, HOP, OnsetMethod, SAMPLE_RATE, UnknownOnsetMethod};
+use tocco_dsp::{Extraction, HOP, SAMPLE_RATE};
 use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
 
 use crate::adaptation::Learner;
 use crate::classification::{MAX_CLASSES, ModelSerial};
+use crate::input::{self, InputError};
 use crate::runner::worker::{self, WorkerConfig, WorkerError};
 use crate::runner::{Inline, Placement, Scheduling, Seat, Wake};
 
@@ -18,38 +18,9 @@ pub enum ModelError {
     /// The package or the engine is missing or faulty.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The package wants features of an unknown kind.
-    #[error("{package}/model.toml: input.{error}")]
-    Preset {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: UnknownPreset,
-    },
-    /// The package wants onsets to be found in an unknown way.
-    #[error("{package}/model.toml: input.{error}")]
-    OnsetMethod {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: UnknownOnsetMethod,
-    },
-    /// The package wants features there are not.
-    #[error("{package}/model.toml: input.{error}")]
-    Features {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: FeatureError,
-    },
-    /// The package's network was trained on another window of the patches.
-    #[error("{package}/model.toml: input.{error}")]
-    Window {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: OtherWindow,
-    },
+    /// The package's input cannot be had.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The package has too many classes.
     #[error(
         "{package}/model.toml: labels: expected 1 to {MAX_CLASSES}, found {found}; the plugin has \
@@ -60,14 +31,6 @@ pub enum ModelError {
         package: String,
         /// How many it has.
         found: usize,
-    },
-    /// The package's features cannot be taken as it wants.
-    #[error("{package}/model.toml: input: {error}")]
-    Extraction {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: AnalyzerError,
     },
     /// The engine failed in its first inferences.
     #[error("the engine failed when it was primed: {0}; choose another engine")]
@@ -294,37 +257,8 @@ impl Part {
                 found: n_classes,
             });
         }
-        let preset: Preset = manifest
-            .input
-            .preset
-            .parse()
-            .map_err(|error| ModelError::Preset {
-                package: place(),
-                error,
-            })?;
-        let window = manifest.input.window as usize;
-        (preset.check_window(window)).map_err(|error| ModelError::Window {
-            package: place(),
-            error,
-        })?;
-        let extractor =
-            FeatureExtractor::new(preset, &manifest.input.features).map_err(|error| {
-                ModelError::Features {
-                    package: place(),
-                    error,
-                }
-            })?;
-        let method: OnsetMethod =
-            (manifest.input.onset.parse()).map_err(|error| ModelError::OnsetMethod {
-                package: place(),
-                error,
-            })?;
-        let wait = manifest.input.post_onset_hops as usize;
-        let extraction =
-            Extraction::new(method, extractor, wait).map_err(|error| ModelError::Extraction {
-                package: place(),
-                error,
-            })?;
+        let extraction = input::extraction(package)?;
+        let wait = extraction.post_onset_hops();
         let mut classifier = Classifier::new(package, engine)?;
         let weight_bytes = classifier.weight_bytes();
         let (seat, scheduling) = match Placement::of(engine, beside + weight_bytes, config.offline)

@@ -43,11 +43,11 @@ use tocco_dsp::{
     InputChoice, OnsetConfig, SAMPLE_RATE, denormals,
 };
 
+use crate::adaptation::Learner;
 use crate::adaptation::examples::{self, Teaching};
-use crate::adaptation::{Learner, SelfTraining};
-use crate::classification::{Classification, Decision, MAX_CLASSES, Note, most_probable};
+use crate::classification::{Classification, Decision, MAX_CLASSES, Note};
 use crate::counters::{Counters, add};
-use crate::decision::amended;
+use crate::decision::{self, most_probable};
 use crate::mailbox::{self, mailbox};
 use crate::meters::Meters;
 use crate::model::{LoadedModel, SecondModel};
@@ -515,9 +515,9 @@ impl Listener {
             add(&self.gauges.counters.failed, 1);
             return;
         };
-        if let Some(learner) = &self.model.learner {
-            learner.adjust(answer.note.onset_id, &mut probabilities);
-        }
+        let learner = self.model.learner.as_ref();
+        let learnt = learner.and_then(|learner| learner.learnt(answer.note.onset_id));
+        decision::answer(learnt, &mut probabilities);
         let result = self.result(Decision::First, answer, probabilities, seen, inline);
         self.seconds.keep(&result);
         self.give_out(&result, on_result);
@@ -549,32 +549,39 @@ impl Listener {
             return;
         };
         let second = self.model.second.as_ref();
-        if let Some(learner) = second.and_then(|second| second.learner.as_ref()) {
-            learner.adjust(answer.note.onset_id, &mut probabilities);
-        }
+        let learner = second.and_then(|second| second.learner.as_ref());
+        let learnt = learner.and_then(|learner| learner.learnt(answer.note.onset_id));
+        decision::amend(&first.probabilities, learnt, &mut probabilities);
         answer.note.peak_db = first.peak_db;
         let decision = Decision::Second {
             was: first.class,
             was_gated: first.gated,
         };
-        let probabilities =
-            std::array::from_fn(|class| amended(first.probabilities[class], probabilities[class]));
         let result = self.result(decision, answer, probabilities, seen, inline);
         self.give_out(&result, on_result);
         self.learn(&result);
     }
 
-    /// Both networks learn from the last decision about a note, if it is sure enough and what was heard
-    /// may be such a note to both.
+    /// The last decision about a note teaches the networks that learn, or none.
     fn learn(&mut self, result: &Classification) {
-        // Nor has an engine that says nothing, or no numbers, decided for the first class.
-        let decided = result.probability() >= SelfTraining::LEAST_PROBABILITY;
-        let (onset, class) = (result.note.onset_id, result.class);
-        let plausible = learners(&mut self.model).all(|learner| learner.is_plausible(onset, class));
-        let mut learned = false;
-        for learner in learners(&mut self.model).filter(|_| decided && plausible) {
-            learned |= learner.learn(onset, class);
-        }
+        let onset = result.note.onset_id;
+        let last = &result.probabilities[..result.n_classes];
+        let second = self.model.second.as_mut();
+        let second = second.and_then(|second| second.learner.as_mut());
+        let learned = match (&mut self.model.learner, second) {
+            (Some(first), Some(second)) => {
+                match (first.observation(onset), second.observation(onset)) {
+                    (Some(first), Some(second)) => decision::teach(last, &mut [first, second]),
+                    // What one of them did not hear neither learns.
+                    _ => false,
+                }
+            }
+            (Some(only), None) | (None, Some(only)) => {
+                let observation = only.observation(onset);
+                observation.is_some_and(|only| decision::teach(last, &mut [only]))
+            }
+            (None, None) => false,
+        };
         add(&self.gauges.counters.learned, u64::from(learned));
         add(&self.gauges.adapted, u64::from(learned));
     }

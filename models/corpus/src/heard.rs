@@ -5,6 +5,9 @@ use std::path::Path;
 use tocco_dsp::features::{FeatureExtractor, Preset};
 use tocco_dsp::{Analyzer, HOP, HopStream, Onset, OnsetConfig, OnsetMethod};
 
+use tocco_engines::ModelPackage;
+use tocco_recognizer::input::{InputError, ModelInput};
+
 use crate::{CorpusError, Recording};
 
 /// Hears recordings as the plugin does, with one setting for all of them.
@@ -51,6 +54,27 @@ pub struct HeardNote {
 }
 
 impl Listener {
+    /// Hears as `package` wants it.
+    ///
+    /// # Errors
+    /// When its features, or its way to find onsets, are of an unknown kind, or the patches that it
+    /// was trained on had another window.
+    pub fn of(package: &ModelPackage) -> Result<Self, InputError> {
+        let ModelInput {
+            method,
+            preset,
+            features,
+            post_onset_hops,
+        } = ModelInput::of(package)?;
+        Ok(Self {
+            method,
+            onset: OnsetConfig::default(),
+            preset,
+            features,
+            post_onset_hops,
+        })
+    }
+
     /// Hears `recording`, which lies at `path`, in blocks of one hop as the paper's plugin does.
     ///
     /// # Errors

@@ -30,9 +30,7 @@ use tocco_trainer::parallel;
 use tocco_trainer::performance::Repertoire;
 use tocco_trainer::playing::perform;
 use tocco_trainer::progress::Progress;
-use tocco_trainer::protocol::{
-    Altered, Evaluation, Protocol, Run, cross_validate, holdout_with, listener,
-};
+use tocco_trainer::protocol::{Altered, Evaluation, Protocol, Run, cross_validate, holdout_with};
 use tocco_trainer::report;
 use tocco_trainer::training::train;
 
@@ -458,7 +456,7 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
         }
     };
     let holdout = |package: &ModelPackage| {
-        let altered = altered(&listener(package)?)?;
+        let altered = altered(&Listener::of(package)?)?;
         holdout_with(corpus, package, *engine, &altered)
     };
     let run = Run {

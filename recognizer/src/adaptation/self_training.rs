@@ -98,11 +98,6 @@ impl Linear {
 }
 
 impl SelfTraining {
-    /// A decision of a lower probability is not to be learnt from: what was taken for a note may be
-    /// none. Of an unheard player's notes those are 2 in 100, two thirds of them named wrong; 0, 0.3
-    /// and 0.4 make no difference in accuracy (`models/RESEARCH.md`).
-    pub const LEAST_PROBABILITY: f32 = 0.4;
-
     /// For `package`, of a player that was not heard yet. `None` if it has no statistics of its
     /// features. Allocates.
     ///

@@ -156,7 +156,7 @@ fn teaching_changes_the_answers_loses_no_note_and_is_undone() {
         assert!(player.shared.params.calibration.saved().profiles.is_empty());
 
         let counters = &player.shared.gauges.counters;
-        assert_eq!(counters.lost(), 0);
+        assert_eq!(counters.first.lost(), 0);
         assert_eq!(player.shared.gauges.teaching.missed(), 0);
         assert!(counters.swaps.load(Relaxed) > 5);
         let ids = player.results.iter().map(|result| result.note.onset_id);

@@ -56,7 +56,7 @@ fn a_swap_to_another_method_loses_no_note_and_makes_none() {
             }
             let counters = &gauges.counters;
             assert_eq!(counters.onsets.load(Relaxed), results.len() as u64);
-            assert_eq!(counters.lost(), 0);
+            assert_eq!(counters.first.lost(), 0);
             assert_eq!(counters.swaps.load(Relaxed), 1);
             assert!(service.retired.pop().is_ok());
             let ids = results.iter().map(|result| result.0);

@@ -104,16 +104,23 @@ impl Player {
         self.pipeline = None;
         let (first, second) = (self.first(), self.second());
         let counters = self.counters();
-        let results = counters.results.load(Relaxed);
+        let results = counters.first.results.load(Relaxed);
         assert_eq!(first.len() as u64, results);
-        assert_eq!(counters.onsets.load(Relaxed), results + counters.lost());
+        assert_eq!(
+            counters.onsets.load(Relaxed),
+            results + counters.first.lost()
+        );
         let books = &counters.second;
-        let results = books.results.load(Relaxed);
+        let results = books.decisions.results.load(Relaxed);
         assert_eq!(second.len() as u64, results);
-        assert_eq!(books.expected.load(Relaxed), results + books.given_up());
+        assert_eq!(
+            books.expected.load(Relaxed),
+            results + books.decisions.lost()
+        );
         let changed = second.iter().filter(|result| result.changed()).count();
         assert_eq!(changed as u64, books.changed.load(Relaxed));
         let late: u64 = books
+            .decisions
             .late_blocks
             .iter()
             .map(|late| late.load(Relaxed))
@@ -179,7 +186,7 @@ fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
         assert_eq!(second.decision, decision);
         assert!(second.inline);
     }
-    assert_eq!(player.counters().second.given_up(), 0);
+    assert_eq!(player.counters().second.decisions.lost(), 0);
     player.check_books();
 
     for adapt in [Adapt::Off, Adapt::On] {
@@ -228,7 +235,7 @@ fn in_real_time_a_thread_says_what_a_bounce_says() {
         assert_eq!(result.inline, !result.is_second());
         assert!(result.note.features_ready <= result.seen);
     }
-    assert_eq!(player.counters().second.given_up(), 0);
+    assert_eq!(player.counters().second.decisions.lost(), 0);
     player.check_books();
 }
 
@@ -262,12 +269,12 @@ fn swaps_do_not_wait_for_second_decisions_and_count_what_they_give_up() {
             player.play(&samples);
         }
         let books = &player.counters().second;
-        assert!(books.abandoned.load(Relaxed) > 0);
-        assert!(books.results.load(Relaxed) > 20);
+        assert!(books.decisions.abandoned.load(Relaxed) > 0);
+        assert!(books.decisions.results.load(Relaxed) > 20);
         player.check_books();
         assert_eq!(
-            player.counters().lost(),
-            player.counters().abandoned.load(Relaxed)
+            player.counters().first.lost(),
+            player.counters().first.abandoned.load(Relaxed)
         );
         let ids = player.first();
         assert!(ids.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
@@ -286,7 +293,7 @@ fn a_reset_or_an_end_amid_notes_gives_up_second_decisions_and_says_so() {
         player.play(&samples[..89_000]);
         assert!(player.pipeline.as_ref().unwrap().seconds_to_come() > 0);
         player.check_books();
-        assert!(player.counters().second.abandoned.load(Relaxed) > 3);
+        assert!(player.counters().second.decisions.abandoned.load(Relaxed) > 3);
         // No answer came for a note of an earlier stream.
         let mut first = BTreeMap::new();
         for result in &player.results {
@@ -320,7 +327,7 @@ fn pipeline(
     };
     let serial = tocco_recognizer::classification::ModelSerial(0);
     let (mut model, _) = selection.load(serial, config).unwrap();
-    change(&mut model.second.as_mut().unwrap().seat);
+    change(&mut model.stages.second.as_mut().unwrap().runner);
     let gauges = Arc::new(Gauges::default());
     let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
     (pipeline, end, gauges)
@@ -350,17 +357,17 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
             });
         }
         let counters = &gauges.counters;
-        assert_eq!(counters.lost(), 0);
+        assert_eq!(counters.first.lost(), 0);
         assert_eq!(counters.onsets.load(Relaxed), results);
         let lost = match dead {
-            true => &counters.second.failed,
-            false => &counters.second.dropped_full,
+            true => &counters.second.decisions.failed,
+            false => &counters.second.decisions.dropped_full,
         };
         assert!(lost.load(Relaxed) > 20, "{}", lost.load(Relaxed));
         drop(pipeline);
         drop(work);
         assert_eq!(counters.second.expected.load(Relaxed), results);
-        assert_eq!(counters.second.given_up(), results);
+        assert_eq!(counters.second.decisions.lost(), results);
     }
 }
 

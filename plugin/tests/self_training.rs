@@ -176,7 +176,7 @@ fn switched_off_the_networks_say_what_they_say_alone_and_switched_on_they_do_not
     for p in first.iter().chain(&second) {
         assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{p:?}");
     }
-    let amended = listener.counters().second.results.load(Relaxed);
+    let amended = listener.counters().second.decisions.results.load(Relaxed);
     assert_eq!(amended as usize, second.len());
     let sure = second.iter().filter(|p| is_sure(p)).count() as u64;
     assert!(sure > 30);
@@ -229,13 +229,12 @@ fn the_amended_decision_teaches_both_networks() {
 
 /// Of each note both feature vectors.
 fn features_of(packages: [&ModelPackage; 2], samples: &[f32]) -> Vec<[Vec<f32>; 2]> {
-    let [first, second] = packages.map(|package| Box::new(extraction(package).unwrap()));
-    let mut analyzer = Analyzer::with_extraction(&OnsetConfig::default(), first).unwrap();
-    analyzer.swap_second(Some(second));
+    let [mut first, mut second] = packages.map(|package| extraction(package).unwrap());
+    let mut analyzer = Analyzer::new(&OnsetConfig::default(), first.method()).unwrap();
     let mut notes: Vec<[Vec<f32>; 2]> = Vec::new();
     let mut amended = 0;
     for hop in samples.chunks_exact(HOP) {
-        let analysis = analyzer.push_hop(hop.try_into().unwrap());
+        let analysis = analyzer.push_hop(hop.try_into().unwrap(), &mut first, Some(&mut second));
         if let Some(note) = analysis.note {
             notes.push([note.features.to_vec(), Vec::new()]);
         }
@@ -384,7 +383,7 @@ fn a_thread_that_answers_in_time_learns_what_a_bounce_learns() {
     let expected = said(&bounce.play(&samples, &adapt(true), &[64]));
     let model = load(ModelSource::Tocco, true, false);
     assert!(matches!(
-        model.second.as_ref().unwrap().seat,
+        model.stages.second.as_ref().unwrap().runner,
         Seat::Thread(_)
     ));
     let mut listener = Listener::of(model);
@@ -409,7 +408,7 @@ fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_non
     let mut model = load(ModelSource::Tocco, true, false);
     let second = ModelSource::ToccoLate.package().unwrap();
     let (remote, mut work) = queue::queues(second.manifest.input.features.len());
-    model.second.as_mut().unwrap().seat = Seat::Thread(remote);
+    model.stages.second.as_mut().unwrap().runner = Seat::Thread(remote);
     let mut listener = Listener::of(model);
     let mut waiting = std::collections::VecDeque::new();
     let mut features = vec![0.0; second.manifest.input.features.len()];
@@ -442,7 +441,7 @@ fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_non
     listener.play(&[0.0; 640], &adapt(true), &[64]);
     let second = &listener.counters().second;
     assert_eq!(
-        second.results.load(Relaxed),
+        second.decisions.results.load(Relaxed),
         answered - answered.div_ceil(4)
     );
     assert!(answered > 30);

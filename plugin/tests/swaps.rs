@@ -128,7 +128,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
     );
 
     let onsets = counters.onsets.load(Relaxed);
-    assert_eq!(counters.lost(), 0);
+    assert_eq!(counters.first.lost(), 0);
     assert_eq!(onsets, results.len() as u64);
     let ids: Vec<u64> = results.iter().map(|result| result.note.onset_id).collect();
     assert!(
@@ -161,7 +161,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
 
 fn learn_names(shared: &Shared, names: &mut HashMap<ModelSerial, (char, EngineId)>) {
     for info in &shared.status().models {
-        let id = info.id.chars().next().expect("an id");
+        let id = info.id().chars().next().expect("an id");
         names.insert(info.serial, (id, info.engine));
     }
 }

@@ -118,7 +118,13 @@ fn audit(seconds: f64, plant: Option<&str>) -> Audited {
     Audited {
         frames,
         swaps: shared.gauges.counters.swaps.load(Relaxed),
-        amended: shared.gauges.counters.second.results.load(Relaxed),
+        amended: shared
+            .gauges
+            .counters
+            .second
+            .decisions
+            .results
+            .load(Relaxed),
         learned: shared.gauges.counters.learned.load(Relaxed),
         ..found
     }

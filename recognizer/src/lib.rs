@@ -19,6 +19,7 @@ pub mod adaptation;
 pub mod classification;
 pub mod counters;
 pub mod decision;
+pub mod decisions;
 pub mod input;
 pub mod mailbox;
 pub mod meters;
@@ -28,3 +29,5 @@ pub mod pending_decisions;
 pub mod pipeline;
 pub mod runner;
 pub mod ticks;
+
+pub use decisions::Decisions;

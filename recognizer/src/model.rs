@@ -6,6 +6,7 @@ use std::time::Duration;
 use tocco_dsp::{Extraction, HOP, SAMPLE_RATE};
 use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
 
+use crate::Decisions;
 use crate::adaptation::Learner;
 use crate::classification::{MAX_CLASSES, ModelSerial};
 use crate::input::{self, InputError};
@@ -45,27 +46,19 @@ pub enum ModelError {
 pub struct ModelInfo {
     /// Number of the load.
     pub serial: ModelSerial,
-    /// The package's id.
-    pub id: String,
-    /// The package's title.
-    pub title: String,
     /// Names of the classes, `[n_classes]`.
     pub labels: Vec<String>,
     /// Whether it is calibrated to the player.
     pub calibrated: bool,
     /// The engine.
     pub engine: EngineId,
-    /// Where it runs.
-    pub placement: Placement,
-    /// What priority its thread got, if it has one.
-    pub scheduling: Option<Scheduling>,
-    /// The model that amends its answers, if one does.
-    pub second: Option<SecondInfo>,
+    /// Its network and, if there is one, that which amends its answers.
+    pub stages: Decisions<StageInfo>,
 }
 
-/// What is known of the model that amends another one's answers. It runs in the same engine.
+/// What is known of one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecondInfo {
+pub struct StageInfo {
     /// The package's id.
     pub id: String,
     /// The package's title.
@@ -74,6 +67,20 @@ pub struct SecondInfo {
     pub placement: Placement,
     /// What priority its thread got, if it has one.
     pub scheduling: Option<Scheduling>,
+}
+
+impl ModelInfo {
+    /// The id of the model's package.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.stages.first.id
+    }
+
+    /// The title of the model's package.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.stages.first.title
+    }
 }
 
 impl fmt::Display for ModelInfo {
@@ -83,9 +90,9 @@ impl fmt::Display for ModelInfo {
             Some(scheduling) => write!(f, "on a thread of its own, {scheduling}"),
         };
         let calibrated = if self.calibrated { " (calibrated)" } else { "" };
-        write!(f, "{}{calibrated}, engine {}, ", self.title, self.engine)?;
-        place(f, &self.scheduling)?;
-        if let Some(second) = &self.second {
+        write!(f, "{}{calibrated}, engine {}, ", self.title(), self.engine)?;
+        place(f, &self.stages.first.scheduling)?;
+        if let Some(second) = &self.stages.second {
             write!(f, "; amended by {}, ", second.title)?;
             place(f, &second.scheduling)?;
         }
@@ -97,25 +104,19 @@ impl fmt::Display for ModelInfo {
 pub struct LoadedModel {
     /// Number of the load.
     pub serial: ModelSerial,
-    /// Its features; absent while they are in the analyzer.
-    pub extraction: Option<Box<Extraction>>,
-    /// How many classes it has, 1 to [`MAX_CLASSES`].
+    /// How many classes it has, 1 to [`MAX_CLASSES`]: both networks the same.
     pub n_classes: usize,
-    /// Its network.
-    pub seat: Seat,
-    /// What the network learns by listening, if it can; at first nothing.
-    pub learner: Option<Learner>,
-    /// The model that amends its answers, if one does. The classes are the same.
-    pub second: Option<SecondModel>,
+    /// Its network and, if there is one, that which amends its answers.
+    pub stages: Decisions<Stage>,
 }
 
-/// The model that amends another one's answers: swapped and freed with that one.
-pub struct SecondModel {
-    /// Its features; absent while they are in the analyzer.
-    pub extraction: Option<Box<Extraction>>,
-    /// Its network.
-    pub seat: Seat,
-    /// What the network learns by listening, if it can; at first nothing.
+/// One network, with what it hears and what it learns.
+pub struct Stage {
+    /// Its features.
+    pub extraction: Extraction,
+    /// Where it runs.
+    pub runner: Seat,
+    /// What it learns by listening, if it can; at first nothing.
     pub learner: Option<Learner>,
 }
 
@@ -177,83 +178,57 @@ impl LoadedModel {
         serial: ModelSerial,
         config: RunConfig,
     ) -> Result<(Box<Self>, ModelInfo), ModelError> {
-        let manifest = &package.manifest;
-        let first = Part::load(package, engine, config, 0)?;
-        let second = match second {
-            Some(package) => {
-                let part = Part::load(package, engine, config, first.weight_bytes)?;
-                let info = SecondInfo {
-                    id: package.manifest.id.clone(),
-                    title: package.manifest.title.clone(),
-                    placement: part.seat.placement(),
-                    scheduling: part.scheduling,
-                };
-                let model = SecondModel {
-                    extraction: Some(Box::new(part.extraction)),
-                    seat: part.seat,
-                    learner: part.learner,
-                };
-                Some((model, info))
-            }
-            None => None,
+        let (first, info, weight_bytes) = Stage::load(package, engine, config, 0)?;
+        let second = second.map(|package| Stage::load(package, engine, config, weight_bytes));
+        let (second, second_info) = match second.transpose()? {
+            Some((stage, info, _)) => (Some(stage), Some(info)),
+            None => (None, None),
         };
-        let (second, second_info) = second.unzip();
-        let info = ModelInfo {
-            serial,
-            id: manifest.id.clone(),
-            title: manifest.title.clone(),
-            labels: manifest.labels.clone(),
-            calibrated: false,
-            engine,
-            placement: first.seat.placement(),
-            scheduling: first.scheduling,
-            second: second_info,
-        };
+        let labels = package.manifest.labels.clone();
         let model = Self {
             serial,
-            extraction: Some(Box::new(first.extraction)),
-            n_classes: manifest.labels.len(),
-            seat: first.seat,
-            learner: first.learner,
-            second,
+            n_classes: labels.len(),
+            stages: Decisions { first, second },
+        };
+        let info = ModelInfo {
+            serial,
+            labels,
+            calibrated: false,
+            engine,
+            stages: Decisions {
+                first: info,
+                second: second_info,
+            },
         };
         Ok((Box::new(model), info))
     }
 
-    /// Notes that its classifier thread has not answered yet. Real-time safe.
+    /// Notes that the classifier thread of its first network has not answered yet. Real-time safe.
     #[must_use]
     #[inline]
     pub fn under_way(&self) -> u64 {
-        match &self.seat {
+        match &self.stages.first.runner {
             Seat::Inline(_) => 0,
             Seat::Thread(remote) => remote.under_way() as u64,
         }
     }
 }
 
-/// One network of a model, ready to run.
-struct Part {
-    extraction: Extraction,
-    seat: Seat,
-    learner: Option<Learner>,
-    scheduling: Option<Scheduling>,
-    weight_bytes: usize,
-}
-
-impl Part {
+impl Stage {
+    /// With what is known of it, and the bytes of its weights.
+    ///
     /// `beside`: weights, bytes, of the network that may have to answer in the same callback.
     fn load(
         package: &ModelPackage,
         engine: EngineId,
         config: RunConfig,
         beside: usize,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<(Self, StageInfo, usize), ModelError> {
         let manifest = &package.manifest;
-        let place = || package.source.clone();
         let n_classes = manifest.labels.len();
         if !(1..=MAX_CLASSES).contains(&n_classes) {
             return Err(ModelError::Classes {
-                package: place(),
+                package: package.source.clone(),
                 found: n_classes,
             });
         }
@@ -261,32 +236,37 @@ impl Part {
         let wait = extraction.post_onset_hops();
         let mut classifier = Classifier::new(package, engine)?;
         let weight_bytes = classifier.weight_bytes();
-        let (seat, scheduling) = match Placement::of(engine, beside + weight_bytes, config.offline)
-        {
-            Placement::Inline => {
-                classifier.prime()?;
-                (Seat::Inline(Inline::new(classifier)), None)
-            }
-            Placement::Thread => {
-                let (remote, scheduling) = worker::start(
-                    classifier,
-                    WorkerConfig {
-                        wake: config.wake,
-                        patience: config.patience(wait),
-                    },
-                )?;
-                (Seat::Thread(remote), Some(scheduling))
-            }
+        let (runner, scheduling) =
+            match Placement::of(engine, beside + weight_bytes, config.offline) {
+                Placement::Inline => {
+                    classifier.prime()?;
+                    (Seat::Inline(Inline::new(classifier)), None)
+                }
+                Placement::Thread => {
+                    let (remote, scheduling) = worker::start(
+                        classifier,
+                        WorkerConfig {
+                            wake: config.wake,
+                            patience: config.patience(wait),
+                        },
+                    )?;
+                    (Seat::Thread(remote), Some(scheduling))
+                }
+            };
+        let info = StageInfo {
+            id: manifest.id.clone(),
+            title: manifest.title.clone(),
+            placement: runner.placement(),
+            scheduling,
         };
-        Ok(Self {
+        let stage = Self {
             extraction,
-            seat,
+            runner,
             // Of the package as it is: if it is calibrated, its class means are where the examples
             // moved them.
             learner: Learner::new(package)?,
-            scheduling,
-            weight_bytes,
-        })
+        };
+        Ok((stage, info, weight_bytes))
     }
 }
 
@@ -332,16 +312,19 @@ pub(crate) mod tests {
         };
         for (offline, second) in [(false, Placement::Thread), (true, Placement::Inline)] {
             let (model, info) = load(Some(&late), config(offline));
-            assert_eq!(info.placement, Placement::Inline);
-            assert_eq!(info.second.unwrap().placement, second);
-            assert_eq!(model.second.unwrap().seat.placement(), second);
+            assert_eq!(info.stages.first.placement, Placement::Inline);
+            assert_eq!(info.stages.second.unwrap().placement, second);
+            assert_eq!(model.stages.second.unwrap().runner.placement(), second);
         }
         let (model, info) = load(None, config(false));
-        assert!(model.second.is_none() && info.second.is_none());
+        assert!(model.stages.second.is_none() && info.stages.second.is_none());
         // Tocco is small enough for the audio thread, Tocco twice is not.
         let (model, _) = load(Some(&tocco), config(false));
-        assert_eq!(model.seat.placement(), Placement::Inline);
-        assert_eq!(model.second.unwrap().seat.placement(), Placement::Thread);
+        assert_eq!(model.stages.first.runner.placement(), Placement::Inline);
+        assert_eq!(
+            model.stages.second.unwrap().runner.placement(),
+            Placement::Thread
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tocco_dsp::features::{FeatureExtractor, Preset};
-use tocco_dsp::{Analyzer, HOP, HopStream, Onset, OnsetConfig, OnsetMethod};
+use tocco_dsp::{Analyzer, Extraction, HOP, HopStream, Onset, OnsetConfig, OnsetMethod};
 
 use tocco_engines::ModelPackage;
 use tocco_recognizer::input::{InputError, ModelInput};
@@ -82,7 +82,8 @@ impl Listener {
     pub fn hear(&self, recording: &Recording, path: &Path) -> Result<Heard, CorpusError> {
         let extractor = FeatureExtractor::new(self.preset, &self.features)?;
         let wait = self.post_onset_hops;
-        let mut analyzer = Analyzer::new(&self.onset, self.method, extractor, wait)?;
+        let mut extraction = Extraction::new(self.method, extractor, wait)?;
+        let mut analyzer = Analyzer::new(&self.onset, self.method)?;
         let host_rate = f64::from(recording.sample_rate);
         let mut stream = HopStream::new(host_rate).map_err(|error| CorpusError::Rate {
             path: path.to_owned(),
@@ -98,7 +99,7 @@ impl Listener {
         for block in blocks {
             stream.push(&[block], |hop, _| {
                 samples.extend_from_slice(hop);
-                if let Some(note) = analyzer.push_hop(hop).note {
+                if let Some(note) = analyzer.push_hop(hop, &mut extraction, None).note {
                     notes.push(HeardNote {
                         onset: note.onset,
                         onset_s: 0.0,
@@ -111,8 +112,8 @@ impl Listener {
             });
         }
         for note in &mut notes {
-            note.onset_s = stream.host_position(note.onset.position) as f64 / host_rate;
-            note.detected_s = stream.host_position(note.onset.detected) as f64 / host_rate;
+            note.onset_s = stream.clock().host_position(note.onset.position) as f64 / host_rate;
+            note.detected_s = stream.clock().host_position(note.onset.detected) as f64 / host_rate;
         }
         Ok(Heard { samples, notes })
     }

@@ -348,11 +348,10 @@ pub fn hear(
     let Some(first) = packages.first() else {
         bail!("performances: no network to hear them");
     };
-    let extracted = Box::new(extraction(first)?);
-    let mut analyzer = Analyzer::with_extraction(&OnsetConfig::default(), extracted)?;
-    if let Some(second) = packages.get(1) {
-        analyzer.swap_second(Some(Box::new(extraction(second)?)));
-    }
+    let mut first = extraction(first)?;
+    let second = packages.get(1);
+    let mut second = second.map(|second| extraction(second)).transpose()?;
+    let mut analyzer = Analyzer::new(&OnsetConfig::default(), first.method())?;
     let ears = packages.iter().map(|package| Ear::new(package, engine));
     let mut ears: Vec<Ear> = ears.collect::<Result<_>>()?;
 
@@ -369,7 +368,7 @@ pub fn hear(
         .chain(tail.as_chunks::<HOP>().0)
     {
         now += HOP as u64;
-        let analysis = analyzer.push_hop(hop);
+        let analysis = analyzer.push_hop(hop, &mut first, second.as_mut());
         if let Some(note) = analysis.note {
             let plain = ears[0].answer(note.features)?;
             let decided = answer(ears[0].learner.as_ref(), &plain);

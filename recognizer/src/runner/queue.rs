@@ -45,6 +45,13 @@ pub enum Refused {
     Dead,
 }
 
+/// The classifier thread is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Died {
+    /// Notes under way that it took with it.
+    pub lost: usize,
+}
+
 /// The audio thread's side. Dropping it ends the classifier thread, waits for it and frees the
 /// engine: for the service thread, not for the audio thread.
 pub struct Remote {

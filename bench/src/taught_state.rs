@@ -9,8 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tocco_engines::calibration::Profile;
-use tocco_engines::second_decision::second_profile;
+use tocco_recognizer::adaptation::Profile;
+use tocco_recognizer::adaptation::second_profile;
 
 /// Bytes of the length before the document.
 const LENGTH: usize = 8;

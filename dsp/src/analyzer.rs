@@ -43,15 +43,14 @@ pub struct Analysis<'a> {
     pub onset: Option<Onset>,
     /// Enough hops have passed since an earlier onset to describe its note.
     pub note: Option<Note<'a>>,
-    /// Enough hops have passed to describe a note for the second time: see
-    /// [`Analyzer::swap_second`].
+    /// Enough hops have passed to describe a note for the second time: see [`Analyzer::push_hop`].
     pub second: Option<Note<'a>>,
 }
 
 /// What a model wants of the sound: how onsets are found, by which features a note is described,
 /// and when after the onset they are taken.
 ///
-/// Made where allocating is allowed; [`Analyzer::swap_extraction`] takes it on the audio thread.
+/// Made where allocating is allowed; [`Analyzer::push_hop`] borrows it on the audio thread.
 #[derive(Debug)]
 pub struct Extraction {
     method: OnsetMethod,
@@ -233,19 +232,17 @@ impl Waiting {
 ///
 /// ```
 /// use tocco_dsp::features::{FeatureExtractor, Preset};
-/// use tocco_dsp::{Analyzer, HOP, OnsetConfig, OnsetMethod};
+/// use tocco_dsp::{Analyzer, Extraction, HOP, OnsetConfig, OnsetMethod};
 ///
 /// let extractor = FeatureExtractor::new(Preset::Timbreid, &["zeroCrossing"])?;
-/// let mut analyzer = Analyzer::new(&OnsetConfig::default(), OnsetMethod::Mkl, extractor, 5)?;
-/// let analysis = analyzer.push_hop(&[0.0; HOP]);
+/// let mut extraction = Extraction::new(OnsetMethod::Mkl, extractor, 5)?;
+/// let mut analyzer = Analyzer::new(&OnsetConfig::default(), extraction.method())?;
+/// let analysis = analyzer.push_hop(&[0.0; HOP], &mut extraction, None);
 /// assert!(analysis.onset.is_none() && analysis.note.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Analyzer {
     detector: OnsetDetector,
-    extraction: Box<Extraction>,
-    /// Describes each note once more, later.
-    second: Option<Box<Extraction>>,
     history: History,
     /// Onsets whose notes are still to be described.
     pending: Waiting,
@@ -267,33 +264,13 @@ impl Analyzer {
     /// What [`Note::peak_db`] says of silence.
     pub const PEAK_FLOOR_DB: f32 = -120.0;
 
-    /// An analyzer at the start of a stream; see [`Extraction::new`] for the last three arguments.
-    /// Allocates.
-    ///
-    /// # Errors
-    /// [`AnalyzerError`] when a setting is out of range.
-    pub fn new(
-        onset: &OnsetConfig,
-        method: OnsetMethod,
-        extractor: FeatureExtractor,
-        post_onset_hops: usize,
-    ) -> Result<Self, AnalyzerError> {
-        let extraction = Extraction::new(method, extractor, post_onset_hops)?;
-        Self::with_extraction(onset, Box::new(extraction))
-    }
-
-    /// As [`new`](Self::new), with an extraction made before. Allocates.
+    /// An analyzer at the start of a stream that finds onsets with `method`. Allocates.
     ///
     /// # Errors
     /// [`AnalyzerError`] when a setting of the onset detector is out of range.
-    pub fn with_extraction(
-        onset: &OnsetConfig,
-        extraction: Box<Extraction>,
-    ) -> Result<Self, AnalyzerError> {
+    pub fn new(onset: &OnsetConfig, method: OnsetMethod) -> Result<Self, AnalyzerError> {
         Ok(Self {
-            detector: OnsetDetector::new(extraction.method, onset)?,
-            extraction,
-            second: None,
+            detector: OnsetDetector::new(method, onset)?,
             history: History::new(),
             pending: Waiting::new(),
             second_pending: Waiting::new(),
@@ -302,12 +279,29 @@ impl Analyzer {
         })
     }
 
-    /// Takes the next hop, whose samples must be finite: see [`HopStream`](crate::HopStream).
+    /// Takes the next hop, whose samples must be finite: see [`HopStream`](crate::HopStream). `first`
+    /// says how onsets are found and describes each note; `second`, if there is one, describes it
+    /// once more, as many hops after its onset as that one waits.
     ///
     /// A note is reported in the first hop that ends when or after its features' window does (see
     /// [`Extraction::new`]), at the earliest in that of its detection, with `flux` when its place
-    /// is known; one a hop, in the order of the onsets. Real-time safe.
-    pub fn push_hop(&mut self, hop: &[f32; HOP]) -> Analysis<'_> {
+    /// is known; one a hop, in the order of the onsets.
+    ///
+    /// Both may be others than in the hop before. Notes whose onsets were reported already are then
+    /// described by the new ones; if those wait for fewer hops, notes that are overdue come in the
+    /// next hops, one a hop. If `first` finds onsets with another method, that one takes over a moment
+    /// later: see [`OnsetDetector::set_method`]. The method of `second` is not looked at; without it,
+    /// notes that wait for their second description never get one. Real-time safe.
+    pub fn push_hop<'a>(
+        &mut self,
+        hop: &[f32; HOP],
+        first: &'a mut Extraction,
+        second: Option<&'a mut Extraction>,
+    ) -> Analysis<'a> {
+        self.detector.set_method(first.method);
+        if second.is_none() {
+            self.second_pending.clear();
+        }
         self.history.push(hop);
         let now = self.history.position;
         let onset = self.detector.process(hop).map(|detection| {
@@ -327,16 +321,16 @@ impl Analyzer {
             if !self.pending.push(pending) {
                 self.abandoned += 1;
             }
-            if self.second.is_some() {
+            if second.is_some() {
                 self.second_pending.push(pending);
             }
             onset
         });
         self.seek_places();
         let history = &self.history;
-        let note = (self.pending.due(now, self.extraction.post_onset_hops))
-            .map(|due| self.extraction.describe(due, history));
-        let second = self.second.as_mut().and_then(|second| {
+        let note =
+            (self.pending.due(now, first.post_onset_hops)).map(|due| first.describe(due, history));
+        let second = second.and_then(|second| {
             let due = self.second_pending.due(now, second.post_onset_hops)?;
             Some(second.describe(due, history))
         });
@@ -371,36 +365,6 @@ impl Analyzer {
                 *second = *pending;
             }
         }
-    }
-
-    /// Finds and describes notes with `next` from now on, also those whose onsets were reported
-    /// already; returns what was used until now, to be freed on another thread.
-    ///
-    /// If `next` waits for fewer hops than before, waiting notes that are overdue come in the
-    /// next hops, one a hop. If it finds onsets with another method, that one takes over a moment
-    /// later: see [`OnsetDetector::set_method`]. Real-time safe.
-    pub fn swap_extraction(&mut self, next: Box<Extraction>) -> Box<Extraction> {
-        self.detector.set_method(next.method);
-        std::mem::replace(&mut self.extraction, next)
-    }
-
-    /// Describes each note once more with `next` from now on, as many hops after its onset as that
-    /// one waits; with none, once only. Returns what was used until now, to be freed on another
-    /// thread.
-    ///
-    /// It goes by the onsets of the first extraction: the method of `next` is not looked at. Notes
-    /// that still wait for their second description get it from `next`, and never if there is none.
-    /// Real-time safe.
-    pub fn swap_second(&mut self, next: Option<Box<Extraction>>) -> Option<Box<Extraction>> {
-        if next.is_none() {
-            self.second_pending.clear();
-        }
-        std::mem::replace(&mut self.second, next)
-    }
-
-    /// How notes are found and described at present. Real-time safe.
-    pub fn extraction(&self) -> &Extraction {
-        &self.extraction
     }
 
     /// The onset detector, to change its settings while it runs. Real-time safe.
@@ -509,12 +473,34 @@ mod tests {
         FeatureExtractor::new(Preset::Timbreid, &names).unwrap()
     }
 
-    fn analyzer(post_onset_hops: usize) -> Analyzer {
+    /// An analyzer and what it describes notes with.
+    struct Listener {
+        analyzer: Analyzer,
+        first: Extraction,
+        second: Option<Extraction>,
+    }
+
+    impl Listener {
+        fn new(config: &OnsetConfig, method: OnsetMethod, post_onset_hops: usize) -> Self {
+            Self {
+                analyzer: Analyzer::new(config, method).unwrap(),
+                first: Extraction::new(method, extractor(), post_onset_hops).unwrap(),
+                second: None,
+            }
+        }
+
+        fn push_hop(&mut self, hop: &[f32; HOP]) -> Analysis<'_> {
+            let second = self.second.as_mut();
+            self.analyzer.push_hop(hop, &mut self.first, second)
+        }
+    }
+
+    fn analyzer(post_onset_hops: usize) -> Listener {
         let config = OnsetConfig {
             minimum_inter_onset_ms: 0.0,
             ..OnsetConfig::default()
         };
-        Analyzer::new(&config, OnsetMethod::Mkl, extractor(), post_onset_hops).unwrap()
+        Listener::new(&config, OnsetMethod::Mkl, post_onset_hops)
     }
 
     /// Silence with knocks that decay within 400 samples, their first sample the loudest.
@@ -531,7 +517,7 @@ mod tests {
     /// Index of the hop and the onset or note in it.
     type Reported = (Vec<(usize, Onset)>, Vec<(usize, Onset, Vec<f32>, f32)>);
 
-    fn run(analyzer: &mut Analyzer, hops: &[[f32; HOP]]) -> Reported {
+    fn run(analyzer: &mut Listener, hops: &[[f32; HOP]]) -> Reported {
         let (mut onsets, mut notes) = (Vec::new(), Vec::new());
         for (index, hop) in hops.iter().enumerate() {
             let Analysis { onset, note, .. } = analyzer.push_hop(hop);
@@ -582,17 +568,16 @@ mod tests {
             let mut analyzer = analyzer(before);
             let (onsets, early) = run(&mut analyzer, &hops[..88]);
             assert_eq!(onsets.len(), 3);
-            let next = Box::new(Extraction::new(OnsetMethod::Mkl, extractor(), after).unwrap());
-            assert_eq!(analyzer.swap_extraction(next).post_onset_hops(), before);
+            analyzer.first = Extraction::new(OnsetMethod::Mkl, extractor(), after).unwrap();
             let (_, late) = run(&mut analyzer, &hops[88..]);
             let ids: Vec<u64> = early.iter().chain(&late).map(|note| note.1.id).collect();
             assert_eq!(ids, [0, 1, 2], "{before} to {after} hops");
-            assert_eq!(analyzer.abandoned(), 0);
+            assert_eq!(analyzer.analyzer.abandoned(), 0);
         }
     }
 
     /// Index of the hop, id and features of each second description.
-    fn run_second(analyzer: &mut Analyzer, hops: &[[f32; HOP]]) -> Vec<(usize, u64, Vec<f32>)> {
+    fn run_second(analyzer: &mut Listener, hops: &[[f32; HOP]]) -> Vec<(usize, u64, Vec<f32>)> {
         let mut notes = Vec::new();
         for (index, hop) in hops.iter().enumerate() {
             let second = analyzer.push_hop(hop).second;
@@ -601,9 +586,8 @@ mod tests {
         notes
     }
 
-    fn later(post_onset_hops: usize) -> Option<Box<Extraction>> {
-        let extraction = Extraction::new(OnsetMethod::Mkl, extractor(), post_onset_hops);
-        Some(Box::new(extraction.unwrap()))
+    fn later(post_onset_hops: usize) -> Option<Extraction> {
+        Some(Extraction::new(OnsetMethod::Mkl, extractor(), post_onset_hops).unwrap())
     }
 
     #[test]
@@ -613,11 +597,11 @@ mod tests {
         // As one extraction alone that waits as long.
         let (_, late) = run(&mut analyzer(40), &hops);
         let mut with_second = analyzer(5);
-        assert!(with_second.swap_second(later(40)).is_none());
+        with_second.second = later(40);
         assert_eq!(run(&mut with_second, &hops), expected);
 
         let mut with_second = analyzer(5);
-        with_second.swap_second(later(40));
+        with_second.second = later(40);
         let second = run_second(&mut with_second, &hops);
         let late: Vec<_> = late.into_iter().map(|n| (n.0, n.1.id, n.2)).collect();
         assert_eq!(second.len(), 4);
@@ -633,24 +617,27 @@ mod tests {
             (None, &[]),
         ] {
             let mut analyzer = analyzer(5);
-            analyzer.swap_second(later(40));
+            analyzer.second = later(40);
             assert_eq!(run_second(&mut analyzer, &hops[..88]), []);
-            let old = analyzer.swap_second(next);
-            assert_eq!(old.map(|old| old.post_onset_hops()), Some(40));
+            analyzer.second = next;
             let notes = run_second(&mut analyzer, &hops[88..]);
             let ids: Vec<u64> = notes.iter().map(|note| note.1).collect();
             assert_eq!(ids, expected);
             // Nothing waits from before.
-            analyzer.swap_second(later(1));
+            analyzer.second = later(1);
             assert_eq!(run_second(&mut analyzer, &knocks(40, &[])), []);
         }
         // Nor after a reset.
         let mut analyzer = analyzer(5);
-        analyzer.swap_second(later(40));
+        analyzer.second = later(40);
         run_second(&mut analyzer, &hops[..96]);
-        analyzer.reset();
+        analyzer.analyzer.reset();
         assert_eq!(run_second(&mut analyzer, &knocks(100, &[])), []);
-        assert_eq!(analyzer.abandoned(), 0, "the first descriptions were there");
+        assert_eq!(
+            analyzer.analyzer.abandoned(),
+            0,
+            "the first descriptions were there"
+        );
     }
 
     #[test]
@@ -664,30 +651,28 @@ mod tests {
                 minimum_inter_onset_ms: 0.0,
                 ..OnsetConfig::default()
             };
-            let mut analyzer = Analyzer::new(&config, from, extractor(), 40).unwrap();
+            let mut analyzer = Listener::new(&config, from, 40);
             let (onsets, early) = run(&mut analyzer, &hops[..102]);
             assert_eq!((onsets.len(), early.len()), (2, 0), "{from}");
-            let next = Box::new(Extraction::new(to, extractor(), 40).unwrap());
-            assert_eq!(analyzer.swap_extraction(next).method(), from);
+            analyzer.first = Extraction::new(to, extractor(), 40).unwrap();
             let (_, notes) = run(&mut analyzer, &hops[102..]);
             let ids: Vec<u64> = notes.iter().map(|note| note.1.id).collect();
             assert_eq!(ids, [0, 1, 2, 3], "{from} to {to}");
             for (note, position) in notes.iter().zip(positions) {
                 assert!(note.1.position.abs_diff(position as u64) < 240, "{note:?}");
             }
-            assert_eq!(analyzer.detector_mut().method(), to);
-            assert_eq!(analyzer.abandoned(), 0);
+            assert_eq!(analyzer.analyzer.detector_mut().method(), to);
+            assert_eq!(analyzer.analyzer.abandoned(), 0);
         }
     }
 
-    fn flux_analyzer(post_onset_hops: usize) -> Analyzer {
-        let config = OnsetConfig::default();
-        Analyzer::new(&config, OnsetMethod::Flux, extractor(), post_onset_hops).unwrap()
+    fn flux_analyzer(post_onset_hops: usize) -> Listener {
+        Listener::new(&OnsetConfig::default(), OnsetMethod::Flux, post_onset_hops)
     }
 
     /// Position and end of the window of each note's first and second description, with the hop's
     /// end.
-    fn windows(analyzer: &mut Analyzer, hops: &[[f32; HOP]]) -> [Vec<(u64, u64, u64)>; 2] {
+    fn windows(analyzer: &mut Listener, hops: &[[f32; HOP]]) -> [Vec<(u64, u64, u64)>; 2] {
         let mut windows = [Vec::new(), Vec::new()];
         for (index, hop) in hops.iter().enumerate() {
             let Analysis { note, second, .. } = analyzer.push_hop(hop);
@@ -725,7 +710,7 @@ mod tests {
         let hops = knocks(300, &[4_000, 6_300, 9_111]);
         for (first, second) in [(7, 112), (7, 7), (112, 7), (0, 120)] {
             let mut analyzer = flux_analyzer(first);
-            analyzer.swap_second(later(second));
+            analyzer.second = later(second);
             let [firsts, seconds] = windows(&mut analyzer, &hops);
             assert_eq!((firsts.len(), seconds.len()), (3, 3));
             for (a, b) in firsts.iter().zip(&seconds) {
@@ -792,11 +777,11 @@ mod tests {
         let mut analyzer = analyzer(5);
         let (onsets, notes) = run(&mut analyzer, &hops);
         let onset_hop = onsets[0].0;
-        analyzer.reset();
+        analyzer.analyzer.reset();
         let (again, _) = run(&mut analyzer, &hops[..=onset_hop]);
         assert_eq!(again[0].1.id, 1);
-        analyzer.reset(); // with one pending
-        assert_eq!(analyzer.abandoned(), 1);
+        analyzer.analyzer.reset(); // with one pending
+        assert_eq!(analyzer.analyzer.abandoned(), 1);
         let (last_onsets, last_notes) = run(&mut analyzer, &hops);
         assert_eq!(
             last_onsets[0].1,

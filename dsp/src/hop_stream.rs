@@ -51,10 +51,7 @@ const PHASES: usize = 128;
 /// ```
 pub struct HopStream {
     resampler: Option<Async<f32>>,
-    /// Host samples per analysis sample.
-    step: f64,
-    /// Position of analysis sample 0 in host samples (not positive).
-    origin: f64,
+    clock: StreamClock,
     /// Host samples of the hop in progress: the only side, or the first of two.
     input: Vec<f32>,
     /// The second side, where there are two.
@@ -131,8 +128,7 @@ impl HopStream {
         if host_rate == analysis_rate {
             return Ok(Self {
                 resampler: None,
-                step,
-                origin: 0.0,
+                clock: StreamClock { step, origin: 0.0 },
                 input: vec![0.0; HOP],
                 other: vec![0.0; HOP],
                 two_sided: false,
@@ -164,10 +160,12 @@ impl HopStream {
         })?;
         let needed = resampler.input_frames_next();
         Ok(Self {
-            step,
-            // Output sample n is the filter's centre at step (n + 1) - length / 2, and rubato's
-            // phases lie one phase late (verified in `tests/resampling.rs`).
-            origin: step - length as f64 / 2.0 + 1.0 / PHASES as f64,
+            clock: StreamClock {
+                step,
+                // Output sample n is the filter's centre at step (n + 1) - length / 2, and rubato's
+                // phases lie one phase late (verified in `tests/resampling.rs`).
+                origin: step - length as f64 / 2.0 + 1.0 / PHASES as f64,
+            },
             input: vec![0.0; resampler.input_frames_max().max(needed)],
             other: vec![0.0; resampler.input_frames_max().max(needed)],
             two_sided: false,
@@ -243,16 +241,10 @@ impl HopStream {
         hop
     }
 
-    /// Where analysis sample `analysis` sounded, in host samples since the start of the stream,
-    /// rounded; positions before the start (the resampler's run-in) become 0. Real-time safe.
-    pub fn host_position(&self, analysis: u64) -> u64 {
-        (self.origin + analysis as f64 * self.step).round() as u64
-    }
-
-    /// The analysis sample nearest to host sample `host`: the inverse of
-    /// [`host_position`](Self::host_position). Real-time safe.
-    pub fn analysis_position(&self, host: u64) -> u64 {
-        ((host as f64 - self.origin) / self.step).round() as u64
+    /// The way from its positions to those of the host. Real-time safe.
+    #[inline]
+    pub fn clock(&self) -> StreamClock {
+        self.clock
     }
 
     /// How long after a hop's last sample the hop is complete, in host samples: 0 at 48 kHz, half
@@ -260,7 +252,7 @@ impl HopStream {
     pub fn latency(&self) -> f64 {
         // The last sample of the hop is one step before the hop's end.
         if self.resampler.is_some() {
-            self.step - self.origin
+            self.clock.step - self.clock.origin
         } else {
             0.0
         }
@@ -282,6 +274,37 @@ impl HopStream {
             resampler.reset();
             self.needed = resampler.input_frames_next();
         }
+    }
+}
+
+/// From positions in the analysis to positions in the host's stream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StreamClock {
+    /// Host samples per analysis sample.
+    step: f64,
+    /// Position of analysis sample 0 in host samples (not positive).
+    origin: f64,
+}
+
+impl StreamClock {
+    /// Where analysis sample `analysis` sounded, in host samples since the start of the stream,
+    /// rounded; positions before the start (the resampler's run-in) become 0. Real-time safe.
+    #[inline]
+    pub fn host_position(self, analysis: u64) -> u64 {
+        (self.origin + analysis as f64 * self.step).round() as u64
+    }
+
+    /// The analysis sample nearest to host sample `host`: the inverse of
+    /// [`host_position`](Self::host_position). Real-time safe.
+    #[inline]
+    pub fn analysis_position(self, host: u64) -> u64 {
+        ((host as f64 - self.origin) / self.step).round() as u64
+    }
+
+    /// How many host samples `analysis` samples last, rounded. Real-time safe.
+    #[inline]
+    pub fn host_span(self, analysis: u64) -> u64 {
+        (analysis as f64 * self.step).round() as u64
     }
 }
 
@@ -362,10 +385,10 @@ mod tests {
         #[test]
         fn every_rate_keeps_its_positions(rate in 8_000.0..192_000.0f64, host in 0u64..1 << 40) {
             let stream = HopStream::new(rate).unwrap();
-            let there = stream.analysis_position(host);
-            let back = stream.host_position(there);
+            let there = stream.clock().analysis_position(host);
+            let back = stream.clock().host_position(there);
             // Nearest analysis sample and back: half an analysis sample off, and rounding.
-            prop_assert!(back.abs_diff(host) as f64 <= stream.step / 2.0 + 0.5);
+            prop_assert!(back.abs_diff(host) as f64 <= stream.clock().step / 2.0 + 0.5);
         }
 
         #[test]
@@ -394,8 +417,8 @@ mod tests {
         });
         assert_eq!(output, input);
         assert_eq!(stream.latency(), 0.0);
-        assert_eq!(stream.host_position(1234), 1234);
-        assert_eq!(stream.analysis_position(1234), 1234);
+        assert_eq!(stream.clock().host_position(1234), 1234);
+        assert_eq!(stream.clock().analysis_position(1234), 1234);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod technique;
 
 pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
 pub use downmix::InputChoice;
-pub use hop_stream::{HopEnd, HopStream, HopStreamError};
+pub use hop_stream::{HopEnd, HopStream, HopStreamError, StreamClock};
 pub use onset::{
     Detection, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod, UnknownOnsetMethod,
 };

@@ -123,22 +123,21 @@ fn from_host_audio_to_features_nothing_is_allocated() {
     ] {
         let mut stream = HopStream::new(host_rate).unwrap();
         let config = OnsetConfig::default();
-        let mut analyzer = Analyzer::new(&config, method, extractor(Preset::Timbreid), 5).unwrap();
+        let mut first = Extraction::new(method, extractor(Preset::Timbreid), 5).unwrap();
+        let mut second = None;
+        let mut analyzer = Analyzer::new(&config, method).unwrap();
         let (mut onsets, mut notes, mut seconds, mut checksum) = (0, 0, 0, 0.0);
-        let mut next = Some(Box::new(
-            Extraction::new(other, extractor(preset), wait).unwrap(),
-        ));
+        let mut next = Extraction::new(other, extractor(preset), wait).unwrap();
         let late = |wait| {
             let extraction = Extraction::new(method, extractor(Preset::LogBarkLate), wait);
-            Some(Box::new(extraction.unwrap()))
+            Some(extraction.unwrap())
         };
         let mut next_second = [late(112), late(80), None].into_iter();
-        let mut previous_second = Vec::with_capacity(3);
-        let mut previous = None;
+        let mut previous_second: Vec<Option<Extraction>> = Vec::with_capacity(3);
         let made = calls(|| {
             for (index, block) in input.chunks(333).enumerate() {
                 stream.push(&[block, block], |hop, _| {
-                    let analysis = analyzer.push_hop(hop);
+                    let analysis = analyzer.push_hop(hop, &mut first, second.as_mut());
                     onsets += u32::from(analysis.onset.is_some());
                     if let Some(note) = analysis.note {
                         notes += 1;
@@ -152,10 +151,10 @@ fn from_host_audio_to_features_nothing_is_allocated() {
                 // One comes, is replaced amid notes, and goes amid notes.
                 if [20, 90, 260].contains(&index) {
                     let next = next_second.next().flatten();
-                    previous_second.push(analyzer.swap_second(next));
+                    previous_second.push(std::mem::replace(&mut second, next));
                 }
                 if index == 100 {
-                    previous = next.take().map(|next| analyzer.swap_extraction(next));
+                    std::mem::swap(&mut first, &mut next);
                     analyzer.detector_mut().set_threshold_factor(1.1);
                     analyzer.detector_mut().set_silence_offset_db(3.0);
                     analyzer.detector_mut().set_minimum_inter_onset_ms(30.0);
@@ -166,7 +165,6 @@ fn from_host_audio_to_features_nothing_is_allocated() {
         });
         assert_eq!(made, 0, "heap calls at {host_rate} Hz, {method} to {other}");
         assert!(onsets > 5 && notes > 5 && seconds > 3 && checksum.is_finite());
-        assert!(previous.is_some());
         let came_back: Vec<bool> = previous_second.iter().map(Option::is_some).collect();
         assert_eq!(came_back, [false, true, true]);
     }

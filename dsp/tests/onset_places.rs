@@ -6,7 +6,7 @@ mod recorded_takes;
 
 use recorded_takes::{Random, RecordedTake, matches, power, recorded_takes};
 use tocco_dsp::features::{FeatureExtractor, Preset};
-use tocco_dsp::{Analyzer, HOP, OnsetConfig, OnsetMethod};
+use tocco_dsp::{Analyzer, Extraction, HOP, OnsetConfig, OnsetMethod};
 
 /// Up to so long before a label all is made silent but for a room's noise, samples: 8 ms. A
 /// millisecond later all is there.
@@ -93,10 +93,11 @@ struct Placed {
 fn places(samples: &[f32], labels: &[f64]) -> Vec<Option<Placed>> {
     let extractor = FeatureExtractor::new(Preset::Timbreid, &["zeroCrossing"]).unwrap();
     let config = OnsetConfig::default();
-    let mut analyzer = Analyzer::new(&config, OnsetMethod::Flux, extractor, 7).unwrap();
+    let mut extraction = Extraction::new(OnsetMethod::Flux, extractor, 7).unwrap();
+    let mut analyzer = Analyzer::new(&config, extraction.method()).unwrap();
     let (mut detected, mut notes) = (Vec::new(), Vec::new());
     for (index, hop) in samples.as_chunks::<HOP>().0.iter().enumerate() {
-        let analysis = analyzer.push_hop(hop);
+        let analysis = analyzer.push_hop(hop, &mut extraction, None);
         detected.extend(analysis.onset.map(|onset| onset.position as f64));
         let answered = ((index + 1) * HOP) as f64;
         notes.extend(

@@ -68,7 +68,7 @@ fn resampling_keeps_the_band_and_the_time() {
         assert!((slow.origin - expected).abs() < 0.01, "{}", slow.origin);
         for analysis in [1_000_000u64, 1_000_001] {
             let shown = slow.origin + analysis as f64 * step;
-            assert!((stream.host_position(analysis) as f64 - shown).abs() < 0.51);
+            assert!((stream.clock().host_position(analysis) as f64 - shown).abs() < 0.51);
         }
 
         let (mut ripple, mut rest) = (0.0f64, f64::NEG_INFINITY);

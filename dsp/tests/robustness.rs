@@ -1,7 +1,9 @@
 //! A minute of whatever a host may send does no lasting harm.
 
 use tocco_dsp::features::{FeatureExtractor, Preset};
-use tocco_dsp::{Analyzer, HopStream, OnsetConfig, OnsetMethod, SAMPLE_RATE, denormals};
+use tocco_dsp::{
+    Analyzer, Extraction, HopStream, OnsetConfig, OnsetMethod, SAMPLE_RATE, denormals,
+};
 
 /// Two seconds of silence, then a plucked tone.
 fn note() -> Vec<f32> {
@@ -30,12 +32,13 @@ fn survive_with(method: OnsetMethod, host_rate: f64, minute: &[f32]) -> usize {
     let mut stream = HopStream::new(host_rate).unwrap();
     let names = Preset::Timbreid.feature_names();
     let extractor = FeatureExtractor::new(Preset::Timbreid, &names).unwrap();
-    let mut analyzer = Analyzer::new(&OnsetConfig::default(), method, extractor, 5).unwrap();
+    let mut extraction = Extraction::new(method, extractor, 5).unwrap();
+    let mut analyzer = Analyzer::new(&OnsetConfig::default(), method).unwrap();
     let mut push = |samples: &[f32]| {
         let mut positions = Vec::new();
         for block in samples.chunks(512) {
             stream.push(&[block], |hop, end| {
-                if let Some(note) = analyzer.push_hop(hop).note {
+                if let Some(note) = analyzer.push_hop(hop, &mut extraction, None).note {
                     assert!(note.features.iter().all(|f| f.is_finite()));
                     assert!(note.peak_db.is_finite());
                     assert!(note.onset.position < note.window_end);

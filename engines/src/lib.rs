@@ -11,7 +11,6 @@
 //! The crate knows nothing of sound: features come in as numbers.
 
 pub mod bounded_read;
-pub mod calibration;
 pub mod convert;
 pub mod discovery;
 pub mod file_kind;
@@ -23,8 +22,6 @@ pub mod network;
 pub mod package;
 pub mod reference;
 pub mod rtneural;
-pub mod second_decision;
-pub mod self_training;
 
 mod classifier;
 mod engine;
@@ -38,13 +35,11 @@ mod shared_library;
 mod tensor_shape;
 mod torch;
 
-pub use calibration::Calibration;
 pub use classifier::Classifier;
 pub use engine::{Engine, EngineId, InferError, UnknownEngine};
 pub use litert::LiteRtEngine;
 pub use load_error::{LoadError, Malformed};
 pub use onnx::OnnxEngine;
-pub use package::{Manifest, ModelPackage, Tensor};
+pub use package::{Manifest, ModelPackage, Statistics, Tensor};
 pub use scaler::Scaler;
-pub use self_training::SelfTraining;
 pub use torch::TorchEngine;

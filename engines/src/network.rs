@@ -126,6 +126,24 @@ impl Network {
         &self.layers
     }
 
+    /// What lies before the last dense layer and the softmax that follows it: the network that makes
+    /// embeddings. `None` if the network does not end so, or nothing lies before. Allocates.
+    #[must_use]
+    pub fn before_head(&self) -> Option<Self> {
+        match &self.layers[..] {
+            [
+                before @ ..,
+                Layer::Dense(dense),
+                Layer::Activation(Activation::Softmax { .. }),
+            ] if !before.is_empty() => Some(Self {
+                n_inputs: self.n_inputs,
+                n_outputs: dense.inputs,
+                layers: before.to_vec(),
+            }),
+            _ => None,
+        }
+    }
+
     /// How much of the input [`Layer::Split`] sends through the layers: all of it without one.
     #[must_use]
     pub fn split(&self) -> usize {

@@ -3,15 +3,16 @@
 pub mod manifest;
 
 mod architecture;
+mod statistics;
 mod tensor;
 
 use std::path::{Path, PathBuf};
 
 pub use manifest::Manifest;
+pub use statistics::{Statistics, project};
 pub use tensor::{Tensor, Tensors};
 
 use crate::bounded_read::{read_file, write_file};
-use crate::calibration::{self, Statistics};
 use crate::network::Network;
 use crate::package::manifest::LayerSpec;
 use crate::{LoadError, Scaler, rtneural};
@@ -241,7 +242,7 @@ impl ModelPackage {
     pub fn has_bypass(&self) -> bool {
         let layers = &self.manifest.network.layers[..];
         matches!(layers, [hidden @ .., LayerSpec::Dense { .. }, LayerSpec::Softmax { .. }]
-            if calibration::bypass::is_possible(hidden))
+            if is_relu_perceptron(hidden))
     }
 
     /// 16 hexadecimal digits that tell these weights from others: FNV-1a, 64 bits, over the names,
@@ -256,7 +257,7 @@ impl ModelPackage {
             }
         };
         let tensors = self.tensors.iter();
-        for (name, tensor) in tensors.filter(|(name, _)| !name.starts_with(calibration::PREFIX)) {
+        for (name, tensor) in tensors.filter(|(name, _)| !name.starts_with(statistics::PREFIX)) {
             add(name.as_bytes());
             add(&[0]);
             for size in tensor.shape() {
@@ -297,6 +298,13 @@ impl ModelPackage {
                 .unwrap_or("weights"),
         )
     }
+}
+
+/// Whether these layers before the last dense one let a function of the features pass: dense layers,
+/// each with relu behind it.
+fn is_relu_perceptron(hidden: &[LayerSpec]) -> bool {
+    let mut pairs = hidden.chunks(2);
+    pairs.all(|pair| matches!(pair, [LayerSpec::Dense { .. }, LayerSpec::Relu {}]))
 }
 
 fn file_in(source: &str, name: &str) -> String {

@@ -9,13 +9,13 @@ use tocco::params::ToccoParams;
 
 use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
 use tocco_engine_tools::table;
-use tocco_engines::calibration::{Calibration, Profile};
 use tocco_engines::convert::Format;
 use tocco_engines::native::NativeEngine;
 use tocco_engines::network::Network;
 use tocco_engines::{
     Classifier, Engine, EngineId, Manifest, ModelPackage, file_kind, inspect, rtneural,
 };
+use tocco_recognizer::adaptation::{Calibration, Profile};
 
 /// One reader.
 pub struct Target {

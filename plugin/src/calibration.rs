@@ -10,16 +10,14 @@
 //! What was taught is part of the host's state, per model ([`state`]). The arithmetic is
 //! [`tocco_engines::calibration`], which `cargo xtask calibrate` uses as well.
 
-pub mod examples;
 pub mod state;
 
 mod tuition;
 
 use std::path::PathBuf;
 
-use tocco_engines::calibration::LeftOut;
+use tocco_recognizer::adaptation::LeftOut;
 
-pub use examples::Teaching;
 pub use state::{CalibrationState, Saved};
 pub(crate) use tuition::Tuition;
 

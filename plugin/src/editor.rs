@@ -24,9 +24,9 @@ use nice_plug_egui::{
     EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
-use crate::meters::LastNote;
 use crate::service::{Shared, Status};
 use lesson::Lesson;
+use tocco_recognizer::meters::LastNote;
 
 /// The window's size, logical pixels.
 const SIZE: LogicalSize<f32> = LogicalSize {
@@ -353,11 +353,11 @@ mod tests {
     use super::*;
     use std::sync::atomic::Ordering::Relaxed;
 
-    use crate::classification::{Classification, Decision, ModelSerial, tests};
     use crate::params::{ModelChoice, ToccoParams};
     use crate::service::{Activation, Service};
     use nice_plug::params::Param;
-    use tocco_engines::calibration::LeftOut;
+    use tocco_recognizer::adaptation::LeftOut;
+    use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
 
     #[test]
     fn the_window_names_what_runs_and_why_the_rest_does_not() {
@@ -446,7 +446,7 @@ mod tests {
             class,
             seen: 7_248,
             model: ModelSerial(0),
-            ..tests::result(onset_id)
+            ..Classification::numbered(onset_id)
         };
         let second = |was: usize| Decision::Second {
             was,

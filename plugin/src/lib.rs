@@ -2,8 +2,8 @@
 //! 20 ms, in MIDI and in its window, while the sound passes through untouched.
 //!
 //! ```text
-//! audio thread       Tocco::process -> Pipeline -> outputs::midi
-//! classifier thread  classifier::worker, one for each model that is too large for the audio thread
+//! audio thread       Tocco::process -> tocco_recognizer::pipeline -> outputs::midi
+//! classifier thread  tocco_recognizer::runner, one for each model that is too large for the audio thread
 //! service thread     service: loads and frees models, writes the event log
 //! window             editor: reads meters, counters and status, sets parameters
 //! ```
@@ -13,24 +13,14 @@
 
 pub mod calibration;
 mod clap_entry;
-pub mod classification;
-pub mod classifier;
 pub mod continuity;
-pub mod counters;
-pub mod mailbox;
-pub mod meters;
 pub mod model;
 mod newborn;
 pub mod outputs;
-pub mod pace;
 pub mod params;
-pub mod pipeline;
-pub mod second_decision;
-pub mod self_training;
 pub mod service;
 pub mod shipped;
 pub mod state;
-pub mod ticks;
 pub mod unsaved;
 mod vst3_entry;
 
@@ -41,11 +31,11 @@ use std::sync::Arc;
 
 use nice_plug::prelude::*;
 use tocco_dsp::{HopStream, HopStreamError};
+use tocco_recognizer::counters::add;
+use tocco_recognizer::pipeline::{Pipeline, PipelineError};
 
-use counters::add;
 use outputs::midi::MidiOut;
 use params::ToccoParams;
-use pipeline::{Pipeline, PipelineError};
 use service::{Activation, Service, Shared};
 
 /// The plugin.

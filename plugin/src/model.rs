@@ -1,18 +1,14 @@
-//! Models ready to run: package, features and engine put together.
+//! Which model is to run: where its package comes from, and in which engine.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tocco_dsp::features::{FeatureError, FeatureExtractor, OtherWindow, Preset, UnknownPreset};
-use tocco_dsp::{AnalyzerError, Extraction, HOP, OnsetMethod, SAMPLE_RATE, UnknownOnsetMethod};
 use tocco_engines::package::MANIFEST_FILE;
-use tocco_engines::{Classifier, EngineId, InferError, LoadError, ModelPackage};
+use tocco_engines::{EngineId, LoadError, ModelPackage};
+use tocco_recognizer::classification::ModelSerial;
+use tocco_recognizer::model::{LoadedModel, ModelInfo, RunConfig};
+use tocco_recognizer::runner::worker::WorkerError;
 
-use crate::classification::{MAX_CLASSES, ModelSerial};
-use crate::classifier::worker::{self, WorkerConfig, WorkerError};
-use crate::classifier::{Inline, Placement, Scheduling, Seat, Wake};
-use crate::self_training::Learner;
 use crate::shipped;
 
 /// Where a model's package comes from.
@@ -116,69 +112,41 @@ pub struct Selection {
     pub second: bool,
 }
 
+impl Selection {
+    /// Loads the selected model, and the one that amends it, into the selected engine and primes
+    /// them, on threads of their own where they get one. Allocates, reads files, starts threads:
+    /// for the service thread.
+    ///
+    /// # Errors
+    /// When anything is missing or wrong.
+    pub fn load(
+        &self,
+        serial: ModelSerial,
+        config: RunConfig,
+    ) -> Result<(Box<LoadedModel>, ModelInfo), ModelError> {
+        let package = self.model.package()?;
+        let second = match self.second {
+            true => self.model.second(&package)?,
+            false => None,
+        };
+        let loaded =
+            LoadedModel::with_second(&package, second.as_ref(), self.engine, serial, config);
+        Ok(loaded?)
+    }
+}
+
 /// Why a model cannot be used. The message is for the user, who sees it in the editor.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The user's own model was chosen without naming its folder.
     #[error("user model: no folder is set; enter the folder that holds its model.toml")]
     NoFolder,
-    /// The package or the engine is missing or faulty.
+    /// The package is missing or faulty.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The package wants features of an unknown kind.
-    #[error("{package}/model.toml: input.{error}")]
-    Preset {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: UnknownPreset,
-    },
-    /// The package wants onsets to be found in an unknown way.
-    #[error("{package}/model.toml: input.{error}")]
-    OnsetMethod {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: UnknownOnsetMethod,
-    },
-    /// The package wants features there are not.
-    #[error("{package}/model.toml: input.{error}")]
-    Features {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: FeatureError,
-    },
-    /// The package's network was trained on another window of the patches.
-    #[error("{package}/model.toml: input.{error}")]
-    Window {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: OtherWindow,
-    },
-    /// The package has too many classes.
-    #[error(
-        "{package}/model.toml: labels: expected 1 to {MAX_CLASSES}, found {found}; the plugin has \
-         a bar and a MIDI note for {MAX_CLASSES}"
-    )]
-    Classes {
-        /// Where the package is.
-        package: String,
-        /// How many it has.
-        found: usize,
-    },
-    /// The package's features cannot be taken as it wants.
-    #[error("{package}/model.toml: input: {error}")]
-    Extraction {
-        /// Where the package is.
-        package: String,
-        /// What is wrong.
-        error: AnalyzerError,
-    },
-    /// The engine failed in its first inferences.
-    #[error("the engine failed when it was primed: {0}; choose another engine")]
-    Prime(#[from] InferError),
+    /// The package cannot be run.
+    #[error(transparent)]
+    Run(#[from] tocco_recognizer::model::ModelError),
     /// The files, or the engine, take too long.
     #[error(
         "{what}: expected to be read within {seconds} s, and it was not; put its files on a disk \
@@ -190,328 +158,14 @@ pub enum ModelError {
         /// How long it was waited for.
         seconds: u64,
     },
-    /// The classifier thread is not to be had.
+    /// There is no thread to load it on.
     #[error(transparent)]
     Worker(#[from] WorkerError),
-}
-
-/// What is known of a loaded model, for names in the editor and the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelInfo {
-    /// Number of the load.
-    pub serial: ModelSerial,
-    /// The package's id.
-    pub id: String,
-    /// The package's title.
-    pub title: String,
-    /// Names of the classes, `[n_classes]`.
-    pub labels: Vec<String>,
-    /// Whether it is calibrated to the player.
-    pub calibrated: bool,
-    /// The engine.
-    pub engine: EngineId,
-    /// Where it runs.
-    pub placement: Placement,
-    /// What priority its thread got, if it has one.
-    pub scheduling: Option<Scheduling>,
-    /// The model that amends its answers, if one does.
-    pub second: Option<SecondInfo>,
-}
-
-/// What is known of the model that amends another one's answers. It runs in the same engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecondInfo {
-    /// The package's id.
-    pub id: String,
-    /// The package's title.
-    pub title: String,
-    /// Where it runs.
-    pub placement: Placement,
-    /// What priority its thread got, if it has one.
-    pub scheduling: Option<Scheduling>,
-}
-
-impl fmt::Display for ModelInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |f: &mut fmt::Formatter<'_>, scheduling: &Option<Scheduling>| match scheduling {
-            None => f.write_str("on the audio thread"),
-            Some(scheduling) => write!(f, "on a thread of its own, {scheduling}"),
-        };
-        let calibrated = if self.calibrated { " (calibrated)" } else { "" };
-        write!(f, "{}{calibrated}, engine {}, ", self.title, self.engine)?;
-        place(f, &self.scheduling)?;
-        if let Some(second) = &self.second {
-            write!(f, "; amended by {}, ", second.title)?;
-            place(f, &second.scheduling)?;
-        }
-        Ok(())
-    }
-}
-
-/// A model that can take its place in the pipeline between two notes.
-pub struct LoadedModel {
-    /// Number of the load.
-    pub serial: ModelSerial,
-    /// Its features; absent while they are in the analyzer.
-    pub extraction: Option<Box<Extraction>>,
-    /// How many classes it has, 1 to [`MAX_CLASSES`].
-    pub n_classes: usize,
-    /// Its network.
-    pub seat: Seat,
-    /// What the network learns by listening, if it can; at first nothing.
-    pub learner: Option<Learner>,
-    /// The model that amends its answers, if one does. The classes are the same.
-    pub second: Option<SecondModel>,
-}
-
-/// The model that amends another one's answers: swapped and freed with that one.
-pub struct SecondModel {
-    /// Its features; absent while they are in the analyzer.
-    pub extraction: Option<Box<Extraction>>,
-    /// Its network.
-    pub seat: Seat,
-    /// What the network learns by listening, if it can; at first nothing.
-    pub learner: Option<Learner>,
-}
-
-/// How a model is to be run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RunConfig {
-    /// Whether the host renders offline: then everything runs inline.
-    pub offline: bool,
-    /// How the classifier thread is woken, if there is one.
-    pub wake: Wake,
-    /// The host's longest block.
-    pub block: Duration,
-}
-
-/// From this block length on the classifier thread need not spin: its answers are due in the next
-/// block, and a nap and an inference fit into one.
-const NO_HURRY: Duration = Duration::from_millis(10);
-
-/// A note that is described so long after its onset is late anyhow, and a nap more or less does not
-/// matter; to spin until then would take a core.
-const LATE: Duration = Duration::from_millis(40);
-
-impl RunConfig {
-    /// How long after its onset the classifier thread expects a note that takes `wait` hops: the
-    /// wait, the rest of the block it falls into, and the unevenness of a host's callbacks.
-    fn patience(&self, wait: usize) -> Duration {
-        let wait = Duration::from_secs_f64((wait * HOP) as f64 / f64::from(SAMPLE_RATE));
-        if self.block >= NO_HURRY || wait >= LATE {
-            return Duration::ZERO;
-        }
-        wait + self.block + Duration::from_millis(2)
-    }
-}
-
-impl LoadedModel {
-    /// Loads the selected model, and the one that amends it, into the selected engine and primes
-    /// them, on threads of their own where they get one. Allocates, reads files, starts threads:
-    /// for the service thread.
-    ///
-    /// # Errors
-    /// When anything is missing or wrong.
-    pub fn load(
-        selection: &Selection,
-        serial: ModelSerial,
-        config: RunConfig,
-    ) -> Result<(Box<Self>, ModelInfo), ModelError> {
-        let package = selection.model.package()?;
-        let second = match selection.second {
-            true => selection.model.second(&package)?,
-            false => None,
-        };
-        Self::with_second(&package, second.as_ref(), selection.engine, serial, config)
-    }
-
-    /// As [`load`](Self::load), from a package that is there, whose answers nothing amends.
-    ///
-    /// # Errors
-    /// When anything is missing or wrong.
-    pub fn new(
-        package: &ModelPackage,
-        engine: EngineId,
-        serial: ModelSerial,
-        config: RunConfig,
-    ) -> Result<(Box<Self>, ModelInfo), ModelError> {
-        Self::with_second(package, None, engine, serial, config)
-    }
-
-    /// As [`load`](Self::load), from packages that are there. That `second` fits `package` was
-    /// checked: see [`ModelPackage::check_second`].
-    ///
-    /// # Errors
-    /// When anything is missing or wrong.
-    pub fn with_second(
-        package: &ModelPackage,
-        second: Option<&ModelPackage>,
-        engine: EngineId,
-        serial: ModelSerial,
-        config: RunConfig,
-    ) -> Result<(Box<Self>, ModelInfo), ModelError> {
-        let manifest = &package.manifest;
-        let first = Part::load(package, engine, config, 0)?;
-        let second = match second {
-            Some(package) => {
-                let part = Part::load(package, engine, config, first.weight_bytes)?;
-                let info = SecondInfo {
-                    id: package.manifest.id.clone(),
-                    title: package.manifest.title.clone(),
-                    placement: part.seat.placement(),
-                    scheduling: part.scheduling,
-                };
-                let model = SecondModel {
-                    extraction: Some(Box::new(part.extraction)),
-                    seat: part.seat,
-                    learner: part.learner,
-                };
-                Some((model, info))
-            }
-            None => None,
-        };
-        let (second, second_info) = second.unzip();
-        let info = ModelInfo {
-            serial,
-            id: manifest.id.clone(),
-            title: manifest.title.clone(),
-            labels: manifest.labels.clone(),
-            calibrated: false,
-            engine,
-            placement: first.seat.placement(),
-            scheduling: first.scheduling,
-            second: second_info,
-        };
-        let model = Self {
-            serial,
-            extraction: Some(Box::new(first.extraction)),
-            n_classes: manifest.labels.len(),
-            seat: first.seat,
-            learner: first.learner,
-            second,
-        };
-        Ok((Box::new(model), info))
-    }
-
-    /// Notes that its classifier thread has not answered yet. Real-time safe.
-    #[must_use]
-    pub fn under_way(&self) -> u64 {
-        match &self.seat {
-            Seat::Inline(_) => 0,
-            Seat::Thread(remote) => remote.under_way() as u64,
-        }
-    }
-}
-
-/// One network of a model, ready to run.
-struct Part {
-    extraction: Extraction,
-    seat: Seat,
-    learner: Option<Learner>,
-    scheduling: Option<Scheduling>,
-    weight_bytes: usize,
-}
-
-impl Part {
-    /// `beside`: weights, bytes, of the network that may have to answer in the same callback.
-    fn load(
-        package: &ModelPackage,
-        engine: EngineId,
-        config: RunConfig,
-        beside: usize,
-    ) -> Result<Self, ModelError> {
-        let manifest = &package.manifest;
-        let place = || package.source.clone();
-        let n_classes = manifest.labels.len();
-        if !(1..=MAX_CLASSES).contains(&n_classes) {
-            return Err(ModelError::Classes {
-                package: place(),
-                found: n_classes,
-            });
-        }
-        let preset: Preset = manifest
-            .input
-            .preset
-            .parse()
-            .map_err(|error| ModelError::Preset {
-                package: place(),
-                error,
-            })?;
-        let window = manifest.input.window as usize;
-        (preset.check_window(window)).map_err(|error| ModelError::Window {
-            package: place(),
-            error,
-        })?;
-        let extractor =
-            FeatureExtractor::new(preset, &manifest.input.features).map_err(|error| {
-                ModelError::Features {
-                    package: place(),
-                    error,
-                }
-            })?;
-        let method: OnsetMethod =
-            (manifest.input.onset.parse()).map_err(|error| ModelError::OnsetMethod {
-                package: place(),
-                error,
-            })?;
-        let wait = manifest.input.post_onset_hops as usize;
-        let extraction =
-            Extraction::new(method, extractor, wait).map_err(|error| ModelError::Extraction {
-                package: place(),
-                error,
-            })?;
-        let mut classifier = Classifier::new(package, engine)?;
-        let weight_bytes = classifier.weight_bytes();
-        let (seat, scheduling) = match Placement::of(engine, beside + weight_bytes, config.offline)
-        {
-            Placement::Inline => {
-                classifier.prime()?;
-                (Seat::Inline(Inline::new(classifier)), None)
-            }
-            Placement::Thread => {
-                let (remote, scheduling) = worker::start(
-                    classifier,
-                    WorkerConfig {
-                        wake: config.wake,
-                        patience: config.patience(wait),
-                    },
-                )?;
-                (Seat::Thread(remote), Some(scheduling))
-            }
-        };
-        Ok(Self {
-            extraction,
-            seat,
-            // Of the package as it is: if it is calibrated, its class means are where the examples
-            // moved them.
-            learner: Learner::new(package)?,
-            scheduling,
-            weight_bytes,
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_classifier_thread_spins_only_for_notes_that_are_due_soon() {
-        let config = |block_ms| RunConfig {
-            offline: false,
-            wake: Wake::Armed,
-            block: Duration::from_millis(block_ms),
-        };
-        // The paper's networks wait 5 hops, 6.7 ms, Tocco 7, Tocco late 112.
-        for wait in [5, 7] {
-            assert!(
-                config(1).patience(wait) >= Duration::from_millis(8),
-                "{wait}"
-            );
-        }
-        assert_eq!(config(1).patience(112), Duration::ZERO);
-        assert_eq!(config(10).patience(5), Duration::ZERO);
-    }
 
     fn saved(package: &ModelPackage, folder: PathBuf) -> ModelSource {
         package.save(&folder).unwrap();
@@ -555,65 +209,6 @@ mod tests {
             "\"flux\"",
             "found \"mkl\"",
         ] {
-            assert!(error.contains(part), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_second_network_may_be_inline_only_if_both_are_small_together() {
-        let config = |offline| RunConfig {
-            offline,
-            wake: Wake::Armed,
-            block: Duration::from_millis(1),
-        };
-        let selection = Selection {
-            model: ModelSource::Tocco,
-            engine: EngineId::Native,
-            second: true,
-        };
-        for (offline, second) in [(false, Placement::Thread), (true, Placement::Inline)] {
-            let loaded = LoadedModel::load(&selection, ModelSerial(0), config(offline));
-            let (model, info) = loaded.unwrap();
-            assert_eq!(info.placement, Placement::Inline);
-            assert_eq!(info.second.unwrap().placement, second);
-            assert_eq!(model.second.unwrap().seat.placement(), second);
-        }
-        let alone = Selection {
-            second: false,
-            ..selection
-        };
-        let (model, info) = LoadedModel::load(&alone, ModelSerial(0), config(false)).unwrap();
-        assert!(model.second.is_none() && info.second.is_none());
-        // Tocco is small enough for the audio thread, Tocco twice is not.
-        let tocco = shipped::TOCCO.package().unwrap();
-        let twice = LoadedModel::with_second(
-            &tocco,
-            Some(&tocco),
-            EngineId::Native,
-            ModelSerial(0),
-            config(false),
-        );
-        let (model, _) = twice.unwrap();
-        assert_eq!(model.seat.placement(), Placement::Inline);
-        assert_eq!(model.second.unwrap().seat.placement(), Placement::Thread);
-    }
-
-    #[test]
-    fn a_network_of_another_window_is_refused() {
-        let mut package = shipped::TOCCO_LATE.package().unwrap();
-        // What Tocco late heard before it left out what rang before the note.
-        package.manifest.input.window = 7_424;
-        let config = RunConfig {
-            offline: true,
-            wake: Wake::Armed,
-            block: Duration::from_millis(1),
-        };
-        let loaded = LoadedModel::new(&package, EngineId::Native, ModelSerial(0), config);
-        let Err(error) = loaded else {
-            panic!("it was loaded");
-        };
-        let error = error.to_string();
-        for part in ["model.toml: input.window", "7872", "log-bark-late", "7424"] {
             assert!(error.contains(part), "{error}");
         }
     }

@@ -10,11 +10,11 @@ use tocco_dsp::{InputChoice, OnsetConfig, Technique};
 use tocco_engines::EngineId;
 
 use crate::calibration::{CalibrationState, Saved};
-use crate::classification::MAX_CLASSES;
 use crate::model::{ModelSource, Selection};
 use crate::outputs::midi::DEFAULT_NOTES;
-use crate::pipeline::Settings;
 use crate::unsaved::UnsavedChanges;
+use tocco_recognizer::classification::MAX_CLASSES;
+use tocco_recognizer::pipeline::Settings;
 
 /// The engines to choose from; those that are not installed are listed too, and say so when chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -380,8 +380,8 @@ impl ToccoParams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::self_training::Learner;
     use tocco_dsp::OnsetMethod;
+    use tocco_recognizer::adaptation::Learner;
 
     #[test]
     fn the_middle_of_the_sensitivity_is_the_methods_own_and_all_of_it_is_valid() {

@@ -22,15 +22,16 @@ use std::time::{Duration, Instant};
 use tocco_engines::{EngineId, ModelPackage};
 
 use crate::calibration::{self, CalibrationStatus, Tuition};
-use crate::classification::ModelSerial;
-use crate::classifier::Wake;
-use crate::classifier::worker::WorkerError;
 use crate::continuity::Continuity;
-use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
+use crate::model::{ModelError, ModelSource, Selection};
 use crate::outputs::event_log::{self, EventLog};
 use crate::outputs::parameters::OutputParameters;
 use crate::params::ToccoParams;
-use crate::pipeline::{Gauges, Pipeline, PipelineError, ServiceEnd};
+use tocco_recognizer::classification::ModelSerial;
+use tocco_recognizer::model::{LoadedModel, ModelInfo, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, PipelineError, ServiceEnd};
+use tocco_recognizer::runner::Wake;
+use tocco_recognizer::runner::worker::WorkerError;
 
 /// Time between two looks at the parameters and the queues.
 const PERIOD: Duration = Duration::from_millis(10);
@@ -591,8 +592,11 @@ impl Worker {
                 .unwrap_or_default(),
         };
         let name = format!("engine {engine}");
-        let load =
-            move || LoadedModel::with_second(&package, second.as_ref(), engine, serial, config);
+        let load = move || {
+            let loaded =
+                LoadedModel::with_second(&package, second.as_ref(), engine, serial, config);
+            Ok(loaded?)
+        };
         let loaded = within(ENGINE_PATIENCE, name, load)?;
         self.next_serial += 1;
         Ok(loaded)

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use host::{activation, set, tones};
 use nice_plug::prelude::*;
 use tocco::calibration::Command;
-use tocco::classification::{Classification, MAX_CLASSES};
 use tocco::editor::Offscreen;
 use tocco::params::{ModelChoice, ToccoParams};
-use tocco::pipeline::{Pipeline, Settings};
 use tocco::service::{Service, Shared};
+use tocco_recognizer::classification::{Classification, MAX_CLASSES};
+use tocco_recognizer::pipeline::{Pipeline, Settings};
 
 /// A plugin's inside, played in blocks of 64.
 struct Player {
@@ -156,7 +156,7 @@ fn teaching_changes_the_answers_loses_no_note_and_is_undone() {
         assert!(player.shared.params.calibration.saved().profiles.is_empty());
 
         let counters = &player.shared.gauges.counters;
-        assert_eq!(counters.lost(), 0);
+        assert_eq!(counters.first.lost(), 0);
         assert_eq!(player.shared.gauges.teaching.missed(), 0);
         assert!(counters.swaps.load(Relaxed) > 5);
         let ids = player.results.iter().map(|result| result.note.onset_id);

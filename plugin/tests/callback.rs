@@ -32,7 +32,7 @@ fn the_same_playing_gives_the_same_midi_at_every_block_size() {
         let mut expected = listening(64);
         expected.play(&samples, &[64]);
         let counters = &expected.plugin.shared().gauges.counters;
-        assert_eq!(counters.results.load(Relaxed), NOTES as u64);
+        assert_eq!(counters.first.results.load(Relaxed), NOTES as u64);
         let corrected = counters.second.changed.load(Relaxed) as usize;
         assert!(corrected == 0 || model == ModelChoice::Tocco);
         assert_eq!(expected.notes().len(), NOTES + corrected);
@@ -162,6 +162,7 @@ fn a_second_decision_makes_no_midi_unless_it_is_to_correct() {
             .gauges
             .counters
             .second
+            .decisions
             .results
             .load(Relaxed);
         assert!(second == (amended >= 8), "{amended} amended");
@@ -246,7 +247,7 @@ fn a_host_that_takes_no_events_is_counted_and_no_note_hangs() {
     let ended = host.sent().iter().filter(|(_, event)| ends(event)).count();
     assert_eq!(ended, host.notes().len());
     let counters = &host.plugin.shared().gauges.counters;
-    let results = counters.results.load(Relaxed) as usize;
+    let results = counters.first.results.load(Relaxed) as usize;
     assert_eq!(results, 3);
     assert_eq!(
         counters.midi_refused.load(Relaxed) as usize,
@@ -281,7 +282,7 @@ fn storms_leave_no_trace_with(method: &str) {
         let counters = &host.plugin.shared().gauges.counters;
         assert_eq!(
             counters.onsets.load(Relaxed),
-            counters.results.load(Relaxed),
+            counters.first.results.load(Relaxed),
             "nothing is stuck"
         );
     }
@@ -312,8 +313,8 @@ fn nan_and_storms_do_not_reach_second_decisions() {
     let counters = &host.plugin.shared().gauges.counters;
     let onsets = counters.onsets.load(Relaxed);
     assert!(onsets >= 8);
-    assert_eq!(counters.results.load(Relaxed), onsets);
-    assert_eq!(counters.second.results.load(Relaxed), onsets);
+    assert_eq!(counters.first.results.load(Relaxed), onsets);
+    assert_eq!(counters.second.decisions.results.load(Relaxed), onsets);
 }
 
 #[test]
@@ -331,5 +332,5 @@ fn a_missing_engine_is_said_and_the_model_goes_on() {
     assert_eq!(host.notes().len(), 4);
     let status = host.plugin.shared().status();
     assert_eq!(status.model_error, None);
-    assert_eq!(status.models.back().map(|info| info.id.as_str()), Some("b"));
+    assert_eq!(status.models.back().map(|info| info.id()), Some("b"));
 }

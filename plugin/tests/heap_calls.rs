@@ -63,7 +63,7 @@ fn callbacks_make_no_heap_call_from_the_first_one_on() {
                 }
                 assert_eq!(heap_calls(), 0, "{model:?}, {mode:?}, {rate} Hz");
                 let counters = &host.plugin.shared().gauges.counters;
-                let amended = counters.second.results.load(Relaxed) > 0;
+                let amended = counters.second.decisions.results.load(Relaxed) > 0;
                 assert_eq!(amended, model == ModelChoice::Tocco);
                 let learned = counters.learned.load(Relaxed) > 0;
                 assert!(learned == amended || rate != 48_000.0);

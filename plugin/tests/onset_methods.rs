@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use host::{Host, tones, with_onset};
 use nice_plug::prelude::*;
-use tocco::classification::ModelSerial;
-use tocco::classifier::Wake;
-use tocco::model::{LoadedModel, RunConfig};
-use tocco::pipeline::{Gauges, Pipeline, Settings};
 use tocco::shipped;
 use tocco_engines::EngineId;
+use tocco_recognizer::classification::ModelSerial;
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::runner::Wake;
 
 const RATE: f64 = 48_000.0;
 const BLOCK: usize = 64;
@@ -56,7 +56,7 @@ fn a_swap_to_another_method_loses_no_note_and_makes_none() {
             }
             let counters = &gauges.counters;
             assert_eq!(counters.onsets.load(Relaxed), results.len() as u64);
-            assert_eq!(counters.lost(), 0);
+            assert_eq!(counters.first.lost(), 0);
             assert_eq!(counters.swaps.load(Relaxed), 1);
             assert!(service.retired.pop().is_ok());
             let ids = results.iter().map(|result| result.0);

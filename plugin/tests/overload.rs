@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
-use tocco::classifier::worker::{self, WorkerConfig};
-use tocco::classifier::{Seat, Wake};
-use tocco::model::{LoadedModel, RunConfig};
-use tocco::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
 use tocco::shipped;
 use tocco_engines::native::{NativeEngine, NativeOptions, WeightFormat};
 use tocco_engines::{Classifier, Engine, EngineId, InferError};
+use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial};
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::runner::worker::{self, WorkerConfig};
+use tocco_recognizer::runner::{Seat, Wake};
 
 /// Clicks of changing level and colour, one every 25 ms.
 fn clicks(notes: usize) -> Vec<f32> {
@@ -86,7 +86,7 @@ fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
             wake: Wake::Armed,
             patience: Duration::from_millis(10),
         };
-        model.seat = Seat::Thread(worker::start(classifier, config).unwrap().0);
+        model.stages.first.runner = Seat::Thread(worker::start(classifier, config).unwrap().0);
     }
     let gauges = Arc::new(Gauges::default());
     let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
@@ -121,12 +121,12 @@ fn too_many_notes_are_counted_and_none_is_mistaken() {
     }
     let counters = &gauges.counters;
     assert_eq!(counters.onsets.load(Relaxed), expected.len() as u64);
-    assert_eq!(counters.results.load(Relaxed), results.len() as u64);
-    let dropped = counters.dropped_full.load(Relaxed);
+    assert_eq!(counters.first.results.load(Relaxed), results.len() as u64);
+    let dropped = counters.first.dropped_full.load(Relaxed);
     println!("{} answered, {dropped} dropped", results.len());
     assert!(dropped > 0, "the queue was to be full");
     assert_eq!(
-        results.len() as u64 + counters.lost(),
+        results.len() as u64 + counters.first.lost(),
         expected.len() as u64
     );
     assert!(results.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
@@ -151,10 +151,10 @@ fn a_reset_or_an_end_amid_notes_keeps_the_books_straight() {
     }
     drop(pipeline);
     let counters = &gauges.counters;
-    assert!(counters.abandoned.load(Relaxed) > 0);
+    assert!(counters.first.abandoned.load(Relaxed) > 0);
     assert_eq!(
         counters.onsets.load(Relaxed),
-        counters.results.load(Relaxed) + counters.lost()
+        counters.first.results.load(Relaxed) + counters.first.lost()
     );
     assert!(results.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
     for result in &results {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use host::{Host, Sent, set, tones};
 use nice_plug::prelude::*;
 use tocco::params::{EngineChoice, ModelChoice};
-use tocco::ticks::Ticks;
 use tocco_dsp::synth::Performance;
+use tocco_recognizer::ticks::Ticks;
 
 /// Keeps a processor core busy until dropped.
 struct Load(std::sync::Arc<AtomicBool>);
@@ -69,9 +69,9 @@ fn rendered(
     let counters = &host.plugin.shared().gauges.counters;
     let counts = [
         &counters.onsets,
-        &counters.results,
-        &counters.second.results,
-        &counters.second.abandoned,
+        &counters.first.results,
+        &counters.second.decisions.results,
+        &counters.second.decisions.abandoned,
         &counters.over_deadline,
         &counters.learned,
     ];
@@ -147,7 +147,7 @@ fn in_real_time_nothing_waits() {
     let counters = &host.plugin.shared().gauges.counters;
     println!("longest callback {longest:?}");
     assert_eq!(counters.onsets.load(Relaxed), 6);
-    assert_eq!(counters.results.load(Relaxed), 6);
+    assert_eq!(counters.first.results.load(Relaxed), 6);
     assert_eq!(counters.swaps.load(Relaxed), 1);
     // Generous: the machine does other things as well, and a wait for a model takes longer.
     assert!(longest < Duration::from_millis(30), "{longest:?}");

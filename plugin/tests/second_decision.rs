@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use host::{activation, set, tones};
 use tocco::calibration::Command;
-use tocco::classification::{Classification, Decision, MAX_CLASSES, most_probable};
-use tocco::classifier::{Seat, Wake};
-use tocco::counters::Counters;
-use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
+use tocco::model::{ModelSource, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
-use tocco::pipeline::{Gauges, Pipeline, Settings};
 use tocco::service::{Service, Shared};
 use tocco_dsp::synth::Performance;
 use tocco_engines::EngineId;
-use tocco_engines::second_decision::amended;
+use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
+use tocco_recognizer::counters::Counters;
+use tocco_recognizer::decision::{amended, most_probable};
+use tocco_recognizer::model::RunConfig;
+use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::runner::{Seat, Wake};
 
 /// A plugin's inside.
 struct Player {
@@ -103,16 +104,23 @@ impl Player {
         self.pipeline = None;
         let (first, second) = (self.first(), self.second());
         let counters = self.counters();
-        let results = counters.results.load(Relaxed);
+        let results = counters.first.results.load(Relaxed);
         assert_eq!(first.len() as u64, results);
-        assert_eq!(counters.onsets.load(Relaxed), results + counters.lost());
+        assert_eq!(
+            counters.onsets.load(Relaxed),
+            results + counters.first.lost()
+        );
         let books = &counters.second;
-        let results = books.results.load(Relaxed);
+        let results = books.decisions.results.load(Relaxed);
         assert_eq!(second.len() as u64, results);
-        assert_eq!(books.expected.load(Relaxed), results + books.given_up());
+        assert_eq!(
+            books.expected.load(Relaxed),
+            results + books.decisions.lost()
+        );
         let changed = second.iter().filter(|result| result.changed()).count();
         assert_eq!(changed as u64, books.changed.load(Relaxed));
         let late: u64 = books
+            .decisions
             .late_blocks
             .iter()
             .map(|late| late.load(Relaxed))
@@ -178,7 +186,7 @@ fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
         assert_eq!(second.decision, decision);
         assert!(second.inline);
     }
-    assert_eq!(player.counters().second.given_up(), 0);
+    assert_eq!(player.counters().second.decisions.lost(), 0);
     player.check_books();
 
     for adapt in [Adapt::Off, Adapt::On] {
@@ -227,7 +235,7 @@ fn in_real_time_a_thread_says_what_a_bounce_says() {
         assert_eq!(result.inline, !result.is_second());
         assert!(result.note.features_ready <= result.seen);
     }
-    assert_eq!(player.counters().second.given_up(), 0);
+    assert_eq!(player.counters().second.decisions.lost(), 0);
     player.check_books();
 }
 
@@ -261,12 +269,12 @@ fn swaps_do_not_wait_for_second_decisions_and_count_what_they_give_up() {
             player.play(&samples);
         }
         let books = &player.counters().second;
-        assert!(books.abandoned.load(Relaxed) > 0);
-        assert!(books.results.load(Relaxed) > 20);
+        assert!(books.decisions.abandoned.load(Relaxed) > 0);
+        assert!(books.decisions.results.load(Relaxed) > 20);
         player.check_books();
         assert_eq!(
-            player.counters().lost(),
-            player.counters().abandoned.load(Relaxed)
+            player.counters().first.lost(),
+            player.counters().first.abandoned.load(Relaxed)
         );
         let ids = player.first();
         assert!(ids.is_sorted_by(|a, b| a.note.onset_id < b.note.onset_id));
@@ -285,7 +293,7 @@ fn a_reset_or_an_end_amid_notes_gives_up_second_decisions_and_says_so() {
         player.play(&samples[..89_000]);
         assert!(player.pipeline.as_ref().unwrap().seconds_to_come() > 0);
         player.check_books();
-        assert!(player.counters().second.abandoned.load(Relaxed) > 3);
+        assert!(player.counters().second.decisions.abandoned.load(Relaxed) > 3);
         // No answer came for a note of an earlier stream.
         let mut first = BTreeMap::new();
         for result in &player.results {
@@ -302,7 +310,11 @@ fn a_reset_or_an_end_amid_notes_gives_up_second_decisions_and_says_so() {
 /// A pair without a service thread, and the second network's seat changed.
 fn pipeline(
     change: impl FnOnce(&mut Seat),
-) -> (Pipeline, tocco::pipeline::ServiceEnd, Arc<Gauges>) {
+) -> (
+    Pipeline,
+    tocco_recognizer::pipeline::ServiceEnd,
+    Arc<Gauges>,
+) {
     let selection = Selection {
         model: ModelSource::Tocco,
         engine: EngineId::Native,
@@ -313,9 +325,9 @@ fn pipeline(
         wake: Wake::Armed,
         block: Duration::from_millis(1),
     };
-    let serial = tocco::classification::ModelSerial(0);
-    let (mut model, _) = LoadedModel::load(&selection, serial, config).unwrap();
-    change(&mut model.second.as_mut().unwrap().seat);
+    let serial = tocco_recognizer::classification::ModelSerial(0);
+    let (mut model, _) = selection.load(serial, config).unwrap();
+    change(&mut model.stages.second.as_mut().unwrap().runner);
     let gauges = Arc::new(Gauges::default());
     let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
     (pipeline, end, gauges)
@@ -327,7 +339,7 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
     for dead in [false, true] {
         let mut work = None;
         let (mut pipeline, _end, gauges) = pipeline(|seat| {
-            let (remote, other) = tocco::classifier::queue::queues(1_296);
+            let (remote, other) = tocco_recognizer::runner::queue::queues(1_296);
             *seat = Seat::Thread(remote);
             work = Some(other).filter(|_| !dead);
         });
@@ -345,17 +357,17 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
             });
         }
         let counters = &gauges.counters;
-        assert_eq!(counters.lost(), 0);
+        assert_eq!(counters.first.lost(), 0);
         assert_eq!(counters.onsets.load(Relaxed), results);
         let lost = match dead {
-            true => &counters.second.failed,
-            false => &counters.second.dropped_full,
+            true => &counters.second.decisions.failed,
+            false => &counters.second.decisions.dropped_full,
         };
         assert!(lost.load(Relaxed) > 20, "{}", lost.load(Relaxed));
         drop(pipeline);
         drop(work);
         assert_eq!(counters.second.expected.load(Relaxed), results);
-        assert_eq!(counters.second.given_up(), results);
+        assert_eq!(counters.second.decisions.lost(), results);
     }
 }
 

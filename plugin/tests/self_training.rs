@@ -8,20 +8,21 @@ use std::time::Duration;
 
 use host::{STORMS, set, tones};
 use tocco::calibration::Command;
-use tocco::classification::{Classification, Decision, MAX_CLASSES, ModelSerial, most_probable};
-use tocco::classifier::queue::{self, Answer};
-use tocco::classifier::{Seat, Wake};
-use tocco::counters::Counters;
-use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
+use tocco::model::{ModelSource, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
-use tocco::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
-use tocco::self_training::Learner;
 use tocco::service::{Activation, Service, Shared};
-use tocco_dsp::features::FeatureExtractor;
 use tocco_dsp::synth::Performance;
-use tocco_dsp::{Analyzer, Extraction, HOP, OnsetConfig};
-use tocco_engines::second_decision::amended;
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_dsp::{Analyzer, HOP, OnsetConfig};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::SelfTraining;
+use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES, ModelSerial};
+use tocco_recognizer::counters::Counters;
+use tocco_recognizer::decision::{LEAST_PROBABILITY, amended, most_probable};
+use tocco_recognizer::input::extraction;
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::runner::queue::{self, Answer};
+use tocco_recognizer::runner::{Seat, Wake};
 
 fn adapt(adapt: bool) -> Settings {
     Settings {
@@ -98,9 +99,7 @@ fn load(model: ModelSource, second: bool, offline: bool) -> Box<LoadedModel> {
         wake: Wake::Armed,
         block: Duration::from_millis(1),
     };
-    LoadedModel::load(&selection, ModelSerial(0), config)
-        .unwrap()
-        .0
+    selection.load(ModelSerial(0), config).unwrap().0
 }
 
 /// With a second of silence at its end, in which all that was under way comes; of whole hops, so
@@ -177,7 +176,7 @@ fn switched_off_the_networks_say_what_they_say_alone_and_switched_on_they_do_not
     for p in first.iter().chain(&second) {
         assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{p:?}");
     }
-    let amended = listener.counters().second.results.load(Relaxed);
+    let amended = listener.counters().second.decisions.results.load(Relaxed);
     assert_eq!(amended as usize, second.len());
     let sure = second.iter().filter(|p| is_sure(p)).count() as u64;
     assert!(sure > 30);
@@ -186,7 +185,7 @@ fn switched_off_the_networks_say_what_they_say_alone_and_switched_on_they_do_not
 
 /// Whether a decision is one that teaches.
 fn is_sure(probabilities: &[f32; MAX_CLASSES]) -> bool {
-    probabilities[most_probable(probabilities)] >= SelfTraining::LEAST_PROBABILITY
+    probabilities[most_probable(probabilities)] >= LEAST_PROBABILITY
 }
 
 /// The rule, note by note: both networks are adjusted by what both learnt of the amended answers.
@@ -199,22 +198,25 @@ fn the_amended_decision_teaches_both_networks() {
     let packages = [&first, &second];
     let features = features_of(packages, &samples);
     let mut networks = packages.map(|package| Classifier::new(package, EngineId::Native).unwrap());
-    let mut learners = packages.map(|package| Learner::new(package).unwrap().unwrap());
+    let mut trainings = packages.map(|package| SelfTraining::new(package).unwrap().unwrap());
     let mut expected = Vec::new();
-    for (id, features) in (0..).zip(&features) {
+    for features in &features {
+        let mut points = [Vec::new(), Vec::new()];
         let answers: [_; 2] = std::array::from_fn(|i| {
-            learners[i].hear(id, &features[i]);
+            points[i] = vec![0.0; trainings[i].n_point()];
+            trainings[i].point(&features[i], &mut points[i]);
             let mut answer = ask(&mut networks[i], &features[i]);
-            learners[i].adjust(id, &mut answer);
+            trainings[i].adjust(&points[i], &mut answer);
             answer
         });
         let both = std::array::from_fn(|class| amended(answers[0][class], answers[1][class]));
         let class = most_probable(&both);
-        let plausible = learners
-            .iter()
-            .all(|learner| learner.is_plausible(id, class));
-        for learner in learners.iter_mut().filter(|_| is_sure(&both) && plausible) {
-            assert!(learner.learn(id, class));
+        let plausible = (trainings.iter().zip(&points))
+            .all(|(training, point)| training.is_plausible(class, point));
+        if is_sure(&both) && plausible {
+            for (training, point) in trainings.iter_mut().zip(&points) {
+                training.learn(class, point);
+            }
         }
         expected.extend([answers[0], both]);
     }
@@ -227,13 +229,12 @@ fn the_amended_decision_teaches_both_networks() {
 
 /// Of each note both feature vectors.
 fn features_of(packages: [&ModelPackage; 2], samples: &[f32]) -> Vec<[Vec<f32>; 2]> {
-    let [first, second] = packages.map(extraction);
-    let mut analyzer = Analyzer::with_extraction(&OnsetConfig::default(), first).unwrap();
-    analyzer.swap_second(Some(second));
+    let [mut first, mut second] = packages.map(|package| extraction(package).unwrap());
+    let mut analyzer = Analyzer::new(&OnsetConfig::default(), first.method()).unwrap();
     let mut notes: Vec<[Vec<f32>; 2]> = Vec::new();
     let mut amended = 0;
     for hop in samples.chunks_exact(HOP) {
-        let analysis = analyzer.push_hop(hop.try_into().unwrap());
+        let analysis = analyzer.push_hop(hop.try_into().unwrap(), &mut first, Some(&mut second));
         if let Some(note) = analysis.note {
             notes.push([note.features.to_vec(), Vec::new()]);
         }
@@ -244,13 +245,6 @@ fn features_of(packages: [&ModelPackage; 2], samples: &[f32]) -> Vec<[Vec<f32>; 
     }
     assert_eq!(notes.len(), amended);
     notes
-}
-
-fn extraction(package: &ModelPackage) -> Box<Extraction> {
-    let input = &package.manifest.input;
-    let extractor = FeatureExtractor::new(input.preset.parse().unwrap(), &input.features);
-    let (method, wait) = (input.onset.parse().unwrap(), input.post_onset_hops);
-    Box::new(Extraction::new(method, extractor.unwrap(), wait as usize).unwrap())
 }
 
 #[test]
@@ -389,7 +383,7 @@ fn a_thread_that_answers_in_time_learns_what_a_bounce_learns() {
     let expected = said(&bounce.play(&samples, &adapt(true), &[64]));
     let model = load(ModelSource::Tocco, true, false);
     assert!(matches!(
-        model.second.as_ref().unwrap().seat,
+        model.stages.second.as_ref().unwrap().runner,
         Seat::Thread(_)
     ));
     let mut listener = Listener::of(model);
@@ -414,7 +408,7 @@ fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_non
     let mut model = load(ModelSource::Tocco, true, false);
     let second = ModelSource::ToccoLate.package().unwrap();
     let (remote, mut work) = queue::queues(second.manifest.input.features.len());
-    model.second.as_mut().unwrap().seat = Seat::Thread(remote);
+    model.stages.second.as_mut().unwrap().runner = Seat::Thread(remote);
     let mut listener = Listener::of(model);
     let mut waiting = std::collections::VecDeque::new();
     let mut features = vec![0.0; second.manifest.input.features.len()];
@@ -447,7 +441,7 @@ fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_non
     listener.play(&[0.0; 640], &adapt(true), &[64]);
     let second = &listener.counters().second;
     assert_eq!(
-        second.results.load(Relaxed),
+        second.decisions.results.load(Relaxed),
         answered - answered.div_ceil(4)
     );
     assert!(answered > 30);

@@ -77,32 +77,36 @@ fn storm(mode: ProcessMode, blocks: usize, seed: u64) {
     }
     host.play(&calm, &[64]);
     let shared = std::sync::Arc::clone(host.plugin.shared());
-    let newest = shared.status().models.back().map(|info| info.id.clone());
+    let newest = shared
+        .status()
+        .models
+        .back()
+        .map(|info| info.id().to_owned());
     assert_eq!(newest.as_deref(), Some("b"), "{mode:?}");
     let last = shared.gauges.meters.last_note().expect("notes were played");
     let model = shared
         .status()
         .model(last.model)
-        .map(|info| info.id.clone());
+        .map(|info| info.id().to_owned());
     assert_eq!(model.as_deref(), Some("b"), "the newest choice is in use");
     drop(host);
     let counters = &shared.gauges.counters;
     let (onsets, results) = (
         counters.onsets.load(Relaxed),
-        counters.results.load(Relaxed),
+        counters.first.results.load(Relaxed),
     );
     println!(
         "{mode:?}: {blocks} blocks, {onsets} onsets, {results} answered, {} abandoned, {} swaps, \
          longest block {longest:?}",
-        counters.abandoned.load(Relaxed),
+        counters.first.abandoned.load(Relaxed),
         counters.swaps.load(Relaxed)
     );
     assert!(onsets > 50 && results > 0);
-    assert_eq!(onsets, results + counters.lost(), "{mode:?}");
+    assert_eq!(onsets, results + counters.first.lost(), "{mode:?}");
     let second = &counters.second;
     assert_eq!(
         second.expected.load(Relaxed),
-        second.results.load(Relaxed) + second.given_up(),
+        second.decisions.results.load(Relaxed) + second.decisions.lost(),
         "{mode:?}"
     );
     assert!(counters.swaps.load(Relaxed) > 1);

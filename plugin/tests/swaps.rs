@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use host::{activation, set, tones};
 use nice_plug::prelude::Enum;
-use tocco::classification::{Classification, MAX_CLASSES, ModelSerial};
-use tocco::classifier::queue::CAPACITY;
 use tocco::params::{EngineChoice, ModelChoice, ToccoParams};
-use tocco::pipeline::{Pipeline, Settings};
 use tocco::service::{Service, Shared};
 use tocco_engines::{EngineId, discovery};
+use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial};
+use tocco_recognizer::pipeline::{Pipeline, Settings};
+use tocco_recognizer::runner::queue::CAPACITY;
 use weighing_allocator::bytes_in_use;
 
 const MODELS: [ModelChoice; 3] = [ModelChoice::A, ModelChoice::B, ModelChoice::C];
@@ -128,7 +128,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
     );
 
     let onsets = counters.onsets.load(Relaxed);
-    assert_eq!(counters.lost(), 0);
+    assert_eq!(counters.first.lost(), 0);
     assert_eq!(onsets, results.len() as u64);
     let ids: Vec<u64> = results.iter().map(|result| result.note.onset_id).collect();
     assert!(
@@ -161,7 +161,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
 
 fn learn_names(shared: &Shared, names: &mut HashMap<ModelSerial, (char, EngineId)>) {
     for info in &shared.status().models {
-        let id = info.id.chars().next().expect("an id");
+        let id = info.id().chars().next().expect("an id");
         names.insert(info.serial, (id, info.engine));
     }
 }

@@ -13,12 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
 
-use tocco::classification::ModelSerial;
-use tocco::classifier::Wake;
 use tocco::editor::Offscreen;
-use tocco::model::{LoadedModel, ModelSource, RunConfig, Selection};
+use tocco::model::{ModelSource, Selection};
 use tocco::params::ToccoParams;
-use tocco::pipeline::{Pipeline, ServiceEnd, Settings};
 use tocco::service::Shared;
 use tocco_bench::audit::callback::{SetAtEnd, long_performance};
 use tocco_bench::audit::control;
@@ -26,6 +23,10 @@ use tocco_bench::audit::interposer;
 use tocco_bench::audit::watch::{Findings, Watch};
 use tocco_bench::real_time::Pace;
 use tocco_engines::EngineId;
+use tocco_recognizer::classification::ModelSerial;
+use tocco_recognizer::model::{LoadedModel, RunConfig};
+use tocco_recognizer::pipeline::{Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::runner::Wake;
 
 /// Seconds of audio.
 const SECONDS: f64 = 60.0;
@@ -117,7 +118,13 @@ fn audit(seconds: f64, plant: Option<&str>) -> Audited {
     Audited {
         frames,
         swaps: shared.gauges.counters.swaps.load(Relaxed),
-        amended: shared.gauges.counters.second.results.load(Relaxed),
+        amended: shared
+            .gauges
+            .counters
+            .second
+            .decisions
+            .results
+            .load(Relaxed),
         learned: shared.gauges.counters.learned.load(Relaxed),
         ..found
     }
@@ -191,5 +198,5 @@ fn model(number: u64) -> Box<LoadedModel> {
         block: Duration::from_secs_f64(BLOCK as f64 / RATE),
     };
     let serial = ModelSerial(number as u32);
-    LoadedModel::load(&selection, serial, config).unwrap().0
+    selection.load(serial, config).unwrap().0
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tocco_corpus::{Corpus, Listener, Recording};
-use tocco_dsp::OnsetConfig;
 use tocco_engines::ModelPackage;
 
 use crate::sound::Sound;
@@ -56,14 +55,7 @@ impl FeatureVectors {
     /// # Errors
     /// If the package's features do not exist, or no note is detected.
     pub fn raw(&self, package: &ModelPackage) -> Result<Vec<Vec<f32>>> {
-        let input = &package.manifest.input;
-        let listener = Listener {
-            method: input.onset.parse()?,
-            onset: OnsetConfig::default(),
-            preset: input.preset.parse()?,
-            features: input.features.clone(),
-            post_onset_hops: input.post_onset_hops as usize,
-        };
+        let listener = Listener::of(package)?;
         let mut vectors = Vec::new();
         for (path, recording) in &self.recordings {
             let heard = listener.hear(recording, path)?;

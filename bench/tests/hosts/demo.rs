@@ -112,7 +112,7 @@ fn a_profile_changes_what_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
     let package = tocco_engines::ModelPackage::load(Path::new(models).join("tocco")).unwrap();
-    let mut calibration = tocco_engines::Calibration::new(&package).unwrap();
+    let mut calibration = tocco_recognizer::adaptation::Calibration::new(&package).unwrap();
     let plain = json(&["--model", "tocco", "--offline", "--json"]);
     let techniques = |document: &Value| -> Vec<String> {
         let notes = document["notes"].as_array().unwrap().iter();

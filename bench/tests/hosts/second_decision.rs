@@ -4,7 +4,7 @@ use std::iter::repeat;
 use std::process::Command;
 
 use serde_json::Value;
-use tocco_engines::SelfTraining;
+use tocco_recognizer::decision::LEAST_PROBABILITY;
 
 use crate::listening::without_ids;
 use crate::playing::{Bundled, PERFORMANCE, format, in_both_hosts, notes, play};
@@ -69,7 +69,7 @@ fn a_bounce_amends_every_note_and_is_the_same_every_time() {
 
     let sure = |note: &&Value| {
         let probability = note["second"]["probability"].as_f64().unwrap();
-        probability >= f64::from(SelfTraining::LEAST_PROBABILITY)
+        probability >= f64::from(LEAST_PROBABILITY)
     };
     assert_eq!(
         document["summary"]["learned"],

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::manifest::{LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
+use super::statistics::{Room, Statistics};
 use super::tensor::Tensors;
-use crate::calibration::{Room, Statistics, bypass};
 use crate::network::{
     Activation, BatchNorm, Builder, Conv2d, Dense, Layer, MaxPool2d, Misfit, Network, Padding,
 };
@@ -75,7 +75,8 @@ impl<'a> Parts<'a> {
         let room = Room {
             n_classes: *outputs,
             n_embedding: *inputs,
-            n_features: bypass::is_possible(hidden).then_some(self.manifest.input.features.len()),
+            n_features: super::is_relu_perceptron(hidden)
+                .then_some(self.manifest.input.features.len()),
         };
         Statistics::read(self.tensors, &room, &mut self.used, self.weights_file)
     }

@@ -1,6 +1,6 @@
 //! Tests of the crate from outside, in one binary because linking takes longer than running.
 
-mod calibration;
+mod counting_allocator;
 mod golden;
 mod native;
 mod package;

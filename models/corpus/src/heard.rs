@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use tocco_dsp::features::{FeatureExtractor, Preset};
-use tocco_dsp::{Analyzer, HOP, HopStream, Onset, OnsetConfig, OnsetMethod};
+use tocco_dsp::{Analyzer, Extraction, HOP, HopStream, Onset, OnsetConfig, OnsetMethod};
+
+use tocco_engines::ModelPackage;
+use tocco_recognizer::input::{InputError, ModelInput};
 
 use crate::{CorpusError, Recording};
 
@@ -51,6 +54,27 @@ pub struct HeardNote {
 }
 
 impl Listener {
+    /// Hears as `package` wants it.
+    ///
+    /// # Errors
+    /// When its features, or its way to find onsets, are of an unknown kind, or the patches that it
+    /// was trained on had another window.
+    pub fn of(package: &ModelPackage) -> Result<Self, InputError> {
+        let ModelInput {
+            method,
+            preset,
+            features,
+            post_onset_hops,
+        } = ModelInput::of(package)?;
+        Ok(Self {
+            method,
+            onset: OnsetConfig::default(),
+            preset,
+            features,
+            post_onset_hops,
+        })
+    }
+
     /// Hears `recording`, which lies at `path`, in blocks of one hop as the paper's plugin does.
     ///
     /// # Errors
@@ -58,7 +82,8 @@ impl Listener {
     pub fn hear(&self, recording: &Recording, path: &Path) -> Result<Heard, CorpusError> {
         let extractor = FeatureExtractor::new(self.preset, &self.features)?;
         let wait = self.post_onset_hops;
-        let mut analyzer = Analyzer::new(&self.onset, self.method, extractor, wait)?;
+        let mut extraction = Extraction::new(self.method, extractor, wait)?;
+        let mut analyzer = Analyzer::new(&self.onset, self.method)?;
         let host_rate = f64::from(recording.sample_rate);
         let mut stream = HopStream::new(host_rate).map_err(|error| CorpusError::Rate {
             path: path.to_owned(),
@@ -74,7 +99,7 @@ impl Listener {
         for block in blocks {
             stream.push(&[block], |hop, _| {
                 samples.extend_from_slice(hop);
-                if let Some(note) = analyzer.push_hop(hop).note {
+                if let Some(note) = analyzer.push_hop(hop, &mut extraction, None).note {
                     notes.push(HeardNote {
                         onset: note.onset,
                         onset_s: 0.0,
@@ -87,8 +112,8 @@ impl Listener {
             });
         }
         for note in &mut notes {
-            note.onset_s = stream.host_position(note.onset.position) as f64 / host_rate;
-            note.detected_s = stream.host_position(note.onset.detected) as f64 / host_rate;
+            note.onset_s = stream.clock().host_position(note.onset.position) as f64 / host_rate;
+            note.detected_s = stream.clock().host_position(note.onset.detected) as f64 / host_rate;
         }
         Ok(Heard { samples, notes })
     }

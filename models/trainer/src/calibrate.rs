@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use tocco_engines::EngineId;
-use tocco_engines::second_decision::{save_profiles, second_profile};
+use tocco_recognizer::adaptation::{save_profiles, second_profile};
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{
     HitsFrom, Lesson, amended_by, heard_by, json, left_out_pupils, measure, pupils_of, sessions,

@@ -21,9 +21,10 @@ use std::num::NonZeroUsize;
 use anyhow::{Result, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tocco_corpus::{Corpus, Take, Technique};
-use tocco_engines::calibration::Statistics;
-use tocco_engines::{Calibration, EngineId, ModelPackage};
+use tocco_corpus::{Corpus, Listener, Take, Technique};
+use tocco_engines::Statistics;
+use tocco_engines::{EngineId, ModelPackage};
+use tocco_recognizer::adaptation::Calibration;
 
 use crate::architecture::Architecture;
 use crate::early_stopping::{best_epochs, by_player};
@@ -32,7 +33,7 @@ use crate::notes::{Note, Notes};
 use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
-use crate::protocol::{Answer, listener};
+use crate::protocol::Answer;
 use crate::training::train;
 
 use lesson::{draw, notes_to_teach, teach};
@@ -333,7 +334,7 @@ pub fn sessions(corpus: &Corpus) -> Vec<String> {
 /// # Errors
 /// When a recording is wrong, or the package wants features there are not.
 pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
-    let listener = listener(package)?;
+    let listener = Listener::of(package)?;
     Notes::hear(corpus, &listener, None, 0, parallel::available())
 }
 

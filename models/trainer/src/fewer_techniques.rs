@@ -1,11 +1,11 @@
 //! What is right when fewer techniques are played and the others are masked.
 //!
 //! A masked technique has the probability 0 in each network before they are put together, as in the
-//! plugin ([`Calibration::mask`](tocco_engines::Calibration::mask)).
+//! plugin ([`Calibration::mask`](tocco_recognizer::adaptation::Calibration::mask)).
 
 use anyhow::{Result, bail};
 use tocco_corpus::Technique;
-use tocco_engines::second_decision::amended;
+use tocco_recognizer::decision::{amend, most_probable};
 
 use crate::protocol::{Answer, Evaluation};
 
@@ -92,11 +92,11 @@ pub fn fewer_techniques(evaluation: &Evaluation, later: Option<&Evaluation>) -> 
             }
             (fewer.notes, fewer.labelled) = (fewer.notes + 1, fewer.labelled + 1);
             let own = masked(&answer.probabilities, techniques);
-            fewer.right[0] += usize::from(likeliest(&own) == answer.played.class());
+            fewer.right[0] += usize::from(most_probable(&own) == answer.played.class());
             if let Some(later) = &later {
-                let second = masked(&later[i].probabilities, techniques);
-                let both = own.iter().zip(&second).map(|(a, b)| amended(*a, *b));
-                let class = likeliest(&both.collect::<Vec<_>>());
+                let mut both = masked(&later[i].probabilities, techniques);
+                amend(&own, None, &mut both);
+                let class = most_probable(&both);
                 fewer.right[1] += usize::from(class == answer.played.class());
             }
         }
@@ -118,12 +118,6 @@ fn masked(probabilities: &[f32], techniques: &[Technique]) -> Vec<f32> {
     left
 }
 
-fn likeliest(probabilities: &[f32]) -> usize {
-    let classes = 0..probabilities.len();
-    let best = classes.max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]));
-    best.unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +130,7 @@ mod tests {
         assert!((pitched[5] - 0.5 / 0.9).abs() < 1e-6);
         let percussive = masked(&probabilities, PERCUSSIVE);
         assert_eq!(percussive, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(likeliest(&percussive), 0);
+        assert_eq!(most_probable(&percussive), 0);
         let none = masked(&[0.0; 8], PERCUSSIVE);
         assert_eq!(none, [0.0; 8]);
         assert_eq!(masked(&probabilities, SETS[0].1), probabilities);

@@ -39,6 +39,7 @@ pub mod augmentation;
 pub mod bootstrap;
 pub mod calibration;
 pub mod conditions;
+pub mod decisions;
 pub mod early_stopping;
 pub mod fewer_techniques;
 pub mod learning_curve;

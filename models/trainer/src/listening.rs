@@ -1,5 +1,5 @@
 //! What it is worth to listen to a player: notes are classified one after another, and each
-//! decision, right or wrong, teaches the networks ([`SelfTraining`]) before the next note.
+//! decision, right or wrong, teaches the networks ([`decision`](tocco_recognizer::decision)) before the next note.
 //!
 //! Nothing but sound is given: no label is looked at before all answers are there, and an answer
 //! follows from the notes before it only. Each session of a player (one guitar, microphone and
@@ -12,12 +12,11 @@
 use anyhow::{Context, Result, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tocco_engines::SelfTraining;
-use tocco_engines::second_decision::amended;
 
+use crate::decisions::{Learner, decide, learn};
 use crate::metrics::Confusion;
 use crate::notes::Missed;
-use crate::protocol::{Answer, ConditionResult, Evaluation, Learner, Part};
+use crate::protocol::{Answer, ConditionResult, Evaluation, Part};
 use crate::training::shuffle;
 
 /// How often each note is heard, in different orders.
@@ -206,74 +205,6 @@ pub(crate) fn mixed(n: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// The decisions about a note of which the networks say `plain`: the first one's and, if there is
-/// another, the amended one, after what the `learners`, if there are any, have learnt.
-pub(crate) fn decide(learners: &[Learner], plain: &[&Answer]) -> Vec<Answer> {
-    let mut decided: Vec<Answer> = Vec::new();
-    for (i, plain) in plain.iter().enumerate() {
-        let mut probabilities = match learners.get(i) {
-            Some(learner) => learner.adjusted(plain),
-            None => plain.probabilities.clone(),
-        };
-        if let Some(first) = decided.first() {
-            for (p, first) in probabilities.iter_mut().zip(&first.probabilities) {
-                *p = amended(*first, *p);
-            }
-        }
-        decided.push(Answer {
-            probabilities,
-            point: Vec::new(),
-            ..(*plain).clone()
-        });
-    }
-    decided
-}
-
-/// Lets all networks learn the last of what was `decided` about a note, if it is sure enough and what
-/// was heard may be such a note to all.
-pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answer]) {
-    let Some(last) = decided.last() else {
-        return;
-    };
-    let class = last.class();
-    if last.probabilities[class] < SelfTraining::LEAST_PROBABILITY {
-        return;
-    }
-    let own = |learner: &Learner| {
-        let mut techniques = learner.techniques.iter();
-        techniques.position(|technique| technique.class() == class)
-    };
-    let plausible = |(learner, plain): (&Learner, &&Answer)| {
-        own(learner).is_some_and(|own| learner.training.is_plausible(own, &plain.point))
-    };
-    if !learners.iter().zip(plain).all(plausible) {
-        return;
-    }
-    for (learner, plain) in learners.iter_mut().zip(plain) {
-        if let Some(own) = own(learner) {
-            learner.training.learn(own, &plain.point);
-        }
-    }
-}
-
-impl Learner {
-    /// The probabilities of the answer `plain`, by technique, after what was learnt.
-    pub(crate) fn adjusted(&self, plain: &Answer) -> Vec<f32> {
-        let Self {
-            training,
-            techniques,
-        } = self;
-        let classes = techniques.iter().map(|t| plain.probabilities[t.class()]);
-        let mut by_class: Vec<f32> = classes.collect();
-        training.adjust(&plain.point, &mut by_class);
-        let mut probabilities = plain.probabilities.clone();
-        for (technique, p) in techniques.iter().zip(by_class) {
-            probabilities[technique.class()] = p;
-        }
-        probabilities
-    }
-}
-
 /// `answers` as an evaluation like `plain`, in which every note was heard [`ROUNDS`] times.
 fn as_evaluation(
     plain: &Evaluation,
@@ -324,7 +255,8 @@ mod tests {
     use tocco_corpus::Technique;
     use tocco_dsp::OnsetMethod;
     use tocco_engines::Scaler;
-    use tocco_engines::calibration::Statistics;
+    use tocco_engines::Statistics;
+    use tocco_recognizer::adaptation::SelfTraining;
 
     const NOTES: usize = 20;
 

@@ -13,8 +13,9 @@ use clap::{Args, Parser, Subcommand};
 use tocco_corpus::{Corpus, Listener};
 use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
-use tocco_engines::second_decision::second_profile;
-use tocco_engines::{Calibration, EngineId, ModelPackage};
+use tocco_engines::{EngineId, ModelPackage};
+use tocco_recognizer::adaptation::Calibration;
+use tocco_recognizer::adaptation::second_profile;
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{sessions, with_statistics};
 use tocco_trainer::conditions::{CONDITIONS, Recordings};
@@ -29,9 +30,7 @@ use tocco_trainer::parallel;
 use tocco_trainer::performance::Repertoire;
 use tocco_trainer::playing::perform;
 use tocco_trainer::progress::Progress;
-use tocco_trainer::protocol::{
-    Altered, Evaluation, Protocol, Run, cross_validate, holdout_with, listener,
-};
+use tocco_trainer::protocol::{Altered, Evaluation, Protocol, Run, cross_validate, holdout_with};
 use tocco_trainer::report;
 use tocco_trainer::training::train;
 
@@ -457,7 +456,7 @@ fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
         }
     };
     let holdout = |package: &ModelPackage| {
-        let altered = altered(&listener(package)?)?;
+        let altered = altered(&Listener::of(package)?)?;
         holdout_with(corpus, package, *engine, &altered)
     };
     let run = Run {

@@ -21,15 +21,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::Technique;
 use tocco_corpus::matching::{TOLERANCE_S, match_onsets};
-use tocco_dsp::features::FeatureExtractor;
-use tocco_dsp::{Analyzer, Extraction, HOP, SAMPLE_RATE};
-use tocco_engines::second_decision::amended;
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_dsp::{Analyzer, HOP, OnsetConfig, SAMPLE_RATE};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::SelfTraining;
+use tocco_recognizer::input::extraction;
 
-use crate::listening::learn;
+use crate::decisions::{Learner, amend, answer, learn};
 use crate::notes::fingerprint;
 use crate::performance::{Performance, Played, Repertoire, Style};
-use crate::protocol::{Answer, Learner, listener};
+use crate::protocol::Answer;
 
 /// How long each player is heard, seconds; of several sessions each as long as the others.
 pub const DURATION_S: f64 = 300.0;
@@ -334,12 +334,6 @@ impl Ear {
             point,
         })
     }
-
-    /// The probabilities after what was learnt.
-    fn adjusted(&self, plain: &Answer) -> Vec<f32> {
-        let learner = self.learner.as_ref();
-        learner.map_or_else(|| plain.probabilities.clone(), |l| l.adjusted(plain))
-    }
 }
 
 /// What the networks `packages` make of the stream `samples` at the analysis rate.
@@ -351,21 +345,13 @@ pub fn hear(
     packages: &[Arc<ModelPackage>],
     engine: EngineId,
 ) -> Result<Vec<HeardOnset>> {
-    let extraction = |package: &ModelPackage| -> Result<(Box<Extraction>, _)> {
-        let listener = listener(package)?;
-        let extractor = FeatureExtractor::new(listener.preset, &listener.features)?;
-        let hops = listener.post_onset_hops;
-        let extraction = Extraction::new(listener.method, extractor, hops)?;
-        Ok((Box::new(extraction), listener.onset))
-    };
     let Some(first) = packages.first() else {
         bail!("performances: no network to hear them");
     };
-    let (extracted, onset) = extraction(first)?;
-    let mut analyzer = Analyzer::with_extraction(&onset, extracted)?;
-    if let Some(second) = packages.get(1) {
-        analyzer.swap_second(Some(extraction(second)?.0));
-    }
+    let mut first = extraction(first)?;
+    let second = packages.get(1);
+    let mut second = second.map(|second| extraction(second)).transpose()?;
+    let mut analyzer = Analyzer::new(&OnsetConfig::default(), first.method())?;
     let ears = packages.iter().map(|package| Ear::new(package, engine));
     let mut ears: Vec<Ear> = ears.collect::<Result<_>>()?;
 
@@ -382,13 +368,10 @@ pub fn hear(
         .chain(tail.as_chunks::<HOP>().0)
     {
         now += HOP as u64;
-        let analysis = analyzer.push_hop(hop);
+        let analysis = analyzer.push_hop(hop, &mut first, second.as_mut());
         if let Some(note) = analysis.note {
             let plain = ears[0].answer(note.features)?;
-            let decided = Answer {
-                probabilities: ears[0].adjusted(&plain),
-                ..plain.clone()
-            };
+            let decided = answer(ears[0].learner.as_ref(), &plain);
             onsets.push(HeardOnset {
                 position: note.onset.position,
                 decided: now,
@@ -406,18 +389,8 @@ pub fn hear(
             let id = note.onset.id as usize;
             let plain = ears[1].answer(note.features)?;
             let (first, decided) = &firsts[id];
-            let amend = |first: &[f32], second: &[f32]| -> Vec<f32> {
-                let pairs = first.iter().zip(second);
-                pairs
-                    .map(|(first, second)| amended(*first, *second))
-                    .collect()
-            };
-            let with = |probabilities| Answer {
-                probabilities,
-                ..plain.clone()
-            };
-            let second = with(amend(&decided.probabilities, &ears[1].adjusted(&plain)));
-            let unlearnt = with(amend(&first.probabilities, &plain.probabilities));
+            let second = amend(decided, ears[1].learner.as_ref(), &plain);
+            let unlearnt = amend(first, None, &plain);
             onsets[id].named[1] = Some(second.class());
             onsets[id].plain[1] = Some(unlearnt.class());
             let decided = [decided.clone(), second];

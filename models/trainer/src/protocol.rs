@@ -9,16 +9,17 @@ use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::{Corpus, Listener, Technique};
-use tocco_dsp::OnsetConfig;
-use tocco_dsp::features::Preset;
 use tocco_engines::package::manifest::LayerSpec;
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::SelfTraining;
+use tocco_recognizer::decision::most_probable;
 
 use crate::architecture::Architecture;
 use crate::calibration::with_statistics_of_features;
+use crate::decisions::{Learner, decide};
 use crate::early_stopping::{Split, best_epochs, by_player};
 use crate::fewer_techniques::Fewer;
-use crate::listening::{Listening, decide};
+use crate::listening::Listening;
 use crate::metrics::{Confusion, Tally};
 use crate::notes::{Missed, Note, Notes, Onsets};
 use crate::package::package;
@@ -127,15 +128,6 @@ pub struct Part {
     pub package: Option<Arc<ModelPackage>>,
 }
 
-/// A network that has not heard its player yet, but can learn.
-#[derive(Debug, Clone)]
-pub struct Learner {
-    /// What learns.
-    pub training: SelfTraining,
-    /// The technique of each of its classes, `[n_classes]`.
-    pub techniques: Vec<Technique>,
-}
-
 /// What a network made of a note.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -156,9 +148,7 @@ pub struct Answer {
 impl Answer {
     /// The likeliest class.
     pub fn class(&self) -> usize {
-        let p = &self.probabilities;
-        let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b]));
-        best.expect("there are classes")
+        most_probable(&self.probabilities)
     }
 
     /// The answer's probability, with `temperature` times that of the network.
@@ -389,25 +379,6 @@ pub fn holdout(corpus: &Corpus, package: &ModelPackage, engine: EngineId) -> Res
     holdout_with(corpus, package, engine, &[])
 }
 
-/// How recordings are heard for `package`.
-///
-/// # Errors
-/// When its features, or its way to find onsets, are of an unknown kind, or the patches that it was
-/// trained on had another window.
-pub fn listener(package: &ModelPackage) -> Result<Listener> {
-    let input = &package.manifest.input;
-    let preset: Preset = input.preset.parse()?;
-    let place = || format!("{}/model.toml: input", package.source);
-    (preset.check_window(input.window as usize)).with_context(place)?;
-    Ok(Listener {
-        method: input.onset.parse()?,
-        onset: OnsetConfig::default(),
-        preset,
-        features: input.features.clone(),
-        post_onset_hops: input.post_onset_hops as usize,
-    })
-}
-
 /// As [`holdout`], and on the notes of the same corpus under conditions.
 ///
 /// # Errors
@@ -418,7 +389,7 @@ pub fn holdout_with(
     engine: EngineId,
     altered: &[Altered],
 ) -> Result<Evaluation> {
-    let listener = listener(package)?;
+    let listener = Listener::of(package)?;
     let notes = Notes::hear(corpus, &listener, None, 0, parallel::available())?;
     let mut classifier = Classifier::new(package, engine)?;
     let training = SelfTraining::new(package)?;
@@ -766,21 +737,6 @@ fn summary(
 mod tests {
     use super::*;
     use crate::training::tests::easy_corpus;
-
-    #[test]
-    fn a_package_of_another_window_is_refused() {
-        let architecture = Architecture::find("tocco-late").unwrap();
-        let notes = easy_corpus(architecture.features.len(), 12);
-        let training: Vec<&Note> = notes.notes.iter().take(8).collect();
-        let trained = train(&architecture, &training, &[], 1, 1);
-        let mut package = package(&architecture, &trained, None, Vec::new()).unwrap();
-        assert_eq!(listener(&package).unwrap().preset, architecture.preset);
-        package.manifest.input.window = 7_424;
-        let error = format!("{:#}", listener(&package).unwrap_err());
-        for part in ["model.toml: input: window", "expected 7872", "found 7424"] {
-            assert!(error.contains(part), "{error}");
-        }
-    }
 
     #[test]
     fn every_note_is_tested_once_and_never_trained_on_then() {

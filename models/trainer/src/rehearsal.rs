@@ -12,7 +12,7 @@ use realfft::RealFftPlanner;
 use tocco_corpus::matching::match_onsets;
 use tocco_corpus::{Listener, Technique};
 use tocco_dsp::features::FeatureExtractor;
-use tocco_dsp::{Analyzer, HOP, SAMPLE_RATE};
+use tocco_dsp::{Analyzer, Extraction, HOP, SAMPLE_RATE};
 
 use anyhow::Result;
 
@@ -185,10 +185,11 @@ impl Studio<'_> {
 fn hear(performance: &Performance, listener: &Listener) -> Result<Vec<(usize, Vec<f32>)>> {
     let extractor = FeatureExtractor::new(listener.preset, &listener.features)?;
     let wait = listener.post_onset_hops;
-    let mut analyzer = Analyzer::new(&listener.onset, listener.method, extractor, wait)?;
+    let mut extraction = Extraction::new(listener.method, extractor, wait)?;
+    let mut analyzer = Analyzer::new(&listener.onset, listener.method)?;
     let mut notes: Vec<(u64, Vec<f32>)> = Vec::new();
     for hop in performance.samples.as_chunks::<HOP>().0 {
-        if let Some(note) = analyzer.push_hop(hop).note {
+        if let Some(note) = analyzer.push_hop(hop, &mut extraction, None).note {
             notes.push((note.onset.position, note.features.to_vec()));
         }
     }

@@ -256,7 +256,7 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
         assert_eq!(point["notes"], 24, "twelve notes, two draws");
     }
     let package = ModelPackage::load(Path::new(models).join("c")).unwrap();
-    let mut calibration = tocco_engines::Calibration::new(&package).unwrap();
+    let mut calibration = tocco_recognizer::adaptation::Calibration::new(&package).unwrap();
     calibration.load(&profile).unwrap();
     let taught: Vec<usize> = calibration.taught().collect();
     assert_eq!(taught, [0, 0, 0, 6, 6, 6]);

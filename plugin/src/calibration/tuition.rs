@@ -9,15 +9,15 @@
 use std::error::Error;
 use std::path::Path;
 
-use tocco_engines::calibration::{Calibration, Profile};
-use tocco_engines::second_decision::{save_profiles, second_profile};
 use tocco_engines::{EngineId, LoadError, ModelPackage};
+use tocco_recognizer::adaptation::{Calibration, Profile};
+use tocco_recognizer::adaptation::{save_profiles, second_profile};
 
-use super::examples::Example;
 use super::state::Saved;
 use super::{CalibrationStatus, Command};
-use crate::classification::ModelSerial;
 use crate::params::ToccoParams;
+use tocco_recognizer::adaptation::examples::Example;
+use tocco_recognizer::classification::ModelSerial;
 
 /// Numbers from here on are those of examples from a profile: no onset has one so high.
 const FROM_PROFILE: u64 = 1 << 63;
@@ -372,8 +372,8 @@ impl Pupil {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibration::examples::Source;
     use crate::shipped;
+    use tocco_recognizer::adaptation::examples::Source;
 
     /// A lesson for `tocco` and what amends it.
     struct Lesson {
@@ -403,7 +403,7 @@ mod tests {
                 model: ModelSerial(5),
                 second,
             };
-            let (mut sender, mut receiver) = super::super::examples::queue();
+            let (mut sender, mut receiver) = tocco_recognizer::adaptation::examples::queue();
             assert!(sender.send(&Default::default(), class, source, &features));
             let (example, features) = receiver.receive().unwrap();
             self.tuition.learn(example, &features, &self.params);

@@ -5,9 +5,9 @@ use egui::{Align, Align2, FontId, Layout, Rect, RichText, Sense, Ui, UiBuilder, 
 use super::lesson::Lesson;
 use super::{ACCENT, FAINT, TEXT, TRACK};
 use crate::calibration::CalibrationStatus;
-use crate::classification::MAX_CLASSES;
-use crate::meters::LastNote;
 use crate::service::Shared;
+use tocco_recognizer::classification::MAX_CLASSES;
+use tocco_recognizer::meters::LastNote;
 
 const HEIGHT: f32 = 22.0;
 const LABEL_WIDTH: f32 = 200.0;

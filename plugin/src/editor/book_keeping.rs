@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use egui::{Align2, FontId, RichText, Sense, Ui, pos2, vec2};
 
 use super::{ACCENT, BACKGROUND, FAINT, TEXT, WARNING};
-use crate::counters::{Counters, DEADLINE_MS, LATENCY_BINS};
+use tocco_recognizer::counters::{Counters, DEADLINE_MS, LATENCY_BINS};
 
 /// Numbers first, then how long the results took.
 pub fn show(ui: &mut Ui, counters: &Counters) {
     let get = |counter: &AtomicU64| counter.load(Relaxed);
-    let late = counters.late_blocks.each_ref().map(get);
+    let late = counters.first.late_blocks.each_ref().map(get);
     egui::Grid::new("counters")
         .num_columns(4)
         .spacing([14.0, 6.0])
         .show(ui, |ui| {
             number(ui, "Onsets", get(&counters.onsets), false);
-            number(ui, "Results", get(&counters.results), false);
+            number(ui, "Results", get(&counters.first.results), false);
             ui.end_row();
-            number(ui, "Lost", counters.lost(), true);
-            number(ui, "Under the gate", get(&counters.gated), false);
+            number(ui, "Lost", counters.first.lost(), true);
+            number(ui, "Under the gate", get(&counters.first.gated), false);
             ui.end_row();
             number(ui, "1 block late", late[1], true);
             number(ui, "2 or more", late[2], true);
@@ -28,7 +28,12 @@ pub fn show(ui: &mut Ui, counters: &Counters) {
             number(ui, "MIDI refused", get(&counters.midi_refused), true);
             ui.end_row();
             // Those given up are no warning: a swap or a reset gives up some.
-            number(ui, "Amended", get(&counters.second.results), false);
+            number(
+                ui,
+                "Amended",
+                get(&counters.second.decisions.results),
+                false,
+            );
             number(ui, "to another", get(&counters.second.changed), false);
             ui.end_row();
         });

@@ -203,7 +203,7 @@ fn summary(calibration: &CalibrationStatus) -> String {
 fn doubts(calibration: &CalibrationStatus, labels: &[String]) -> Vec<(usize, String)> {
     let wrong = calibration.report.iter().enumerate().rev();
     let wrong = wrong.filter(|(_, left_out)| left_out.answer != left_out.class);
-    let doubt = |(i, left_out): (usize, &tocco_engines::calibration::LeftOut)| {
+    let doubt = |(i, left_out): (usize, &tocco_recognizer::adaptation::LeftOut)| {
         let (class, answer) = (labels.get(left_out.class)?, labels.get(left_out.answer)?);
         Some((i, format!("{class} that sounds like {answer}")))
     };

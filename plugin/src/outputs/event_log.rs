@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::classification::Classification;
-use crate::counters::Counters;
-use crate::model::ModelInfo;
+use tocco_recognizer::classification::Classification;
+use tocco_recognizer::counters::Counters;
+use tocco_recognizer::model::ModelInfo;
 
 /// Environment variable that names the file to append to.
 pub const VARIABLE: &str = "TOCCO_EVENT_LOG";
@@ -91,7 +91,7 @@ impl EventLog {
     /// Adds a line about `result`, which came from the model `info`.
     pub fn add(&mut self, result: &Classification, info: &ModelInfo) {
         let second = result.is_second();
-        let amended_by = info.second.as_ref().filter(|_| second);
+        let amended_by = info.stages.second.as_ref().filter(|_| second);
         let line = Line {
             instance: self.instance,
             id: result.note.onset_id,
@@ -111,7 +111,7 @@ impl EventLog {
             wake_us: result.wake.as_secs_f64() * 1e6,
             inference_us: result.inference.as_secs_f64() * 1e6,
             late_blocks: result.late_blocks,
-            model: &info.id,
+            model: info.id(),
             amended_by: amended_by.map(|info| info.id.as_str()),
             engine: info.engine.name(),
         };

@@ -10,7 +10,7 @@
 use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::NoteEvent;
 
-use crate::classification::{Classification, Decision, MAX_CLASSES};
+use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 
 /// From the note on to the note off, seconds.
 pub const NOTE_LENGTH: f64 = 0.1;
@@ -218,7 +218,6 @@ fn pressures(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::tests::result;
 
     /// What is sent, in short.
     #[derive(Debug, Clone, Copy, PartialEq)]
@@ -256,7 +255,7 @@ mod tests {
             class,
             gated,
             n_classes: 2,
-            ..result(0)
+            ..Classification::numbered(0)
         }
     }
 

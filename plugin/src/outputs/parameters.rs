@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 
 use tocco_dsp::Technique;
 
-use crate::classification::{Classification, Decision, MAX_CLASSES};
+use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 
 /// Decisions remembered of one block; one more takes the place of the last.
 const DECISIONS: usize = 64;
@@ -259,7 +259,6 @@ impl OutputParameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::tests::result;
 
     fn note(onset_id: u64) -> Classification {
         let mut probabilities = [0.0; MAX_CLASSES];
@@ -267,7 +266,7 @@ mod tests {
         Classification {
             seen: 624,
             probabilities,
-            ..result(onset_id)
+            ..Classification::numbered(onset_id)
         }
     }
 

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tocco_corpus::Technique;
-use tocco_engines::Calibration;
+use tocco_recognizer::adaptation::Calibration;
 
 use super::Pupil;
 use crate::notes::Note;

@@ -2,12 +2,14 @@
 
 use anyhow::{Result, bail};
 use tocco_corpus::Technique;
-use tocco_engines::{Calibration, Classifier, EngineId, SelfTraining};
+use tocco_engines::{Classifier, EngineId};
+use tocco_recognizer::adaptation::{Calibration, SelfTraining};
 
 use super::lesson::{Lesson, draw, teach};
 use super::{Pupil, classes};
-use crate::listening::{decide, learn, mixed};
-use crate::protocol::{Answer, Learner, classify};
+use crate::decisions::{Learner, decide, learn};
+use crate::listening::mixed;
+use crate::protocol::{Answer, classify};
 
 /// A player's networks, which are taught and tested again and again.
 pub(super) struct School<'a> {

@@ -79,12 +79,14 @@ pub struct Classification {
 impl Classification {
     /// Whether it amends an earlier result for the same note. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn is_second(&self) -> bool {
         self.decision != Decision::First
     }
 
     /// Whether it is a second decision for another class than the first. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn changed(&self) -> bool {
         matches!(self.decision, Decision::Second { was, .. } if was != self.class)
     }
@@ -93,41 +95,17 @@ impl Classification {
     ///
     /// Real-time safe.
     #[must_use]
+    #[inline]
     pub fn probability(&self) -> f32 {
         self.probabilities[self.class]
     }
 
-    /// From the onset to the result on the audio thread, host samples.
-    ///
-    /// Real-time safe.
+    /// A first decision about onset `onset_id`, all of whose numbers follow from that: for tests of
+    /// what is made of results.
+    #[doc(hidden)]
     #[must_use]
-    pub fn latency(&self) -> u64 {
-        self.seen.saturating_sub(self.note.position)
-    }
-}
-
-/// Index of the largest value, the first of equal ones; 0 for an empty slice. NaN is never the
-/// largest.
-///
-/// Real-time safe.
-#[must_use]
-pub fn most_probable(probabilities: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, p) in probabilities.iter().enumerate().skip(1) {
-        if *p > probabilities[best] || probabilities[best].is_nan() {
-            best = index;
-        }
-    }
-    best
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// A first decision about onset `onset_id`, all of whose numbers follow from that.
-    pub(crate) fn result(onset_id: u64) -> Classification {
-        Classification {
+    pub fn numbered(onset_id: u64) -> Self {
+        Self {
             decision: Decision::First,
             note: Note {
                 onset_id,
@@ -151,11 +129,12 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn the_first_of_the_largest_wins_and_nan_never() {
-        assert_eq!(most_probable(&[0.1, 0.4, 0.4]), 1);
-        assert_eq!(most_probable(&[f32::NAN, 0.2, 0.3]), 2);
-        assert_eq!(most_probable(&[0.2, f32::NAN]), 0);
-        assert_eq!(most_probable(&[]), 0);
+    /// From the onset to the result on the audio thread, host samples.
+    ///
+    /// Real-time safe.
+    #[must_use]
+    #[inline]
+    pub fn latency(&self) -> u64 {
+        self.seen.saturating_sub(self.note.position)
     }
 }

@@ -1,13 +1,20 @@
 //! A model learns from a few examples, forgets them, and keeps them in a profile.
 
-use proptest::prelude::*;
+#[path = "../../engines/tests/suite/counting_allocator.rs"]
+mod counting_allocator;
+#[path = "../../engines/tests/suite/random_package.rs"]
+mod random_package;
 
-use crate::random_package::{self, Random};
-use tocco_engines::calibration::{MOST_EXAMPLES, Profile, ProfileExample, Statistics, TeachError};
+use counting_allocator::CALLS;
+use proptest::prelude::*;
+use random_package::Random;
 use tocco_engines::native::WeightFormat;
 use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::LayerSpec;
-use tocco_engines::{Calibration, Classifier, EngineId, LoadError, ModelPackage, Tensor};
+use tocco_engines::{Classifier, EngineId, LoadError, ModelPackage, Statistics, Tensor};
+use tocco_recognizer::adaptation::{
+    Calibration, MOST_EXAMPLES, Profile, ProfileExample, TeachError,
+};
 
 const CLASSES: usize = 8;
 
@@ -696,4 +703,25 @@ proptest! {
         let text = profile.to_json("any").unwrap();
         prop_assert_eq!(Profile::parse(&text, "any").unwrap(), profile);
     }
+}
+
+#[test]
+fn a_calibrated_network_makes_no_heap_call() {
+    let mut calibration = Calibration::new(&random_package::c()).unwrap();
+    calibration.teach(3, &[0.2; 173]).unwrap();
+    calibration.mask(1, true).unwrap();
+    let package = calibration.package().unwrap();
+    for engine in [EngineId::Native, EngineId::NativeFixed] {
+        let mut classifier = Classifier::new(&package, engine).unwrap();
+        let features = vec![0.1; classifier.n_features()];
+        let mut probabilities = vec![0.0; classifier.n_classes()];
+        let before = CALLS.get();
+        for _ in 0..10 {
+            classifier.classify(&features, &mut probabilities).unwrap();
+        }
+        assert_eq!(CALLS.get() - before, 0, "{engine}");
+    }
+    let before = CALLS.get();
+    drop(std::hint::black_box(vec![1_u8; 10]));
+    assert_eq!(CALLS.get() - before, 2, "the counter does not count");
 }

@@ -9,20 +9,13 @@
 //!         \-> R x and -R x -> relu -> identity -> relu ... -/  (+1, -1)
 //! ```
 
-use crate::Tensor;
-use crate::package::Tensors;
-use crate::package::manifest::LayerSpec;
-
-/// Whether a function of the features can be carried past these layers before the last one: dense
-/// layers, each with relu behind it.
-pub(crate) fn is_possible(hidden: &[LayerSpec]) -> bool {
-    let mut pairs = hidden.chunks(2);
-    pairs.all(|pair| matches!(pair, [LayerSpec::Dense { .. }, LayerSpec::Relu {}]))
-}
+use tocco_engines::Tensor;
+use tocco_engines::package::Tensors;
+use tocco_engines::package::manifest::LayerSpec;
 
 /// Adds `R x` to the outputs `[n_classes]` of the last dense layer of `layers`, with `R`
 /// `[n_classes, n_features]`, row-major, and `x` the scaled features. The weights are in `tensors`;
-/// before the last dense layer are only dense layers and relu, see [`is_possible`].
+/// before the last dense layer are only dense layers and relu, see [`ModelPackage::has_bypass`](tocco_engines::ModelPackage::has_bypass).
 pub(super) fn add(layers: &mut [LayerSpec], tensors: &mut Tensors, r: &[f32], n_classes: usize) {
     let n_passing = 2 * n_classes;
     let is_dense = |layer: &LayerSpec| matches!(layer, LayerSpec::Dense { .. });

@@ -25,6 +25,7 @@ pub struct Teaching {
 impl Teaching {
     /// The class that the next note is an example of. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn class(&self) -> Option<usize> {
         (self.class.load(Relaxed) as usize).checked_sub(1)
     }
@@ -96,6 +97,7 @@ pub fn queue() -> (Sender, Receiver) {
 impl Sender {
     /// Sends a note of `class` with the raw `features` `[n_features]` that were heard. Returns
     /// whether it was sent; one that finds no room is counted in `teaching`. Real-time safe.
+    #[inline]
     pub fn send(
         &mut self,
         teaching: &Teaching,

@@ -1,9 +1,9 @@
 //! A network without its head: features in, embedding out.
 
-use super::statistics::project;
-use crate::native::NativeEngine;
-use crate::network::{Activation, Dense, Layer, Network};
-use crate::{Engine, InferError, LoadError, ModelPackage, Scaler, calibration::Statistics};
+use tocco_engines::native::NativeEngine;
+use tocco_engines::network::{Activation, Dense, Layer};
+use tocco_engines::package::{Statistics, project};
+use tocco_engines::{Engine, InferError, LoadError, ModelPackage, Scaler};
 
 /// The last dense layer of a network and the softmax behind it.
 ///
@@ -70,7 +70,7 @@ impl Embedder {
     ) -> Result<(Self, Head), LoadError> {
         let network = package.network()?;
         let [
-            before @ ..,
+            ..,
             Layer::Dense(dense),
             Layer::Activation(Activation::Softmax { temperature }),
         ] = network.layers()
@@ -87,13 +87,9 @@ impl Embedder {
         let embedder = Self {
             scaler: package.scaler()?,
             scaled: vec![0.0; network.n_inputs()],
-            engine: (!before.is_empty()).then(|| {
-                NativeEngine::new(&Network {
-                    n_inputs: network.n_inputs(),
-                    n_outputs: inputs,
-                    layers: before.to_vec(),
-                })
-            }),
+            engine: network
+                .before_head()
+                .map(|before| NativeEngine::new(&before)),
             n_inputs: inputs,
             projection: statistics.and_then(|statistics| statistics.projection.clone()),
         };

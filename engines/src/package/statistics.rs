@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::package::Tensors;
-use crate::{LoadError, Tensor};
+use super::tensor::{Tensor, Tensors};
+use crate::LoadError;
 
 /// Names of the optional tensors of a package.
 const MEANS: &str = "calibration.means";
@@ -11,7 +11,7 @@ const WHITENING: &str = "calibration.whitening";
 const PROJECTION: &str = "calibration.projection";
 
 /// Prefix of all tensors that calibration alone reads.
-pub(crate) const PREFIX: &str = "calibration.";
+pub(super) const PREFIX: &str = "calibration.";
 
 /// Share of the covariance that is replaced by a multiple of the identity (Ledoit and Wolf 2004, "A
 /// well-conditioned estimator for large-dimensional covariance matrices", with a fixed share):
@@ -29,23 +29,23 @@ const SHRINKAGE: f64 = 0.1;
 pub struct Statistics {
     /// `P` `[n_point, n_features]`, row-major: the points are `P x` of the scaled features `x`.
     /// `None`: they are the embeddings.
-    pub(crate) projection: Option<Vec<f32>>,
+    pub projection: Option<Vec<f32>>,
     /// Mean of each class, `[n_classes, n_point]`, row-major.
-    pub(crate) means: Vec<f32>,
+    pub means: Vec<f32>,
     /// `A` `[n_point, n_point]`, row-major: `A' A` is the inverse of the covariance that the
     /// points of one class have around their mean.
-    pub(crate) whitening: Vec<f32>,
+    pub whitening: Vec<f32>,
     n_classes: usize,
 }
 
 /// What the statistics of a package may be about.
-pub(crate) struct Room {
-    pub(crate) n_classes: usize,
+pub(super) struct Room {
+    pub(super) n_classes: usize,
     /// Length of the embedding.
-    pub(crate) n_embedding: usize,
+    pub(super) n_embedding: usize,
     /// Number of features, if the network is one that a function of the features can be carried
     /// through: dense layers and relu.
-    pub(crate) n_features: Option<usize>,
+    pub(super) n_features: Option<usize>,
 }
 
 impl Statistics {
@@ -151,7 +151,7 @@ impl Statistics {
     ///
     /// # Errors
     /// When some are missing or have not the shapes that `room` asks for.
-    pub(crate) fn read(
+    pub(super) fn read(
         tensors: &Tensors,
         room: &Room,
         used: &mut HashSet<String>,
@@ -207,8 +207,9 @@ impl Statistics {
     }
 }
 
-/// `P x` `[n_point]` for `P` `[n_point, n_features]`, row-major, and `x` `[n_features]`.
-pub(super) fn project(projection: &[f32], features: &[f32]) -> Vec<f32> {
+/// `P x` `[n_point]` for `P` `[n_point, n_features]`, row-major, and `x` `[n_features]`. Allocates.
+#[must_use]
+pub fn project(projection: &[f32], features: &[f32]) -> Vec<f32> {
     let rows = projection.chunks_exact(features.len());
     rows.map(|row| {
         let products = row.iter().zip(features);

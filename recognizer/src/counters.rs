@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde::{Serialize, Serializer};
 
 use crate::classification::Classification;
+use crate::runner::queue::Refused;
 
 /// From the onset to the result (paper, section 3.2), milliseconds.
 pub const DEADLINE_MS: u64 = 20;
@@ -22,18 +23,9 @@ pub struct Counters {
     pub onsets: AtomicU64,
     /// Notes whose features were computed.
     pub notes: AtomicU64,
-    /// Results that reached the audio thread.
-    pub results: AtomicU64,
-    /// Results under the confidence gate.
-    pub gated: AtomicU64,
-    /// Notes dropped because the queue to the classifier thread was full.
-    pub dropped_full: AtomicU64,
-    /// Notes whose engine reported a failure.
-    pub failed: AtomicU64,
-    /// Notes under way when the stream was reset or stopped.
-    pub abandoned: AtomicU64,
-    /// Results by lateness: in time, one block late, two or more.
-    pub late_blocks: [AtomicU64; 3],
+    /// First decisions.
+    #[serde(flatten)]
+    pub first: DecisionCounters,
     /// Results later than [`DEADLINE_MS`] after the onset.
     pub over_deadline: AtomicU64,
     /// Results by latency, onset to result, in bins of 1 ms.
@@ -41,8 +33,6 @@ pub struct Counters {
     pub latency_ms: [AtomicU64; LATENCY_BINS],
     /// MIDI events that the host did not take.
     pub midi_refused: AtomicU64,
-    /// Results that found no room in the queue to the event log.
-    pub unlogged: AtomicU64,
     /// Notes that taught a network something by the last decision about them: never more than
     /// results. What the model in use has learnt is [`Gauges::adapted`](crate::pipeline::Gauges).
     pub learned: AtomicU64,
@@ -54,6 +44,26 @@ pub struct Counters {
     pub second: SecondCounters,
 }
 
+/// What became of the notes that a network was to decide about.
+#[derive(Debug, Default, Serialize)]
+pub struct DecisionCounters {
+    /// Results that reached the audio thread.
+    pub results: AtomicU64,
+    /// Results under the confidence gate.
+    pub gated: AtomicU64,
+    /// Notes dropped because the queue to the classifier thread was full.
+    pub dropped_full: AtomicU64,
+    /// Notes whose engine reported a failure.
+    pub failed: AtomicU64,
+    /// Notes under way when the stream was reset or stopped. Second decisions also at a swap, and if
+    /// there was no first decision to amend.
+    pub abandoned: AtomicU64,
+    /// Results by lateness: in time, one block late, two or more.
+    pub late_blocks: [AtomicU64; 3],
+    /// Results that found no room in the queue to the event log.
+    pub unlogged: AtomicU64,
+}
+
 /// Counts of second decisions since the instance was made.
 ///
 /// `expected = results + dropped_full + failed + abandoned + notes under way`
@@ -61,32 +71,37 @@ pub struct Counters {
 pub struct SecondCounters {
     /// Onsets detected while a second network was in use.
     pub expected: AtomicU64,
-    /// Second decisions given.
-    pub results: AtomicU64,
+    /// What became of them.
+    #[serde(flatten)]
+    pub decisions: DecisionCounters,
     /// Those for another class than the first decision.
     pub changed: AtomicU64,
-    /// Those under the confidence gate.
-    pub gated: AtomicU64,
-    /// Given up because the queue to the classifier thread was full.
-    pub dropped_full: AtomicU64,
-    /// Given up because the engine reported a failure.
-    pub failed: AtomicU64,
-    /// Given up at a swap, a reset or the end, or because there was no first decision to amend.
-    pub abandoned: AtomicU64,
-    /// By lateness: in time, one block late, two or more.
-    pub late_blocks: [AtomicU64; 3],
-    /// Those that found no room in the queue to the event log.
-    pub unlogged: AtomicU64,
 }
 
-impl SecondCounters {
-    /// Second decisions that were given up for whatever reason. Real-time safe.
+impl DecisionCounters {
+    /// Notes that were lost for whatever reason. Real-time safe.
     #[must_use]
-    pub fn given_up(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         [&self.dropped_full, &self.failed, &self.abandoned]
             .iter()
             .map(|counter| counter.load(Relaxed))
             .sum()
+    }
+
+    /// Counts a note that a network was not asked about. Real-time safe.
+    #[inline]
+    pub fn refuse(&self, refused: Refused) {
+        match refused {
+            Refused::Full => add(&self.dropped_full, 1),
+            Refused::Dead => add(&self.failed, 1),
+        }
+    }
+
+    #[inline]
+    fn book(&self, result: &Classification) {
+        add(&self.results, 1);
+        add(&self.gated, u64::from(result.gated));
+        add(&self.late_blocks[result.late_blocks.min(2) as usize], 1);
     }
 }
 
@@ -95,16 +110,10 @@ impl Default for Counters {
         Self {
             onsets: AtomicU64::new(0),
             notes: AtomicU64::new(0),
-            results: AtomicU64::new(0),
-            gated: AtomicU64::new(0),
-            dropped_full: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            abandoned: AtomicU64::new(0),
-            late_blocks: Default::default(),
+            first: DecisionCounters::default(),
             over_deadline: AtomicU64::new(0),
             latency_ms: std::array::from_fn(|_| AtomicU64::new(0)),
             midi_refused: AtomicU64::new(0),
-            unlogged: AtomicU64::new(0),
             learned: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
             callbacks: AtomicU64::new(0),
@@ -121,6 +130,7 @@ fn all<S: Serializer>(bins: &[AtomicU64], serializer: S) -> Result<S::Ok, S::Err
 /// Adds to a counter that only the calling thread writes: no atomic read-modify-write is needed.
 ///
 /// Real-time safe.
+#[inline]
 pub fn add(counter: &AtomicU64, n: u64) {
     counter.store(counter.load(Relaxed) + n, Relaxed);
 }
@@ -128,35 +138,20 @@ pub fn add(counter: &AtomicU64, n: u64) {
 impl Counters {
     /// Books a result; a second decision apart from the first ones. `host_rate` in Hz. Real-time
     /// safe.
+    #[inline]
     pub fn book(&self, result: &Classification, host_rate: f64) {
         if result.is_second() {
-            let second = &self.second;
-            add(&second.results, 1);
-            add(&second.changed, u64::from(result.changed()));
-            add(&second.gated, u64::from(result.gated));
-            add(&second.late_blocks[result.late_blocks.min(2) as usize], 1);
+            self.second.decisions.book(result);
+            add(&self.second.changed, u64::from(result.changed()));
             return;
         }
-        add(&self.results, 1);
-        if result.gated {
-            add(&self.gated, 1);
-        }
-        add(&self.late_blocks[result.late_blocks.min(2) as usize], 1);
+        self.first.book(result);
         let latency_ms = result.latency() as f64 * 1000.0 / host_rate;
         if latency_ms > DEADLINE_MS as f64 {
             add(&self.over_deadline, 1);
         }
         let bin = (latency_ms as usize).min(LATENCY_BINS - 1);
         add(&self.latency_ms[bin], 1);
-    }
-
-    /// Notes that were lost for whatever reason. Real-time safe.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        [&self.dropped_full, &self.failed, &self.abandoned]
-            .iter()
-            .map(|counter| counter.load(Relaxed))
-            .sum()
     }
 
     /// The latency, in whole milliseconds, that `share` (0 to 1) of the results stayed under or
@@ -181,14 +176,14 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::{Decision, tests};
+    use crate::classification::Decision;
 
     fn result(latency: u64, late_blocks: u32) -> Classification {
         Classification {
             seen: latency,
             gated: false,
             late_blocks,
-            ..tests::result(0)
+            ..Classification::numbered(0)
         }
     }
 
@@ -199,7 +194,11 @@ mod tests {
         for (latency, late) in [(624, 0), (960, 1), (961, 2), (48_000, 7)] {
             counters.book(&result(latency, late), 48_000.0);
         }
-        let late = counters.late_blocks.each_ref().map(|c| c.load(Relaxed));
+        let late = counters
+            .first
+            .late_blocks
+            .each_ref()
+            .map(|c| c.load(Relaxed));
         assert_eq!(late, [1, 1, 2]);
         assert_eq!(counters.over_deadline.load(Relaxed), 2);
         assert_eq!(counters.latency_ms[13].load(Relaxed), 1);
@@ -217,11 +216,11 @@ mod tests {
             counters.book(&second, 48_000.0);
         }
         let second = &counters.second;
-        assert_eq!(second.results.load(Relaxed), 2);
+        assert_eq!(second.decisions.results.load(Relaxed), 2);
         assert_eq!(second.changed.load(Relaxed), 1);
-        assert_eq!(second.late_blocks[1].load(Relaxed), 2);
-        assert_eq!(counters.results.load(Relaxed), 4);
-        assert_eq!(counters.late_blocks[1].load(Relaxed), 1);
+        assert_eq!(second.decisions.late_blocks[1].load(Relaxed), 2);
+        assert_eq!(counters.first.results.load(Relaxed), 4);
+        assert_eq!(counters.first.late_blocks[1].load(Relaxed), 1);
         assert_eq!(counters.over_deadline.load(Relaxed), 2);
         assert_eq!(counters.latency_percentile_ms(0.5), Some(20));
         assert_eq!(counters.latency_percentile_ms(1.0), Some(LATENCY_BINS - 1));

@@ -1,9 +1,9 @@
 //! A calibration as a small file.
 
 use serde::{Deserialize, Serialize};
+use tocco_engines::LoadError;
 
 use super::MOST_EXAMPLES;
-use crate::LoadError;
 
 /// Format of the profiles that this version reads and writes.
 pub const FORMAT: u32 = 1;
@@ -23,7 +23,7 @@ pub struct Profile {
     pub format: u32,
     /// Id of the model that was taught.
     pub model: String,
-    /// Fingerprint of its weights, see [`ModelPackage::fingerprint`](crate::ModelPackage::fingerprint).
+    /// Fingerprint of its weights, see [`ModelPackage::fingerprint`](tocco_engines::ModelPackage::fingerprint).
     pub weights: String,
     /// Names of its classes, `[n_classes]`.
     pub labels: Vec<String>,

@@ -51,6 +51,7 @@ pub struct Meters {
 impl Meters {
     /// Shows `result`; a second decision only if it belongs to the note that is shown. `host_rate`
     /// in Hz. For one thread only. Real-time safe.
+    #[inline]
     pub fn show(&self, result: &Classification, host_rate: f64) {
         let (from, after_ms) = match result.decision {
             Decision::First => (0, 0.0),
@@ -117,7 +118,6 @@ impl Meters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::tests::result;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
@@ -132,7 +132,7 @@ mod tests {
                 let mut n = 0;
                 while !enough.load(Relaxed) {
                     n += 1;
-                    meters.show(&result(n), 48_000.0);
+                    meters.show(&Classification::numbered(n), 48_000.0);
                 }
                 n
             }
@@ -163,10 +163,10 @@ mod tests {
             },
             seen: 7_200,
             class: 4,
-            ..result(onset_id)
+            ..Classification::numbered(onset_id)
         };
         let meters = Meters::default();
-        meters.show(&result(11), 48_000.0);
+        meters.show(&Classification::numbered(11), 48_000.0);
         let shown = meters.last_note().unwrap();
         assert_eq!(shown.amended, None);
         meters.show(&second(10), 48_000.0);
@@ -178,7 +178,7 @@ mod tests {
             after_ms: 150.0,
         };
         assert_eq!((shown.amended, shown.class), (Some(amended), 4));
-        meters.show(&result(12), 48_000.0);
+        meters.show(&Classification::numbered(12), 48_000.0);
         assert_eq!(meters.last_note().unwrap().amended, None);
     }
 }

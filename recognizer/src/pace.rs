@@ -98,6 +98,7 @@ impl Pace {
     }
 
     /// A callback of `length` samples begins.
+    #[inline]
     pub fn begin(&mut self, length: usize) {
         let Some(ticks) = self.ticks else {
             self.regime = Regime::RealTime;
@@ -110,6 +111,7 @@ impl Pace {
     }
 
     /// The same, `elapsed` seconds after the beginning of the one before.
+    #[inline]
     fn begin_after(&mut self, elapsed: Option<f64>, length: usize) {
         if let Some(elapsed) = elapsed {
             self.heard += self.block;
@@ -140,18 +142,21 @@ impl Pace {
 
     /// Whether the stream is known to run faster than real time.
     #[must_use]
+    #[inline]
     pub fn is_faster(&self) -> bool {
         self.regime == Regime::Faster
     }
 
     /// The counter.
     #[must_use]
+    #[inline]
     pub fn ticks(&self) -> Option<Ticks> {
         self.ticks
     }
 
     /// Waits until `done`, unless the stream is in real time, and no longer than it is ahead or
     /// [`LONGEST_WAIT`]. Returns whether it is done.
+    #[inline]
     pub fn wait(&mut self, done: impl Fn() -> bool) -> bool {
         if done() {
             return true;

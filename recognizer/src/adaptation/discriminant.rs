@@ -1,6 +1,6 @@
 //! A head moved towards what the player played.
 
-use super::Head;
+use super::embedding::Head;
 use super::prior::{Prior, dot, subtract_mean};
 
 /// Bias of a masked class: below every score that sane features can give, so that its probability

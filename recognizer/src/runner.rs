@@ -12,6 +12,8 @@ pub mod worker;
 use tocco_engines::{Classifier, EngineId, InferError};
 
 use crate::classification::MAX_CLASSES;
+use crate::pace::Pace;
+use queue::{Answer, Died};
 
 pub use queue::Remote;
 pub use scheduling::Scheduling;
@@ -67,6 +69,7 @@ impl Inline {
 
     /// Primes the network on the thread that runs it, the first time only: one inference on top
     /// of those on the loading thread. Real-time safe where the engine is.
+    #[inline]
     pub fn prime(&mut self) {
         if !self.primed {
             let mut probabilities = [0.0; MAX_CLASSES];
@@ -85,6 +88,7 @@ impl Inline {
     ///
     /// # Errors
     /// When the engine fails.
+    #[inline]
     pub fn classify(&mut self, features: &[f32]) -> Result<[f32; MAX_CLASSES], InferError> {
         let mut probabilities = [0.0; MAX_CLASSES];
         let n_classes = self.classifier.n_classes();
@@ -108,6 +112,34 @@ pub enum Seat {
 }
 
 impl Seat {
+    /// Says that a note is on its way. Real-time safe.
+    #[inline]
+    pub fn arm(&self) {
+        if let Self::Thread(remote) = self {
+            remote.arm();
+        }
+    }
+
+    /// The next answer of a classifier thread, in the order of the notes; waited for as far as the
+    /// stream's `pace` allows. None is to come of a network on the audio thread. Real-time safe.
+    ///
+    /// # Errors
+    /// When the thread died with notes under way.
+    #[inline]
+    pub fn next_answer(&mut self, pace: &mut Pace) -> Result<Option<Answer>, Died> {
+        let Self::Thread(remote) = self else {
+            return Ok(None);
+        };
+        pace.wait(|| !remote.owes());
+        match remote.poll() {
+            Some(answer) => Ok(Some(answer)),
+            None => match remote.give_up_if_dead() {
+                0 => Ok(None),
+                lost => Err(Died { lost }),
+            },
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn placement(&self) -> Placement {

@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tocco_engines::{Classifier, EngineId, ModelPackage, SelfTraining};
+use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_recognizer::adaptation::SelfTraining;
 
 /// Notes that the adjustment and the learning go through in turn.
 const NOTES: usize = 16;

@@ -1,6 +1,8 @@
 //! What a network expects of each class before the player has played a note.
 
-use super::{Head, Statistics};
+use tocco_engines::Statistics;
+
+use super::embedding::Head;
 
 /// How far apart, in scores, a head that tells nothing else is taken to see its classes: chosen on
 /// leave-one-player-out, see `docs/calibration.md`.
@@ -17,7 +19,7 @@ const SEPARATION: f64 = 2.5;
 pub(super) struct Weights {
     pub(super) network: f64,
     pub(super) discriminant: f64,
-    /// Power of what the network is short of in [`share`](super::adaptation); 0: what it knows does
+    /// Power of what the network is short of in [`share`](super::discriminant); 0: what it knows does
     /// not matter.
     pub(super) reluctance: f64,
 }

@@ -61,6 +61,7 @@ impl SecondDecisions {
 
     /// A second decision about onset `onset_id` is to come. Returns how many others were given up
     /// for want of room: 0 or 1. Real-time safe.
+    #[inline]
     pub fn expect(&mut self, onset_id: u64) -> u64 {
         let place = &mut self.places[onset_id as usize % CAPACITY];
         let given_up = u64::from(place.open);
@@ -76,18 +77,21 @@ impl SecondDecisions {
 
     /// How many are to come. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn open(&self) -> u64 {
         self.open
     }
 
     /// Whether one about this onset is to come. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn is_open(&self, onset_id: u64) -> bool {
         let place = &self.places[onset_id as usize % CAPACITY];
         place.open && place.onset_id == onset_id
     }
 
     /// Keeps what the first decision says. Real-time safe.
+    #[inline]
     pub fn keep(&mut self, result: &Classification) {
         if let Some(place) = self.place(result.note.onset_id) {
             place.first = Some(First {
@@ -100,6 +104,7 @@ impl SecondDecisions {
     }
 
     /// The first network was taught that this onset's note is of `class`. Real-time safe.
+    #[inline]
     pub fn teach(&mut self, onset_id: u64, class: usize) {
         if let Some(place) = self.place(onset_id) {
             place.taught = Some(class);
@@ -107,12 +112,14 @@ impl SecondDecisions {
     }
 
     /// What the second network is to be taught of this onset's note; once. Real-time safe.
+    #[inline]
     pub fn take_taught(&mut self, onset_id: u64) -> Option<usize> {
         self.place(onset_id)?.taught.take()
     }
 
     /// The second decision about this onset comes now, or never. `None` if it was not awaited (any
     /// more), else what the first one said, if there was one. Real-time safe.
+    #[inline]
     pub fn close(&mut self, onset_id: u64) -> Option<Option<First>> {
         let place = self.place(onset_id).filter(|place| place.open)?;
         place.open = false;
@@ -136,6 +143,7 @@ impl SecondDecisions {
         std::mem::take(&mut self.open)
     }
 
+    #[inline]
     fn place(&mut self, onset_id: u64) -> Option<&mut Place> {
         let place = &mut self.places[onset_id as usize % CAPACITY];
         (place.onset_id == onset_id).then_some(place)
@@ -145,7 +153,6 @@ impl SecondDecisions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::tests::result;
 
     #[test]
     fn each_is_closed_once_and_what_is_open_is_counted() {
@@ -153,12 +160,15 @@ mod tests {
         for id in 0..3 {
             assert_eq!(seconds.expect(id), 0);
         }
-        seconds.keep(&result(1));
+        seconds.keep(&Classification::numbered(1));
         assert_eq!(seconds.open(), 3);
         assert_eq!(seconds.close(0), Some(None), "no first decision");
         let first = seconds.close(1).unwrap().unwrap();
-        assert_eq!(first.probabilities, result(1).probabilities);
-        assert_eq!(first.class, result(1).class);
+        assert_eq!(
+            first.probabilities,
+            Classification::numbered(1).probabilities
+        );
+        assert_eq!(first.class, Classification::numbered(1).class);
         assert_eq!((seconds.close(1), seconds.close(7)), (None, None));
         assert_eq!(seconds.open(), 1);
         assert!(seconds.is_open(2) && !seconds.is_open(1));
@@ -177,7 +187,7 @@ mod tests {
         assert_eq!(seconds.open(), 1);
         assert_eq!((seconds.close(0), seconds.take_taught(0)), (None, None));
         // What comes late for the older note does not reach the newer one.
-        seconds.keep(&result(0));
+        seconds.keep(&Classification::numbered(0));
         assert_eq!(seconds.close(wrapped), Some(None));
     }
 

@@ -14,32 +14,23 @@
 //! the class means, moved towards the examples; without examples it is the old one. Where the
 //! classes lay in training is told by optional tensors of the package ([`Statistics`]), or else by
 //! the old layer. If they are about the features and not about the embedding, the analysis is
-//! carried past the hidden layers (`calibration/bypass.rs`), and the network becomes wider by some values.
+//! carried past the hidden layers (`adaptation/bypass.rs`), and the network becomes wider by some values.
 //! Everything here allocates and is quick, a millisecond or so: for the thread that loads models,
 //! never for the audio thread.
-
-mod adaptation;
-pub(crate) mod bypass;
-mod embedding;
-mod prior;
-mod profile;
-mod statistics;
 
 use std::path::Path;
 
 use thiserror::Error;
 
-use crate::bounded_read;
-use crate::package::manifest::LayerSpec;
-use crate::{InferError, LoadError, ModelPackage, Tensor};
-use adaptation::{Hit, adapt};
-use embedding::Embedder;
-use prior::Prior;
-pub(crate) use statistics::{PREFIX, Room};
+use tocco_engines::bounded_read;
+use tocco_engines::package::manifest::LayerSpec;
+use tocco_engines::{InferError, LoadError, ModelPackage, Statistics, Tensor};
 
-pub use embedding::Head;
-pub use profile::{FORMAT, LARGEST_PROFILE, Profile, ProfileExample};
-pub use statistics::Statistics;
+use super::bypass;
+use super::discriminant::{self, Hit, adapt};
+use super::embedding::{Embedder, Head};
+use super::prior::Prior;
+use super::profile::{FORMAT, LARGEST_PROFILE, Profile, ProfileExample};
 
 /// Most examples of all classes together: ten times what helps.
 pub const MOST_EXAMPLES: usize = 512;
@@ -417,14 +408,14 @@ impl Calibration {
         let n_point = statistics.n_point();
         let mut moved = statistics.clone();
         let reluctance = self.prior.weights.reluctance;
-        for change in adaptation::moves(self.head.n_classes(), &self.hits(None), reluctance) {
+        for change in discriminant::moves(self.head.n_classes(), &self.hits(None), reluctance) {
             let own = self.examples.iter().filter(|e| e.class == change.class);
             let points: Vec<Vec<f64>> = own
                 .map(|e| e.embedding[self.embedder.n_inputs()..].iter())
                 .map(|point| point.map(|value| f64::from(*value)).collect())
                 .collect();
             let points: Vec<&[f64]> = points.iter().map(Vec::as_slice).collect();
-            let centre = adaptation::weighted_mean(&points, &change.weights);
+            let centre = discriminant::weighted_mean(&points, &change.weights);
             let mean = &mut moved.means[change.class * n_point..][..n_point];
             for (m, c) in mean.iter_mut().zip(&centre) {
                 *m += (change.share * (c - f64::from(*m))) as f32;

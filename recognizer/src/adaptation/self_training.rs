@@ -16,8 +16,7 @@
 //! compare by. What was learnt is kept nowhere: it is forgotten with the object, or by
 //! [`forget`](SelfTraining::forget).
 
-use crate::calibration::Statistics;
-use crate::{LoadError, ModelPackage, Scaler};
+use tocco_engines::{LoadError, ModelPackage, Scaler, Statistics};
 
 /// How many independent values a point's values are worth. They are correlated, all the more the
 /// more there are: the discriminant of `n_point` values, which takes them for independent, counts
@@ -99,11 +98,6 @@ impl Linear {
 }
 
 impl SelfTraining {
-    /// A decision of a lower probability is not to be learnt from: what was taken for a note may be
-    /// none. Of an unheard player's notes those are 2 in 100, two thirds of them named wrong; 0, 0.3
-    /// and 0.4 make no difference in accuracy (`models/RESEARCH.md`).
-    pub const LEAST_PROBABILITY: f32 = 0.4;
-
     /// For `package`, of a player that was not heard yet. `None` if it has no statistics of its
     /// features. Allocates.
     ///

@@ -11,11 +11,11 @@
 //!                                       last decision about a note -> both networks learn from it
 //! ```
 //!
-//! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a [`Service`](crate::service::Service)
-//! on another thread: it sends loaded models and frees those that come back.
+//! [`Pipeline::process`] runs on the audio thread. The other end of its queues is a service thread
+//! of its owner: that sends loaded models and frees those that come back.
 //!
 //! Defined behaviour under load: notes may overlap, and each is answered with its own id. A note
-//! that finds [`classifier::queue::CAPACITY`](crate::classifier::queue::CAPACITY) others under way
+//! that finds [`runner::queue::CAPACITY`](crate::runner::queue::CAPACITY) others under way
 //! is dropped and counted. Answers to notes from before a reset are counted and thrown away.
 //!
 //! Answers of the classifier thread are taken at the beginning of a callback. In a stream that runs
@@ -29,7 +29,7 @@
 //! taken. Second decisions never hold up a swap: those that are to come are given up and counted.
 //!
 //! With [`Settings::adapt`] the networks learn their player by listening: see
-//! [`self_training`](crate::self_training). What an answer is changed by is what was learnt before it
+//! [`adaptation`](crate::adaptation). What an answer is changed by is what was learnt before it
 //! reached the audio thread. Offline that is the same every time; in real time an answer of the
 //! classifier thread comes a little later, and a note that falls in between does not profit from it.
 
@@ -39,24 +39,22 @@ use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_dsp::{
-    Analysis, Analyzer, AnalyzerError, Extraction, HOP, HopEnd, HopStream, HopStreamError,
-    InputChoice, OnsetConfig, SAMPLE_RATE, denormals,
+    Analysis, Analyzer, AnalyzerError, HOP, HopEnd, HopStream, HopStreamError, InputChoice,
+    OnsetConfig, StreamClock, denormals,
 };
-use tocco_engines::SelfTraining;
-use tocco_engines::second_decision::amended;
 
-use crate::calibration::Teaching;
-use crate::calibration::examples;
-use crate::classification::{Classification, Decision, MAX_CLASSES, Note, most_probable};
-use crate::classifier::queue::{Answer, Refused};
-use crate::classifier::{Inline, Seat};
+use crate::Decisions;
+use crate::adaptation::examples::{self, Teaching};
+use crate::classification::{Classification, Decision, MAX_CLASSES, Note};
 use crate::counters::{Counters, add};
+use crate::decision::{self, most_probable};
 use crate::mailbox::{self, mailbox};
 use crate::meters::Meters;
-use crate::model::{LoadedModel, SecondModel};
+use crate::model::{LoadedModel, Stage};
 use crate::pace::Pace;
-use crate::second_decision::SecondDecisions;
-use crate::self_training::Learner;
+use crate::pending_decisions::SecondDecisions;
+use crate::runner::queue::{Answer, Died, Refused};
+use crate::runner::{Inline, Seat};
 use crate::ticks::{self, Ticks};
 
 /// Results that may wait for the event log: minutes of the fastest playing.
@@ -143,7 +141,6 @@ pub struct Pipeline {
 /// Everything behind the hop stream.
 struct Listener {
     analyzer: Analyzer,
-    /// Its extraction is in the analyzer.
     model: Box<LoadedModel>,
     models: mailbox::Receiver<LoadedModel>,
     /// Hops that the one in there has waited.
@@ -152,7 +149,7 @@ struct Listener {
     results: Producer<Classification>,
     examples: examples::Sender,
     gauges: Arc<Gauges>,
-    positions: Positions,
+    clock: StreamClock,
     host_rate: f64,
     pace: Pace,
     settings: Settings,
@@ -170,36 +167,6 @@ struct Listener {
     first_id: u64,
 }
 
-/// From analysis samples to host samples.
-#[derive(Debug, Clone, Copy)]
-struct Positions {
-    origin: f64,
-    step: f64,
-}
-
-impl Positions {
-    fn new(stream: &HopStream, host_rate: f64) -> Self {
-        let step = host_rate / f64::from(SAMPLE_RATE);
-        // The last sample of a hop lies `latency` before the hop's end, which is one step later.
-        let origin = if stream.latency() == 0.0 {
-            0.0
-        } else {
-            step - stream.latency()
-        };
-        Self { origin, step }
-    }
-
-    /// Where analysis sample `analysis` sounded; before the start becomes 0.
-    fn host(self, analysis: u64) -> u64 {
-        (self.origin + analysis as f64 * self.step).round() as u64
-    }
-
-    /// How many host samples `analysis` samples last.
-    fn span(self, analysis: u64) -> u64 {
-        (analysis as f64 * self.step).round() as u64
-    }
-}
-
 impl Pipeline {
     /// A pipeline at the start of a stream of `host_rate` Hz that begins with `model`, and the
     /// other end of its queues. Allocates.
@@ -208,17 +175,13 @@ impl Pipeline {
     /// When the rate is not supported.
     pub fn new(
         host_rate: f64,
-        mut model: Box<LoadedModel>,
+        model: Box<LoadedModel>,
         gauges: Arc<Gauges>,
     ) -> Result<(Self, ServiceEnd), PipelineError> {
         let stream = HopStream::new(host_rate)?;
         let settings = Settings::default();
-        let extraction = model
-            .extraction
-            .take()
-            .expect("a model outside a pipeline has its extraction");
-        let mut analyzer = Analyzer::with_extraction(&settings.onset, extraction)?;
-        analyzer.swap_second(second_extraction(&mut model));
+        let method = model.stages.first.extraction.method();
+        let analyzer = Analyzer::new(&settings.onset, method)?;
         let (models_in, models_out) = mailbox();
         let (retired_in, retired_out) = RingBuffer::new(RETIRED_CAPACITY);
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
@@ -226,7 +189,7 @@ impl Pipeline {
         let first_id = gauges.counters.onsets.load(Relaxed);
         gauges.adapted.store(0, Relaxed);
         let listener = Listener {
-            positions: Positions::new(&stream, host_rate),
+            clock: stream.clock(),
             analyzer,
             model,
             models: models_out,
@@ -332,8 +295,11 @@ impl Drop for Pipeline {
             seconds,
             ..
         } = &self.listener;
-        add(&gauges.counters.abandoned, *pending + model.under_way());
-        add(&gauges.counters.second.abandoned, seconds.open());
+        add(
+            &gauges.counters.first.abandoned,
+            *pending + model.under_way(),
+        );
+        add(&gauges.counters.second.decisions.abandoned, seconds.open());
     }
 }
 
@@ -365,96 +331,89 @@ impl Listener {
     fn hop(&mut self, hop: &[f32; HOP], end: HopEnd, on_result: &mut impl FnMut(&Classification)) {
         self.take_new_model();
 
-        let (first_id, positions) = (self.first_id, self.positions);
+        let (first_id, clock) = (self.first_id, self.clock);
         let (callback, epoch) = (self.callback, self.epoch);
         let ticks = self.pace.ticks();
         let note_of = |heard: &tocco_dsp::Note<'_>| Note {
             onset_id: first_id + heard.onset.id,
-            position: positions.host(heard.onset.position),
+            position: clock.host_position(heard.onset.position),
             // The analysis runs behind the host by the resampler's delay, the same for all hops.
             detected: end
                 .host
-                .saturating_sub(positions.span(end.analysis - heard.onset.detected)),
+                .saturating_sub(clock.host_span(end.analysis - heard.onset.detected)),
             features_ready: end.host,
             peak_db: heard.peak_db,
             callback,
             epoch,
         };
+        let adapt = self.settings.adapt;
+        let (teaching, serial) = (&self.gauges.teaching, self.model.serial);
+        let source = |note: &Note, second| examples::Source {
+            onset_id: note.onset_id,
+            model: serial,
+            second,
+        };
+        let Decisions { first, second } = &mut self.model.stages;
+        let (second_extraction, second) = (second.as_mut())
+            .map(|stage| {
+                (
+                    &mut stage.extraction,
+                    (&mut stage.runner, &mut stage.learner),
+                )
+            })
+            .unzip();
         let Analysis {
             onset,
             note,
-            second,
-        } = self.analyzer.push_hop(hop);
+            second: later,
+        } = (self.analyzer).push_hop(hop, &mut first.extraction, second_extraction);
         let counters = &self.gauges.counters;
         if let Some(onset) = onset {
             add(&counters.onsets, 1);
             self.pending += 1;
-            if let Seat::Thread(remote) = &self.model.seat {
-                remote.arm();
-            }
-            if let Some(SecondModel { seat, .. }) = &self.model.second {
+            first.runner.arm();
+            if let Some((runner, _)) = &second {
                 add(&counters.second.expected, 1);
                 let given_up = self.seconds.expect(first_id + onset.id);
-                add(&counters.second.abandoned, given_up);
-                if let Seat::Thread(remote) = seat {
-                    remote.arm();
-                }
+                add(&counters.second.decisions.abandoned, given_up);
+                runner.arm();
             }
         }
-        let (teaching, serial) = (&self.gauges.teaching, self.model.serial);
         let mut first_answer = None;
         if let Some(heard) = note {
             self.pending = self.pending.saturating_sub(1);
             add(&counters.notes, 1);
             let note = note_of(&heard);
-            let source = examples::Source {
-                onset_id: note.onset_id,
-                model: serial,
-                second: false,
-            };
             if let Some(class) = teaching.class()
-                && self.examples.send(teaching, class, source, heard.features)
+                && (self.examples).send(teaching, class, source(&note, false), heard.features)
             {
                 self.seconds.teach(note.onset_id, class);
             }
             // Without its point a note neither teaches nor is its answer changed.
-            if let Some(learner) = &mut self.model.learner
-                && self.settings.adapt
-            {
+            if let Some(learner) = first.learner.as_mut().filter(|_| adapt) {
                 learner.hear(note.onset_id, heard.features);
             }
-            match ask(&mut self.model.seat, note, heard.features, ticks) {
+            match ask(&mut first.runner, note, heard.features, ticks) {
                 Ok(answer) => first_answer = answer,
-                Err(Refused::Full) => add(&counters.dropped_full, 1),
-                Err(Refused::Dead) => add(&counters.failed, 1),
+                Err(refused) => counters.first.refuse(refused),
             }
         }
         let mut second_answer = None;
-        if let (Some(heard), Some(model)) = (second, &mut self.model.second) {
+        if let (Some(heard), Some((runner, learner))) = (later, second) {
             let note = note_of(&heard);
-            let source = examples::Source {
-                onset_id: note.onset_id,
-                model: serial,
-                second: true,
-            };
             // What it was when the first network learned it, whatever is taught by now.
             if let Some(class) = self.seconds.take_taught(note.onset_id) {
-                self.examples.send(teaching, class, source, heard.features);
+                (self.examples).send(teaching, class, source(&note, true), heard.features);
             }
             if self.seconds.is_open(note.onset_id) {
-                if let Some(learner) = &mut model.learner
-                    && self.settings.adapt
-                {
+                if let Some(learner) = learner.as_mut().filter(|_| adapt) {
                     learner.hear(note.onset_id, heard.features);
                 }
-                match ask(&mut model.seat, note, heard.features, ticks) {
+                match ask(runner, note, heard.features, ticks) {
                     Ok(answer) => second_answer = answer,
                     Err(refused) => {
                         self.seconds.close(note.onset_id);
-                        match refused {
-                            Refused::Full => add(&counters.second.dropped_full, 1),
-                            Refused::Dead => add(&counters.second.failed, 1),
-                        }
+                        counters.second.decisions.refuse(refused);
                     }
                 }
             }
@@ -473,35 +432,30 @@ impl Listener {
     /// Takes what the classifier threads have answered, and waits for what they were asked as far as
     /// the stream's pace allows; `now` is what the results count as seen at.
     fn collect(&mut self, now: u64, on_result: &mut impl FnMut(&Classification)) {
-        while let Seat::Thread(remote) = &mut self.model.seat {
-            self.pace.wait(|| !remote.owes());
-            let Some(answer) = remote.poll() else {
-                let lost = remote.give_up_if_dead();
-                if lost > 0 {
-                    add(&self.gauges.counters.failed, lost as u64);
+        loop {
+            match self.model.stages.first.runner.next_answer(&mut self.pace) {
+                Ok(Some(answer)) if answer.note.epoch == self.epoch => {
+                    self.conclude(answer, now, false, on_result);
                 }
-                break;
-            };
-            if answer.note.epoch == self.epoch {
-                self.conclude(answer, now, false, on_result);
-            } else {
-                add(&self.gauges.counters.abandoned, 1);
+                Ok(Some(_)) => add(&self.gauges.counters.first.abandoned, 1),
+                Ok(None) => break,
+                Err(Died { lost }) => {
+                    add(&self.gauges.counters.first.failed, lost as u64);
+                    break;
+                }
             }
         }
-        while let Some(SecondModel {
-            seat: Seat::Thread(remote),
-            ..
-        }) = &mut self.model.second
-        {
-            self.pace.wait(|| !remote.owes());
-            let Some(answer) = remote.poll() else {
-                if remote.give_up_if_dead() > 0 {
+        while let Some(Stage { runner, .. }) = &mut self.model.stages.second {
+            match runner.next_answer(&mut self.pace) {
+                Ok(Some(answer)) => self.amend(answer, now, false, on_result),
+                Ok(None) => break,
+                Err(Died { .. }) => {
                     // Nor will those be answered that are still to be sent.
-                    add(&self.gauges.counters.second.failed, self.seconds.give_up());
+                    let failed = &self.gauges.counters.second.decisions.failed;
+                    add(failed, self.seconds.give_up());
+                    break;
                 }
-                break;
-            };
-            self.amend(answer, now, false, on_result);
+            }
         }
     }
 
@@ -514,17 +468,17 @@ impl Listener {
         on_result: &mut impl FnMut(&Classification),
     ) {
         let Some(mut probabilities) = answer.probabilities else {
-            add(&self.gauges.counters.failed, 1);
+            add(&self.gauges.counters.first.failed, 1);
             return;
         };
-        if let Some(learner) = &self.model.learner {
-            learner.adjust(answer.note.onset_id, &mut probabilities);
-        }
+        let learner = self.model.stages.first.learner.as_ref();
+        let learnt = learner.and_then(|learner| learner.learnt(answer.note.onset_id));
+        decision::answer(learnt, &mut probabilities);
         let result = self.result(Decision::First, answer, probabilities, seen, inline);
         self.seconds.keep(&result);
         self.give_out(&result, on_result);
         // Where there is a second decision, that is the surer one, and it teaches.
-        if self.model.second.is_none() {
+        if self.model.stages.second.is_none() {
             self.learn(&result);
         }
     }
@@ -540,7 +494,7 @@ impl Listener {
         let Some(first) = self.seconds.close(answer.note.onset_id) else {
             return; // given up at a reset, and counted there
         };
-        let counters = &self.gauges.counters.second;
+        let counters = &self.gauges.counters.second.decisions;
         let Some(mut probabilities) = answer.probabilities else {
             add(&counters.failed, 1);
             return;
@@ -550,39 +504,47 @@ impl Listener {
             add(&counters.abandoned, 1);
             return;
         };
-        let second = self.model.second.as_ref();
-        if let Some(learner) = second.and_then(|second| second.learner.as_ref()) {
-            learner.adjust(answer.note.onset_id, &mut probabilities);
-        }
+        let second = self.model.stages.second.as_ref();
+        let learner = second.and_then(|second| second.learner.as_ref());
+        let learnt = learner.and_then(|learner| learner.learnt(answer.note.onset_id));
+        decision::amend(&first.probabilities, learnt, &mut probabilities);
         answer.note.peak_db = first.peak_db;
         let decision = Decision::Second {
             was: first.class,
             was_gated: first.gated,
         };
-        let probabilities =
-            std::array::from_fn(|class| amended(first.probabilities[class], probabilities[class]));
         let result = self.result(decision, answer, probabilities, seen, inline);
         self.give_out(&result, on_result);
         self.learn(&result);
     }
 
-    /// Both networks learn from the last decision about a note, if it is sure enough and what was heard
-    /// may be such a note to both.
+    /// The last decision about a note teaches the networks that learn, or none.
     fn learn(&mut self, result: &Classification) {
-        // Nor has an engine that says nothing, or no numbers, decided for the first class.
-        let decided = result.probability() >= SelfTraining::LEAST_PROBABILITY;
-        let (onset, class) = (result.note.onset_id, result.class);
-        let plausible = learners(&mut self.model).all(|learner| learner.is_plausible(onset, class));
-        let mut learned = false;
-        for learner in learners(&mut self.model).filter(|_| decided && plausible) {
-            learned |= learner.learn(onset, class);
-        }
+        let onset = result.note.onset_id;
+        let last = &result.probabilities[..result.n_classes];
+        let Decisions { first, second } = &mut self.model.stages;
+        let second = second.as_mut().and_then(|stage| stage.learner.as_mut());
+        let learned = match (&mut first.learner, second) {
+            (Some(first), Some(second)) => {
+                match (first.observation(onset), second.observation(onset)) {
+                    (Some(first), Some(second)) => decision::teach(last, &mut [first, second]),
+                    // What one of them did not hear neither learns.
+                    _ => false,
+                }
+            }
+            (Some(only), None) | (None, Some(only)) => {
+                let observation = only.observation(onset);
+                observation.is_some_and(|only| decision::teach(last, &mut [only]))
+            }
+            (None, None) => false,
+        };
         add(&self.gauges.counters.learned, u64::from(learned));
         add(&self.gauges.adapted, u64::from(learned));
     }
 
     fn forget_player(&mut self) {
-        for learner in learners(&mut self.model) {
+        let stages = self.model.stages.iter_mut();
+        for learner in stages.filter_map(|stage| stage.learner.as_mut()) {
             learner.forget();
         }
         self.gauges.adapted.store(0, Relaxed);
@@ -623,8 +585,8 @@ impl Listener {
         self.gauges.meters.show(result, self.host_rate);
         if self.results.push(*result).is_err() {
             let unlogged = match result.decision {
-                Decision::First => &counters.unlogged,
-                Decision::Second { .. } => &counters.second.unlogged,
+                Decision::First => &counters.first.unlogged,
+                Decision::Second { .. } => &counters.second.decisions.unlogged,
             };
             add(unlogged, 1);
         }
@@ -651,22 +613,15 @@ impl Listener {
         let Some(mut model) = self.models.take() else {
             return;
         };
-        let Some(extraction) = model.extraction.take() else {
-            return; // never: a model comes with its extraction
-        };
         self.model_waits = 0;
-        add(&self.gauges.counters.abandoned, self.model.under_way());
-        let second = second_extraction(&mut model);
+        add(
+            &self.gauges.counters.first.abandoned,
+            self.model.under_way(),
+        );
         std::mem::swap(&mut self.model, &mut model);
-        model.extraction = Some(self.analyzer.swap_extraction(extraction));
-        let old = self.analyzer.swap_second(second);
-        debug_assert_eq!(old.is_some(), model.second.is_some());
-        if let Some(second) = &mut model.second {
-            second.extraction = old;
-        }
         // To wait for them would be to wait for a gap of 150 ms in the playing.
         add(
-            &self.gauges.counters.second.abandoned,
+            &self.gauges.counters.second.decisions.abandoned,
             self.seconds.give_up(),
         );
         // There was room, and nobody else pushes.
@@ -683,12 +638,15 @@ impl Listener {
         self.pace.reset();
         self.position = 0;
         self.analyzer.reset();
-        add(&self.gauges.counters.abandoned, self.pending);
+        add(&self.gauges.counters.first.abandoned, self.pending);
         self.pending = 0;
         // What the classifier thread has in hand is counted when it comes back.
         self.epoch = self.epoch.wrapping_add(1);
         // Of second decisions it is counted now, and what comes back finds no note.
-        add(&self.gauges.counters.second.abandoned, self.seconds.clear());
+        add(
+            &self.gauges.counters.second.decisions.abandoned,
+            self.seconds.clear(),
+        );
         for inline in inline(&mut self.model) {
             inline.reset();
         }
@@ -697,24 +655,10 @@ impl Listener {
 
 /// The networks of `model` that run on the audio thread.
 fn inline(model: &mut LoadedModel) -> impl Iterator<Item = &mut Inline> {
-    let second = model.second.as_mut().map(|second| &mut second.seat);
-    let seats = std::iter::once(&mut model.seat).chain(second);
-    seats.filter_map(|seat| match seat {
+    (model.stages.iter_mut()).filter_map(|stage| match &mut stage.runner {
         Seat::Inline(inline) => Some(inline),
         Seat::Thread(_) => None,
     })
-}
-
-/// What the networks of `model` learn by listening.
-fn learners(model: &mut LoadedModel) -> impl Iterator<Item = &mut Learner> {
-    let second = model.second.as_mut();
-    let second = second.and_then(|second| second.learner.as_mut());
-    model.learner.iter_mut().chain(second)
-}
-
-/// Takes the features of the second network out of `model`.
-fn second_extraction(model: &mut LoadedModel) -> Option<Box<Extraction>> {
-    model.second.as_mut()?.extraction.take()
 }
 
 /// Asks a network: its answer if it gives one now, nothing if its thread will.
@@ -744,8 +688,9 @@ mod tests {
     use super::*;
 
     use crate::classification::ModelSerial;
-    use crate::classifier::Wake;
-    use crate::model::{ModelSource, RunConfig, Selection};
+    use crate::model::RunConfig;
+    use crate::model::tests::shipped;
+    use crate::runner::Wake;
     use tocco_engines::EngineId;
 
     /// Decaying tones of different pitch, one every 150 ms.
@@ -767,17 +712,13 @@ mod tests {
     }
 
     fn pipeline(host_rate: f64, offline: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
-        let selection = Selection {
-            model: ModelSource::C,
-            engine: EngineId::Native,
-            second: true,
-        };
         let config = RunConfig {
             offline,
             wake: Wake::Armed,
             block: Duration::from_millis(1),
         };
-        let (model, _) = LoadedModel::load(&selection, ModelSerial(0), config).unwrap();
+        let (model, _) =
+            LoadedModel::new(&shipped("c"), EngineId::Native, ModelSerial(0), config).unwrap();
         let gauges = Arc::new(Gauges::default());
         let (pipeline, end) = Pipeline::new(host_rate, model, Arc::clone(&gauges)).unwrap();
         (pipeline, end, gauges)
@@ -811,7 +752,7 @@ mod tests {
         let expected = listen(&mut first, &samples, &[64]);
         assert_eq!(expected.len(), 12);
         assert_eq!(gauges.counters.onsets.load(Relaxed), 12);
-        assert_eq!(gauges.counters.results.load(Relaxed), 12);
+        assert_eq!(gauges.counters.first.results.load(Relaxed), 12);
         for blocks in [&[1][..], &[63], &[65], &[512], &[8192], &[1, 700, 64, 3000]] {
             let (mut pipeline, _end, _) = pipeline(48_000.0, false);
             let results = listen(&mut pipeline, &samples, blocks);

@@ -63,7 +63,7 @@ fn run(
 ) -> Classifier {
     let scheduling = scheduling::raise_this_thread();
     if let Some(pinning) = scheduling::pin_this_thread() {
-        nice_plug::nice_log!("classifier thread: {pinning}");
+        tracing::info!("classifier thread: {pinning}");
     }
     let signal = std::sync::Arc::clone(&work.signal);
     let mut waiter = Waiter::new(config.wake, config.patience, &signal);
@@ -106,8 +106,8 @@ fn classify(classifier: &mut Classifier, features: &[f32]) -> Option<[f32; MAX_C
 mod tests {
     use super::*;
     use crate::classification::Note;
-    use crate::classifier::queue::CAPACITY;
-    use crate::shipped;
+    use crate::model::tests::shipped;
+    use crate::runner::queue::CAPACITY;
     use tocco_engines::EngineId;
 
     fn note(onset_id: u64) -> Note {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_way_of_waking_answers_every_note_in_order() {
-        let package = shipped::C.package().unwrap();
+        let package = shipped("c");
         let mut expected = Classifier::new(&package, EngineId::Native).unwrap();
         for wake in Wake::ALL {
             let classifier = Classifier::new(&package, EngineId::Native).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn an_idle_thread_ends_when_its_queues_are_dropped() {
         for wake in Wake::ALL {
-            let package = shipped::C.package().unwrap();
+            let package = shipped("c");
             let classifier = Classifier::new(&package, EngineId::Native).unwrap();
             let config = WorkerConfig {
                 wake: *wake,

@@ -45,6 +45,13 @@ pub enum Refused {
     Dead,
 }
 
+/// The classifier thread is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Died {
+    /// Notes under way that it took with it.
+    pub lost: usize,
+}
+
 /// The audio thread's side. Dropping it ends the classifier thread, waits for it and frees the
 /// engine: for the service thread, not for the audio thread.
 pub struct Remote {
@@ -96,6 +103,7 @@ impl Remote {
     }
 
     /// Says that a note is on its way. Real-time safe.
+    #[inline]
     pub fn arm(&self) {
         self.signal.arm();
     }
@@ -105,6 +113,7 @@ impl Remote {
     ///
     /// # Errors
     /// When too many notes are under way or the thread is dead; the note was not sent.
+    #[inline]
     pub fn submit(&mut self, note: Note, features: &[f32], ready: u64) -> Result<(), Refused> {
         if self.requests.is_abandoned() {
             return Err(Refused::Dead);
@@ -122,6 +131,7 @@ impl Remote {
     }
 
     /// The next answer, in the order of the notes. Real-time safe.
+    #[inline]
     pub fn poll(&mut self) -> Option<Answer> {
         if self.under_way == 0 {
             return None;
@@ -133,17 +143,20 @@ impl Remote {
 
     /// Whether an answer is still to come and [`poll`](Self::poll) would give none. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn owes(&self) -> bool {
         self.under_way > 0 && self.answers.is_empty() && !self.answers.is_abandoned()
     }
 
     /// Notes sent and not answered yet. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn under_way(&self) -> usize {
         self.under_way
     }
 
     /// Gives up the notes under way if the thread died with them; how many. Real-time safe.
+    #[inline]
     pub fn give_up_if_dead(&mut self) -> usize {
         if self.under_way > 0 && self.answers.is_abandoned() && self.answers.is_empty() {
             std::mem::take(&mut self.under_way)

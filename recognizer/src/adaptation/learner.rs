@@ -2,24 +2,26 @@
 //! it may still learn from, by the number of their onset.
 //!
 //! ```text
-//! features  hear    keeps the note's point
-//! answer    adjust  changes the probabilities by what was learnt so far
-//! decision  learn   takes the note for one of the decided class; the last decision about it
-//! off       forget  everything
+//! features     hear         keeps the note's point
+//! answer       learnt       the point, and what was learnt so far
+//! last answer  observation  the point, once, to be learnt from
+//! off          forget       everything
 //! ```
 //!
 //! The answer may come from the classifier thread and the decision that teaches 150 ms after the
-//! features: in between the point waits here. [`SelfTraining`] says how it is learnt.
+//! features: in between the point waits here. [`SelfTraining`] says how it is learnt,
+//! [`decision`](crate::decision) when.
 //!
 //! What was learnt belongs to the loaded model and is part of no state: a swap, an example in a
 //! lesson and a restart of the plugin forget it.
 //!
 //! For the audio thread: a fixed number of places, no allocation after `new`, no unbounded loop.
 
-use tocco_engines::{LoadError, ModelPackage, SelfTraining};
+use tocco_engines::{LoadError, ModelPackage};
 
-use crate::classification::MAX_CLASSES;
-use crate::second_decision::CAPACITY;
+use super::SelfTraining;
+use crate::decision::{Learnt, Observation};
+use crate::pending_decisions::CAPACITY;
 
 /// What one network learns.
 pub struct Learner {
@@ -61,39 +63,27 @@ impl Learner {
         }
     }
 
-    /// Changes what the network says of the note of onset `onset_id`, the `probabilities` of the
-    /// classes, by what was learnt. Of a note that was not heard, or that was learnt already, nothing
-    /// changes. Real-time safe.
-    pub fn adjust(&self, onset_id: u64, probabilities: &mut [f32; MAX_CLASSES]) {
-        if let Some(point) = point(&self.onsets, &self.points, &self.training, onset_id) {
-            self.training.adjust(point, probabilities);
-        }
-    }
-
-    /// Whether the note of onset `onset_id` was heard and may be one of `class`. Real-time safe.
+    /// The note of onset `onset_id` and what was learnt before it. `None` if it was not heard, or its
+    /// last answer was given already. Real-time safe.
+    #[inline]
     #[must_use]
-    pub fn is_plausible(&self, onset_id: u64, class: usize) -> bool {
-        point(&self.onsets, &self.points, &self.training, onset_id)
-            .is_some_and(|point| self.training.is_plausible(class, point))
+    pub fn learnt(&self, onset_id: u64) -> Option<Learnt<'_>> {
+        let point = point(&self.onsets, &self.points, &self.training, onset_id)?;
+        Some((&self.training, point))
     }
 
-    /// Takes the note of onset `onset_id` for one of `class`, once. Whether that taught anything: a note
-    /// that was not heard does not. Real-time safe.
-    pub fn learn(&mut self, onset_id: u64, class: usize) -> bool {
+    /// The note of onset `onset_id`, to be learnt from its last answer: it is given once. `None` if it
+    /// was not heard. Real-time safe.
+    #[inline]
+    pub fn observation(&mut self, onset_id: u64) -> Option<Observation<'_>> {
         let Self {
             training,
             onsets,
             points,
         } = self;
-        let Some(point) = point(onsets, points, training, onset_id) else {
-            return false;
-        };
-        let before = training.learned();
-        training.learn(class, point);
-        if let Some(onset) = onsets.get_mut(place(onset_id)) {
-            *onset = None;
-        }
-        training.learned() != before
+        let point = point(onsets, points, training, onset_id)?;
+        *onsets.get_mut(place(onset_id))? = None;
+        Some(Observation { training, point })
     }
 
     /// Forgets the player and the notes under way. Real-time safe.
@@ -125,16 +115,18 @@ fn point<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shipped;
+    use crate::classification::MAX_CLASSES;
+    use crate::decision::answer;
+    use crate::model::tests::shipped;
 
     fn learner() -> Learner {
-        let package = shipped::TOCCO.package().unwrap();
+        let package = shipped("tocco");
         Learner::new(&package).unwrap().unwrap()
     }
 
     /// Features that lie apart for different `kind`, around the means of the training.
     fn features(kind: u32) -> Vec<f32> {
-        let package = shipped::TOCCO.package().unwrap();
+        let package = shipped("tocco");
         let scaler = package.scaler().unwrap();
         let scaled = scaler.mean().iter().zip(scaler.scale()).enumerate();
         let sign = |i: usize| f32::from(i as u16 % 7) - 3.0 + kind as f32 / 4.0;
@@ -145,15 +137,25 @@ mod tests {
 
     fn adjusted(learner: &Learner, onset_id: u64) -> [f32; MAX_CLASSES] {
         let mut probabilities = EVEN;
-        learner.adjust(onset_id, &mut probabilities);
+        answer(learner.learnt(onset_id), &mut probabilities);
         probabilities
+    }
+
+    /// Takes the note for one of `class`; whether that taught anything.
+    fn learn(learner: &mut Learner, onset_id: u64, class: usize) -> bool {
+        let Some(Observation { training, point }) = learner.observation(onset_id) else {
+            return false;
+        };
+        let before = training.learned();
+        training.learn(class, point);
+        training.learned() != before
     }
 
     #[test]
     fn only_packages_with_statistics_of_features_can_learn() {
-        for shipped in shipped::ALL {
-            let learner = Learner::new(&shipped.package().unwrap()).unwrap();
-            assert_eq!(learner.is_some(), shipped.id.starts_with("tocco"));
+        for id in ["a", "b", "c", "tocco", "tocco-late"] {
+            let learner = Learner::new(&shipped(id)).unwrap();
+            assert_eq!(learner.is_some(), id.starts_with("tocco"));
         }
     }
 
@@ -162,15 +164,15 @@ mod tests {
         let mut learner = learner();
         learner.hear(0, &features(0));
         assert_eq!(adjusted(&learner, 0), EVEN, "nothing was learnt yet");
-        assert!(learner.learn(0, 3));
-        assert!(!learner.learn(0, 3));
+        assert!(learn(&mut learner, 0, 3));
+        assert!(!learn(&mut learner, 0, 3));
         assert_eq!(adjusted(&learner, 0), EVEN, "it is used up");
         learner.hear(1, &features(0));
         let after = adjusted(&learner, 1);
         assert_ne!(after, EVEN);
         assert!((after.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         // A class that there is not uses a note up and teaches nothing.
-        assert!(!learner.learn(1, MAX_CLASSES));
+        assert!(!learn(&mut learner, 1, MAX_CLASSES));
         learner.hear(1, &features(0));
         assert_eq!(adjusted(&learner, 1), after);
     }
@@ -179,15 +181,15 @@ mod tests {
     fn notes_that_were_not_heard_do_nothing() {
         let mut learner = learner();
         for id in [0, 1, CAPACITY as u64, u64::MAX] {
-            assert!(!learner.learn(id, 0));
+            assert!(!learn(&mut learner, id, 0));
             assert_eq!(adjusted(&learner, id), EVEN);
         }
         learner.hear(0, &features(0));
-        learner.learn(0, 0);
+        learn(&mut learner, 0, 0);
         learner.hear(1, &features(0));
         assert_ne!(adjusted(&learner, 1), EVEN);
         for id in [0, 2, 1 + CAPACITY as u64, u64::MAX] {
-            assert!(!learner.learn(id, 0));
+            assert!(!learn(&mut learner, id, 0));
             assert_eq!(adjusted(&learner, id), EVEN);
         }
     }
@@ -199,10 +201,10 @@ mod tests {
         for (id, kind) in [(0, 0), (1, 1), (wrapped, 2), (u64::MAX, 3)] {
             learner.hear(id, &features(kind));
         }
-        assert!(!learner.learn(0, 1), "its place was taken");
+        assert!(!learn(&mut learner, 0, 1), "its place was taken");
         other.hear(7, &features(2));
         // The note is the one that it would be in any other place.
-        assert!(learner.learn(wrapped, 1) && other.learn(7, 1));
+        assert!(learn(&mut learner, wrapped, 1) && learn(&mut other, 7, 1));
         other.hear(8, &features(1));
         assert_ne!(adjusted(&learner, 1), EVEN);
         assert_eq!(adjusted(&learner, 1), adjusted(&other, 8));
@@ -215,16 +217,16 @@ mod tests {
         let (mut learner, mut fresh) = (learner(), learner());
         for id in 0..40 {
             learner.hear(id, &features(id as u32));
-            assert!(learner.learn(id, id as usize % MAX_CLASSES));
+            assert!(learn(&mut learner, id, id as usize % MAX_CLASSES));
         }
         learner.hear(40, &features(1));
         assert_ne!(adjusted(&learner, 40), EVEN);
         learner.forget();
-        assert!(!learner.learn(40, 1), "it was under way");
+        assert!(!learn(&mut learner, 40, 1), "it was under way");
         for learner in [&mut learner, &mut fresh] {
             learner.hear(41, &features(2));
             assert_eq!(adjusted(learner, 41), EVEN);
-            assert!(learner.learn(41, 2));
+            assert!(learn(learner, 41, 2));
             learner.hear(42, &features(5));
         }
         assert_eq!(adjusted(&learner, 42), adjusted(&fresh, 42));
@@ -236,10 +238,10 @@ mod tests {
         let nonsense = [f32::NAN, f32::INFINITY, f32::MAX, f32::MIN, 0.0];
         for (id, value) in (0..).zip(nonsense) {
             learner.hear(id, &vec![value; features(0).len()]);
-            learner.learn(id, id as usize);
+            learn(&mut learner, id, id as usize);
         }
         learner.hear(10, &[]);
-        learner.learn(10, 1);
+        learn(&mut learner, 10, 1);
         learner.hear(11, &features(0));
         let after = adjusted(&learner, 11);
         assert!(after.iter().all(|p| (0.0..=1.0).contains(p)), "{after:?}");

@@ -31,6 +31,7 @@ impl Ticks {
 
     /// The counter's value now. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn now(self) -> u64 {
         counter::read()
     }
@@ -38,12 +39,14 @@ impl Ticks {
     /// From the value `earlier` to `later`, seconds; 0 if it is the other way round. Real-time
     /// safe.
     #[must_use]
+    #[inline]
     pub fn seconds(self, earlier: u64, later: u64) -> f64 {
         later.saturating_sub(earlier) as f64 * self.seconds_per_tick
     }
 
     /// As [`seconds`](Self::seconds), as a duration. Real-time safe.
     #[must_use]
+    #[inline]
     pub fn duration(self, earlier: u64, later: u64) -> Duration {
         Duration::from_secs_f64(self.seconds(earlier, later).min(1e9))
     }
@@ -51,12 +54,14 @@ impl Ticks {
 
 /// From `earlier` to `later` by `ticks`; zero without a counter. Real-time safe.
 #[must_use]
+#[inline]
 pub fn between(ticks: Option<Ticks>, earlier: u64, later: u64) -> Duration {
     ticks.map_or(Duration::ZERO, |ticks| ticks.duration(earlier, later))
 }
 
 /// The value of the counter now; 0 without one. Real-time safe.
 #[must_use]
+#[inline]
 pub fn now(ticks: Option<Ticks>) -> u64 {
     ticks.map_or(0, Ticks::now)
 }

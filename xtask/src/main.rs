@@ -4,17 +4,21 @@
 mod bundle;
 mod cargo;
 mod cases;
+mod compare;
+mod cross;
 mod fuzz;
 mod install;
 mod lint;
+mod portable;
 mod testing;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::cargo::Tool;
+use crate::cross::Cross;
 
 /// Every chore of Tocco.
 ///
@@ -36,7 +40,8 @@ enum Command {
     /// Stream a recording through the bundled plugin and name each note as it comes
     ///
     /// Builds and bundles the plugin, loads the bundled CLAP in a host of our own at 48 kHz and
-    /// 64 frames, and prints a line for each note: time, technique, probability, latency.
+    /// 64 frames, and prints a line for each note: time, technique, probability, latency. With --target
+    /// aarch64-unknown-linux-gnu the bundle and the host are those of a Raspberry Pi 4, emulated.
     #[command(disable_help_flag = true, after_help = EXAMPLES_DEMO)]
     Demo(Forwarded),
     /// Set up what the tests need and run them all
@@ -46,6 +51,9 @@ enum Command {
     /// Look for files that break a reader, with libFuzzer
     Fuzz(fuzz::FuzzArguments),
     /// Build the plugin and put its CLAP and VST3 bundles into target/bundled
+    ///
+    /// With --target, for another machine: into target/cross/build/bundled. What that needs is set up
+    /// in target/cross: 160 MB of Debian's packages and of the Python package index are fetched once.
     Bundle(bundle::BundleArguments),
     /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
     ///
@@ -58,6 +66,11 @@ enum Command {
     /// Reads ../shared/cases, or `cases` in the folder that TOCCO_SHARED names. Each case is run as its
     /// README says; without them this says so and ends well.
     Cases,
+    /// Compare what the plugin hears here and, emulated, on another machine
+    ///
+    /// Plays recordings offline through the CLAP and the VST3 of both: every note must have the same
+    /// technique, with probabilities within 1e-3 and features within 1e-4.
+    Compare(compare::CompareArguments),
     /// Count heap calls, locks and system calls of the engines and of the plugin's callback
     #[command(disable_help_flag = true)]
     Audit(Forwarded),
@@ -125,6 +138,21 @@ impl Forwarded {
         self.has("--help") || self.has("-h")
     }
 
+    /// Takes an option and its value out, if it is there.
+    fn take(&mut self, option: &str) -> Result<Option<String>> {
+        let equals = format!("{option}=");
+        let is_it = |argument: &String| argument == option || argument.starts_with(&equals);
+        let Some(index) = self.arguments.iter().position(is_it) else {
+            return Ok(None);
+        };
+        let found = self.arguments.remove(index);
+        if let Some(value) = found.strip_prefix(&equals) {
+            return Ok(Some(value.to_owned()));
+        }
+        ensure!(index < self.arguments.len(), "{option}: a value is missing");
+        Ok(Some(self.arguments.remove(index)))
+    }
+
     fn has(&self, option: &str) -> bool {
         self.arguments.iter().any(|argument| argument == option)
     }
@@ -160,7 +188,24 @@ fn run() -> Result<()> {
     let trainer = |command| tool("tocco-trainer", "tocco-trainer", Some(command));
     let engine_tools = |command| tool("tocco-engine-tools", "tocco-engine-tools", Some(command));
     match command {
-        Command::Demo(forwarded) => on_the_bundle("demo", forwarded),
+        Command::Demo(mut forwarded) => match forwarded.take("--target")? {
+            None => on_the_bundle("demo", forwarded),
+            Some(target) => {
+                let cross = Cross::set_up(&target)?;
+                if !forwarded.asks_for_help() {
+                    bundle::for_machine(&cross)?;
+                }
+                cross.cargo("build", &["--package", "tocco-bench", "--bin", "demo"])?;
+                let status = cross
+                    .run(&cross.built("demo"))?
+                    .args(&forwarded.arguments)
+                    .current_dir(&here)
+                    .status()
+                    .context("cannot start the emulator")?;
+                cargo::end_like("demo", status)
+            }
+        },
+        Command::Compare(arguments) => compare::run(&arguments, &here),
         Command::Audit(forwarded) => {
             let mut bundles = bundle::folder()?;
             if !forwarded.asks_for_help() {
@@ -203,5 +248,24 @@ fn run() -> Result<()> {
             tool("tocco-corpus", "tocco-corpus", Some("features")),
             forwarded,
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_taken_out_with_its_value() {
+        let forwarded = |words: &[&str]| Forwarded {
+            arguments: words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let mut apart = forwarded(&["--json", "--target", "pi", "--offline"]);
+        assert_eq!(apart.take("--target").unwrap().as_deref(), Some("pi"));
+        assert_eq!(apart.arguments, ["--json", "--offline"]);
+        assert_eq!(apart.take("--target").unwrap(), None);
+        let mut joined = forwarded(&["--target=pi"]);
+        assert_eq!(joined.take("--target").unwrap().as_deref(), Some("pi"));
+        forwarded(&["--target"]).take("--target").unwrap_err();
     }
 }

@@ -186,6 +186,23 @@ impl Cross {
         Ok(command)
     }
 
+    /// The same in an emulator that runs `plugin`, which writes to `out`. That emulator must have been
+    /// installed: it is another one, since this one, whose libraries are in itself, can load no plugin.
+    ///
+    /// # Errors
+    /// If the libraries cannot be set up.
+    pub fn counted(&self, program: &Path, plugin: &Path, out: &Path) -> Result<Command> {
+        let words = self.emulator()?;
+        let mut command = Command::new(self.target.emulator.0.trim_end_matches("-static"));
+        command
+            .args(&words[1..])
+            .arg("-plugin")
+            .arg(format!("file={},out={}", plugin.display(), out.display()))
+            .arg(program)
+            .env("TOCCO_BUNDLES", self.bundles());
+        Ok(command)
+    }
+
     /// The emulator and its options.
     fn emulator(&self) -> Result<Vec<String>> {
         let root = self.place.join("emulator");

@@ -8,6 +8,7 @@ mod compare;
 mod cross;
 mod fuzz;
 mod install;
+mod instructions;
 mod lint;
 mod portable;
 mod testing;
@@ -46,6 +47,10 @@ enum Command {
     Demo(Forwarded),
     /// Set up what the tests need and run them all
     Test(testing::TestArguments),
+    /// Run tests of another machine, emulated
+    ///
+    /// Sets up what that needs in target/cross and calls cargo test. How long it takes means nothing.
+    Emulate(EmulateArguments),
     /// Check formatting, lints and documentation
     Lint,
     /// Look for files that break a reader, with libFuzzer
@@ -108,6 +113,8 @@ enum Bench {
     /// One inference of each engine: warm caches, cold caches, and the limit of mere reading
     #[command(disable_help_flag = true)]
     Engines(Forwarded),
+    /// Instructions of the callback and of each network on another machine, and what time they take
+    Instructions(instructions::InstructionArguments),
     /// One step of recurrent networks at audio rate: one by one, in blocks, and as instructions
     #[command(disable_help_flag = true)]
     Recurrent(Forwarded),
@@ -117,6 +124,22 @@ enum Bench {
     /// Many instances in one host: processor time and late results
     #[command(disable_help_flag = true)]
     Instances(Forwarded),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example: cargo xtask emulate --target aarch64-unknown-linux-gnu \
+    --package tocco-engines --lib --test suite recurrent")]
+struct EmulateArguments {
+    /// The other machine
+    #[arg(long, value_name = "TRIPLE")]
+    target: String,
+    /// Options of cargo test
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "OPTIONS"
+    )]
+    options: Vec<String>,
 }
 
 const EXAMPLES_DEMO: &str = "Example: cargo xtask demo --input take.wav --model a --json";
@@ -220,6 +243,10 @@ fn run() -> Result<()> {
             bench("audit").run(&bundles, &forwarded.arguments)
         }
         Command::Test(arguments) => testing::run(&arguments),
+        Command::Emulate(EmulateArguments { target, options }) => {
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            Cross::set_up(&target)?.cargo("test", &options)
+        }
         Command::Lint => lint::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
@@ -235,6 +262,7 @@ fn run() -> Result<()> {
             bench("deployment").run(&bundles, &forwarded.arguments)
         }
         Command::Bench(Bench::Engines(forwarded)) => run(bench("engines"), forwarded),
+        Command::Bench(Bench::Instructions(arguments)) => instructions::run(&arguments),
         Command::Bench(Bench::Recurrent(forwarded)) => run(bench("recurrent"), forwarded),
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", forwarded),

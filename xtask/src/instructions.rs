@@ -289,11 +289,11 @@ mod tests {
     // 1.2 million instructions at 1,200 MHz: a millisecond at one a cycle, a third at three.
     #[test]
     fn bounds_are_instructions_by_cycles_and_weights_by_memory() {
-        let row = Row::new("work", 1_200_000, 400_000);
+        let row = Row::new("work", 1_200_000, 480_000);
         assert!((row.bounds[0].at_least_us - 1000.0 / 3.0).abs() < 1e-9);
-        assert!((row.bounds[0].at_most_us - 1100.0).abs() < 1e-9);
-        assert!((row.bounds[1].at_most_us - 900.0).abs() < 1e-9);
-        assert!(table(&[row]).contains("| work | 1200000 | 400 | 333 to 1100 | 83 % |"));
+        assert!((row.bounds[0].at_most_us - 1120.0).abs() < 1e-9);
+        assert!((row.bounds[1].at_most_us - 920.0).abs() < 1e-9);
+        assert!(table(&[row]).contains("| work | 1200000 | 480 | 333 to 1120 | 84 % |"));
     }
 
     #[test]

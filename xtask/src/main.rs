@@ -6,6 +6,7 @@ mod cargo;
 mod cases;
 mod compare;
 mod cross;
+mod elk;
 mod fuzz;
 mod install;
 mod instructions;
@@ -60,6 +61,11 @@ enum Command {
     /// With --target, for another machine: into target/cross/build/bundled. What that needs is set up
     /// in target/cross: 160 MB of Debian's packages and of the Python package index are fetched once.
     Bundle(bundle::BundleArguments),
+    /// Make the archive for Elk Audio OS on a Raspberry Pi 4: target/elk/tocco-elk-VERSION.tar.gz
+    ///
+    /// The VST3 bundle, the models, engine libraries, configurations of Sushi, and what installs and
+    /// starts them. docs/elk.md is its guide.
+    Elk(elk::ElkArguments),
     /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
     ///
     /// Builds and bundles the plugin, then replaces ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3.
@@ -228,6 +234,7 @@ fn run() -> Result<()> {
                 cargo::end_like("demo", status)
             }
         },
+        Command::Elk(arguments) => elk::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments, &here),
         Command::Audit(forwarded) => {
             let mut bundles = bundle::folder()?;

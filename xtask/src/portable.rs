@@ -151,6 +151,44 @@ fn glibc_version(name: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
+/// The newest glibc and libstdc++ that a library asks for.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Major and minor of `GLIBC_…`.
+    pub glibc: (u32, u32),
+    /// Patch of `GLIBCXX_3.4`; none if it does not ask for the C++ library.
+    pub glibcxx: Option<u32>,
+}
+
+/// What the library at `path` asks for.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn needs(path: &Path) -> Result<Needs> {
+    let data = fs::read(path).with_context(|| path.display().to_string())?;
+    let file = ElfFile64::<Endianness>::parse(&*data).with_context(|| path.display().to_string())?;
+    let endian = file.endian();
+    let sections = file.elf_section_table();
+    let mut needs = Needs::default();
+    let Some(versions) = sections.versions(endian, file.data())? else {
+        return Ok(needs);
+    };
+    for symbol in file.dynamic_symbols().filter(ObjectSymbol::is_undefined) {
+        let index = versions.version_index(endian, symbol.index());
+        let Some(version) = versions.version(index.index())? else {
+            continue;
+        };
+        let version = String::from_utf8_lossy(version.name()).into_owned();
+        if let Some(found) = glibc_version(&version) {
+            needs.glibc = needs.glibc.max(found);
+        } else if let Some(patch) = version.strip_prefix("GLIBCXX_3.4") {
+            let patch = patch.strip_prefix('.').map_or(Ok(0), str::parse)?;
+            needs.glibcxx = needs.glibcxx.max(Some(patch));
+        }
+    }
+    Ok(needs)
+}
+
 fn check_instructions(file: &ElfFile64<'_, Endianness>, limits: &Limits) -> Result<()> {
     // The assembler marks what is not code: `$d` where data begins, `$x` where code does.
     let mut marks: Vec<(u64, bool)> = Vec::new();

@@ -19,6 +19,7 @@ use crate::real_time;
 use crate::sound::Sound;
 use crate::streaming::{self, Played, Speed};
 use crate::taught_state::taught_state;
+use crate::vst3_host::Vst3Host;
 
 pub use report::{Amended, Heard, Report, Summary};
 
@@ -49,6 +50,41 @@ pub struct Demo {
     pub profile: Option<PathBuf>,
 }
 
+/// A plugin format, with our host for it.
+pub struct Format<H> {
+    name: &'static str,
+    bundle: &'static str,
+    load: fn(&Path) -> Result<H>,
+}
+
+impl Format<ClapHost> {
+    /// CLAP.
+    pub const CLAP: Self = Self {
+        name: "clap",
+        bundle: "Tocco.clap",
+        load: ClapHost::load,
+    };
+}
+
+impl Format<Vst3Host> {
+    /// VST3.
+    pub const VST3: Self = Self {
+        name: "vst3",
+        bundle: "Tocco.vst3",
+        load: Vst3Host::load,
+    };
+}
+
+impl<H> Format<H> {
+    /// Loads the bundle with its event log switched on.
+    fn load(&self, log: &Path) -> Result<H> {
+        let bundle: PathBuf = plugin_host::bundle_path(self.bundle)?;
+        // SAFETY: nothing else runs in this process yet that reads the environment.
+        unsafe { std::env::set_var(event_log::VARIABLE, log) };
+        (self.load)(&bundle)
+    }
+}
+
 /// What the plugin wrote down, told as it comes.
 pub enum Event {
     /// A note.
@@ -73,10 +109,14 @@ impl Demo {
     /// # Errors
     /// If the bundle is missing, the plugin refuses something, or what it logged and what it sent
     /// to the host are not the same notes.
-    pub fn run(mut self, mut on_event: impl FnMut(&Event)) -> Result<Report> {
+    pub fn run<H: PluginHost>(
+        mut self,
+        format: Format<H>,
+        mut on_event: impl FnMut(&Event),
+    ) -> Result<Report> {
         let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
         let log_path = folder.path().join("events.jsonl");
-        let mut host = load(&log_path)?;
+        let mut host = format.load(&log_path)?;
         self.check_engine()?;
         if let Some(model) = &self.model {
             host.set_text("Model", model)?;
@@ -165,7 +205,9 @@ impl Demo {
         logged.learned = log.counters().values().map(|of| of.learned).sum();
         self.check_selection(&logged.first)?;
         compare_with_midi(&logged.first, &played)?;
-        Ok(Report::new(&self.sound, self.offline, &logged, &played))
+        let host = format.name;
+        let sound = &self.sound;
+        Ok(Report::new(host, sound, self.offline, &logged, &played))
     }
 }
 
@@ -228,14 +270,6 @@ impl Demo {
 
 /// The model that a new instance of the plugin uses.
 const DEFAULT_MODEL: &str = "c";
-
-/// Loads the bundled CLAP with its event log switched on.
-fn load(log: &Path) -> Result<ClapHost> {
-    let bundle: PathBuf = plugin_host::bundle_path("Tocco.clap")?;
-    // SAFETY: nothing else runs in this process yet that reads the environment.
-    unsafe { std::env::set_var(event_log::VARIABLE, log) };
-    ClapHost::load(&bundle)
-}
 
 /// The keys of the notes that the host was sent.
 fn notes_sent(played: &Played) -> Vec<u8> {

@@ -42,7 +42,7 @@ use component_handler::ComponentHandler;
 use memory_stream::MemoryStream;
 
 pub use stream::Vst3Stream;
-pub use sushi::{SushiHost, SushiStream};
+pub use sushi::{SushiHost, SushiStream, UID as SUSHI_UID};
 
 /// The category under which a factory lists what processes audio.
 const AUDIO_EFFECT: &str = "Audio Module Class";

@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::cargo;
+use crate::cross::{self, Cross};
 
 /// The package that becomes the plugin.
 const PLUGIN: &str = "tocco";
@@ -29,7 +30,7 @@ pub struct BundleArguments {
     /// Build with debug assertions instead
     #[arg(long)]
     debug: bool,
-    /// Build for another machine, for example aarch64-unknown-linux-gnu
+    /// Build for another machine, for example aarch64-unknown-linux-gnu, which has no editor
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
     /// Leave out the default features, such as the editor
@@ -45,6 +46,18 @@ pub struct BundleArguments {
 /// # Errors
 /// If the build fails or the library exports no plugin.
 pub fn run(arguments: &BundleArguments) -> Result<()> {
+    if let Some(target) = &arguments.target
+        && cross::builds_for(target)
+    {
+        ensure!(
+            arguments.package == PLUGIN && !arguments.debug && arguments.features.is_none(),
+            "--target {target}: only {PLUGIN}, optimised and without an editor, is built for it: \
+             leave out --debug and --features"
+        );
+        let bundles = for_machine(&Cross::set_up(target)?)?;
+        eprintln!("The bundles for {target} are in {}", bundles.display());
+        return Ok(());
+    }
     let mut options = Vec::new();
     if !arguments.debug {
         options.push("--release".to_owned());
@@ -81,7 +94,7 @@ pub fn from_the_workspace() -> Result<()> {
         "building everything",
         &["build", "--release", "--workspace"],
     )?;
-    lay_out(PLUGIN, &options)
+    bundle_stripped(&cargo::target_folder()?, PLUGIN, &options)
 }
 
 /// The same without the editor.
@@ -93,6 +106,21 @@ pub fn headless() -> Result<()> {
         PLUGIN,
         &["--release", "--no-default-features"].map(str::to_owned),
     )
+}
+
+/// The headless bundles for another machine, in the folder that is returned.
+///
+/// # Errors
+/// If the build fails, or its result asks for what that machine may not have.
+pub fn for_machine(cross: &Cross) -> Result<PathBuf> {
+    cross.cargo(
+        "build",
+        &["--package", PLUGIN, "--lib", "--no-default-features"],
+    )?;
+    cross.check(&cross.built("libtocco.so"))?;
+    let options = ["--release", "--target", cross.triple()].map(str::to_owned);
+    bundle_stripped(&cross.build_folder(), PLUGIN, &options)?;
+    Ok(cross.bundles())
 }
 
 /// The CLAP as [`for_this_machine`] makes it, but with the names of its functions, in a folder of
@@ -192,15 +220,15 @@ fn build_library(package: &str, options: &[String]) -> Result<()> {
 fn build(package: &str, options: &[String]) -> Result<()> {
     let _variant = Variant::begin(options)?;
     build_library(package, options)?;
-    lay_out(package, options)
+    bundle_stripped(&cargo::target_folder()?, package, options)
 }
 
-/// Makes bundles of the library that was built last.
-fn lay_out(package: &str, options: &[String]) -> Result<()> {
+/// Bundles what cargo built in `target`, and strips it.
+fn bundle_stripped(target: &Path, package: &str, options: &[String]) -> Result<()> {
     // nice-plug's bundler, without its search for the outermost Cargo.toml, which goes astray when
     // the clone lies inside another Rust project.
-    nice_plug_xtask::bundle(&cargo::target_folder()?, package, options, false)?;
-    let bundled = folder()?;
+    nice_plug_xtask::bundle(target, package, options, false)?;
+    let bundled = target.join("bundled");
     strip(&bundled.join("Tocco.clap"))?;
     let contents = bundled.join("Tocco.vst3/Contents");
     for architecture in fs::read_dir(&contents).into_iter().flatten() {

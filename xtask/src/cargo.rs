@@ -15,6 +15,12 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
+/// Recordings and cases that are no part of the repository: beside it, or where `TOCCO_SHARED` says.
+pub fn shared() -> PathBuf {
+    let shared = std::env::var_os("TOCCO_SHARED");
+    shared.map_or_else(|| root().join("../shared"), PathBuf::from)
+}
+
 /// Makes the workspace's root the current directory, wherever `cargo xtask` was called, and returns
 /// the one before: the files that the user names lie there.
 ///
@@ -124,7 +130,7 @@ impl Tool<'_> {
 
 /// Ends this program as the one that it started has ended, unless that was well. Cargo becomes the
 /// program that it runs, and so dies of the same signal without a word.
-fn end_like(program: &str, status: ExitStatus) -> Result<()> {
+pub fn end_like(program: &str, status: ExitStatus) -> Result<()> {
     if status.success() {
         return Ok(());
     }

@@ -43,9 +43,7 @@ const CASES: &[Case] = &[
 /// # Errors
 /// If a case fails.
 pub fn run() -> Result<()> {
-    let shared = std::env::var_os("TOCCO_SHARED");
-    let shared = shared.map_or_else(|| cargo::root().join("../shared"), PathBuf::from);
-    let folder = shared.join("cases");
+    let folder = cargo::shared().join("cases");
     if !folder.is_dir() {
         println!(
             "cases: skipped, there is no {}; set TOCCO_SHARED",

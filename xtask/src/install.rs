@@ -77,7 +77,10 @@ fn home() -> Result<PathBuf> {
 }
 
 /// Copies a file, or a folder with all that it has.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// If something cannot be read or written, or the folder is there.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     if !from.is_dir() {
         return fs::copy(from, to).map(drop);
     }

@@ -4,17 +4,23 @@
 mod bundle;
 mod cargo;
 mod cases;
+mod compare;
+mod cross;
+mod elk;
 mod fuzz;
 mod install;
+mod instructions;
 mod lint;
+mod portable;
 mod testing;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::cargo::Tool;
+use crate::cross::Cross;
 
 /// Every chore of Tocco.
 ///
@@ -36,17 +42,30 @@ enum Command {
     /// Stream a recording through the bundled plugin and name each note as it comes
     ///
     /// Builds and bundles the plugin, loads the bundled CLAP in a host of our own at 48 kHz and
-    /// 64 frames, and prints a line for each note: time, technique, probability, latency.
+    /// 64 frames, and prints a line for each note: time, technique, probability, latency. With --target
+    /// aarch64-unknown-linux-gnu the bundle and the host are those of a Raspberry Pi 4, emulated.
     #[command(disable_help_flag = true, after_help = EXAMPLES_DEMO)]
     Demo(Forwarded),
     /// Set up what the tests need and run them all
     Test(testing::TestArguments),
+    /// Run tests of another machine, emulated
+    ///
+    /// Sets up what that needs in target/cross and calls cargo test. How long it takes means nothing.
+    Emulate(EmulateArguments),
     /// Check formatting, lints and documentation
     Lint,
     /// Look for files that break a reader, with libFuzzer
     Fuzz(fuzz::FuzzArguments),
     /// Build the plugin and put its CLAP and VST3 bundles into target/bundled
+    ///
+    /// With --target, for another machine: into target/cross/build/bundled. What that needs is set up
+    /// in target/cross: 160 MB of Debian's packages and of the Python package index are fetched once.
     Bundle(bundle::BundleArguments),
+    /// Make the archive for Elk Audio OS on a Raspberry Pi 4: target/elk/tocco-elk-VERSION.tar.gz
+    ///
+    /// The VST3 bundle, the models, engine libraries, configurations of Sushi, and what installs and
+    /// starts them. docs/elk.md is its guide.
+    Elk(elk::ElkArguments),
     /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
     ///
     /// Builds and bundles the plugin, then replaces ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3.
@@ -58,6 +77,11 @@ enum Command {
     /// Reads ../shared/cases, or `cases` in the folder that TOCCO_SHARED names. Each case is run as its
     /// README says; without them this says so and ends well.
     Cases,
+    /// Compare what the plugin hears here and, emulated, on another machine
+    ///
+    /// Plays recordings offline through the CLAP and the VST3 of both: every note must have the same
+    /// technique, with probabilities within 1e-3 and features within 1e-4.
+    Compare(compare::CompareArguments),
     /// Count heap calls, locks and system calls of the engines and of the plugin's callback
     #[command(disable_help_flag = true)]
     Audit(Forwarded),
@@ -95,6 +119,8 @@ enum Bench {
     /// One inference of each engine: warm caches, cold caches, and the limit of mere reading
     #[command(disable_help_flag = true)]
     Engines(Forwarded),
+    /// Instructions of the callback and of each network on another machine, and what time they take
+    Instructions(instructions::InstructionArguments),
     /// One step of recurrent networks at audio rate: one by one, in blocks, and as instructions
     #[command(disable_help_flag = true)]
     Recurrent(Forwarded),
@@ -104,6 +130,22 @@ enum Bench {
     /// Many instances in one host: processor time and late results
     #[command(disable_help_flag = true)]
     Instances(Forwarded),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example: cargo xtask emulate --target aarch64-unknown-linux-gnu \
+    --package tocco-engines --lib --test suite recurrent")]
+struct EmulateArguments {
+    /// The other machine
+    #[arg(long, value_name = "TRIPLE")]
+    target: String,
+    /// Options of cargo test
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "OPTIONS"
+    )]
+    options: Vec<String>,
 }
 
 const EXAMPLES_DEMO: &str = "Example: cargo xtask demo --input take.wav --model a --json";
@@ -123,6 +165,21 @@ struct Forwarded {
 impl Forwarded {
     fn asks_for_help(&self) -> bool {
         self.has("--help") || self.has("-h")
+    }
+
+    /// Takes an option and its value out, if it is there.
+    fn take(&mut self, option: &str) -> Result<Option<String>> {
+        let equals = format!("{option}=");
+        let is_it = |argument: &String| argument == option || argument.starts_with(&equals);
+        let Some(index) = self.arguments.iter().position(is_it) else {
+            return Ok(None);
+        };
+        let found = self.arguments.remove(index);
+        if let Some(value) = found.strip_prefix(&equals) {
+            return Ok(Some(value.to_owned()));
+        }
+        ensure!(index < self.arguments.len(), "{option}: a value is missing");
+        Ok(Some(self.arguments.remove(index)))
     }
 
     fn has(&self, option: &str) -> bool {
@@ -160,7 +217,25 @@ fn run() -> Result<()> {
     let trainer = |command| tool("tocco-trainer", "tocco-trainer", Some(command));
     let engine_tools = |command| tool("tocco-engine-tools", "tocco-engine-tools", Some(command));
     match command {
-        Command::Demo(forwarded) => on_the_bundle("demo", forwarded),
+        Command::Demo(mut forwarded) => match forwarded.take("--target")? {
+            None => on_the_bundle("demo", forwarded),
+            Some(target) => {
+                let cross = Cross::set_up(&target)?;
+                if !forwarded.asks_for_help() {
+                    bundle::for_machine(&cross)?;
+                }
+                cross.cargo("build", &["--package", "tocco-bench", "--bin", "demo"])?;
+                let status = cross
+                    .run(&cross.built("demo"))?
+                    .args(&forwarded.arguments)
+                    .current_dir(&here)
+                    .status()
+                    .context("cannot start the emulator")?;
+                cargo::end_like("demo", status)
+            }
+        },
+        Command::Elk(arguments) => elk::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments, &here),
         Command::Audit(forwarded) => {
             let mut bundles = bundle::folder()?;
             if !forwarded.asks_for_help() {
@@ -175,6 +250,10 @@ fn run() -> Result<()> {
             bench("audit").run(&bundles, &forwarded.arguments)
         }
         Command::Test(arguments) => testing::run(&arguments),
+        Command::Emulate(EmulateArguments { target, options }) => {
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            Cross::set_up(&target)?.cargo("test", &options)
+        }
         Command::Lint => lint::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
@@ -190,6 +269,7 @@ fn run() -> Result<()> {
             bench("deployment").run(&bundles, &forwarded.arguments)
         }
         Command::Bench(Bench::Engines(forwarded)) => run(bench("engines"), forwarded),
+        Command::Bench(Bench::Instructions(arguments)) => instructions::run(&arguments),
         Command::Bench(Bench::Recurrent(forwarded)) => run(bench("recurrent"), forwarded),
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", forwarded),
@@ -203,5 +283,24 @@ fn run() -> Result<()> {
             tool("tocco-corpus", "tocco-corpus", Some("features")),
             forwarded,
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_taken_out_with_its_value() {
+        let forwarded = |words: &[&str]| Forwarded {
+            arguments: words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let mut apart = forwarded(&["--json", "--target", "pi", "--offline"]);
+        assert_eq!(apart.take("--target").unwrap().as_deref(), Some("pi"));
+        assert_eq!(apart.arguments, ["--json", "--offline"]);
+        assert_eq!(apart.take("--target").unwrap(), None);
+        let mut joined = forwarded(&["--target=pi"]);
+        assert_eq!(joined.take("--target").unwrap().as_deref(), Some("pi"));
+        forwarded(&["--target"]).take("--target").unwrap_err();
     }
 }

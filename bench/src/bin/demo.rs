@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
-use tocco_bench::demo::Demo;
+use clap::{Parser, ValueEnum};
+use tocco_bench::demo::{Demo, Format};
+use tocco_bench::plugin_host::PluginHost;
 use tocco_bench::program::exit_code;
 use tocco_bench::sound::Sound;
 
 /// Streams a recording through the bundled plugin and names each note as it comes.
 ///
-/// The bundled CLAP runs in a host of our own, in blocks of 64 samples at the recording's rate,
+/// The bundle runs in a host of our own, in blocks of 64 samples at the recording's rate,
 /// at the pace of the clock. Each line is a note: when it began, its technique, how probable that
 /// is, and how long after its beginning the result was there. A second network listens longer;
 /// where it makes another technique of a note, a further line with an arrow says so.
@@ -46,9 +47,18 @@ struct Arguments {
     /// A calibration profile to play with, as the plugin or cargo xtask calibrate wrote it
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
+    /// The plugin format whose bundle is loaded
+    #[arg(long, value_enum, default_value_t = FormatName::Clap)]
+    format: FormatName,
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatName {
+    Clap,
+    Vst3,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +66,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    match arguments.format {
+        FormatName::Clap => play(arguments, Format::CLAP),
+        FormatName::Vst3 => play(arguments, Format::VST3),
+    }
+}
+
+fn play<H: PluginHost>(arguments: Arguments, format: Format<H>) -> Result<()> {
     let sound = match &arguments.input {
         Some(path) => Sound::read_wav(path)?,
         None => Sound::synthesised(),
@@ -75,11 +92,11 @@ fn run(arguments: Arguments) -> Result<()> {
         profile: arguments.profile,
     };
     if arguments.json {
-        let report = demo.run(|event| eprintln!("{event}"))?;
+        let report = demo.run(format, |event| eprintln!("{event}"))?;
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("     time    technique                  prob.  latency");
-        let report = demo.run(|event| {
+        let report = demo.run(format, |event| {
             println!("{event}");
             // A line must be seen when it comes, also through a pipe; if it cannot be written,
             // the next println says so.

@@ -211,7 +211,13 @@ impl fmt::Display for Heard {
 }
 
 impl Report {
-    pub(super) fn new(sound: &Sound, offline: bool, logged: &Logged, played: &Played) -> Self {
+    pub(super) fn new(
+        host: &'static str,
+        sound: &Sound,
+        offline: bool,
+        logged: &Logged,
+        played: &Played,
+    ) -> Self {
         let rate = f64::from(sound.sample_rate);
         let hear = |note: &LoggedNote| Heard {
             second: (logged.second.get(&note.id)).map(|second| Amended::new(second, rate)),
@@ -247,7 +253,7 @@ impl Report {
             played: (!sound.played.is_empty()).then(|| Comparison::new(sound, &notes)),
         };
         Self {
-            host: "clap",
+            host,
             sample_rate: sound.sample_rate,
             block: BLOCK,
             notes,

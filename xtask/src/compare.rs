@@ -1,0 +1,291 @@
+//! What the plugin hears on this machine and, emulated, on another: the same notes, or an error.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use crate::bundle;
+use crate::cargo;
+use crate::cross::Cross;
+
+/// How far a probability may be from this machine's.
+const PROBABILITY_TOLERANCE: f64 = 1e-3;
+
+/// How far a feature may be from this machine's, of its size or of 1, whichever is more.
+const FEATURE_TOLERANCE: f64 = 1e-4;
+
+/// Blocks of 64 samples in a second of the features' 48 kHz.
+const BLOCKS_PER_SECOND: f64 = 750.0;
+
+/// Blocks from a note's onset to the features that are compared.
+const BLOCKS_TO_FEATURES: usize = 11;
+
+const FORMATS: [&str; 2] = ["clap", "vst3"];
+const PRESETS: [&str; 2] = ["timbreid", "timbreid-48k"];
+
+/// Options of `cargo xtask compare`.
+#[derive(Args)]
+#[command(after_help = "Example: \
+    cargo xtask compare --target aarch64-unknown-linux-gnu --recordings 4\n\n\
+    The recordings are those in ../shared/recordings/takes, or in the folder that --recordings-in names.")]
+pub struct CompareArguments {
+    /// The other machine
+    #[arg(long, value_name = "TRIPLE")]
+    target: String,
+    /// Play so many recordings, of all players
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    recordings: usize,
+    /// The folder with the recordings, WAV
+    #[arg(long, value_name = "DIR")]
+    recordings_in: Option<PathBuf>,
+    /// Models to play with besides the plugin's own choice
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
+    model: Vec<String>,
+    /// The inference engine [default: the plugin's]
+    #[arg(long, value_name = "ID")]
+    engine: Option<String>,
+}
+
+/// The greatest distances seen.
+#[derive(Default)]
+struct Seen {
+    notes: usize,
+    second: usize,
+    probability: f64,
+    features: usize,
+    feature: f64,
+}
+
+/// Compares, and prints what was seen.
+///
+/// # Errors
+/// Names the recording, the note and the difference.
+pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
+    let takes = takes(arguments, here)?;
+    let cross = Cross::set_up(&arguments.target)?;
+    bundle::for_machine(&cross)?;
+    bundle::for_this_machine()?;
+    let tools = [
+        "--package",
+        "tocco-bench",
+        "--bin",
+        "demo",
+        "--package",
+        "tocco-corpus",
+        "--bin",
+        "tocco-corpus",
+    ];
+    cross.cargo("build", &tools)?;
+    let mut native = vec!["build", "--release"];
+    native.extend(tools);
+    cargo::call("building the hosts", &native)?;
+
+    let mut models = vec![None];
+    models.extend(arguments.model.iter().map(Some));
+    let mut seen = Seen::default();
+    for take in &takes {
+        let name = take.file_name().unwrap_or_default().to_string_lossy();
+        for model in &models {
+            let before = seen.notes;
+            for format in FORMATS {
+                let mut options = vec!["--offline", "--json", "--format", format];
+                options.extend(model.iter().flat_map(|model| ["--model", model.as_str()]));
+                options.extend(arguments.engine.iter().flat_map(|e| ["--engine", e.as_str()]));
+                let [here, there] = both(&cross, "demo", &options, take)?;
+                let here: Value = serde_json::from_str(&here)?;
+                let there: Value = serde_json::from_str(&there)?;
+                compare_notes(&here, &there, &mut seen)
+                    .with_context(|| format!("{name}, {format}"))?;
+                if format == FORMATS[0] && model.is_none() {
+                    compare_features(&cross, &here, take, &mut seen)
+                        .with_context(|| name.clone().into_owned())?;
+                }
+            }
+            let model = model.map_or("the plugin's model", |model| model.as_str());
+            println!("{name}, {model}: {} notes the same", seen.notes - before);
+        }
+    }
+    println!(
+        "{} recordings, CLAP and VST3, {}: {} notes and {} second decisions have the same names; \
+         probabilities within {:.1e}, {} features within {:.1e}",
+        takes.len(),
+        cross.triple(),
+        seen.notes,
+        seen.second,
+        seen.probability,
+        seen.features,
+        seen.feature
+    );
+    ensure!(seen.notes > 0, "no note was heard in any recording");
+    Ok(())
+}
+
+/// Recordings of all players, spread over the folder.
+fn takes(arguments: &CompareArguments, here: &Path) -> Result<Vec<PathBuf>> {
+    let folder = match &arguments.recordings_in {
+        Some(folder) => here.join(folder),
+        None => cargo::shared().join("recordings/takes"),
+    };
+    let entries = folder.read_dir().with_context(|| {
+        format!("{}: no recordings; say --recordings-in DIR", folder.display())
+    })?;
+    let mut takes = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wav") {
+            takes.push(path);
+        }
+    }
+    takes.sort();
+    ensure!(!takes.is_empty(), "{}: has no WAV files", folder.display());
+    let step = takes.len().div_ceil(arguments.recordings.max(1));
+    Ok(takes.into_iter().step_by(step).collect())
+}
+
+/// What a program prints about a recording, here and there.
+fn both(cross: &Cross, program: &str, options: &[&str], take: &Path) -> Result<[String; 2]> {
+    let mut here = Command::new(cargo::target_folder()?.join("release").join(program));
+    here.env("TOCCO_BUNDLES", bundle::folder()?);
+    let there = cross.run(&cross.built(program))?;
+    let output = |mut command: Command| {
+        let output = command.args(options).arg("--input").arg(take).output()?;
+        if !output.status.success() {
+            bail!(
+                "{command:?} failed ({}): {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    Ok([output(here)?, output(there)?])
+}
+
+fn compare_notes(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
+    let notes = |report: &Value| report["notes"].as_array().cloned().context("no notes");
+    let (here, there) = (notes(here)?, notes(there)?);
+    ensure!(
+        here.len() == there.len(),
+        "{} notes here, {} there",
+        here.len(),
+        there.len()
+    );
+    for (here, there) in here.iter().zip(&there) {
+        compare_note(here, there, seen)
+            .with_context(|| format!("the note at {} s", here["time_s"]))?;
+        seen.notes += 1;
+    }
+    Ok(())
+}
+
+fn compare_note(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
+    for field in ["time_s", "technique", "gated"] {
+        ensure!(
+            here[field] == there[field],
+            "{field}: {} here, {} there",
+            here[field],
+            there[field]
+        );
+    }
+    compare_probabilities(here, there, seen)?;
+    let (here, there) = (&here["second"], &there["second"]);
+    ensure!(
+        here["technique"] == there["technique"],
+        "the second decision: {} here, {} there",
+        here["technique"],
+        there["technique"]
+    );
+    if here.is_object() {
+        compare_probabilities(here, there, seen).context("the second decision")?;
+        seen.second += 1;
+    }
+    Ok(())
+}
+
+fn compare_probabilities(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
+    let of = |note: &Value| -> Result<Vec<f64>> {
+        let list = note["probabilities"].as_array().context("no probabilities")?;
+        list.iter()
+            .map(|p| p.as_f64().context("a probability is no number"))
+            .collect()
+    };
+    let (here, there) = (of(here)?, of(there)?);
+    ensure!(here.len() == there.len(), "other numbers of techniques");
+    for (here, there) in here.iter().zip(&there) {
+        let distance = (here - there).abs();
+        ensure!(
+            distance <= PROBABILITY_TOLERANCE,
+            "a probability is {here} here and {there} there"
+        );
+        seen.probability = seen.probability.max(distance);
+    }
+    Ok(())
+}
+
+fn compare_features(cross: &Cross, report: &Value, take: &Path, seen: &mut Seen) -> Result<()> {
+    let duration = report["summary"]["duration_s"].as_f64().unwrap_or(0.0);
+    let notes = report["notes"].as_array().map_or(&[][..], Vec::as_slice);
+    let blocks: Vec<String> = notes
+        .iter()
+        .filter_map(|note| Some(note["time_s"].as_f64()? * BLOCKS_PER_SECOND))
+        .map(|block| block as usize + BLOCKS_TO_FEATURES)
+        .filter(|block| ((block + 2) as f64) < duration * BLOCKS_PER_SECOND)
+        .map(|block| block.to_string())
+        .collect();
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    let blocks = blocks.join(",");
+    for preset in PRESETS {
+        let options = ["features", "--at-blocks", &blocks, "--preset", preset];
+        let [here, there] = both(cross, "tocco-corpus", &options, take)?;
+        let mut lines = here.lines().zip(there.lines());
+        let (names, _) = lines.next().context("no features")?;
+        for (here, there) in lines {
+            let columns = names.split(',').zip(here.split(',').zip(there.split(',')));
+            for (name, (here, there)) in columns.skip(2) {
+                let (here, there): (f64, f64) = (here.parse()?, there.parse()?);
+                let distance = (here - there).abs() / here.abs().max(1.0);
+                ensure!(
+                    distance <= FEATURE_TOLERANCE,
+                    "the feature {name} of {preset} is {here} here and {there} there"
+                );
+                seen.feature = seen.feature.max(distance);
+                seen.features += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(technique: &str, probability: f64) -> Value {
+        json!({"notes": [{
+            "time_s": 0.5, "technique": technique, "gated": false,
+            "probabilities": [probability, 1.0 - probability],
+            "second": {"technique": "Tom", "probabilities": [0.5, 0.5]}
+        }]})
+    }
+
+    #[test]
+    fn notes_that_differ_are_told_apart() {
+        let here = report("Kick", 0.9);
+        let mut seen = Seen::default();
+        compare_notes(&here, &report("Kick", 0.9005), &mut seen).unwrap();
+        assert_eq!((seen.notes, seen.second), (1, 1));
+        compare_notes(&here, &report("Tom", 0.9), &mut seen).unwrap_err();
+        compare_notes(&here, &report("Kick", 0.902), &mut seen).unwrap_err();
+        compare_notes(&here, &json!({"notes": []}), &mut seen).unwrap_err();
+        let mut second = report("Kick", 0.9);
+        second["notes"][0]["second"] = Value::Null;
+        compare_notes(&here, &second, &mut seen).unwrap_err();
+    }
+}

@@ -1,0 +1,278 @@
+//! The archive for Elk Audio OS: all that a Raspberry Pi 4 needs to play.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::bundle;
+use crate::cargo::{self, Tool};
+use crate::cross::Cross;
+use crate::install::copy;
+use crate::portable;
+
+/// The board that Elk Audio OS is made for.
+const TARGET: &str = "aarch64-unknown-linux-gnu";
+
+/// Elk's releases with their newest glibc and libstdc++, major and minor, and patch of `GLIBCXX_3.4`:
+/// those of the Yocto releases that they are built on.
+const RELEASES: [(&str, (u32, u32), u32); 3] = [
+    ("0.9 to 0.11 (Yocto dunfell)", (2, 31), 28),
+    ("1.0 (Yocto kirkstone)", (2, 35), 29),
+    ("1.1 (Yocto scarthgap)", (2, 39), 32),
+];
+
+const MODELS: [&str; 5] = ["a", "b", "c", "tocco", "tocco-late"];
+
+/// Options of `cargo xtask elk`.
+#[derive(Args)]
+#[command(after_help = "Example: cargo xtask elk\n\n\
+    Then copy the archive to the board and follow docs/elk.md.")]
+pub struct ElkArguments {
+    /// Leave out ONNX Runtime and LiteRT: the built-in engines need neither
+    #[arg(long)]
+    no_engines: bool,
+}
+
+/// Makes the archive and prints its path.
+///
+/// # Errors
+/// If something cannot be built, fetched or written.
+pub fn run(arguments: &ElkArguments) -> Result<()> {
+    let cross = Cross::set_up(TARGET)?;
+    bundle::for_machine(&cross)?;
+
+    let target = cargo::target_folder()?;
+    let name = format!("tocco-elk-{}", env!("CARGO_PKG_VERSION"));
+    let folder = target.join("elk").join(&name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    let filled = fill(&folder, &cross, !arguments.no_engines);
+    filled.with_context(|| format!("cannot fill {}", folder.display()))?;
+    let archive = target.join("elk").join(format!("{name}.tar.gz"));
+    pack(&folder, &archive)?;
+    println!("{}", archive.display());
+    Ok(())
+}
+
+/// Puts everything into `folder`.
+fn fill(folder: &Path, cross: &Cross, with_engines: bool) -> Result<()> {
+    let own = cargo::root().join("xtask/elk");
+    let plugins = folder.join("plugins");
+    fs::create_dir_all(&plugins)?;
+    copy(
+        &cross.bundles().join("Tocco.vst3"),
+        &plugins.join("Tocco.vst3"),
+    )?;
+    fs::create_dir(folder.join("models"))?;
+    for model in MODELS {
+        copy(
+            &cargo::root().join("models").join(model),
+            &folder.join("models").join(model),
+        )?;
+    }
+    copy(&own.join("config"), &folder.join("config"))?;
+    for script in ["install.sh", "start.sh", "autostart.sh"] {
+        fs::copy(own.join(script), folder.join(script))?;
+    }
+    fs::create_dir(folder.join("samples"))?;
+    fs::write(folder.join("samples/drum.wav"), drum())?;
+    for (from, to) in [("docs/elk.md", "README.md"), ("LICENSE", "LICENSE")] {
+        fs::copy(cargo::root().join(from), folder.join(to))?;
+    }
+    if with_engines {
+        install_engines(&plugins)?;
+    }
+    fs::write(folder.join("ENGINES.md"), engines_page(&plugins)?)?;
+    fs::write(folder.join("SHA256SUMS"), sums(folder)?)?;
+    Ok(())
+}
+
+/// Fetches the engine libraries for the board, pinned by hash, beside the bundle, where the plugin
+/// looks for them.
+fn install_engines(plugins: &Path) -> Result<()> {
+    let folder = cargo::target_folder()?.join("elk/engines");
+    let place = folder.display().to_string();
+    let options = [
+        "install",
+        "--yes",
+        "--engine",
+        "onnx,litert",
+        "--architecture",
+        "aarch64",
+        "--dir",
+        &place,
+    ];
+    let tool = Tool {
+        package: "tocco-engine-tools",
+        binary: "tocco-engine-tools",
+        command: Some("engines"),
+        folder: cargo::root(),
+    };
+    tool.run(&bundle::folder()?, &options.map(str::to_owned))?;
+    for library in files(&folder)? {
+        let name = library.file_name().context("a library without a name")?;
+        fs::copy(&library, plugins.join(name))?;
+    }
+    Ok(())
+}
+
+/// What each library of `plugins` asks of the system, and which releases of Elk have that.
+fn engines_page(plugins: &Path) -> Result<String> {
+    let mut text = String::from(
+        "# What the libraries need\n\n\
+         Read from the files by `cargo xtask elk`. The networks run in the plugin itself; the other engines\n\
+         are only asked for if you choose them. Where one does not load, the plugin says so and goes on with\n\
+         its own.\n\n| library | glibc | libstdc++ |",
+    );
+    for (release, ..) in RELEASES {
+        let _ = write!(text, " Elk {release} |");
+    }
+    text.push_str("\n| --- | --- | --- | --- | --- | --- |\n");
+    for library in files(plugins)? {
+        let name = library.file_name().unwrap_or_default().to_string_lossy();
+        let needs = portable::needs(&library)?;
+        let (major, minor) = needs.glibc;
+        let cpp = match needs.glibcxx {
+            None => "none".to_owned(),
+            Some(patch) => format!("GLIBCXX_3.4.{patch}"),
+        };
+        let _ = write!(text, "| {name} | {major}.{minor} | {cpp} |");
+        for (_, glibc, glibcxx) in RELEASES {
+            let loads = needs.glibc <= glibc && needs.glibcxx.is_none_or(|patch| patch <= glibcxx);
+            let _ = write!(text, " {} |", if loads { "loads" } else { "does not load" });
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The files below `folder`, in order.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What `sha256sum -c` checks.
+fn sums(folder: &Path) -> Result<Vec<u8>> {
+    let mut command = Command::new("sha256sum");
+    for file in files(folder)? {
+        command.arg(file.strip_prefix(folder)?);
+    }
+    let output = command
+        .current_dir(folder)
+        .output()
+        .context("sha256sum, of coreutils")?;
+    ensure!(output.status.success(), "sha256sum failed ({})", output.status);
+    Ok(output.stdout)
+}
+
+/// Packs `folder` so that the same files make the same archive: in order, with the date of the last
+/// commit and without owners.
+fn pack(folder: &Path, archive: &Path) -> Result<()> {
+    let commit = Command::new("git")
+        .args(["log", "-1", "--format=%ct"])
+        .current_dir(cargo::root())
+        .output();
+    let date = commit
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map_or_else(|| "0".to_owned(), |date| date.trim().to_owned());
+    let date = if date.is_empty() { "0" } else { &date };
+    let status = Command::new("tar")
+        .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
+        .args(["--mode=u+rw,go+r,go-w", "--format=ustar", "--use-compress-program=gzip -9n"])
+        .arg(format!("--mtime=@{date}"))
+        .arg("-cf")
+        .arg(archive)
+        .arg("-C")
+        .arg(folder.parent().context("no folder to pack")?)
+        .arg(folder.file_name().context("no folder to pack")?)
+        .status()
+        .context("GNU tar is needed")?;
+    ensure!(status.success(), "tar failed ({status})");
+    Ok(())
+}
+
+/// A drum for Sushi's sample player, as a WAV file of 16 bits: a tone that falls and dies away. The
+/// player takes it for key 60; the plugin's keys begin two octaves below.
+fn drum() -> Vec<u8> {
+    const RATE: u32 = 48_000;
+    const SAMPLES: u32 = RATE / 8;
+    let mut phase = 0.0_f64;
+    let data: Vec<u8> = (0..SAMPLES)
+        .flat_map(|index| {
+            let time = f64::from(index) / f64::from(RATE);
+            phase += (220.0 + 700.0 * (-time * 60.0).exp()) / f64::from(RATE);
+            let level = (-time * 30.0).exp() * 0.9;
+            let sample = (phase * std::f64::consts::TAU).sin() * level;
+            ((sample * f64::from(i16::MAX)) as i16).to_le_bytes()
+        })
+        .collect();
+    let size = data.len() as u32;
+    let mut file = Vec::new();
+    file.extend(b"RIFF");
+    file.extend((36 + size).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    // PCM, mono.
+    file.extend(1_u16.to_le_bytes());
+    file.extend(1_u16.to_le_bytes());
+    file.extend(RATE.to_le_bytes());
+    file.extend((RATE * 2).to_le_bytes());
+    file.extend(2_u16.to_le_bytes());
+    file.extend(16_u16.to_le_bytes());
+    file.extend(b"data");
+    file.extend(size.to_le_bytes());
+    file.extend(data);
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_files_make_the_same_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = |name: &str, order: [&str; 2]| {
+            let inner = folder.path().join(name).join("tocco");
+            fs::create_dir_all(&inner).unwrap();
+            for file in order {
+                fs::write(inner.join(file), file).unwrap();
+            }
+            let archive = folder.path().join(format!("{name}.tar.gz"));
+            pack(&inner, &archive).unwrap();
+            fs::read(archive).unwrap()
+        };
+        let first = made("one", ["a", "b"]);
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        assert!(first == made("two", ["b", "a"]));
+    }
+
+    #[test]
+    fn the_drum_begins_loud_and_ends_silent() {
+        let file = drum();
+        assert_eq!(&file[..4], b"RIFF");
+        let samples: Vec<i16> = file[44..]
+            .chunks(2)
+            .map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]]))
+            .collect();
+        let peak = |range: &[i16]| range.iter().map(|s| s.unsigned_abs()).max().unwrap();
+        assert!(peak(&samples[..480]) > 20_000);
+        assert!(peak(&samples[samples.len() - 480..]) < 1_500);
+    }
+}

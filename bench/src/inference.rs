@@ -10,8 +10,9 @@ pub mod report;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use tocco_engines::WeightFormat;
 use tocco_engines::convert::{Format, convert};
-use tocco_engines::native::{NativeEngine, NativeOptions, WeightFormat};
+use tocco_engines::native::{NativeEngine, NativeOptions};
 use tocco_engines::native_fixed::NativeFixedEngine;
 use tocco_engines::{Engine, EngineId, ModelPackage, foreign};
 

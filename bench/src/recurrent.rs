@@ -10,8 +10,9 @@ pub mod shape;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use tocco_engines::WeightFormat;
 use tocco_engines::convert::{Format, convert};
-use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions, WeightFormat};
+use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions};
 use tocco_engines::native_fixed::NativeFixedEngine;
 use tocco_engines::network::Network;
 use tocco_engines::{Engine, foreign};

@@ -10,7 +10,7 @@ use tocco_bench::inference::feature_vectors::FeatureVectors;
 use tocco_bench::plugin_host::model_folder;
 use tocco_corpus::Recording;
 use tocco_dsp::synth::Performance;
-use tocco_engines::native::WeightFormat;
+use tocco_engines::WeightFormat;
 use tocco_engines::{Classifier, EngineId, LoadError, ModelPackage, reference};
 
 /// Notes that each cell is run on.

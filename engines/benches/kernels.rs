@@ -7,7 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions, WeightFormat};
+use tocco_engines::WeightFormat;
+use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions};
 use tocco_engines::network::Network;
 use tocco_engines::{Engine, rtneural};
 

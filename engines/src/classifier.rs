@@ -1,8 +1,8 @@
 //! A model package brought to life by an engine.
 
-use crate::native::{NativeEngine, NativeOptions, WeightFormat};
+use crate::native::{NativeEngine, NativeOptions};
 use crate::native_fixed::NativeFixedEngine;
-use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler, foreign};
+use crate::{Engine, EngineId, InferError, LoadError, ModelPackage, Scaler, WeightFormat, foreign};
 
 /// Inferences that settle an engine's lazy allocations and warm the caches.
 const PRIMING_RUNS: usize = 8;

@@ -8,6 +8,18 @@
 //! Loading allocates and may fail; [`Classifier::classify`] and [`Engine::infer`] of the engines
 //! named `native` do neither and may be called on the audio thread.
 //!
+//! ```
+//! use tocco_engines::{Classifier, EngineId, ModelPackage};
+//!
+//! let package = ModelPackage::load("../models/c")?;
+//! let mut classifier = Classifier::new(&package, EngineId::Native)?;
+//! let features = vec![0.0; classifier.n_features()];
+//! let mut probabilities = vec![0.0; classifier.n_classes()];
+//! classifier.classify(&features, &mut probabilities)?;
+//! assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The crate knows nothing of sound: features come in as numbers.
 
 pub mod bounded_read;
@@ -34,6 +46,7 @@ mod scaler;
 mod shared_library;
 mod tensor_shape;
 mod torch;
+mod weight_format;
 
 pub use classifier::Classifier;
 pub use engine::{Engine, EngineId, InferError, UnknownEngine};
@@ -43,3 +56,4 @@ pub use onnx::OnnxEngine;
 pub use package::{Manifest, ModelPackage, Statistics, Tensor};
 pub use scaler::Scaler;
 pub use torch::TorchEngine;
+pub use weight_format::{UnknownWeightFormat, WeightFormat};

@@ -4,7 +4,6 @@ pub(crate) mod activation;
 mod conv1d;
 mod conv2d;
 pub(crate) mod dense;
-pub(crate) mod fold;
 mod history;
 mod instruction_set;
 mod int8;
@@ -13,23 +12,19 @@ mod max_pool;
 mod panel;
 pub(crate) mod recurrent;
 mod tanh;
-mod weight_format;
 pub(crate) mod weights;
 
-use std::path::Path;
-
+use crate::network::fold::{Step, fold};
 use crate::network::{Activation, Layer, Network};
-use crate::{Engine, EngineId, InferError, LoadError, rtneural};
+use crate::{Engine, EngineId, InferError, WeightFormat};
 use conv1d::Conv1dKernel;
 use conv2d::{CausalConv2dKernel, Conv2dKernel};
 use dense::DenseKernel;
-use fold::{Step, fold};
 use max_pool::{MaxPool2dKernel, MaxPoolKernel};
 use recurrent::{GruKernel, LstmKernel};
 use weights::{Packing, Workspace};
 
 pub use instruction_set::InstructionSet;
-pub use weight_format::{UnknownWeightFormat, WeightFormat};
 
 /// How the engines `native` and `native-fixed` compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,14 +263,6 @@ impl NativeEngine {
         outputs.copy_from_slice(&front[..outputs.len()]);
         let last = outputs.len() - self.output.len();
         self.output.copy_from_slice(&outputs[last..]);
-    }
-
-    /// Loads a model file of RTNeural, see [`rtneural`].
-    ///
-    /// # Errors
-    /// When the file cannot be read or is malformed.
-    pub fn from_rtneural(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self::new(&rtneural::load(path)?))
     }
 }
 

@@ -10,7 +10,7 @@ mod multilayer;
 mod recurrent;
 
 use crate::native::NativeOptions;
-use crate::native::fold::{Step, fold};
+use crate::network::fold::{Step, fold};
 use crate::network::{Activation, Dense, Layer, Network};
 use crate::{Engine, EngineId, InferError, LoadError};
 use multilayer::Multilayer;

@@ -22,6 +22,7 @@ mod activation;
 mod builder;
 mod conv1d;
 mod conv2d;
+pub(crate) mod fold;
 mod linear;
 mod max_pool;
 mod recurrent;

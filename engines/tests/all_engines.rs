@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use random_package::Random;
 use serde::Deserialize;
-use tocco_engines::native::WeightFormat;
+use tocco_engines::WeightFormat;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{Classifier, EngineId, LoadError, ModelPackage, reference};
 

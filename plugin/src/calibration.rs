@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What was taught is part of the host's state, per model ([`state`]). The arithmetic is
-//! [`tocco_engines::calibration`], which `cargo xtask calibrate` uses as well.
+//! [`tocco_recognizer::adaptation`], which `cargo xtask calibrate` uses as well.
 
 pub mod state;
 

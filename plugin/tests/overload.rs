@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tocco::shipped;
-use tocco_engines::native::{NativeEngine, NativeOptions, WeightFormat};
+use tocco_engines::WeightFormat;
+use tocco_engines::native::{NativeEngine, NativeOptions};
 use tocco_engines::{Classifier, Engine, EngineId, InferError};
 use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial};
 use tocco_recognizer::model::{LoadedModel, RunConfig};

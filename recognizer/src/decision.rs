@@ -9,6 +9,15 @@
 //!                 that class to every network that learns: then all of them learn it
 //! ```
 //!
+//! ```
+//! use tocco_recognizer::decision::{amend, most_probable};
+//!
+//! let first = [0.6, 0.3, 0.1];
+//! let mut second = [0.3, 0.6, 0.1];
+//! amend(&first, None, &mut second);
+//! assert_eq!((most_probable(&first), most_probable(&second)), (0, 1));
+//! ```
+//!
 //! The plugin decides by it on the audio thread ([`pipeline`](crate::pipeline)), and what is
 //! published of its accuracy is measured with the same functions. All of them are real-time safe:
 //! they work on slices and allocate nothing.

@@ -12,6 +12,37 @@
 //! from examples ([`adaptation::Calibration`]) and from its own decisions
 //! ([`adaptation::SelfTraining`]).
 //!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use tocco_engines::{EngineId, ModelPackage};
+//! use tocco_recognizer::classification::ModelSerial;
+//! use tocco_recognizer::model::{LoadedModel, RunConfig};
+//! use tocco_recognizer::pipeline::{Pipeline, Settings};
+//! use tocco_recognizer::runner::Wake;
+//!
+//! let package = ModelPackage::load("../models/c")?;
+//! let config = RunConfig {
+//!     offline: true,
+//!     wake: Wake::Armed,
+//!     block: Duration::ZERO,
+//! };
+//! let (model, info) = LoadedModel::new(&package, EngineId::Native, ModelSerial(0), config)?;
+//! let (mut pipeline, _service) = Pipeline::new(48_000.0, model, Arc::default())?;
+//! // Four seconds of one decaying tone each.
+//! let tone = |i: usize| (0.02 * i as f32).sin() * (-0.001 * i as f32).exp();
+//! let sound: Vec<f32> = (0..4 * 48_000).map(|i| tone(i % 48_000)).collect();
+//! let mut names = Vec::new();
+//! for block in sound.chunks(64) {
+//!     pipeline.process(&[block], &Settings::default(), |note, _| {
+//!         names.push(info.labels[note.class].clone());
+//!     });
+//! }
+//! assert!(names.len() >= 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The crate knows no plugin framework and no model by name: packages come in as
 //! [`ModelPackage`](tocco_engines::ModelPackage)s.
 

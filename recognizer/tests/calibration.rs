@@ -8,7 +8,7 @@ mod random_package;
 use counting_allocator::CALLS;
 use proptest::prelude::*;
 use random_package::Random;
-use tocco_engines::native::WeightFormat;
+use tocco_engines::WeightFormat;
 use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{Classifier, EngineId, LoadError, ModelPackage, Statistics, Tensor};

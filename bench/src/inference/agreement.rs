@@ -5,7 +5,8 @@ use std::fmt;
 
 use anyhow::Result;
 use serde::Serialize;
-use tocco_engines::native::{NativeEngine, NativeOptions, WeightFormat};
+use tocco_engines::WeightFormat;
+use tocco_engines::native::{NativeEngine, NativeOptions};
 use tocco_engines::{Engine, ModelPackage, reference};
 
 use super::feature_vectors::{CLASSES, FeatureVectors};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use tocco_engines::EngineId;
-use tocco_engines::native::WeightFormat;
+use tocco_engines::WeightFormat;
 
 use super::is_foreign;
 

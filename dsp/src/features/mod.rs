@@ -5,29 +5,16 @@
 //!
 //! The `timbreid` presets follow William Brent's timbreID in the C++ port that the authors of the
 //! paper use (GitHub `wbrent/timbreIDLib` and `domenicostefani/cpp-timbreID`), with the settings of
-//! their plugin. One file holds one feature; the Fourier transform and the Bark bands are computed
-//! once per window and shared.
+//! their plugin. One file in `timbreid/` holds one feature; the Fourier transform and the Bark bands are
+//! computed once per window and shared.
 //!
 //! The preset `log-bark` is our own: a time-frequency patch for convolutional networks.
 
-mod attack_time;
-mod bark_spectrum;
-mod bfcc;
-mod brightness;
-mod cepstrum;
-mod cosine_transform;
 mod error;
 mod extractor;
-mod filterbank;
-mod fourier_transform;
-mod inner_product;
 mod log_bark_patch;
-mod mfcc;
-mod peak_sample;
 mod preset;
-mod spectrum;
 mod timbreid;
-mod zero_crossing;
 
 pub use error::{FeatureError, OtherWindow, UnknownPreset};
 pub use extractor::FeatureExtractor;

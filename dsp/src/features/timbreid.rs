@@ -1,21 +1,35 @@
 //! The features of the paper's plugin, computed together from one window.
 
+mod attack_time;
+mod bark_spectrum;
+mod bfcc;
+mod brightness;
+mod cepstrum;
+mod cosine_transform;
+mod filterbank;
+mod fourier_transform;
+mod inner_product;
+mod mfcc;
+mod peak_sample;
+mod spectrum;
+mod window;
+mod zero_crossing;
+
 use std::collections::HashMap;
 use std::fmt;
 
-use super::attack_time::{self, attack_time_ms};
-use super::bark_spectrum::BarkSpectrum;
-use super::bfcc::Bfcc;
-use super::brightness::brightness;
-use super::cepstrum::{self, Cepstrum};
-use super::mfcc::{self, Mfcc};
-use super::peak_sample::{Peak, peak_sample};
-use super::spectrum::Spectrum;
-use super::zero_crossing::zero_crossings;
-use super::{FeatureError, Preset, bark_spectrum};
+use attack_time::attack_time_ms;
+use bark_spectrum::BarkSpectrum;
+use bfcc::Bfcc;
+use brightness::brightness;
+use cepstrum::Cepstrum;
+use mfcc::Mfcc;
+use peak_sample::{Peak, peak_sample};
+use spectrum::Spectrum;
+use zero_crossing::zero_crossings;
 
-/// The analysis window in samples (paper, section 4; `golden/README.md`).
-pub(super) const WINDOW: usize = 704;
+use super::{FeatureError, Preset};
+pub(super) use window::WINDOW;
 
 /// One number of the feature vector. Numbers within a kind count from 0, in names from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A network as the operations that the formats write: batch normalisation folded, shapes known.
 
 use super::{Format, Unconvertible};
-use crate::native::fold::{Step, fold};
+use crate::network::fold::{Step, fold};
 use crate::network::{Activation, Conv2d, Dense, Layer, MaxPool2d, Network, Padding};
 
 /// Operations in the order in which they are evaluated.

@@ -5,14 +5,15 @@ use std::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
+use crate::WeightFormat;
 use crate::native::dense::DenseKernel;
-use crate::native::fold::{Step, fold};
 use crate::native::lanes::{Lanes, Plain};
 #[cfg(target_arch = "x86_64")]
 use crate::native::recurrent::is_wide;
 use crate::native::recurrent::{Cell, GruKernel, LstmKernel, RecurrentKernel};
 use crate::native::weights::{Packing, Workspace};
-use crate::native::{InstructionSet, NativeOptions, WeightFormat};
+use crate::native::{InstructionSet, NativeOptions};
+use crate::network::fold::{Step, fold};
 use crate::network::{Dense, Layer, Network};
 
 /// Steps that go through the layer before the output is made of them.

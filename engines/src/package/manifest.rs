@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::LoadError;
-use crate::native::WeightFormat;
+use crate::{LoadError, WeightFormat};
 
 /// Format of the manifest that this version reads and writes.
 pub const FORMAT: u32 = 1;

@@ -2,7 +2,7 @@
 
 use crate::random_package::{Random, a, b, c, package};
 use approx::assert_abs_diff_eq;
-use tocco_engines::native::WeightFormat;
+use tocco_engines::WeightFormat;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{Classifier, EngineId, LoadError, ModelPackage, reference};
 

@@ -3,7 +3,7 @@
 use crate::counting_allocator::CALLS;
 use crate::random_package;
 use tocco_engines::native::NativeEngine;
-use tocco_engines::{Classifier, Engine, EngineId};
+use tocco_engines::{Classifier, Engine, EngineId, rtneural};
 
 #[test]
 fn layers_with_memory_make_no_heap_call() {
@@ -14,7 +14,8 @@ fn layers_with_memory_make_no_heap_call() {
         "conv1d_stride_gru",
         "maxpool2d_9x3_p2x2_valid",
     ] {
-        let mut engine = NativeEngine::from_rtneural(format!("{folder}/{name}.json")).unwrap();
+        let mut engine =
+            NativeEngine::new(&rtneural::load(format!("{folder}/{name}.json")).unwrap());
         let x = vec![0.1; engine.n_features()];
         let mut y = vec![0.0; engine.n_classes()];
         let (block, mut outputs) = (x.repeat(100), y.repeat(100));

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::random_package::Random;
-use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions, WeightFormat};
+use tocco_engines::WeightFormat;
+use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions};
 use tocco_engines::native_fixed::NativeFixedEngine;
 use tocco_engines::network::Network;
 use tocco_engines::reference::Reference;
@@ -188,7 +189,8 @@ fn a_block_is_the_same_as_its_steps() {
     let mut files = 0;
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
-        if let Ok(engine) = NativeEngine::from_rtneural(&path) {
+        if let Ok(network) = rtneural::load(&path) {
+            let engine = NativeEngine::new(&network);
             engines.push(Box::new(engine));
             files += 1;
         }

@@ -428,7 +428,8 @@ fn files_of_other_programs_are_named() {
 #[test]
 fn inputs_that_are_not_finite_do_not_stay_in_the_state() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
-    let mut engine = NativeEngine::from_rtneural(format!("{folder}/several_layers.json")).unwrap();
+    let mut engine =
+        NativeEngine::new(&rtneural::load(format!("{folder}/several_layers.json")).unwrap());
     let mut y = [0.0; 2];
     for x in [
         f32::NAN,

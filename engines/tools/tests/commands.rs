@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tocco_engines::WeightFormat;
 use tocco_engines::convert::Format;
-use tocco_engines::native::WeightFormat;
 use tocco_engines::{Classifier, ModelPackage, discovery};
 
 fn tool(arguments: &[&str]) -> Output {

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use tocco_corpus::Listener;
 use tocco_dsp::features::Preset;
 use tocco_dsp::{OnsetConfig, OnsetMethod};
-use tocco_engines::native::WeightFormat;
+use tocco_engines::WeightFormat;
 use tocco_engines::package::manifest::LayerSpec;
 
 use crate::augmentation::{Augmentation, SoundAugmentation};

@@ -88,7 +88,7 @@ mod tests {
     use burn::tensor::activation::softmax;
     use burn::tensor::{Device, Tensor, TensorData};
     use rand_chacha::ChaCha8Rng;
-    use tocco_engines::native::WeightFormat;
+    use tocco_engines::WeightFormat;
     use tocco_engines::{Classifier, EngineId};
 
     /// The package on our own engine must say what burn says, batch normalisation included.

@@ -2,7 +2,7 @@
 
 use super::fourier_transform::N_BINS;
 use super::inner_product::inner_product;
-use super::timbreid::WINDOW;
+use super::window::WINDOW;
 
 /// Triangular filters, each from the one before's peak to the one after's peak.
 ///

@@ -11,7 +11,7 @@
 use std::array;
 use std::f64::consts::TAU;
 
-use super::timbreid::WINDOW;
+use super::window::WINDOW;
 
 /// Complex points: two neighbouring samples make one.
 const HALF: usize = WINDOW / 2;

@@ -3,7 +3,7 @@
 use crate::{HOP, SAMPLE_RATE};
 
 use super::peak_sample::peak_sample;
-use super::timbreid::WINDOW;
+use super::window::WINDOW;
 
 /// How far to look back from the peak, in samples, the peak included: 20 ms at 44.1 kHz, the rate
 /// that the paper's plugin has when it sets this, before it learns the host's.

@@ -6,7 +6,7 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner};
 
 use super::fourier_transform::N_BINS;
-use super::timbreid::WINDOW;
+use super::window::WINDOW;
 
 /// The inverse Fourier transform of the logarithm of the magnitudes, not squared and without
 /// offset (timbreID `cepstrum~.c`). A magnitude of 0 counts as 1, so that silence gives zeros.

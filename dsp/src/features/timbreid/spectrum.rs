@@ -4,7 +4,7 @@ use std::array;
 use std::f64::consts::TAU;
 
 use super::fourier_transform::{FourierTransform, N_BINS};
-use super::timbreid::WINDOW;
+use super::window::WINDOW;
 
 /// What samples are limited to: their transform then stays below what single precision can hold.
 const LOUDEST: f32 = 1e30;

@@ -68,19 +68,10 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
     let cross = Cross::set_up(&arguments.target)?;
     bundle::for_machine(&cross)?;
     bundle::for_this_machine()?;
-    let tools = [
-        "--package",
-        "tocco-bench",
-        "--bin",
-        "demo",
-        "--package",
-        "tocco-corpus",
-        "--bin",
-        "tocco-corpus",
-    ];
-    cross.cargo("build", &tools)?;
-    let mut native = vec!["build", "--release"];
-    native.extend(tools);
+    cross.build(&["demo", "tocco-corpus"])?;
+    let hosts = ["demo", "tocco-corpus"].map(|program| ["--bin", program]);
+    let mut native = vec!["build", "--release", "--workspace"];
+    native.extend(hosts.iter().flatten());
     cargo::call("building the hosts", &native)?;
 
     let mut models = vec![None];

@@ -55,6 +55,19 @@ const RASPBERRY_PI: Target = Target {
     ],
 };
 
+/// What is built for the target, always all of it: cargo takes features from what is selected, and
+/// with another selection it would build every dependency anew.
+const SELECTION: [&str; 8] = [
+    "--package",
+    "tocco",
+    "--package",
+    "tocco-bench",
+    "--package",
+    "tocco-corpus",
+    "--no-default-features",
+    "--lib",
+];
+
 const TARGETS: [&Target; 1] = [&RASPBERRY_PI];
 
 /// What pip fetches: the linker and what calls it, with the SHA-256 of the wheels for x86-64 Linux.
@@ -115,7 +128,17 @@ impl Cross {
         self.build_folder().join("bundled")
     }
 
-    /// Runs cargo for the target: `build` or `test` with `arguments`, always in release.
+    /// Builds the libraries without an editor, and the named programs of the workspace.
+    ///
+    /// # Errors
+    /// If the build fails.
+    pub fn build(&self, programs: &[&str]) -> Result<()> {
+        let mut arguments = SELECTION.to_vec();
+        arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
+        self.cargo("build", &arguments)
+    }
+
+    /// Runs cargo's `build` or `test` for the target with `arguments`, always in release.
     ///
     /// # Errors
     /// If it fails.

@@ -138,8 +138,7 @@ struct Bounds {
 pub fn run(arguments: &InstructionArguments) -> Result<()> {
     let cross = Cross::set_up(&arguments.target)?;
     bundle::for_machine(&cross)?;
-    let program = ["--package", "tocco-bench", "--bin", "instructions"];
-    cross.cargo("build", &program)?;
+    cross.build(&["instructions"])?;
     cargo::call(
         "building what counts",
         &["build", "--quiet", "--release", "--package", "tocco-count"],

@@ -224,7 +224,7 @@ fn run() -> Result<()> {
                 if !forwarded.asks_for_help() {
                     bundle::for_machine(&cross)?;
                 }
-                cross.cargo("build", &["--package", "tocco-bench", "--bin", "demo"])?;
+                cross.build(&["demo"])?;
                 let status = cross
                     .run(&cross.built("demo"))?
                     .args(&forwarded.arguments)

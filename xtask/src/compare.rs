@@ -84,7 +84,12 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
             for format in FORMATS {
                 let mut options = vec!["--offline", "--json", "--format", format];
                 options.extend(model.iter().flat_map(|model| ["--model", model.as_str()]));
-                options.extend(arguments.engine.iter().flat_map(|e| ["--engine", e.as_str()]));
+                options.extend(
+                    arguments
+                        .engine
+                        .iter()
+                        .flat_map(|e| ["--engine", e.as_str()]),
+                );
                 let [here, there] = both(&cross, "demo", &options, take)?;
                 let here: Value = serde_json::from_str(&here)?;
                 let there: Value = serde_json::from_str(&there)?;
@@ -121,7 +126,10 @@ fn takes(arguments: &CompareArguments, here: &Path) -> Result<Vec<PathBuf>> {
         None => cargo::shared().join("recordings/takes"),
     };
     let entries = folder.read_dir().with_context(|| {
-        format!("{}: no recordings; say --recordings-in DIR", folder.display())
+        format!(
+            "{}: no recordings; say --recordings-in DIR",
+            folder.display()
+        )
     })?;
     let mut takes = Vec::new();
     for entry in entries {
@@ -198,7 +206,9 @@ fn compare_note(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
 
 fn compare_probabilities(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
     let of = |note: &Value| -> Result<Vec<f64>> {
-        let list = note["probabilities"].as_array().context("no probabilities")?;
+        let list = note["probabilities"]
+            .as_array()
+            .context("no probabilities")?;
         list.iter()
             .map(|p| p.as_f64().context("a probability is no number"))
             .collect()

@@ -368,7 +368,10 @@ fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
 /// Runs a command; its output goes to standard error, since standard output belongs to results.
 fn run(mut command: Command, remedy: &str) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.stdin(Stdio::null()).stdout(std::io::stderr()).status();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => bail!("{name} failed ({status}); {remedy}"),
@@ -390,7 +393,10 @@ mod tests {
     #[test]
     fn an_unknown_machine_is_refused_with_those_that_are_known() {
         let error = Cross::set_up("riscv64gc-unknown-linux-gnu").err().unwrap();
-        assert!(error.to_string().contains("aarch64-unknown-linux-gnu"), "{error}");
+        assert!(
+            error.to_string().contains("aarch64-unknown-linux-gnu"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -403,7 +409,10 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
-        set_up(&folder, "a tool", |new| Ok(fs::write(new.join("whole"), "")?)).unwrap();
+        set_up(&folder, "a tool", |new| {
+            Ok(fs::write(new.join("whole"), "")?)
+        })
+        .unwrap();
         assert!(folder.join("whole").is_file());
     }
 }

@@ -113,10 +113,7 @@ pub fn headless() -> Result<()> {
 /// # Errors
 /// If the build fails, or its result asks for what that machine may not have.
 pub fn for_machine(cross: &Cross) -> Result<PathBuf> {
-    cross.cargo(
-        "build",
-        &["--package", PLUGIN, "--lib", "--no-default-features"],
-    )?;
+    cross.build(&[])?;
     cross.check(&cross.built("libtocco.so"))?;
     let options = ["--release", "--target", cross.triple()].map(str::to_owned);
     bundle_stripped(&cross.build_folder(), PLUGIN, &options)?;

@@ -68,19 +68,10 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
     let cross = Cross::set_up(&arguments.target)?;
     bundle::for_machine(&cross)?;
     bundle::for_this_machine()?;
-    let tools = [
-        "--package",
-        "tocco-bench",
-        "--bin",
-        "demo",
-        "--package",
-        "tocco-corpus",
-        "--bin",
-        "tocco-corpus",
-    ];
-    cross.cargo("build", &tools)?;
-    let mut native = vec!["build", "--release"];
-    native.extend(tools);
+    cross.build(&["demo", "tocco-corpus"])?;
+    let hosts = ["demo", "tocco-corpus"].map(|program| ["--bin", program]);
+    let mut native = vec!["build", "--release", "--workspace"];
+    native.extend(hosts.iter().flatten());
     cargo::call("building the hosts", &native)?;
 
     let mut models = vec![None];
@@ -93,7 +84,12 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
             for format in FORMATS {
                 let mut options = vec!["--offline", "--json", "--format", format];
                 options.extend(model.iter().flat_map(|model| ["--model", model.as_str()]));
-                options.extend(arguments.engine.iter().flat_map(|e| ["--engine", e.as_str()]));
+                options.extend(
+                    arguments
+                        .engine
+                        .iter()
+                        .flat_map(|e| ["--engine", e.as_str()]),
+                );
                 let [here, there] = both(&cross, "demo", &options, take)?;
                 let here: Value = serde_json::from_str(&here)?;
                 let there: Value = serde_json::from_str(&there)?;
@@ -130,7 +126,10 @@ fn takes(arguments: &CompareArguments, here: &Path) -> Result<Vec<PathBuf>> {
         None => cargo::shared().join("recordings/takes"),
     };
     let entries = folder.read_dir().with_context(|| {
-        format!("{}: no recordings; say --recordings-in DIR", folder.display())
+        format!(
+            "{}: no recordings; say --recordings-in DIR",
+            folder.display()
+        )
     })?;
     let mut takes = Vec::new();
     for entry in entries {
@@ -207,7 +206,9 @@ fn compare_note(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
 
 fn compare_probabilities(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
     let of = |note: &Value| -> Result<Vec<f64>> {
-        let list = note["probabilities"].as_array().context("no probabilities")?;
+        let list = note["probabilities"]
+            .as_array()
+            .context("no probabilities")?;
         list.iter()
             .map(|p| p.as_f64().context("a probability is no number"))
             .collect()

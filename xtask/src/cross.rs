@@ -55,6 +55,19 @@ const RASPBERRY_PI: Target = Target {
     ],
 };
 
+/// What is built for the target, always all of it: cargo takes features from what is selected, and
+/// with another selection it would build every dependency anew.
+const SELECTION: [&str; 8] = [
+    "--package",
+    "tocco",
+    "--package",
+    "tocco-bench",
+    "--package",
+    "tocco-corpus",
+    "--no-default-features",
+    "--lib",
+];
+
 const TARGETS: [&Target; 1] = [&RASPBERRY_PI];
 
 /// What pip fetches: the linker and what calls it, with the SHA-256 of the wheels for x86-64 Linux.
@@ -115,7 +128,17 @@ impl Cross {
         self.build_folder().join("bundled")
     }
 
-    /// Runs cargo for the target: `build` or `test` with `arguments`, always in release.
+    /// Builds the libraries without an editor, and the named programs of the workspace.
+    ///
+    /// # Errors
+    /// If the build fails.
+    pub fn build(&self, programs: &[&str]) -> Result<()> {
+        let mut arguments = SELECTION.to_vec();
+        arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
+        self.cargo("build", &arguments)
+    }
+
+    /// Runs cargo's `build` or `test` for the target with `arguments`, always in release.
     ///
     /// # Errors
     /// If it fails.
@@ -345,7 +368,10 @@ fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
 /// Runs a command; its output goes to standard error, since standard output belongs to results.
 fn run(mut command: Command, remedy: &str) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.stdin(Stdio::null()).stdout(std::io::stderr()).status();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => bail!("{name} failed ({status}); {remedy}"),
@@ -367,7 +393,10 @@ mod tests {
     #[test]
     fn an_unknown_machine_is_refused_with_those_that_are_known() {
         let error = Cross::set_up("riscv64gc-unknown-linux-gnu").err().unwrap();
-        assert!(error.to_string().contains("aarch64-unknown-linux-gnu"), "{error}");
+        assert!(
+            error.to_string().contains("aarch64-unknown-linux-gnu"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -380,7 +409,10 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
-        set_up(&folder, "a tool", |new| Ok(fs::write(new.join("whole"), "")?)).unwrap();
+        set_up(&folder, "a tool", |new| {
+            Ok(fs::write(new.join("whole"), "")?)
+        })
+        .unwrap();
         assert!(folder.join("whole").is_file());
     }
 }

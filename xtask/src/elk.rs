@@ -176,7 +176,11 @@ fn sums(folder: &Path) -> Result<Vec<u8>> {
         .current_dir(folder)
         .output()
         .context("sha256sum, of coreutils")?;
-    ensure!(output.status.success(), "sha256sum failed ({})", output.status);
+    ensure!(
+        output.status.success(),
+        "sha256sum failed ({})",
+        output.status
+    );
     Ok(output.stdout)
 }
 
@@ -194,7 +198,11 @@ fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let date = if date.is_empty() { "0" } else { &date };
     let status = Command::new("tar")
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-        .args(["--mode=u+rw,go+r,go-w", "--format=ustar", "--use-compress-program=gzip -9n"])
+        .args([
+            "--mode=u+rw,go+r,go-w",
+            "--format=ustar",
+            "--use-compress-program=gzip -9n",
+        ])
         .arg(format!("--mtime=@{date}"))
         .arg("-cf")
         .arg(archive)

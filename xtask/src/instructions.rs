@@ -87,16 +87,57 @@ const TOCCO_BOTH: &[&str] = &["callback", "--model", "tocco"];
 
 const WORK: [Work; 11] = [
     callback("callback without a note, `c`", C_SILENCE, Of::Median, None),
-    callback("callback, dearest of all, `c`: features and the network inline", C_NOTES, Of::Greatest, Some("c")),
-    callback("callback without a note, `tocco`", TOCCO_SILENCE, Of::Median, None),
-    callback("callback, dearest of all, `tocco`: features, the network on the thread", TOCCO_FIRST, Of::Greatest, None),
-    callback("callback, dearest of all, `tocco` with second decisions: their features in one hop", TOCCO_BOTH, Of::Greatest, None),
+    callback(
+        "callback, dearest of all, `c`: features and the network inline",
+        C_NOTES,
+        Of::Greatest,
+        Some("c"),
+    ),
+    callback(
+        "callback without a note, `tocco`",
+        TOCCO_SILENCE,
+        Of::Median,
+        None,
+    ),
+    callback(
+        "callback, dearest of all, `tocco`: features, the network on the thread",
+        TOCCO_FIRST,
+        Of::Greatest,
+        None,
+    ),
+    callback(
+        "callback, dearest of all, `tocco` with second decisions: their features in one hop",
+        TOCCO_BOTH,
+        Of::Greatest,
+        None,
+    ),
     inference("network `c`", &["inference", "--model", "c"], "c"),
-    inference("network `b`, on the thread", &["inference", "--model", "b"], "b"),
-    inference("network `a`, on the thread", &["inference", "--model", "a"], "a"),
-    inference("network `tocco`, on the thread", &["inference", "--model", "tocco"], "tocco"),
-    inference("network `tocco-late`, on the thread", &["inference", "--model", "tocco-late"], "tocco-late"),
-    callback("callback with notes, typical, `tocco` with second decisions", TOCCO_BOTH, Of::Median, None),
+    inference(
+        "network `b`, on the thread",
+        &["inference", "--model", "b"],
+        "b",
+    ),
+    inference(
+        "network `a`, on the thread",
+        &["inference", "--model", "a"],
+        "a",
+    ),
+    inference(
+        "network `tocco`, on the thread",
+        &["inference", "--model", "tocco"],
+        "tocco",
+    ),
+    inference(
+        "network `tocco-late`, on the thread",
+        &["inference", "--model", "tocco-late"],
+        "tocco-late",
+    ),
+    callback(
+        "callback with notes, typical, `tocco` with second decisions",
+        TOCCO_BOTH,
+        Of::Median,
+        None,
+    ),
 ];
 
 const fn inference(
@@ -138,8 +179,7 @@ struct Bounds {
 pub fn run(arguments: &InstructionArguments) -> Result<()> {
     let cross = Cross::set_up(&arguments.target)?;
     bundle::for_machine(&cross)?;
-    let program = ["--package", "tocco-bench", "--bin", "instructions"];
-    cross.cargo("build", &program)?;
+    cross.build(&["instructions"])?;
     cargo::call(
         "building what counts",
         &["build", "--quiet", "--release", "--package", "tocco-count"],
@@ -149,7 +189,9 @@ pub fn run(arguments: &InstructionArguments) -> Result<()> {
     let mut counted: Vec<(&[&str], Vec<u64>)> = Vec::new();
     let mut weights: Vec<(&str, u64)> = Vec::new();
     for work in &WORK {
-        let known = counted.iter().position(|(arguments, _)| *arguments == work.arguments);
+        let known = counted
+            .iter()
+            .position(|(arguments, _)| *arguments == work.arguments);
         let index = match known {
             Some(index) => index,
             None => {
@@ -165,7 +207,10 @@ pub fn run(arguments: &InstructionArguments) -> Result<()> {
             Of::Greatest => counts[counts.len() - 1],
         };
         let bytes_of = |model| weights.iter().find(|(name, _)| *name == model);
-        let weight_bytes = work.weights_of.and_then(bytes_of).map_or(0, |found| found.1);
+        let weight_bytes = work
+            .weights_of
+            .and_then(bytes_of)
+            .map_or(0, |found| found.1);
         rows.push(Row::new(work.title, instructions, weight_bytes));
     }
     if arguments.json {
@@ -252,7 +297,11 @@ fn table(rows: &[Row]) -> String {
     text.push_str("\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for row in rows {
         let kilobytes = row.weight_bytes as f64 / 1000.0;
-        let _ = write!(text, "| {} | {} | {kilobytes:.0} |", row.what, row.instructions);
+        let _ = write!(
+            text,
+            "| {} | {} | {kilobytes:.0} |",
+            row.what, row.instructions
+        );
         for bounds in &row.bounds {
             let (least, most) = (bounds.at_least_us, bounds.at_most_us);
             let share = most / BLOCK_US * 100.0;
@@ -270,7 +319,8 @@ fn replaced(text: &str, table: &str) -> Result<String> {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
     };
-    let (before, after) = parts().with_context(|| format!("expected a line {BEGIN} and one {END}"))?;
+    let (before, after) =
+        parts().with_context(|| format!("expected a line {BEGIN} and one {END}"))?;
     Ok(format!("{before}{BEGIN}\n{table}{END}{after}"))
 }
 

@@ -133,8 +133,10 @@ enum Bench {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Example: cargo xtask emulate --target aarch64-unknown-linux-gnu \
-    --package tocco-engines --lib --test suite recurrent")]
+#[command(
+    after_help = "Example: cargo xtask emulate --target aarch64-unknown-linux-gnu \
+    --package tocco-engines --lib --test suite recurrent"
+)]
 struct EmulateArguments {
     /// The other machine
     #[arg(long, value_name = "TRIPLE")]
@@ -224,7 +226,7 @@ fn run() -> Result<()> {
                 if !forwarded.asks_for_help() {
                     bundle::for_machine(&cross)?;
                 }
-                cross.cargo("build", &["--package", "tocco-bench", "--bin", "demo"])?;
+                cross.build(&["demo"])?;
                 let status = cross
                     .run(&cross.built("demo"))?
                     .args(&forwarded.arguments)

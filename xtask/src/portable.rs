@@ -58,21 +58,69 @@ const LACKED_BY_THE_PI: &[Instructions] = &[
     instructions("PMULL of 64 bits (AES)", 0xbfe0_fc00, 0x0ee0_e000),
     instructions("SHA1 or SHA256", 0xffe0_8c00, 0x5e00_0000),
     instructions("SHA1 or SHA256", 0xffff_0c00, 0x5e28_0800),
-    instructions("SHA3, SHA512, SM3 or SM4 (Armv8.2)", 0xff00_0000, 0xce00_0000),
-    instructions("atomic memory operation (Armv8.1)", 0x3f20_0c00, 0x3820_0000),
+    instructions(
+        "SHA3, SHA512, SM3 or SM4 (Armv8.2)",
+        0xff00_0000,
+        0xce00_0000,
+    ),
+    instructions(
+        "atomic memory operation (Armv8.1)",
+        0x3f20_0c00,
+        0x3820_0000,
+    ),
     instructions("compare and swap (Armv8.1)", 0x3fa0_7c00, 0x08a0_7c00),
-    instructions("compare and swap of a pair (Armv8.1)", 0xbfa0_7c00, 0x0820_7c00),
+    instructions(
+        "compare and swap of a pair (Armv8.1)",
+        0xbfa0_7c00,
+        0x0820_7c00,
+    ),
     instructions("load-acquire RCpc (Armv8.4)", 0x3f20_0c00, 0x1900_0000),
-    instructions("rounding doubling multiply (Armv8.1)", 0xbf00_d400, 0x2f00_d000),
-    instructions("rounding doubling multiply, scalar (Armv8.1)", 0xdf20_8400, 0x5e00_8400),
-    instructions("dot product or complex numbers (Armv8.2)", 0x9f20_8400, 0x0e00_8400),
+    instructions(
+        "rounding doubling multiply (Armv8.1)",
+        0xbf00_d400,
+        0x2f00_d000,
+    ),
+    instructions(
+        "rounding doubling multiply, scalar (Armv8.1)",
+        0xdf20_8400,
+        0x5e00_8400,
+    ),
+    instructions(
+        "dot product or complex numbers (Armv8.2)",
+        0x9f20_8400,
+        0x0e00_8400,
+    ),
     instructions("dot product by element (Armv8.2)", 0x9f00_f400, 0x0f00_e000),
-    instructions("arithmetic of 16-bit floats (Armv8.2)", 0x7fc0_0000, 0x1ec0_0000),
-    instructions("arithmetic of 16-bit floats (Armv8.2)", 0xffc0_0000, 0x1fc0_0000),
-    instructions("vectors of 16-bit floats (Armv8.2)", 0x9f60_c400, 0x0e40_0400),
-    instructions("vectors of 16-bit floats (Armv8.2)", 0x9f7e_0c00, 0x0e78_0800),
-    instructions("vectors of 16-bit floats by element (Armv8.2)", 0x9fc0_3400, 0x0f00_1000),
-    instructions("conversion as in JavaScript (Armv8.3)", 0xffff_fc00, 0x1e7e_0000),
+    instructions(
+        "arithmetic of 16-bit floats (Armv8.2)",
+        0x7fc0_0000,
+        0x1ec0_0000,
+    ),
+    instructions(
+        "arithmetic of 16-bit floats (Armv8.2)",
+        0xffc0_0000,
+        0x1fc0_0000,
+    ),
+    instructions(
+        "vectors of 16-bit floats (Armv8.2)",
+        0x9f60_c400,
+        0x0e40_0400,
+    ),
+    instructions(
+        "vectors of 16-bit floats (Armv8.2)",
+        0x9f7e_0c00,
+        0x0e78_0800,
+    ),
+    instructions(
+        "vectors of 16-bit floats by element (Armv8.2)",
+        0x9fc0_3400,
+        0x0f00_1000,
+    ),
+    instructions(
+        "conversion as in JavaScript (Armv8.3)",
+        0xffff_fc00,
+        0x1e7e_0000,
+    ),
     instructions("signed pointers (Armv8.3)", 0xffff_fbff, 0xd65f_0bff),
     instructions("signed pointers (Armv8.3)", 0xfedf_f800, 0xd61f_0800),
     instructions("scalable vectors (SVE)", 0x1e00_0000, 0x0400_0000),
@@ -166,7 +214,8 @@ pub struct Needs {
 /// If it cannot be read.
 pub fn needs(path: &Path) -> Result<Needs> {
     let data = fs::read(path).with_context(|| path.display().to_string())?;
-    let file = ElfFile64::<Endianness>::parse(&*data).with_context(|| path.display().to_string())?;
+    let file =
+        ElfFile64::<Endianness>::parse(&*data).with_context(|| path.display().to_string())?;
     let endian = file.endian();
     let sections = file.elf_section_table();
     let mut needs = Needs::default();
@@ -212,7 +261,10 @@ fn check_instructions(file: &ElfFile64<'_, Endianness>, limits: &Limits) -> Resu
         if !sh_flags.contains(elf::SHF_EXECINSTR) {
             continue;
         }
-        for (word, address) in section.data()?.chunks_exact(4).zip((section.address()..).step_by(4))
+        for (word, address) in section
+            .data()?
+            .chunks_exact(4)
+            .zip((section.address()..).step_by(4))
         {
             let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
             let Some(name) = lacked(word, limits.lacking) else {
@@ -360,7 +412,9 @@ mod tests {
     #[test]
     fn every_family_has_an_example() {
         for family in LACKED_BY_THE_PI {
-            let example = LACKED.iter().find(|word| *word & family.mask == family.value);
+            let example = LACKED
+                .iter()
+                .find(|word| *word & family.mask == family.value);
             assert!(example.is_some(), "{family:?}");
         }
     }
@@ -384,14 +438,25 @@ mod tests {
             libraries,
             lacking: &[],
         };
-        const ALL: &[&str] = &["libc.so.6", "libgcc_s.so.1", "libm.so.6", "ld-linux-x86-64.so.2"];
+        const ALL: &[&str] = &[
+            "libc.so.6",
+            "libgcc_s.so.1",
+            "libm.so.6",
+            "ld-linux-x86-64.so.2",
+        ];
         let error = |limits: &Limits| check_library(&own, limits).unwrap_err().to_string();
 
         check_library(&own, &limits((2, 99), ALL)).unwrap();
         let newer = error(&limits((2, 2), ALL));
-        assert!(newer.starts_with("needs ") && newer.contains("@GLIBC_2."), "{newer}");
+        assert!(
+            newer.starts_with("needs ") && newer.contains("@GLIBC_2."),
+            "{newer}"
+        );
         let library = error(&limits((2, 99), &["libm.so.6"]));
-        assert!(library.contains(".so") && library.contains("libm.so.6"), "{library}");
+        assert!(
+            library.contains(".so") && library.contains("libm.so.6"),
+            "{library}"
+        );
         let machine = error(&Limits::RASPBERRY_PI);
         assert!(machine.contains("another machine"), "{machine}");
         // Any instruction at all.

@@ -35,10 +35,7 @@ static MARKS: Mutex<Vec<(u32, u64)>> = Mutex::new(Vec::new());
 static OUT: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 unsafe extern "C" {
-    fn qemu_plugin_register_vcpu_tb_trans_cb(
-        id: u64,
-        translated: extern "C" fn(u64, *mut c_void),
-    );
+    fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, translated: extern "C" fn(u64, *mut c_void));
     fn qemu_plugin_register_vcpu_tb_exec_cb(
         block: *mut c_void,
         executed: extern "C" fn(c_uint, *mut c_void),
@@ -70,7 +67,11 @@ pub unsafe extern "C" fn qemu_plugin_install(
     let out = (0..count.max(0) as usize).find_map(|index| {
         // SAFETY: QEMU gives `count` C strings.
         let argument = unsafe { CStr::from_ptr(*arguments.add(index)) };
-        argument.to_str().ok()?.strip_prefix("out=").map(PathBuf::from)
+        argument
+            .to_str()
+            .ok()?
+            .strip_prefix("out=")
+            .map(PathBuf::from)
     });
     if out.is_none() {
         eprintln!("tocco-count: say out=FILE");

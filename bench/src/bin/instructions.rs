@@ -89,9 +89,8 @@ fn callbacks(model: &str, no_second: bool, silence: bool) -> Result<()> {
         let processed = stream.process(frames);
         mark();
         processed?;
-        let is_on = |midi: &&plugin_host::MidiOut| {
-            matches!(midi.message, MidiMessage::NoteOn { .. })
-        };
+        let is_on =
+            |midi: &&plugin_host::MidiOut| matches!(midi.message, MidiMessage::NoteOn { .. });
         notes += stream.midi().iter().filter(is_on).count();
     }
     host.deactivate(stream);

@@ -156,7 +156,10 @@ fn configurations() -> Vec<(String, Configuration)> {
     let mut found: Vec<_> = fs::read_dir(archive().join("config"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).unwrap();
@@ -228,15 +231,25 @@ fn every_name_in_the_configurations_is_there() {
         };
         if let Some(midi) = &configuration.midi {
             for out in &midi.track_out_connections {
-                assert!(is_track(&out.track) && out.port == 0 && out.channel < 16, "{name}");
+                assert!(
+                    is_track(&out.track) && out.port == 0 && out.channel < 16,
+                    "{name}"
+                );
             }
             for cc in &midi.cc_mappings {
                 let range = [cc.min_range, cc.max_range];
                 check_parameter(&cc.plugin_name, &cc.parameter_name, &range);
-                assert!(cc.port == 0 && cc.channel < 16 && cc.cc_number < 128, "{name}");
+                assert!(
+                    cc.port == 0 && cc.channel < 16 && cc.cc_number < 128,
+                    "{name}"
+                );
             }
         }
-        for output in configuration.osc.iter().flat_map(|osc| &osc.enabled_processor_outputs) {
+        for output in configuration
+            .osc
+            .iter()
+            .flat_map(|osc| &osc.enabled_processor_outputs)
+        {
             assert!(names.contains(output.processor.as_str()), "{name}");
         }
         for event in &configuration.events {
@@ -305,7 +318,10 @@ fn the_installer_keeps_what_was_edited_and_refuses_what_is_damaged() {
         let machine = "uname() { echo aarch64; }";
         let output = Command::new("sh")
             .arg("-c")
-            .arg(script.replace("INSTALL", &format!("sh -c '{machine}; set --; . ./install.sh'")))
+            .arg(script.replace(
+                "INSTALL",
+                &format!("sh -c '{machine}; set --; . ./install.sh'"),
+            ))
             .env("UDATA", &data)
             .output()
             .unwrap();

@@ -15,6 +15,7 @@ pub mod calibration;
 mod clap_entry;
 pub mod classification;
 pub mod classifier;
+pub mod condition;
 pub mod continuity;
 pub mod counters;
 pub mod mailbox;
@@ -195,6 +196,7 @@ impl Plugin for Tocco {
         }
         let running = error.is_none();
         self.shared.status().activation_error = error;
+        self.shared.tell_outputs();
         running || unheard
     }
 
@@ -226,6 +228,7 @@ impl Plugin for Tocco {
         // said at this activation, in both formats (see `vst3_entry`). In a bounce that the host did
         // not announce the pipeline waits, as far as it is ahead: in real time nothing waits.
         let shared = &self.shared;
+        shared.attend_teach();
         if self.offline
             && let Some(service) = &self.service
         {

@@ -13,7 +13,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -21,14 +21,15 @@ use std::time::{Duration, Instant};
 
 use tocco_engines::{EngineId, ModelPackage};
 
-use crate::calibration::{self, CalibrationStatus, Tuition};
+use crate::calibration::{self, CalibrationStatus, Lesson, Tuition};
 use crate::classification::ModelSerial;
 use crate::classifier::Wake;
 use crate::classifier::worker::WorkerError;
+use crate::condition::Condition;
 use crate::continuity::Continuity;
 use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
 use crate::outputs::event_log::{self, EventLog};
-use crate::outputs::parameters::OutputParameters;
+use crate::outputs::parameters::{OutputParameters, Standing};
 use crate::params::ToccoParams;
 use crate::pipeline::{Gauges, Pipeline, PipelineError, ServiceEnd};
 
@@ -102,6 +103,25 @@ impl Status {
     pub fn model(&self, serial: ModelSerial) -> Option<&ModelInfo> {
         self.models.iter().find(|info| info.serial == serial)
     }
+
+    /// All of it in one word.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let calibration = &self.calibration;
+        if self.activation_error.is_some() {
+            Condition::NotListening
+        } else if self.models.is_empty() {
+            Condition::NotStarted
+        } else if self.model_error.is_some() {
+            Condition::AnotherModel
+        // That a model cannot be taught at all is no fault.
+        } else if self.other_error.is_some() || calibration.possible && calibration.error.is_some()
+        {
+            Condition::Refused
+        } else {
+            Condition::Listening
+        }
+    }
 }
 
 /// Shared by the service thread, the plugin and its editor.
@@ -121,6 +141,8 @@ pub struct Shared {
     calibration: Mutex<VecDeque<calibration::Command>>,
     /// How many of those were given and not done. Read without the lock.
     undone: AtomicU64,
+    /// What was masked last, as [`ToccoParams::masked_bits`].
+    masked: AtomicU32,
 }
 
 impl Shared {
@@ -136,6 +158,7 @@ impl Shared {
             status: Mutex::default(),
             calibration: Mutex::default(),
             undone: AtomicU64::new(0),
+            masked: AtomicU32::new(0),
         }
     }
 
@@ -144,13 +167,37 @@ impl Shared {
         self.status.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] was told
-    /// is done. Real-time safe.
+    /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] and the
+    /// parameters of the lesson asked for is done. Real-time safe.
     ///
     /// [`calibrate`]: Self::calibrate
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.is_selection_settled() && self.undone.load(Acquire) == 0
+        self.is_selection_settled()
+            && self.undone.load(Acquire) == 0
+            && !self.params.requests.wait()
+            && self.masked.load(Acquire) == self.params.masked_bits()
+    }
+
+    /// Begins or ends the lesson that the parameter *Teach* was changed to: the next note is an
+    /// example at once. Real-time safe.
+    pub fn attend_teach(&self) {
+        if let Some(class) = self.params.requests.take_teach() {
+            self.gauges.teaching.set(class);
+        }
+    }
+
+    /// Lets the host read how things stand. Takes a lock: not for the audio thread.
+    pub fn tell_outputs(&self) {
+        let (condition, examples) = {
+            let status = self.status();
+            (status.condition(), status.calibration.examples.iter().sum())
+        };
+        self.outputs.stand(Standing {
+            condition,
+            teaching: self.gauges.teaching.class(),
+            examples,
+        });
     }
 
     fn is_selection_settled(&self) -> bool {
@@ -317,6 +364,7 @@ struct Worker {
     tuition: Option<Tuition>,
     /// Why not what was selected is in use, if it is not.
     not_selected: Option<String>,
+    lesson: Lesson,
 }
 
 /// What belongs to the pipeline in use.
@@ -357,6 +405,7 @@ impl Worker {
             running: None,
             tuition: None,
             not_selected: None,
+            lesson: Lesson::default(),
         }
     }
 
@@ -380,6 +429,7 @@ impl Worker {
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
+            self.shared.tell_outputs();
         }
     }
 
@@ -451,19 +501,51 @@ impl Worker {
             return;
         };
         let params = &self.shared.params;
+        let teaching = &self.shared.gauges.teaching;
+        let course = self.lesson.ends_at();
         let mut news = false;
+        self.shared.attend_teach();
+        self.lesson.attend(teaching, &tuition.examples());
         // The notes first: a command is about what was played before it.
         while let Some((example, features)) = running.end.examples.receive() {
-            tuition.learn(example, &features, params);
-            news = true;
+            if example.source.second || self.lesson.wants(example.class, &tuition.examples()) {
+                tuition.learn(example, &features, params);
+                news = true;
+            }
         }
         let mut done = 0;
         while let Some(command) = self.shared.next_calibration_command() {
             tuition.obey(command, params);
             done += 1;
         }
-        if news || done > 0 {
-            self.shared.status().calibration = tuition.status();
+        let asked = params.requests.waiting();
+        let (undo, forget_all) = asked;
+        for _ in 0..undo {
+            tuition.obey(calibration::Command::Undo, params);
+        }
+        if forget_all > 0 {
+            teaching.set(None);
+            tuition.obey(calibration::Command::Reset, params);
+        }
+        let masked = params.masked_bits();
+        if self.shared.masked.load(Relaxed) != masked {
+            tuition.follow_masks(params);
+            news = true;
+        }
+        self.lesson.attend(teaching, &tuition.examples());
+        news |= done > 0 || asked != (0, 0) || course != self.lesson.ends_at();
+        if news {
+            let status = CalibrationStatus {
+                ends_at: self.lesson.ends_at(),
+                ..tuition.status()
+            };
+            let mut shown = self.shared.status();
+            if shown.calibration.error != status.error
+                && let Some(error) = &status.error
+            {
+                nice_plug::nice_warn!("{error}");
+            }
+            shown.calibration = status;
         }
         if tuition.changed() {
             let engine = tuition.engine;
@@ -484,6 +566,8 @@ impl Worker {
                 Err(error) => self.shared.status().model_error = Some(error.to_string()),
             }
         }
+        self.shared.masked.store(masked, Release);
+        self.shared.params.requests.done(asked);
         self.shared.undone.fetch_sub(done, Release);
     }
 
@@ -564,9 +648,21 @@ impl Worker {
             Ok((base, second))
         };
         let (base, second) = within(READ_PATIENCE, selection.model.to_string(), read)?;
-        let saved = self.shared.params.calibration.saved();
+        let params = &self.shared.params;
+        let saved = params.calibration.saved();
         let since = ModelSerial(self.next_serial);
-        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved);
+        let masked_bits = params.masked_bits();
+        let masked = saved.masks_are_parameters.then(|| params.masked());
+        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved, masked);
+        if masked.is_some() {
+            self.shared.masked.store(masked_bits, Release);
+        } else {
+            tuition.tell_masks(params);
+            self.shared.masked.store(params.masked_bits(), Release);
+            params
+                .calibration
+                .update(|saved| saved.masks_are_parameters = true);
+        }
         let packages = tuition.packages()?;
         let (model, mut info) = self.start(packages, selection.engine, activation)?;
         info.calibrated = tuition.is_calibrated();

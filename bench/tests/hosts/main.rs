@@ -7,6 +7,7 @@ mod bundle;
 mod bypass;
 mod clap_calls;
 mod demo;
+mod headless;
 mod hostile_input;
 mod listening;
 mod playing;

@@ -19,11 +19,19 @@ pub struct Saved {
     /// that this version cannot read is refused alone and in words.
     #[serde(deserialize_with = "texts")]
     pub profiles: BTreeMap<String, String>,
+    /// Whether what is masked is told by parameters. In states that were saved before there were
+    /// such the profiles alone tell it.
+    #[serde(deserialize_with = "masks_are_parameters")]
+    pub masks_are_parameters: bool,
 }
 
 /// What cannot be read is as it is delivered.
 fn in_use<'de, D: Deserializer<'de>>(saved: D) -> Result<bool, D::Error> {
     Ok(Value::deserialize(saved)?.as_bool().unwrap_or(true))
+}
+
+fn masks_are_parameters<'de, D: Deserializer<'de>>(saved: D) -> Result<bool, D::Error> {
+    Ok(Value::deserialize(saved)?.as_bool().unwrap_or(false))
 }
 
 /// One that is no text is left out alone.
@@ -39,20 +47,35 @@ fn texts<'de, D: Deserializer<'de>>(saved: D) -> Result<BTreeMap<String, String>
 }
 
 impl Default for Saved {
+    /// What a state does not tell.
     fn default() -> Self {
         Self {
             in_use: true,
             profiles: BTreeMap::new(),
+            masks_are_parameters: false,
         }
     }
 }
 
 /// Holds them for the framework, which saves and restores them with the parameters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CalibrationState {
     saved: Mutex<Saved>,
     /// Counts the changes by the host, so that the audio thread can notice one without the lock.
     changes: AtomicU32,
+}
+
+impl Default for CalibrationState {
+    /// Of a new instance.
+    fn default() -> Self {
+        Self {
+            saved: Mutex::new(Saved {
+                masks_are_parameters: true,
+                ..Saved::default()
+            }),
+            changes: AtomicU32::new(0),
+        }
+    }
 }
 
 impl CalibrationState {

@@ -213,10 +213,9 @@ fn running(ui: &mut Ui, status: &Status) {
         (None, Some(info)) => (format!("Running: {info}."), FAINT),
     };
     ui.label(RichText::new(text).size(12.0).color(color));
-    for error in [&status.model_error, &status.other_error]
-        .into_iter()
-        .flatten()
-    {
+    let errors = [&status.model_error, &status.other_error];
+    // One is enough to look at the log.
+    for error in errors.into_iter().flatten().chain(status.refused.first()) {
         ui.label(RichText::new(error).size(12.0).color(WARNING));
     }
 }

@@ -315,9 +315,6 @@ pub struct ToccoParams {
     pub unsaved: UnsavedChanges,
 }
 
-/// Ids of the parameters that ask for something when they change. No state brings them back.
-pub const REQUESTS: [&str; 3] = ["teach", "undo", "forget"];
-
 /// Sensitivity at which the model's way to find onsets is set as it was made, percent.
 pub const DEFAULT_SENSITIVITY: f32 = 50.0;
 
@@ -583,8 +580,17 @@ mod tests {
             set(&params.teach, choice);
             assert_eq!(requests.take_teach(), class);
         }
-        let ids: Vec<String> = params.param_map().into_iter().map(|(id, ..)| id).collect();
-        assert!(REQUESTS.iter().all(|id| ids.contains(&(*id).to_owned())));
+        // A state brings the values back.
+        requests.unheard(|| {
+            set(&params.teach, TeachChoice::Kick);
+            for param in [&params.undo, &params.forget_all] {
+                set(param, false);
+                set(param, true);
+            }
+        });
+        assert_eq!((requests.take_teach(), requests.wait()), (None, false));
+        set(&params.teach, TeachChoice::Kick);
+        assert_eq!(requests.take_teach(), None);
     }
 
     #[test]

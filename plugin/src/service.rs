@@ -26,6 +26,7 @@ use crate::classification::ModelSerial;
 use crate::classifier::Wake;
 use crate::classifier::worker::WorkerError;
 use crate::condition::Condition;
+use crate::configuration::Configuration;
 use crate::continuity::Continuity;
 use crate::model::{LoadedModel, ModelError, ModelInfo, ModelSource, RunConfig, Selection};
 use crate::outputs::event_log::{self, EventLog};
@@ -93,6 +94,8 @@ pub struct Status {
     pub activation_error: Option<String>,
     /// What is wrong otherwise.
     pub other_error: Option<String>,
+    /// What was refused of the configuration, and what is not to be had of it.
+    pub refused: Vec<String>,
     /// What the model in use was taught.
     pub calibration: CalibrationStatus,
 }
@@ -115,7 +118,9 @@ impl Status {
         } else if self.model_error.is_some() {
             Condition::AnotherModel
         // That a model cannot be taught at all is no fault.
-        } else if self.other_error.is_some() || calibration.possible && calibration.error.is_some()
+        } else if self.other_error.is_some()
+            || !self.refused.is_empty()
+            || calibration.possible && calibration.error.is_some()
         {
             Condition::Refused
         } else {
@@ -128,6 +133,8 @@ impl Status {
 pub struct Shared {
     /// The parameters.
     pub params: Arc<ToccoParams>,
+    /// What the instance began with.
+    pub configuration: Configuration,
     /// Counters and meters.
     pub gauges: Arc<Gauges>,
     /// What the host reads of the last note.
@@ -146,16 +153,31 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For a new plugin instance. Allocates.
+    /// For a new plugin instance as it is delivered. Allocates.
     #[must_use]
     pub fn new(params: Arc<ToccoParams>) -> Self {
+        Self::configured(params, Configuration::default())
+    }
+
+    /// For a new plugin instance whose `params` are as `configuration` has them. What is refused of it
+    /// goes to the log. Allocates.
+    #[must_use]
+    pub fn configured(params: Arc<ToccoParams>, configuration: Configuration) -> Self {
+        for refused in &configuration.refused {
+            nice_plug::nice_warn!("{refused}");
+        }
+        let status = Status {
+            refused: configuration.refused.clone(),
+            ..Status::default()
+        };
         Self {
             params,
+            configuration,
             gauges: Arc::default(),
             outputs: OutputParameters::default(),
             continuity: Continuity::default(),
             handled: AtomicU64::new(u64::MAX),
-            status: Mutex::default(),
+            status: Mutex::new(status),
             calibration: Mutex::default(),
             undone: AtomicU64::new(0),
             masked: AtomicU32::new(0),
@@ -213,6 +235,20 @@ impl Shared {
         let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
         self.undone.fetch_add(1, Release);
         commands.push_back(command);
+    }
+
+    /// How many commands were given and not done. Real-time safe.
+    pub(crate) fn commands_waiting(&self) -> u64 {
+        self.undone.load(Acquire)
+    }
+
+    /// Says once that something is not to be had. Takes a lock: not for the audio thread.
+    pub(crate) fn refuse(&self, reason: String) {
+        let refused = &mut self.status().refused;
+        if !refused.contains(&reason) {
+            nice_plug::nice_warn!("{reason}");
+            refused.push(reason);
+        }
     }
 
     fn next_calibration_command(&self) -> Option<calibration::Command> {
@@ -546,6 +582,12 @@ impl Worker {
                 nice_plug::nice_warn!("{error}");
             }
             shown.calibration = status;
+        }
+        if news
+            && let Some(folder) = &self.shared.configuration.lessons
+            && let Err(error) = tuition.keep(folder)
+        {
+            self.shared.refuse(error.to_string());
         }
         if tuition.changed() {
             let engine = tuition.engine;

@@ -13,7 +13,7 @@ use nice_plug::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::params::{REQUESTS, ToccoParams};
+use crate::params::ToccoParams;
 
 /// Bytes of the largest state that is read: a calibration is the most of it, and far smaller.
 pub const LARGEST: u64 = 64 << 20;
@@ -81,10 +81,6 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
         params: readable(params),
         fields: readable(fields),
     };
-    // To open a project is to ask for nothing.
-    state
-        .params
-        .retain(|id, _| !REQUESTS.contains(&id.as_str()));
     clamp(&mut state);
     serde_json::to_vec(&state).ok()
 }
@@ -224,9 +220,7 @@ mod tests {
     #[test]
     fn a_sound_state_stays_as_it_is() {
         let params = ToccoParams::default();
-        let values = params.param_map().into_iter();
-        let values = values.filter(|(id, ..)| !REQUESTS.contains(&id.as_str()));
-        let values = values.map(|(id, param, _)| {
+        let values = params.param_map().into_iter().map(|(id, param, _)| {
             // SAFETY: the parameters outlive the closure.
             let value = unsafe {
                 match param {
@@ -245,16 +239,5 @@ mod tests {
         };
         let written = serde_json::to_vec(&state).unwrap();
         assert_eq!(mended(&written), Some(written.clone()));
-        // What asks for something is left out.
-        let mut asking = state;
-        for (id, value) in REQUESTS.into_iter().zip([
-            ParamValue::I32(3),
-            ParamValue::Bool(true),
-            ParamValue::Bool(true),
-        ]) {
-            asking.params.insert(id.to_owned(), value);
-        }
-        let asking = serde_json::to_vec(&asking).unwrap();
-        assert_eq!(mended(&asking), Some(written));
     }
 }

@@ -284,7 +284,8 @@ pass_on!(IComponentTrait {
         // SAFETY: the caller's promise is passed on.
         let result = unsafe {
             state_stream::with_mended(state, |mended| {
-                IComponentTrait::setState(&self.wrapper, mended)
+                let set_state = || IComponentTrait::setState(&self.wrapper, mended);
+                self.shared.params.requests.unheard(set_state)
             })
         };
         if result == kResultOk {

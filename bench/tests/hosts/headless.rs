@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::{
-    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginHost, PluginStream,
-    StreamFormat,
+    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginStream, StreamFormat,
 };
 use tocco_bench::sound::Sound;
 use tocco_bench::vst3_host::{SushiHost, Vst3Host};
@@ -18,7 +17,7 @@ use crate::sushi::in_channels;
 const BLOCK: usize = 64;
 
 /// A host whose values of parameters can be told apart.
-trait Format: Bundled<Stream: Automated> {
+pub trait Format: Bundled<Stream: Automated> {
     /// Whether what the plugin gives out is normalised.
     const NORMALISED: bool;
 }
@@ -35,6 +34,7 @@ impl Format for SushiHost {
     const NORMALISED: bool = true;
 }
 
+/// Declares each test once for the CLAP, for the VST3 and for the VST3 in Sushi.
 macro_rules! in_all_hosts {
     ($($name:ident),* $(,)?) => {
         mod clap { $(#[test] fn $name() { super::$name::<super::ClapHost>() })* }
@@ -42,6 +42,8 @@ macro_rules! in_all_hosts {
         mod sushi { $(#[test] fn $name() { super::$name::<super::SushiHost>() })* }
     };
 }
+
+pub(crate) use in_all_hosts;
 
 in_all_hosts!(
     a_lesson_by_parameters_alone,
@@ -51,15 +53,15 @@ in_all_hosts!(
 );
 
 /// A player in front of a host without a window.
-struct Stage<H: Format> {
-    host: H,
+pub struct Stage<H: Format> {
+    pub host: H,
     stream: H::Stream,
     parameters: Vec<Parameter>,
     sound: Sound,
 }
 
 impl<H: Format> Stage<H> {
-    fn new(host: H) -> Self {
+    pub fn new(host: H) -> Self {
         Self::at(host, 48_000.0)
     }
 
@@ -82,22 +84,26 @@ impl<H: Format> Stage<H> {
         stage
     }
 
-    fn parameter(&self, name: &str) -> &Parameter {
+    pub fn parameter(&self, name: &str) -> &Parameter {
         let named = self.parameters.iter().find(|p| p.name == name);
         named.unwrap_or_else(|| panic!("no parameter {name}"))
     }
 
-    fn set(&mut self, name: &str, value: f64) {
+    pub fn set(&mut self, name: &str, value: f64) {
         let parameter = self.parameter(name).clone();
         self.stream.automate(&parameter, value);
     }
 
-    fn text(&mut self, name: &str) -> String {
+    pub fn text(&mut self, name: &str) -> String {
         let text = self.host.text(name).unwrap();
         // VST3 tells units apart.
         text.trim_end_matches(" %")
             .trim_end_matches(" ms")
             .to_owned()
+    }
+
+    pub fn end(mut self) {
+        self.host.deactivate(self.stream);
     }
 
     /// A block of silence.
@@ -108,7 +114,7 @@ impl<H: Format> Stage<H> {
     }
 
     /// Silence in real time, long enough for all that the plugin does beside the sound.
-    fn rest(&mut self) {
+    pub fn rest(&mut self) {
         for _ in 0..400 {
             self.pause();
             std::thread::sleep(Duration::from_micros(1_333));
@@ -116,7 +122,7 @@ impl<H: Format> Stage<H> {
     }
 
     /// Silence until the host reads `text` of a parameter.
-    fn until(&mut self, name: &str, text: &str) {
+    pub fn until(&mut self, name: &str, text: &str) {
         let start = Instant::now();
         while self.text(name) != text {
             let found = self.text(name);
@@ -128,7 +134,7 @@ impl<H: Format> Stage<H> {
     }
 
     /// Plays the performance; `before_block` may set parameters.
-    fn play(
+    pub fn play(
         &mut self,
         mut before_block: impl FnMut(&mut Self),
     ) -> Vec<(Vec<MidiOut>, Vec<ParameterOut>)> {
@@ -149,7 +155,7 @@ impl<H: Format> Stage<H> {
     }
 
     /// Plays the performance: the eight probabilities of each note, as the host reads them.
-    fn probabilities(&mut self) -> Vec<[f32; 8]> {
+    pub fn probabilities(&mut self) -> Vec<[f32; 8]> {
         let ids: Vec<u32> = self
             .parameters
             .iter()
@@ -257,7 +263,7 @@ fn a_lesson_by_parameters_alone<H: Format>() {
     stage.rest();
     assert_eq!(stage.probabilities(), before, "as it was delivered");
     assert_eq!(stage.text("Status"), "listening");
-    stage.host.deactivate(stage.stream);
+    stage.end();
 }
 
 fn a_state_asks_for_nothing<H: Format>() {
@@ -271,7 +277,7 @@ fn a_state_asks_for_nothing<H: Format>() {
     stage.set("Undo", 1.0);
     stage.until("Examples", "4");
     let state = stage.host.save_state().unwrap();
-    stage.host.deactivate(stage.stream);
+    stage.end();
 
     // Into a new instance, and into one that runs.
     let mut host = H::fresh();
@@ -284,14 +290,12 @@ fn a_state_asks_for_nothing<H: Format>() {
         stage.rest();
         assert_eq!(stage.text("Examples"), "4");
         assert_eq!(stage.text("Teaching"), "none");
-        assert_eq!(stage.text("Teach"), "Off");
+        assert_eq!(stage.text("Teach"), "Pick over the sound hole");
+        assert_eq!(stage.text("Undo"), "On");
         assert!(stage.probabilities().iter().all(|p| p[0] == 0.0));
     }
     for stage in [new, running] {
-        let Stage {
-            mut host, stream, ..
-        } = stage;
-        host.deactivate(stream);
+        stage.end();
     }
 }
 
@@ -352,7 +356,7 @@ fn output_parameters_tell_every_note<H: Format>() {
     assert_eq!((count / full(1.0 / 65_536.0, 1.0)).round() as usize, told);
     assert_eq!(stage.text("Technique"), last_name);
     assert_eq!(stage.text("Notes heard"), told.to_string());
-    stage.host.deactivate(stage.stream);
+    stage.end();
 }
 
 fn what_is_wrong_can_be_read<H: Format>() {
@@ -378,9 +382,9 @@ fn what_is_wrong_can_be_read<H: Format>() {
     stage.until("Status", "listening");
     stage.rest();
     assert!(stage.probabilities().iter().all(|p| p[2] == 1.0));
-    stage.host.deactivate(stage.stream);
+    stage.end();
 
     let mut stage = Stage::at(steady::<H>(), 768_000.0);
     stage.until("Status", "not listening, see log");
-    stage.host.deactivate(stage.stream);
+    stage.end();
 }

@@ -6,6 +6,7 @@
 mod bundle;
 mod bypass;
 mod clap_calls;
+mod configuration;
 mod demo;
 mod headless;
 mod hostile_input;

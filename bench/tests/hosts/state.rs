@@ -3,7 +3,7 @@
 use std::iter::repeat;
 
 use serde_json::{Value, json};
-use tocco_bench::plugin_host::{Parameter, PluginHost, StreamFormat};
+use tocco_bench::plugin_host::{PluginHost, StreamFormat};
 
 use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, notes, play};
 
@@ -17,19 +17,12 @@ in_both_hosts!(
     what_is_no_state_at_all_is_refused,
 );
 
-/// Parameters that ask for something when they change: none is brought back.
-const REQUESTS: [&str; 3] = ["Teach", "Undo", "Forget all"];
-
-fn is_setting(parameter: &Parameter) -> bool {
-    !parameter.output && !REQUESTS.contains(&parameter.name.as_str())
-}
-
 /// Everything a user can set, by its text.
 fn settings<H: PluginHost>(host: &mut H) -> Vec<(String, String)> {
     let parameters = host.parameters().unwrap();
     parameters
         .iter()
-        .filter(|parameter| is_setting(parameter))
+        .filter(|parameter| !parameter.output)
         .map(|parameter| {
             let value = host.value(parameter).unwrap();
             let text = host.value_to_text(parameter, value).unwrap();
@@ -66,7 +59,7 @@ fn saved<H: PluginHost>(host: &mut H) -> Value {
 /// Sets every parameter to something that it is not.
 fn change_all<H: PluginHost>(host: &mut H) {
     let parameters = host.parameters().unwrap();
-    for parameter in parameters.into_iter().filter(is_setting) {
+    for parameter in parameters.into_iter().filter(|p| !p.output) {
         let value = host.value(&parameter).unwrap();
         let next = value + 1.0;
         let other = if !parameter.stepped {

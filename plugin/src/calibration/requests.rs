@@ -3,7 +3,8 @@
 //! A parameter is set on any thread, the audio thread among them, where a
 //! [`Command`](super::Command) cannot be given. So each change leaves word here, without a lock, and
 //! the service thread does what the command of the window would. *Undo* and *Forget all* count rising
-//! edges: a value that is sent twice acts once, and one that rises and falls within a block acts.
+//! edges: a value that is sent twice acts once, and one that rises and falls within a block acts. A
+//! state brings the values back and asks for nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
@@ -16,11 +17,24 @@ pub struct Requests {
     teach_changed: AtomicBool,
     undo: AtomicU32,
     forget_all: AtomicU32,
+    /// Whether a state is being loaded.
+    deaf: AtomicBool,
 }
 
 impl Requests {
+    /// Loads a state. What a host asks for in these moments is not heard either.
+    pub(crate) fn unheard<T>(&self, load: impl FnOnce() -> T) -> T {
+        self.deaf.store(true, SeqCst);
+        let loaded = load();
+        self.deaf.store(false, SeqCst);
+        loaded
+    }
+
     /// The parameter *Teach* changed.
     pub(crate) fn teach(&self, class: Option<usize>) {
+        if self.deaf.load(SeqCst) {
+            return;
+        }
         self.teach
             .store(class.map_or(0, |class| class as u32 + 1), Relaxed);
         self.teach_changed.store(true, Release);
@@ -28,12 +42,14 @@ impl Requests {
 
     /// The parameter *Undo* changed.
     pub(crate) fn undo(&self, on: bool) {
-        self.undo.fetch_add(u32::from(on), Release);
+        let heard = on && !self.deaf.load(SeqCst);
+        self.undo.fetch_add(u32::from(heard), Release);
     }
 
     /// The parameter *Forget all* changed.
     pub(crate) fn forget_all(&self, on: bool) {
-        self.forget_all.fetch_add(u32::from(on), Release);
+        let heard = on && !self.deaf.load(SeqCst);
+        self.forget_all.fetch_add(u32::from(heard), Release);
     }
 
     /// What *Teach* was changed to since the last time.

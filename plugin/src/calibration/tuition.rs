@@ -36,7 +36,12 @@ pub(crate) struct Tuition {
     /// Whether the model in use is not what the calibration gives.
     changed: bool,
     error: Option<String>,
+    /// What was taught when it was saved last, or began.
+    kept: Taught,
 }
+
+/// Numbers of the examples of both networks, and what is masked.
+type Taught = (Vec<u64>, Vec<u64>, Vec<bool>);
 
 /// One network that is taught.
 struct Pupil {
@@ -75,6 +80,7 @@ impl Tuition {
             in_use: saved.in_use,
             changed: false,
             error,
+            kept: Taught::default(),
         };
         tuition.number_examples();
         if let Some(masked) = masked {
@@ -86,6 +92,7 @@ impl Tuition {
                 }
             }
         }
+        tuition.kept = tuition.taught();
         tuition
     }
 
@@ -202,6 +209,40 @@ impl Tuition {
     /// How many examples of each class, `[n_classes]`.
     pub(crate) fn examples(&self) -> Vec<usize> {
         self.first.examples()
+    }
+
+    /// Saves what is taught to `folder`, if that is something else than before: as
+    /// `<model's id>.json`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn keep(&mut self, folder: &Path) -> Result<(), LoadError> {
+        let taught = self.taught();
+        if self.kept == taught || self.first.calibration.is_none() {
+            return Ok(());
+        }
+        // An attempt that fails is not made again for the same lesson.
+        self.kept = taught;
+        std::fs::create_dir_all(folder).map_err(|error| LoadError::Write {
+            file: folder.display().to_string(),
+            error,
+        })?;
+        // An id may be anything that its author wrote.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let id = self.first.base.manifest.id.chars();
+        let name: String = id.map(|c| if is_plain(c) { c } else { '_' }).collect();
+        self.save(&folder.join(format!("{name}.json")))
+    }
+
+    /// Numbers of the examples of both networks, and what is masked.
+    fn taught(&self) -> Taught {
+        let second = self.second.as_ref();
+        let masked = self.first.calibration.as_ref();
+        (
+            self.first.onsets.clone(),
+            second.map_or_else(Vec::new, |second| second.onsets.clone()),
+            masked.map_or_else(Vec::new, |calibration| calibration.masked().to_vec()),
+        )
     }
 
     /// What the editor shows.

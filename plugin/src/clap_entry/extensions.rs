@@ -184,7 +184,10 @@ unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_
             return false;
         };
         let state = &instance.extensions.framework.state;
-        state_stream::with_mended(stream, |mended| call!(state, load(plugin, mended)))
+        let requests = &instance.shared.params.requests;
+        state_stream::with_mended(stream, |mended| {
+            requests.unheard(|| call!(state, load(plugin, mended)))
+        })
     }
 }
 

@@ -12,7 +12,7 @@
 pub mod command;
 pub mod message;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::thread::JoinHandle;
@@ -183,13 +183,15 @@ impl Drop for Osc {
     }
 }
 
-/// Nothing is said on the way: whether the target can be reached shows with the first note.
+/// Nothing is said on the way: whether the target can be reached shows with the first note. Towards
+/// this machine nothing is open to others.
 fn sender(target: SocketAddr) -> std::io::Result<UdpSocket> {
-    let any: SocketAddr = match target {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+    let from: IpAddr = match (target.ip(), target.ip().is_loopback()) {
+        (here, true) => here,
+        (IpAddr::V4(_), false) => Ipv4Addr::UNSPECIFIED.into(),
+        (IpAddr::V6(_), false) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind(any)?;
+    let socket = UdpSocket::bind((from, 0))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
@@ -306,5 +308,25 @@ impl Worker {
             more => nice_plug::nice_warn!("{line} (and {more} more that were not said)"),
         }
         (self.last_line, self.unsaid) = (Some(now), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::ToccoParams;
+
+    #[test]
+    fn without_a_target_and_a_port_there_is_nothing() {
+        let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+        for form in [Form::Best, Form::All, Form::Bundle] {
+            let off = OscSettings {
+                form,
+                ..OscSettings::default()
+            };
+            let (osc, errors) = Osc::start(off, &shared);
+            assert!(osc.is_none() && errors.is_empty());
+        }
+        assert_eq!(Arc::strong_count(&shared), 1, "no thread has it");
     }
 }

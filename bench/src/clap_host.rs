@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clack_extensions::audio_ports::{AudioPortInfoBuffer, PluginAudioPorts};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
@@ -17,7 +17,8 @@ use clack_host::events::spaces::CoreEventSpace;
 use clack_host::prelude::*;
 
 use crate::plugin_host::{
-    Automated, MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat,
+    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginHost, PluginStream,
+    StreamFormat,
 };
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
@@ -63,6 +64,7 @@ pub struct ClapStream {
     events_in: EventBuffer,
     events_out: EventBuffer,
     midi: Vec<MidiOut>,
+    parameters: Vec<ParameterOut>,
     position: u64,
 }
 
@@ -269,6 +271,7 @@ impl PluginHost for ClapHost {
             events_in: EventBuffer::with_capacity(EVENT_CAPACITY),
             events_out: EventBuffer::with_capacity(EVENT_CAPACITY),
             midi: Vec::with_capacity(EVENT_CAPACITY),
+            parameters: Vec::with_capacity(EVENT_CAPACITY),
             position: 0,
         })
     }
@@ -295,6 +298,10 @@ impl Automated for ClapStream {
             Pckn::match_all(),
             value,
         ));
+    }
+
+    fn parameters(&self) -> &[ParameterOut] {
+        &self.parameters
     }
 }
 
@@ -333,10 +340,21 @@ impl PluginStream for ClapStream {
         );
         self.events_in.clear();
         self.midi.clear();
+        self.parameters.clear();
+        let mut before = 0;
+        let mut unsorted = false;
         for event in &self.events_out {
             let sent = midi_out(event, self.position);
             self.midi.extend(sent);
+            self.parameters.extend(parameter_out(event, self.position));
+            unsorted |= event.header().time() < before;
+            before = event.header().time();
         }
+        ensure!(
+            !unsorted,
+            "events that are not sorted at sample {}",
+            self.position
+        );
         self.position += frames as u64;
         result.map_err(|e| anyhow!("the plugin fails at sample {}: {e}", self.position))?;
         Ok(())
@@ -349,6 +367,18 @@ impl PluginStream for ClapStream {
     fn position(&self) -> u64 {
         self.position
     }
+}
+
+/// The value in an event, if it is one of a parameter; `block_start` in samples.
+fn parameter_out(event: &UnknownEvent, block_start: u64) -> Option<ParameterOut> {
+    let CoreEventSpace::ParamValue(value) = event.as_core_event()? else {
+        return None;
+    };
+    Some(ParameterOut {
+        position: block_start + u64::from(event.header().time()),
+        id: value.param_id()?.get(),
+        value: value.value(),
+    })
 }
 
 /// The message in an event, if it is one about notes; `block_start` in samples.

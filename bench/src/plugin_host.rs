@@ -244,6 +244,9 @@ pub trait Automated: PluginStream {
     /// Changes a parameter to a plain value at the start of the next block. Real-time safe for a
     /// few changes a block.
     fn automate(&mut self, parameter: &Parameter, value: f64);
+
+    /// What the plugin set of its parameters during the last block.
+    fn parameters(&self) -> &[ParameterOut];
 }
 
 /// The folder with the bundles: `TOCCO_BUNDLES` if it is set, else `target/bundled`.

@@ -52,6 +52,19 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
         .map_err(unwritable)
 }
 
+/// The regular file at `path`, open to append to, which is made if there is none. Never waits.
+///
+/// # Errors
+/// When the path leads to anything but a regular file, or the file cannot be opened.
+pub fn append_file(path: &Path) -> Result<File, LoadError> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    open_without_waiting(path, &mut options, |error| LoadError::Write {
+        file: path.display().to_string(),
+        error,
+    })
+}
+
 /// The regular file at `path`, open for reading. Never waits.
 ///
 /// # Errors
@@ -200,7 +213,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
         make_pipe(&path);
+        let other = path.clone();
         let error = at_once(move || write_file(&path, b"1").unwrap_err().to_string());
+        assert!(error.contains("found a named pipe"), "{error}");
+        let error = at_once(move || append_file(&other).unwrap_err().to_string());
         assert!(error.contains("found a named pipe"), "{error}");
     }
 
@@ -212,6 +228,10 @@ mod tests {
             write_file(&path, bytes).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
+        for text in [b"1", b"2"] {
+            append_file(&path).unwrap().write_all(text).unwrap();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"12");
         let error = write_file(folder.path(), b"1").unwrap_err().to_string();
         assert!(error.contains("found a folder"), "{error}");
         let error = write_file(&path.join("in a file"), b"1").unwrap_err();

@@ -92,7 +92,8 @@ fn user_dir() -> Option<PathBuf> {
 
 /// The folder that the bundle with this code is in: a VST3 bundle is a folder
 /// `Tocco.vst3/Contents/ARCHITECTURE/Tocco.so`, a CLAP plugin and a program are plain files.
-fn bundle_dir() -> Option<PathBuf> {
+#[must_use]
+pub fn bundle_dir() -> Option<PathBuf> {
     let binary = own_binary()?;
     let bundle = binary
         .ancestors()

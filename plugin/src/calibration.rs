@@ -1,7 +1,8 @@
 //! Calibration to the player: notes become examples, examples another last layer of the model.
 //!
 //! ```text
-//! editor, host    Shared::calibrate(Command) -> service thread
+//! editor, OSC     Shared::calibrate(Command) -> service thread
+//! host            parameters -> Requests -> service thread
 //! audio thread    note while teaching -> examples::Sender -> service thread
 //!                 the same note 150 ms later -> the second network's example
 //! service thread  Tuition: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
@@ -10,6 +11,8 @@
 //! What was taught is part of the host's state, per model ([`state`]). The arithmetic is
 //! [`tocco_recognizer::adaptation`], which `cargo xtask calibrate` uses as well.
 
+pub mod lesson;
+pub mod requests;
 pub mod state;
 
 mod tuition;
@@ -18,6 +21,8 @@ use std::path::PathBuf;
 
 use tocco_recognizer::adaptation::LeftOut;
 
+pub(crate) use lesson::Lesson;
+pub use requests::Requests;
 pub use state::{CalibrationState, Saved};
 pub(crate) use tuition::Tuition;
 
@@ -30,9 +35,9 @@ pub enum Command {
     Undo,
     /// Forget the example of this number in the order of teaching, from 0.
     Forget(usize),
-    /// Forget everything that this model was taught.
+    /// Forget everything that this model was taught; what is masked stays so.
     Reset,
-    /// Whether the player uses a class at all; a masked one is never answered.
+    /// Whether the player uses a class at all; a masked one is never answered. Sets the parameter.
     Mask {
         /// The class.
         class: usize,
@@ -58,6 +63,8 @@ pub struct CalibrationStatus {
     pub examples: Vec<usize>,
     /// The same of the network that amends the model's answers, if one does.
     pub second_examples: Option<Vec<usize>>,
+    /// How many examples there will be of the class that is taught when its lesson ends by itself.
+    pub ends_at: Option<usize>,
     /// Whether each class is masked, `[n_classes]`.
     pub masked: Vec<bool>,
     /// Whether the calibration is in use.

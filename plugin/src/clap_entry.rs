@@ -7,7 +7,7 @@
 //!
 //! nice-plug 0.4.2 panics on what only a faulty host does, and a panic in a function that C calls
 //! ends the host's process. It also resets the plugin at each start, sends notes to hosts whose port
-//! takes MIDI, declares every parameter modulatable, refuses a state for one bad value in it and never
+//! takes MIDI, declares every parameter modulatable, has no output parameters, refuses a state for one bad value in it and never
 //! marks the project as changed. What is wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
 //!
 //! The host's `clap_plugin` is the first field of an [`Instance`], and its `plugin_data` is the
@@ -256,7 +256,8 @@ unsafe extern "C" fn process(
         let Some(input) = Input::of(process.in_events) else {
             return CLAP_PROCESS_ERROR;
         };
-        let Some(output) = Output::of(process.out_events, instance.host.wants_midi()) else {
+        let (midi, outputs) = (instance.host.wants_midi(), &instance.shared.outputs);
+        let Some(output) = Output::of(process.out_events, midi, outputs) else {
             return CLAP_PROCESS_ERROR;
         };
         if process.frames_count == 0 {
@@ -280,7 +281,9 @@ unsafe extern "C" fn process(
             out_events: output.as_clap(),
             ..*process
         };
-        call!(instance.framework, process(plugin, &guarded))
+        let status = call!(instance.framework, process(plugin, &guarded));
+        output.send_parameters(None);
+        status
     }
 }
 
@@ -333,6 +336,9 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
         };
         let changes = instance.shared.params.unsaved.count();
         if instance.told.swap(changes, Relaxed) != changes {
+            if instance.shared.params.unsaved.take_values() {
+                instance.host.rescan_values();
+            }
             instance.host.mark_dirty();
         }
         call!(instance.framework, on_main_thread(plugin));

@@ -118,8 +118,7 @@ impl ToccoApp {
             let note = self.last.map(|(note, _)| note);
             let glow = self.glow();
             let (shared, calibration) = (&self.shared, &status.calibration);
-            self.lesson.attend(shared, calibration);
-            let lesson = (&**shared, calibration, &mut self.lesson);
+            let lesson = (&**shared, self.gui.as_ref(), calibration);
             bars::show(ui, labels, note, glow, lesson);
             ui.columns_const(|[left, right]| {
                 panel(left, |ui| {
@@ -198,8 +197,7 @@ impl NiceEguiApp for ToccoApp {
     }
 
     fn editor_closed(&mut self) {
-        // Nobody sees any more that what is played is taken for an example.
-        lesson::end(&self.shared);
+        lesson::leave(&self.shared);
         self.gui = None;
     }
 }
@@ -215,10 +213,9 @@ fn running(ui: &mut Ui, status: &Status) {
         (None, Some(info)) => (format!("Running: {info}."), FAINT),
     };
     ui.label(RichText::new(text).size(12.0).color(color));
-    for error in [&status.model_error, &status.other_error]
-        .into_iter()
-        .flatten()
-    {
+    let errors = [&status.model_error, &status.other_error];
+    // One is enough to look at the log.
+    for error in errors.into_iter().flatten().chain(status.refused.first()) {
         ui.label(RichText::new(error).size(12.0).color(WARNING));
     }
 }
@@ -327,7 +324,7 @@ impl Offscreen {
     }
 }
 
-/// The host of a window that nobody touches.
+/// A host that sets what its window asks for, and nothing else.
 struct NoHost;
 
 impl GuiContextInner for NoHost {
@@ -335,7 +332,10 @@ impl GuiContextInner for NoHost {
         PluginApi::Clap
     }
     unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {}
-    unsafe fn raw_set_parameter_normalized(&self, _: ParamPtr, _: f32) {}
+    unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, value: f32) {
+        // SAFETY: the window's parameters live as long as it does.
+        unsafe { param._internal_set_normalized_value(value) };
+    }
     unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {}
     fn get_state(&self) -> PluginState {
         PluginState {

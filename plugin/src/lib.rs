@@ -5,6 +5,7 @@
 //! audio thread       Tocco::process -> tocco_recognizer::pipeline -> outputs::midi
 //! classifier thread  tocco_recognizer::runner, one for each model that is too large for the audio thread
 //! service thread     service: loads and frees models, writes the event log
+//! OSC thread         osc, if it is on: sends notes, takes commands
 //! window             editor: reads meters, counters and status, sets parameters
 //! ```
 //!
@@ -13,9 +14,13 @@
 
 pub mod calibration;
 mod clap_entry;
+pub mod condition;
+pub mod configuration;
 pub mod continuity;
+mod log_file;
 pub mod model;
 mod newborn;
+pub mod osc;
 pub mod outputs;
 pub mod params;
 pub mod service;
@@ -34,6 +39,8 @@ use tocco_dsp::{HopStream, HopStreamError};
 use tocco_recognizer::counters::add;
 use tocco_recognizer::pipeline::{Pipeline, PipelineError};
 
+use configuration::Configuration;
+use osc::Osc;
 use outputs::midi::MidiOut;
 use params::ToccoParams;
 use service::{Activation, Service, Shared};
@@ -46,15 +53,26 @@ pub struct Tocco {
     offline: bool,
     /// Hz.
     host_rate: f64,
+    osc: Option<Osc>,
     // In this order: the pipeline is freed before the thread that served it ends.
     pipeline: Option<Box<Pipeline>>,
     service: Option<Service>,
 }
 
 impl Default for Tocco {
+    /// As `tocco.toml` has it.
     fn default() -> Self {
+        Self::configured(Configuration::find())
+    }
+}
+
+impl Tocco {
+    /// One that begins with what `configuration` says. Reads files.
+    #[must_use]
+    pub fn configured(mut configuration: Configuration) -> Self {
         let params = Arc::new(ToccoParams::default());
-        let shared = Arc::new(Shared::new(Arc::clone(&params)));
+        configuration.apply(&params);
+        let shared = Arc::new(Shared::configured(Arc::clone(&params), configuration));
         newborn::announce(&shared);
         let host_rate = f64::from(tocco_dsp::SAMPLE_RATE);
         Self {
@@ -63,13 +81,12 @@ impl Default for Tocco {
             midi: MidiOut::new(host_rate),
             offline: false,
             host_rate,
+            osc: None,
             pipeline: None,
             service: None,
         }
     }
-}
 
-impl Tocco {
     /// What the plugin shares with its editor and its service thread.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
@@ -78,6 +95,13 @@ impl Tocco {
 
     fn start(&mut self, activation: Activation) -> Result<(), service::ActivationError> {
         self.shared.continuity.begin();
+        if self.osc.is_none() {
+            let (osc, errors) = Osc::start(self.shared.configuration.osc, &self.shared);
+            self.osc = osc;
+            for error in errors {
+                self.shared.refuse(error.to_string());
+            }
+        }
         let service = match self.service.take() {
             Some(service) => service,
             None => Service::start(Arc::clone(&self.shared))?,
@@ -142,6 +166,10 @@ impl Plugin for Tocco {
     type SysExMessage = ();
     type BackgroundTask = ();
 
+    fn setup_logger() -> Option<bool> {
+        log_file::set_up(Configuration::find().log.as_deref()?)
+    }
+
     fn params(&self) -> Arc<dyn Params> {
         Arc::clone(&self.params) as Arc<dyn Params>
     }
@@ -185,6 +213,7 @@ impl Plugin for Tocco {
         }
         let running = error.is_none();
         self.shared.status().activation_error = error;
+        self.shared.tell_outputs();
         running || unheard
     }
 
@@ -216,6 +245,7 @@ impl Plugin for Tocco {
         // said at this activation, in both formats (see `vst3_entry`). In a bounce that the host did
         // not announce the pipeline waits, as far as it is ahead: in real time nothing waits.
         let shared = &self.shared;
+        shared.attend_teach();
         if self.offline
             && let Some(service) = &self.service
         {
@@ -232,6 +262,7 @@ impl Plugin for Tocco {
             midi.end_all();
         }
         let (outputs, host_rate) = (&self.shared.outputs, self.host_rate);
+        let osc = &mut self.osc;
         let mut refused = 0;
         // The output is the input: the buffer is read and nothing else.
         let channels = buffer.as_slice_immutable();
@@ -241,6 +272,9 @@ impl Plugin for Tocco {
                 return;
             }
             outputs.record(result, offset, host_rate);
+            if let Some(osc) = osc {
+                osc.tell(result, host_rate);
+            }
             if !midi_on {
                 return;
             }

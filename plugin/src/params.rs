@@ -9,7 +9,7 @@ use nice_plug::prelude::*;
 use tocco_dsp::{InputChoice, OnsetConfig, Technique};
 use tocco_engines::EngineId;
 
-use crate::calibration::{CalibrationState, Saved};
+use crate::calibration::{CalibrationState, Requests, Saved};
 use crate::model::{ModelSource, Selection};
 use crate::outputs::midi::DEFAULT_NOTES;
 use crate::unsaved::UnsavedChanges;
@@ -121,6 +121,51 @@ impl From<InputSide> for InputChoice {
     }
 }
 
+/// What is taught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum TeachChoice {
+    /// Nothing.
+    #[id = "off"]
+    Off,
+    /// See [`Technique::Kick`].
+    #[id = "kick"]
+    Kick,
+    /// See [`Technique::Snare1`].
+    #[id = "snare-1"]
+    #[name = "Snare 1"]
+    Snare1,
+    /// See [`Technique::Tom`].
+    #[id = "tom"]
+    Tom,
+    /// See [`Technique::Snare2`].
+    #[id = "snare-2"]
+    #[name = "Snare 2"]
+    Snare2,
+    /// See [`Technique::NaturalHarmonics`].
+    #[id = "natural-harmonics"]
+    #[name = "Natural harmonics"]
+    NaturalHarmonics,
+    /// See [`Technique::PalmMute`].
+    #[id = "palm-mute"]
+    #[name = "Palm mute"]
+    PalmMute,
+    /// See [`Technique::PickNearBridge`].
+    #[id = "pick-near-bridge"]
+    #[name = "Pick near bridge"]
+    PickNearBridge,
+    /// See [`Technique::PickOverSoundHole`].
+    #[id = "pick-over-the-sound-hole"]
+    #[name = "Pick over the sound hole"]
+    PickOverSoundHole,
+}
+
+impl TeachChoice {
+    /// The class. Real-time safe.
+    fn class(self) -> Option<usize> {
+        self.to_index().checked_sub(1)
+    }
+}
+
 /// Folder of the user's own model package. Part of the host's state, not a parameter.
 #[derive(Debug, Default)]
 pub struct UserPackage {
@@ -182,6 +227,22 @@ impl ClassNote {
     }
 }
 
+/// Whether the player uses one class at all.
+#[derive(Params)]
+pub struct ClassUse {
+    /// A class that is not used is never answered.
+    #[id = "use"]
+    pub used: BoolParam,
+}
+
+/// Which classes the player uses.
+#[derive(Params)]
+pub struct ClassUses {
+    /// Whether each class is used.
+    #[nested(array)]
+    pub of_class: [ClassUse; MAX_CLASSES],
+}
+
 /// The MIDI notes of the classes. A group of its own: of an array the framework makes one for each.
 #[derive(Params)]
 pub struct ClassNotes {
@@ -235,6 +296,21 @@ pub struct ToccoParams {
     /// The MIDI note of each class.
     #[nested(group = "MIDI notes")]
     pub notes: ClassNotes,
+    /// What every note is an example of. It asks for a lesson when it changes, and says nothing of
+    /// how that goes: see [`requests`](Self::requests).
+    #[id = "teach"]
+    pub teach: EnumParam<TeachChoice>,
+    /// Forgets the last example when it rises.
+    #[id = "undo"]
+    pub undo: BoolParam,
+    /// Forgets all examples when it rises.
+    #[id = "forget"]
+    pub forget_all: BoolParam,
+    /// Which classes the player uses.
+    #[nested(group = "Techniques")]
+    pub uses: ClassUses,
+    /// What the host asked of the lesson by these.
+    pub requests: Arc<Requests>,
     /// What changed without the host's knowledge: see [`choose_package`](Self::choose_package).
     pub unsaved: UnsavedChanges,
 }
@@ -277,6 +353,8 @@ impl Default for ToccoParams {
             factor: FloatRange::skew_factor(-1.0),
         };
         let share = FloatRange::Linear { min: 0.0, max: 1.0 };
+        let requests = Arc::<Requests>::default();
+        let [teach, undo, forget_all] = std::array::from_fn(|_| Arc::clone(&requests));
         Self {
             user_package: UserPackage::default(),
             calibration: CalibrationState::default(),
@@ -300,6 +378,17 @@ impl Default for ToccoParams {
             notes: ClassNotes {
                 of_class: std::array::from_fn(ClassNote::new),
             },
+            teach: EnumParam::new("Teach", TeachChoice::Off)
+                .with_callback(Arc::new(move |choice| teach.teach(choice.class()))),
+            undo: BoolParam::new("Undo", false).with_callback(Arc::new(move |on| undo.undo(on))),
+            forget_all: BoolParam::new("Forget all", false)
+                .with_callback(Arc::new(move |on| forget_all.forget_all(on))),
+            uses: ClassUses {
+                of_class: std::array::from_fn(|class| ClassUse {
+                    used: BoolParam::new(format!("Use {}", Technique::ALL[class]), true),
+                }),
+            },
+            requests,
             unsaved: UnsavedChanges::default(),
         }
     }
@@ -319,6 +408,32 @@ impl ToccoParams {
     pub(crate) fn save_calibration(&self, change: impl FnOnce(&mut Saved)) {
         if self.calibration.update(change) {
             self.unsaved.add();
+        }
+    }
+
+    /// Which classes the player does not use. Real-time safe.
+    #[must_use]
+    pub fn masked(&self) -> [bool; MAX_CLASSES] {
+        std::array::from_fn(|class| !self.uses.of_class[class].used.value())
+    }
+
+    /// The same as bits. Real-time safe.
+    #[must_use]
+    pub fn masked_bits(&self) -> u32 {
+        let bits = self.masked().into_iter().enumerate();
+        bits.fold(0, |bits, (class, masked)| bits | u32::from(masked) << class)
+    }
+
+    /// Sets which classes the player does not use on behalf of the user, as far as `masked` goes: the
+    /// host hears of it. Not for the audio thread.
+    pub(crate) fn tell_masked(&self, masked: &[bool]) {
+        let mut changed = false;
+        for (class, masked) in self.uses.of_class.iter().zip(masked) {
+            changed |= class.used.value() == *masked;
+            set(&class.used, !masked);
+        }
+        if changed {
+            self.unsaved.add_values();
         }
     }
 
@@ -377,6 +492,13 @@ impl ToccoParams {
     }
 }
 
+/// Sets a parameter past the host.
+pub(crate) fn set<P: Param>(param: &P, value: P::Plain) {
+    let value = param.preview_normalized(value);
+    // SAFETY: the parameter outlives the call, and its value is atomic.
+    unsafe { param.as_ptr()._internal_set_normalized_value(value) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -421,6 +543,71 @@ mod tests {
         for (index, id) in EngineId::ALL.into_iter().enumerate() {
             assert_eq!(EngineId::from(EngineChoice::from_index(index)), id);
         }
+    }
+
+    #[test]
+    fn every_technique_can_be_taught_by_its_own_name() {
+        let names = TeachChoice::variants();
+        assert_eq!(names[0], "Off");
+        assert_eq!(names[1..], Technique::ALL.map(Technique::label));
+        for (class, technique) in Technique::ALL.into_iter().enumerate() {
+            assert_eq!(TeachChoice::from_index(class + 1).class(), Some(class));
+            assert_eq!(technique.class(), class);
+        }
+        assert_eq!(TeachChoice::Off.class(), None);
+    }
+
+    #[test]
+    fn what_rises_asks_once() {
+        let params = ToccoParams::default();
+        let requests = &params.requests;
+        assert_eq!((requests.take_teach(), requests.wait()), (None, false));
+        for on in [true, true, false, false, true, false] {
+            set(&params.undo, on);
+        }
+        assert_eq!(requests.waiting(), (2, 0));
+        set(&params.forget_all, true);
+        requests.done((2, 0));
+        assert_eq!(requests.waiting(), (0, 1));
+        requests.done(requests.waiting());
+        assert!(!requests.wait());
+        for (choice, class) in [
+            (TeachChoice::Tom, Some(Some(2))),
+            (TeachChoice::Tom, None),
+            (TeachChoice::Off, Some(None)),
+            (TeachChoice::Off, None),
+        ] {
+            set(&params.teach, choice);
+            assert_eq!(requests.take_teach(), class);
+        }
+        // A state brings the values back.
+        requests.unheard(|| {
+            set(&params.teach, TeachChoice::Kick);
+            for param in [&params.undo, &params.forget_all] {
+                set(param, false);
+                set(param, true);
+            }
+        });
+        assert_eq!((requests.take_teach(), requests.wait()), (None, false));
+        set(&params.teach, TeachChoice::Kick);
+        assert_eq!(requests.take_teach(), None);
+    }
+
+    #[test]
+    fn what_the_plugin_masks_itself_the_host_hears_of() {
+        let params = ToccoParams::default();
+        assert_eq!(params.masked_bits(), 0);
+        params.tell_masked(&[false, true, false]);
+        assert_eq!(params.masked_bits(), 2);
+        assert_eq!(
+            (params.unsaved.count(), params.unsaved.take_values()),
+            (1, true)
+        );
+        params.tell_masked(&[false, true]);
+        assert_eq!(
+            (params.unsaved.count(), params.unsaved.take_values()),
+            (1, false)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -21,11 +21,13 @@ use std::time::{Duration, Instant};
 
 use tocco_engines::{EngineId, ModelPackage};
 
-use crate::calibration::{self, CalibrationStatus, Tuition};
+use crate::calibration::{self, CalibrationStatus, Lesson, Tuition};
+use crate::condition::Condition;
+use crate::configuration::Configuration;
 use crate::continuity::Continuity;
 use crate::model::{ModelError, ModelSource, Selection};
 use crate::outputs::event_log::{self, EventLog};
-use crate::outputs::parameters::OutputParameters;
+use crate::outputs::parameters::{OutputParameters, Standing};
 use crate::params::ToccoParams;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, ModelInfo, RunConfig};
@@ -93,6 +95,8 @@ pub struct Status {
     pub activation_error: Option<String>,
     /// What is wrong otherwise.
     pub other_error: Option<String>,
+    /// What was refused of the configuration, and what is not to be had of it.
+    pub refused: Vec<String>,
     /// What the model in use was taught.
     pub calibration: CalibrationStatus,
 }
@@ -103,12 +107,35 @@ impl Status {
     pub fn model(&self, serial: ModelSerial) -> Option<&ModelInfo> {
         self.models.iter().find(|info| info.serial == serial)
     }
+
+    /// All of it in one word.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let calibration = &self.calibration;
+        if self.activation_error.is_some() {
+            Condition::NotListening
+        } else if self.models.is_empty() {
+            Condition::NotStarted
+        } else if self.model_error.is_some() {
+            Condition::AnotherModel
+        // That a model cannot be taught at all is no fault.
+        } else if self.other_error.is_some()
+            || !self.refused.is_empty()
+            || calibration.possible && calibration.error.is_some()
+        {
+            Condition::Refused
+        } else {
+            Condition::Listening
+        }
+    }
 }
 
 /// Shared by the service thread, the plugin and its editor.
 pub struct Shared {
     /// The parameters.
     pub params: Arc<ToccoParams>,
+    /// What the instance began with.
+    pub configuration: Configuration,
     /// Counters and meters.
     pub gauges: Arc<Gauges>,
     /// What the host reads of the last note.
@@ -122,21 +149,39 @@ pub struct Shared {
     calibration: Mutex<VecDeque<calibration::Command>>,
     /// How many of those were given and not done. Read without the lock.
     undone: AtomicU64,
+    /// What was masked last, as [`ToccoParams::masked_bits`].
+    masked: AtomicU32,
 }
 
 impl Shared {
-    /// For a new plugin instance. Allocates.
+    /// For a new plugin instance as it is delivered. Allocates.
     #[must_use]
     pub fn new(params: Arc<ToccoParams>) -> Self {
+        Self::configured(params, Configuration::default())
+    }
+
+    /// For a new plugin instance whose `params` are as `configuration` has them. What is refused of it
+    /// goes to the log. Allocates.
+    #[must_use]
+    pub fn configured(params: Arc<ToccoParams>, configuration: Configuration) -> Self {
+        for refused in &configuration.refused {
+            nice_plug::nice_warn!("{refused}");
+        }
+        let status = Status {
+            refused: configuration.refused.clone(),
+            ..Status::default()
+        };
         Self {
             params,
+            configuration,
             gauges: Arc::default(),
             outputs: OutputParameters::default(),
             continuity: Continuity::default(),
             handled: AtomicU64::new(u64::MAX),
-            status: Mutex::default(),
+            status: Mutex::new(status),
             calibration: Mutex::default(),
             undone: AtomicU64::new(0),
+            masked: AtomicU32::new(0),
         }
     }
 
@@ -145,13 +190,37 @@ impl Shared {
         self.status.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] was told
-    /// is done. Real-time safe.
+    /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] and the
+    /// parameters of the lesson asked for is done. Real-time safe.
     ///
     /// [`calibrate`]: Self::calibrate
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.is_selection_settled() && self.undone.load(Acquire) == 0
+        self.is_selection_settled()
+            && self.undone.load(Acquire) == 0
+            && !self.params.requests.wait()
+            && self.masked.load(Acquire) == self.params.masked_bits()
+    }
+
+    /// Begins or ends the lesson that the parameter *Teach* was changed to: the next note is an
+    /// example at once. Real-time safe.
+    pub fn attend_teach(&self) {
+        if let Some(class) = self.params.requests.take_teach() {
+            self.gauges.teaching.set(class);
+        }
+    }
+
+    /// Lets the host read how things stand. Takes a lock: not for the audio thread.
+    pub fn tell_outputs(&self) {
+        let (condition, examples) = {
+            let status = self.status();
+            (status.condition(), status.calibration.examples.iter().sum())
+        };
+        self.outputs.stand(Standing {
+            condition,
+            teaching: self.gauges.teaching.class(),
+            examples,
+        });
     }
 
     fn is_selection_settled(&self) -> bool {
@@ -167,6 +236,20 @@ impl Shared {
         let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
         self.undone.fetch_add(1, Release);
         commands.push_back(command);
+    }
+
+    /// How many commands were given and not done. Real-time safe.
+    pub(crate) fn commands_waiting(&self) -> u64 {
+        self.undone.load(Acquire)
+    }
+
+    /// Says once that something is not to be had. Takes a lock: not for the audio thread.
+    pub(crate) fn refuse(&self, reason: String) {
+        let refused = &mut self.status().refused;
+        if !refused.contains(&reason) {
+            nice_plug::nice_warn!("{reason}");
+            refused.push(reason);
+        }
     }
 
     fn next_calibration_command(&self) -> Option<calibration::Command> {
@@ -318,6 +401,7 @@ struct Worker {
     tuition: Option<Tuition>,
     /// Why not what was selected is in use, if it is not.
     not_selected: Option<String>,
+    lesson: Lesson,
 }
 
 /// What belongs to the pipeline in use.
@@ -358,6 +442,7 @@ impl Worker {
             running: None,
             tuition: None,
             not_selected: None,
+            lesson: Lesson::default(),
         }
     }
 
@@ -381,6 +466,7 @@ impl Worker {
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
+            self.shared.tell_outputs();
         }
     }
 
@@ -452,19 +538,57 @@ impl Worker {
             return;
         };
         let params = &self.shared.params;
+        let teaching = &self.shared.gauges.teaching;
+        let course = self.lesson.ends_at();
         let mut news = false;
+        self.shared.attend_teach();
+        self.lesson.attend(teaching, &tuition.examples());
         // The notes first: a command is about what was played before it.
         while let Some((example, features)) = running.end.examples.receive() {
-            tuition.learn(example, &features, params);
-            news = true;
+            if example.source.second || self.lesson.wants(example.class, &tuition.examples()) {
+                tuition.learn(example, &features, params);
+                news = true;
+            }
         }
         let mut done = 0;
         while let Some(command) = self.shared.next_calibration_command() {
             tuition.obey(command, params);
             done += 1;
         }
-        if news || done > 0 {
-            self.shared.status().calibration = tuition.status();
+        let asked = params.requests.waiting();
+        let (undo, forget_all) = asked;
+        for _ in 0..undo {
+            tuition.obey(calibration::Command::Undo, params);
+        }
+        if forget_all > 0 {
+            teaching.set(None);
+            tuition.obey(calibration::Command::Reset, params);
+        }
+        let masked = params.masked_bits();
+        if self.shared.masked.load(Relaxed) != masked {
+            tuition.follow_masks(params);
+            news = true;
+        }
+        self.lesson.attend(teaching, &tuition.examples());
+        news |= done > 0 || asked != (0, 0) || course != self.lesson.ends_at();
+        if news {
+            let status = CalibrationStatus {
+                ends_at: self.lesson.ends_at(),
+                ..tuition.status()
+            };
+            let mut shown = self.shared.status();
+            if shown.calibration.error != status.error
+                && let Some(error) = &status.error
+            {
+                nice_plug::nice_warn!("{error}");
+            }
+            shown.calibration = status;
+        }
+        if news
+            && let Some(folder) = &self.shared.configuration.lessons
+            && let Err(error) = tuition.keep(folder)
+        {
+            self.shared.refuse(error.to_string());
         }
         if tuition.changed() {
             let engine = tuition.engine;
@@ -485,6 +609,8 @@ impl Worker {
                 Err(error) => self.shared.status().model_error = Some(error.to_string()),
             }
         }
+        self.shared.masked.store(masked, Release);
+        self.shared.params.requests.done(asked);
         self.shared.undone.fetch_sub(done, Release);
     }
 
@@ -565,9 +691,21 @@ impl Worker {
             Ok((base, second))
         };
         let (base, second) = within(READ_PATIENCE, selection.model.to_string(), read)?;
-        let saved = self.shared.params.calibration.saved();
+        let params = &self.shared.params;
+        let saved = params.calibration.saved();
         let since = ModelSerial(self.next_serial);
-        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved);
+        let masked_bits = params.masked_bits();
+        let masked = saved.masks_are_parameters.then(|| params.masked());
+        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved, masked);
+        if masked.is_some() {
+            self.shared.masked.store(masked_bits, Release);
+        } else {
+            tuition.tell_masks(params);
+            self.shared.masked.store(params.masked_bits(), Release);
+            params
+                .calibration
+                .update(|saved| saved.masks_are_parameters = true);
+        }
         let packages = tuition.packages()?;
         let (model, mut info) = self.start(packages, selection.engine, activation)?;
         info.calibrated = tuition.is_calibrated();

@@ -7,7 +7,7 @@
 //! change; VST3 has none, and waits for a call of the host or a frame of the window.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 
 /// Called after each change, on the thread that made it.
 type Listener = Box<dyn Fn() + Send>;
@@ -20,6 +20,8 @@ pub struct UnsavedChanges {
     /// How many the messenger told of.
     told: AtomicU64,
     messenger: Mutex<Option<Listener>>,
+    /// Whether values of parameters are among what changed.
+    values: AtomicBool,
 }
 
 impl UnsavedChanges {
@@ -35,6 +37,17 @@ impl UnsavedChanges {
         if let Some(listener) = &*self.lock() {
             listener();
         }
+    }
+
+    /// As [`add`](Self::add), of parameters whose values the plugin changed by itself.
+    pub(crate) fn add_values(&self) {
+        self.values.store(true, Release);
+        self.add();
+    }
+
+    /// Whether there were such since the last time.
+    pub(crate) fn take_values(&self) -> bool {
+        self.values.swap(false, AcqRel)
     }
 
     /// Has `listener` called after each change, in place of the one before; with `None` nobody. It

@@ -40,15 +40,17 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ChannelContext::{
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IProcessContextRequirements_::Flags_::kNeedContinousTimeSamples;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::kEvent;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::RestartFlags_::kParamValuesChanged;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     BusDirection, BusInfo, CString, CtrlNumber, IAttributeList, IAudioProcessor,
     IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
-    IComponentHandler2Trait, IComponentTrait, IEditController, IEditControllerTrait, IMidiMapping,
-    IMidiMappingTrait, INoteExpressionController, INoteExpressionControllerTrait,
-    IProcessContextRequirements, IProcessContextRequirementsTrait, IUnitInfo, IUnitInfoTrait,
-    IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo, NoteExpressionValue, ParamID,
-    ParamValue, ParameterInfo, ProcessData, ProcessSetup, ProgramListID, ProgramListInfo,
-    RoutingInfo, SpeakerArrangement, String128, TChar, UnitID, UnitInfo,
+    IComponentHandler2Trait, IComponentHandlerTrait, IComponentTrait, IEditController,
+    IEditControllerTrait, IMidiMapping, IMidiMappingTrait, INoteExpressionController,
+    INoteExpressionControllerTrait, IProcessContextRequirements, IProcessContextRequirementsTrait,
+    IUnitInfo, IUnitInfoTrait, IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo,
+    NoteExpressionValue, ParamID, ParamValue, ParameterInfo, ProcessData, ProcessSetup,
+    ProgramListID, ProgramListInfo, RoutingInfo, SpeakerArrangement, String128, TChar, UnitID,
+    UnitInfo,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int16, int32,
@@ -120,6 +122,13 @@ impl Host {
     fn set_dirty(&self) {
         // SAFETY: a live object of the host.
         unsafe { self.0.setDirty(1) };
+    }
+
+    fn rescan_values(&self) {
+        if let Some(handler) = self.0.cast::<IComponentHandler>() {
+            // SAFETY: a live object of the host.
+            unsafe { handler.restartComponent(kParamValuesChanged as int32) };
+        }
     }
 }
 
@@ -275,7 +284,8 @@ pass_on!(IComponentTrait {
         // SAFETY: the caller's promise is passed on.
         let result = unsafe {
             state_stream::with_mended(state, |mended| {
-                IComponentTrait::setState(&self.wrapper, mended)
+                let set_state = || IComponentTrait::setState(&self.wrapper, mended);
+                self.shared.params.requests.unheard(set_state)
             })
         };
         if result == kResultOk {
@@ -303,7 +313,14 @@ pass_on!(IEditControllerTrait {
         let second = unsafe { ComRef::from_raw(handler) }.and_then(|handler| handler.cast());
         let messenger = second.map(|handler| {
             let host = Host(handler);
-            Box::new(move || host.set_dirty()) as Box<dyn Fn() + Send>
+            let shared = Arc::downgrade(&self.shared);
+            Box::new(move || {
+                let shared = shared.upgrade();
+                if shared.is_some_and(|shared| shared.params.unsaved.take_values()) {
+                    host.rescan_values();
+                }
+                host.set_dirty();
+            }) as Box<dyn Fn() + Send>
         });
         self.shared.params.unsaved.send_by(messenger);
         // SAFETY: the caller's promise is passed on.
@@ -494,7 +511,6 @@ pass_on!(IInfoListenerTrait {
 mod tests {
     use super::*;
     use nice_plug::wrapper::vst3::vst3::ComWrapper;
-    use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IComponentHandlerTrait;
     use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kIsReadOnly;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

@@ -20,6 +20,7 @@ fn documents() -> String {
         "docs/own-network.md",
         "docs/engines.md",
         "docs/elk.md",
+        "docs/configuration.md",
     ];
     let read = |file| fs::read_to_string(root().join(file)).unwrap();
     files.map(read).concat()

@@ -141,17 +141,17 @@ impl Vst3Stream {
         self.position += frames as u64;
         check(result, "IAudioProcessor::process")
     }
-
-    /// What the plugin set of its parameters during the last block, parameter by parameter.
-    pub fn parameters(&self) -> &[ParameterOut] {
-        &self.parameters
-    }
 }
 
 impl Automated for Vst3Stream {
     fn automate(&mut self, parameter: &Parameter, value: f64) {
         self.changes_in
             .add(parameter.id, 0, value / parameter.maximum);
+    }
+
+    /// Parameter by parameter.
+    fn parameters(&self) -> &[ParameterOut] {
+        &self.parameters
     }
 }
 

@@ -36,7 +36,7 @@ use super::parameter_changes::StateChanges;
 use super::stream::BlockInput;
 use super::{Vst3Host, Vst3Stream, arrangement, check, interface, is};
 use crate::plugin_host::{
-    MidiOut, Parameter, ParameterOut, PluginHost, PluginStream, StreamFormat,
+    Automated, MidiOut, Parameter, ParameterOut, PluginHost, PluginStream, StreamFormat,
 };
 
 /// The `uid` in Sushi's configuration: the name of the class.
@@ -61,7 +61,8 @@ pub struct SushiStream {
     events_in: ComWrapper<EventList>,
     context: ProcessContext,
     /// For the next block.
-    state: Option<ComWrapper<StateChanges>>,
+    state: Vec<(ParamID, ParamValue)>,
+    last: Vec<ParameterOut>,
     block: usize,
 }
 
@@ -271,7 +272,8 @@ impl PluginHost for SushiHost {
                 timeSigDenominator: 4,
                 ..unsafe { std::mem::zeroed() }
             },
-            state: (!state.is_empty()).then(|| ComWrapper::new(StateChanges::new(state))),
+            state,
+            last: Vec::with_capacity(EVENTS),
             block: format.max_block,
         })
     }
@@ -283,20 +285,17 @@ impl PluginHost for SushiHost {
     fn idle(&mut self) {}
 }
 
-impl SushiStream {
-    /// The last value that the plugin set of each of its parameters during the last block: Sushi
-    /// passes no other on.
-    pub fn parameters(&self) -> Vec<ParameterOut> {
-        let mut last = Vec::new();
-        let position = self.stream.position();
-        self.stream.changes_out.for_each_last(|id, value| {
-            last.push(ParameterOut {
-                position,
-                id,
-                value,
-            })
-        });
-        last
+impl Automated for SushiStream {
+    fn automate(&mut self, parameter: &Parameter, value: f64) {
+        let value = value / parameter.maximum;
+        // SAFETY: allowed at any time. Sushi does not look at the answer.
+        unsafe { self.controller.setParamNormalized(parameter.id, value) };
+        self.state.push((parameter.id, value));
+    }
+
+    /// The last value of each parameter: Sushi passes no other on.
+    fn parameters(&self) -> &[ParameterOut] {
+        &self.last
     }
 }
 
@@ -319,7 +318,8 @@ impl PluginStream for SushiStream {
         self.context.state = kPlaying;
         self.context.projectTimeSamples = position;
         self.context.continousTimeSamples = position;
-        let state = self.state.take();
+        let state = std::mem::take(&mut self.state);
+        let state = (!state.is_empty()).then(|| ComWrapper::new(StateChanges::new(state)));
         let changes = match &state {
             Some(state) => Some(interface(state)?),
             None => None,
@@ -331,9 +331,16 @@ impl PluginStream for SushiStream {
         };
         self.stream.process_with(frames, block)?;
         // What changed is told to the controller too, from a thread that is not the audio thread.
-        let controller = &self.controller;
+        let (controller, last) = (&self.controller, &mut self.last);
+        last.clear();
+        let position = self.stream.position();
         let mut refused = None;
         self.stream.changes_out.for_each_last(|id, value| {
+            last.push(ParameterOut {
+                position,
+                id,
+                value,
+            });
             // SAFETY: allowed at any time.
             if unsafe { controller.setParamNormalized(id, value) } != kResultOk {
                 refused = Some(id);

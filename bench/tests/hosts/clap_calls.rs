@@ -11,9 +11,10 @@ use clap_sys::ext::note_ports::{
 };
 use clap_sys::ext::params::{
     CLAP_PARAM_IS_AUTOMATABLE, CLAP_PARAM_IS_BYPASS, CLAP_PARAM_IS_ENUM, CLAP_PARAM_IS_MODULATABLE,
-    CLAP_PARAM_IS_STEPPED,
+    CLAP_PARAM_IS_READONLY, CLAP_PARAM_IS_STEPPED,
 };
 use clap_sys::process::CLAP_PROCESS_ERROR;
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char};
 
 use crate::playing::PERFORMANCE;
@@ -279,7 +280,10 @@ fn events_that_are_none_change_nothing() {
     let status = host.process(&input, &mut output, 64, -1, &empty);
     assert_eq!(status, CLAP_PROCESS_ERROR);
     for (info, before) in host.infos().iter().zip(before) {
-        assert_eq!(host.value(info.id), before, "{}", text(&info.name));
+        // It was started.
+        if text(&info.name) != "Status" {
+            assert_eq!(host.value(info.id), before, "{}", text(&info.name));
+        }
     }
     // What is beyond the range ends at it, and counts from anywhere in the block.
     let far = change(id, 1e39, 1_000_000);
@@ -359,15 +363,30 @@ fn parameters_are_declared_as_what_they_are() {
     for info in &infos {
         let name = text(&info.name);
         let has = |flag| info.flags & flag != 0;
-        assert!(has(CLAP_PARAM_IS_AUTOMATABLE), "{name}");
+        // What the plugin sets the host does not.
+        assert_eq!(
+            has(CLAP_PARAM_IS_AUTOMATABLE),
+            !has(CLAP_PARAM_IS_READONLY),
+            "{name}"
+        );
         assert!(!has(CLAP_PARAM_IS_MODULATABLE), "{name}");
-        let is_choice = ["Engine", "Model", "Input"].contains(&name.as_str());
+        let choices = [
+            "Engine",
+            "Model",
+            "Input",
+            "Teach",
+            "Technique",
+            "Status",
+            "Teaching",
+        ];
+        let is_choice = choices.contains(&name.as_str());
         assert_eq!(has(CLAP_PARAM_IS_ENUM), is_choice, "{name}");
         assert!(!is_choice || has(CLAP_PARAM_IS_STEPPED), "{name}");
         assert_eq!(has(CLAP_PARAM_IS_BYPASS), name == "Bypass");
-        let group = match name.starts_with("Note ") {
-            true => "MIDI notes",
-            false => "",
+        let group = match name.split_once(' ') {
+            Some(("Note", _)) => "MIDI notes",
+            Some(("Use", _)) => "Techniques",
+            _ => "",
         };
         assert_eq!(text(&info.module), group, "{name}");
         assert_eq!(host.value(info.id), info.default_value, "{name}");
@@ -377,6 +396,12 @@ fn parameters_are_declared_as_what_they_are() {
         .iter()
         .filter(|info| text(&info.module) == "MIDI notes");
     assert_eq!(notes.count(), 8);
+    let outputs = infos
+        .iter()
+        .filter(|info| info.flags & CLAP_PARAM_IS_READONLY != 0);
+    assert_eq!(outputs.count(), 15);
+    let ids: BTreeSet<u32> = infos.iter().map(|info| info.id).collect();
+    assert_eq!(ids.len(), infos.len(), "an id is there twice");
     // Beyond the end there is none.
     let (params, plugin) = (host.params(), host.plugin());
     for index in [infos.len() as u32, u32::MAX] {
@@ -475,6 +500,7 @@ fn shuffled(host: &RawHost, numbers: &mut Numbers) -> Vec<(u32, f64)> {
     let mut values: Vec<_> = host
         .infos()
         .iter()
+        .filter(|info| info.flags & CLAP_PARAM_IS_READONLY == 0)
         .map(|info| {
             let value = info.min_value + numbers.share() * (info.max_value - info.min_value);
             let stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;

@@ -6,8 +6,10 @@
 mod bundle;
 mod bypass;
 mod clap_calls;
+mod configuration;
 mod demo;
 mod elk;
+mod headless;
 mod hostile_input;
 mod listening;
 mod playing;

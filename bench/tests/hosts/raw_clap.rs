@@ -537,6 +537,8 @@ unsafe extern "C" fn try_push(
                     _ => panic!("status {status:#x}"),
                 }
             }
+            // What the output parameters are: `headless` reads them.
+            CLAP_EVENT_PARAM_VALUE => return true,
             other => panic!("event {other}"),
         };
         // What the host's port does not take is lost, as in such a host.

@@ -187,7 +187,11 @@ fn changed_state<H: Bundled>() -> (Vec<u8>, Value) {
     change_all(&mut host);
     let state = host.save_state().unwrap();
     let mut document: Value = serde_json::from_str(&document(&state)).unwrap();
-    let calibration = json!({ "in_use": false, "profiles": { "x": "none that can be read" } });
+    let calibration = json!({
+        "in_use": false,
+        "masks_are_parameters": true,
+        "profiles": { "x": "none that can be read" },
+    });
     document["fields"]["calibration"] = json!(calibration.to_string());
     document["fields"]["user-package"] = json!(json!("/nowhere/mine").to_string());
     (with_document(&state, &document.to_string()), document)

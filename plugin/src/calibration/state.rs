@@ -5,54 +5,79 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
 use nice_plug::params::persist::PersistentField;
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The saved calibrations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Saved {
     /// Whether they are in use.
-    #[serde(deserialize_with = "in_use")]
     pub in_use: bool,
+    /// Whether what is masked is told by parameters. In states that were saved before there were
+    /// such the profiles alone tell it.
+    pub masks_are_parameters: bool,
     /// A profile's text for each model that was taught, by the model's id. As texts, so that one
     /// that this version cannot read is refused alone and in words.
-    #[serde(deserialize_with = "texts")]
     pub profiles: BTreeMap<String, String>,
 }
 
-/// What cannot be read is as it is delivered.
-fn in_use<'de, D: Deserializer<'de>>(saved: D) -> Result<bool, D::Error> {
-    Ok(Value::deserialize(saved)?.as_bool().unwrap_or(true))
-}
-
-/// One that is no text is left out alone.
-fn texts<'de, D: Deserializer<'de>>(saved: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let Value::Object(profiles) = Value::deserialize(saved)? else {
-        return Ok(BTreeMap::new());
-    };
-    let text = |(model, profile)| match profile {
-        Value::String(text) => Some((model, text)),
-        _ => None,
-    };
-    Ok(profiles.into_iter().filter_map(text).collect())
+impl<'de> Deserialize<'de> for Saved {
+    /// What is missing or cannot be read is as a state does not tell it, alone.
+    fn deserialize<D: Deserializer<'de>>(saved: D) -> Result<Self, D::Error> {
+        let Value::Object(mut fields) = Value::deserialize(saved)? else {
+            return Err(D::Error::custom("a calibration is a JSON object"));
+        };
+        let untold = Self::default();
+        let truth = |field: &str| fields.get(field).and_then(Value::as_bool);
+        let in_use = truth("in_use").unwrap_or(untold.in_use);
+        let flag = truth("masks_are_parameters").unwrap_or(untold.masks_are_parameters);
+        let profiles = match fields.remove("profiles") {
+            Some(Value::Object(profiles)) => profiles,
+            _ => Map::new(),
+        };
+        let text = |(model, profile)| match profile {
+            Value::String(text) => Some((model, text)),
+            _ => None,
+        };
+        Ok(Self {
+            in_use,
+            masks_are_parameters: flag,
+            profiles: profiles.into_iter().filter_map(text).collect(),
+        })
+    }
 }
 
 impl Default for Saved {
+    /// What a state does not tell.
     fn default() -> Self {
         Self {
             in_use: true,
             profiles: BTreeMap::new(),
+            masks_are_parameters: false,
         }
     }
 }
 
 /// Holds them for the framework, which saves and restores them with the parameters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CalibrationState {
     saved: Mutex<Saved>,
     /// Counts the changes by the host, so that the audio thread can notice one without the lock.
     changes: AtomicU32,
+}
+
+impl Default for CalibrationState {
+    /// Of a new instance.
+    fn default() -> Self {
+        Self {
+            saved: Mutex::new(Saved {
+                masks_are_parameters: true,
+                ..Saved::default()
+            }),
+            changes: AtomicU32::new(0),
+        }
+    }
 }
 
 impl CalibrationState {
@@ -122,6 +147,14 @@ mod tests {
             );
             let written = serde_json::to_string(&saved).unwrap();
             assert_eq!(serde_json::from_str::<Saved>(&written).unwrap(), saved);
+            assert!(!saved.masks_are_parameters, "an old state does not say so");
+        }
+        let new = CalibrationState::default().saved();
+        assert!(new.masks_are_parameters);
+        let written = serde_json::to_string(&new).unwrap();
+        assert_eq!(serde_json::from_str::<Saved>(&written).unwrap(), new);
+        for none in ["[1]", "null", "7", "\"x\""] {
+            assert!(serde_json::from_str::<Saved>(none).is_err(), "{none}");
         }
     }
 }

@@ -10,14 +10,15 @@ use std::error::Error;
 use std::path::Path;
 
 use tocco_engines::{EngineId, LoadError, ModelPackage};
-use tocco_recognizer::adaptation::{Calibration, Profile};
-use tocco_recognizer::adaptation::{save_profiles, second_profile};
+use tocco_recognizer::adaptation::examples::Example;
+use tocco_recognizer::adaptation::{
+    Calibration, Profile, TeachError, save_profiles, second_profile,
+};
+use tocco_recognizer::classification::{MAX_CLASSES, ModelSerial};
 
 use super::state::Saved;
 use super::{CalibrationStatus, Command};
 use crate::params::ToccoParams;
-use tocco_recognizer::adaptation::examples::Example;
-use tocco_recognizer::classification::ModelSerial;
 
 /// Numbers from here on are those of examples from a profile: no onset has one so high.
 const FROM_PROFILE: u64 = 1 << 63;
@@ -36,7 +37,12 @@ pub(crate) struct Tuition {
     /// Whether the model in use is not what the calibration gives.
     changed: bool,
     error: Option<String>,
+    /// What was taught when it was saved last, or began.
+    kept: Taught,
 }
+
+/// Numbers of the examples of both networks, and what is masked.
+type Taught = (Vec<u64>, Vec<u64>, Vec<bool>);
 
 /// One network that is taught.
 struct Pupil {
@@ -52,13 +58,14 @@ type Change = Result<bool, Box<dyn Error>>;
 impl Tuition {
     /// For `base` and the package that amends it, which were selected with `engine` and are loaded
     /// as `since` or later, with what the host's state says. A profile that does not fit leaves the
-    /// model as it is.
+    /// model as it is. Classes are `masked`, or as the profiles have it.
     pub(crate) fn new(
         base: ModelPackage,
         second: Option<ModelPackage>,
         engine: EngineId,
         since: ModelSerial,
         saved: &Saved,
+        masked: Option<[bool; MAX_CLASSES]>,
     ) -> Self {
         let (first, mut error) = Pupil::new(base, saved);
         let second = second.map(|base| {
@@ -74,8 +81,19 @@ impl Tuition {
             in_use: saved.in_use,
             changed: false,
             error,
+            kept: Taught::default(),
         };
         tuition.number_examples();
+        if let Some(masked) = masked {
+            let pupils = std::iter::once(&mut tuition.first).chain(&mut tuition.second);
+            let calibrations = pupils.filter_map(|pupil| pupil.calibration.as_mut());
+            for calibration in calibrations {
+                if let Err(error) = mask(calibration, &masked) {
+                    tuition.error = Some(error.to_string());
+                }
+            }
+        }
+        tuition.kept = tuition.taught();
         tuition
     }
 
@@ -138,13 +156,21 @@ impl Tuition {
             Command::Undo => self.forget(self.first.onsets.len().wrapping_sub(1), params),
             Command::Forget(index) => self.forget(index, params),
             Command::Reset => self.both(params, |calibration, onsets| {
+                let mut masked = [false; MAX_CLASSES];
+                for (kept, masked) in masked.iter_mut().zip(calibration.masked()) {
+                    *kept = *masked;
+                }
                 calibration.reset();
                 onsets.clear();
+                mask(calibration, &masked)?;
                 Ok(true)
             }),
-            Command::Mask { class, masked } => self.both(params, |calibration, _| {
-                Ok(calibration.mask(class, masked).map(|()| true)?)
-            }),
+            Command::Mask { class, masked } => {
+                self.both(params, |calibration, _| {
+                    Ok(calibration.mask(class, masked).map(|()| true)?)
+                });
+                self.tell_masks(params);
+            }
             Command::Apply(in_use) => {
                 self.changed |= self.in_use != in_use;
                 self.in_use = in_use;
@@ -157,8 +183,67 @@ impl Tuition {
             Command::Load(path) => {
                 let loaded = self.load(&path, params);
                 self.book(loaded);
+                self.tell_masks(params);
             }
         }
+    }
+
+    /// Masks the classes as the parameters have it, and saves that in the host's state.
+    pub(crate) fn follow_masks(&mut self, params: &ToccoParams) {
+        let masked = params.masked();
+        let differs = |calibration: &Calibration| {
+            let pairs = calibration.masked().iter().zip(masked);
+            pairs.into_iter().any(|(is, wanted)| *is != wanted)
+        };
+        if self.first.calibration.as_ref().is_some_and(differs) {
+            self.both(params, |calibration, _| mask(calibration, &masked));
+        }
+    }
+
+    /// Sets the parameters to what is masked.
+    pub(crate) fn tell_masks(&self, params: &ToccoParams) {
+        if let Some(calibration) = &self.first.calibration {
+            params.tell_masked(calibration.masked());
+        }
+    }
+
+    /// How many examples of each class, `[n_classes]`.
+    pub(crate) fn examples(&self) -> Vec<usize> {
+        self.first.examples()
+    }
+
+    /// Saves what is taught to `folder`, if that is something else than before: as
+    /// `<model's id>.json`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn keep(&mut self, folder: &Path) -> Result<(), LoadError> {
+        let taught = self.taught();
+        if self.kept == taught || self.first.calibration.is_none() {
+            return Ok(());
+        }
+        // An attempt that fails is not made again for the same lesson.
+        self.kept = taught;
+        std::fs::create_dir_all(folder).map_err(|error| LoadError::Write {
+            file: folder.display().to_string(),
+            error,
+        })?;
+        // An id may be anything that its author wrote.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let id = self.first.base.manifest.id.chars();
+        let name: String = id.map(|c| if is_plain(c) { c } else { '_' }).collect();
+        self.save(&folder.join(format!("{name}.json")))
+    }
+
+    /// Numbers of the examples of both networks, and what is masked.
+    fn taught(&self) -> Taught {
+        let second = self.second.as_ref();
+        let masked = self.first.calibration.as_ref();
+        (
+            self.first.onsets.clone(),
+            second.map_or_else(Vec::new, |second| second.onsets.clone()),
+            masked.map_or_else(Vec::new, |calibration| calibration.masked().to_vec()),
+        )
     }
 
     /// What the editor shows.
@@ -171,6 +256,7 @@ impl Tuition {
             error: self.error.clone(),
             examples: self.first.examples(),
             second_examples: self.second.as_ref().map(Pupil::examples),
+            ends_at: None,
             masked: calibration.map_or(untaught, |calibration| calibration.masked().to_vec()),
             report: calibration.map_or_else(Vec::new, Calibration::report),
         }
@@ -288,6 +374,24 @@ impl Tuition {
     }
 }
 
+/// Masks those classes that the model has, and says whether that is a change.
+///
+/// # Errors
+/// When that would be all; then nothing is changed.
+fn mask(calibration: &mut Calibration, masked: &[bool; MAX_CLASSES]) -> Change {
+    let before = calibration.masked().to_vec();
+    let classes = before.len().min(MAX_CLASSES);
+    // Those that are used again first: in between there must be one, too.
+    let (masks, uses): (Vec<usize>, Vec<usize>) = (0..classes).partition(|class| masked[*class]);
+    if uses.is_empty() {
+        return Err(TeachError::AllMasked.into());
+    }
+    for class in uses.into_iter().chain(masks) {
+        calibration.mask(class, masked[class])?;
+    }
+    Ok(calibration.masked() != before)
+}
+
 impl Pupil {
     /// With what the host's state says of this model, and what is wrong with that.
     fn new(base: ModelPackage, saved: &Saved) -> (Self, Option<String>) {
@@ -387,7 +491,7 @@ mod tests {
             let (first, second) = (first.package().unwrap(), second.package().unwrap());
             let since = ModelSerial(5);
             Self {
-                tuition: Tuition::new(first, Some(second), EngineId::Native, since, saved),
+                tuition: Tuition::new(first, Some(second), EngineId::Native, since, saved, None),
                 params: ToccoParams::default(),
             }
         }
@@ -494,6 +598,11 @@ mod tests {
         lesson.told(Command::Reset);
         lesson.hears(1, 2, true);
         assert_eq!(lesson.taught(), (vec![], vec![]));
+        assert!(lesson.tuition.status().masked[6] && lesson.params.masked()[6]);
+        lesson.told(Command::Mask {
+            class: 6,
+            masked: false,
+        });
         assert!(lesson.params.calibration.saved().profiles.is_empty());
         // One that nobody may use is refused, to both.
         for class in 0..8 {
@@ -537,7 +646,14 @@ mod tests {
         // Saved again without a second network, the other one's profile does not stay behind.
         let alone = shipped::TOCCO.package().unwrap();
         let since = ModelSerial(5);
-        let mut alone = Tuition::new(alone, None, EngineId::Native, since, &Saved::default());
+        let mut alone = Tuition::new(
+            alone,
+            None,
+            EngineId::Native,
+            since,
+            &Saved::default(),
+            None,
+        );
         let other = folder.path().join("other.json");
         lesson.told(Command::Save(other.clone()));
         assert!(folder.path().join("other.second.json").exists());

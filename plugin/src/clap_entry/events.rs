@@ -2,7 +2,8 @@
 //!
 //! In come parameters alone, and those whole: nice-plug 0.4.2 reads past the audio when a transport
 //! event lies outside the block, and follows null pointers. Out go notes in the dialect that the
-//! host takes: it only knows CLAP's.
+//! host takes, for it only knows CLAP's, and the output parameters, which it does not know: sorted by
+//! time, as the format wants them.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -15,6 +16,8 @@ use clap_sys::events::{
     clap_input_events, clap_output_events,
 };
 use clap_sys::id::CLAP_INVALID_ID;
+
+use crate::outputs::parameters::OutputParameters;
 
 /// A change of no parameter: stands where an event is left out.
 const NOTHING: clap_event_param_value = clap_event_param_value {
@@ -125,18 +128,24 @@ unsafe extern "C" fn get(list: *const clap_input_events, index: u32) -> *const c
 }
 
 /// The host's list of what the plugin sends, as the framework sees it. Real-time safe.
-pub(super) struct Output {
+pub(super) struct Output<'a> {
     host: *const clap_output_events,
     midi: bool,
+    parameters: &'a OutputParameters,
     table: Cell<clap_output_events>,
 }
 
-impl Output {
-    /// For a host that takes notes as MIDI alone, or not. Nothing if the host's list is none.
+impl<'a> Output<'a> {
+    /// For a host that takes notes as MIDI alone, or not, and an instance's `parameters`. Nothing if
+    /// the host's list is none.
     ///
     /// # Safety
     /// `host` is null or the host's list, and lives as long as this.
-    pub(super) unsafe fn of(host: *const clap_output_events, midi: bool) -> Option<Self> {
+    pub(super) unsafe fn of(
+        host: *const clap_output_events,
+        midi: bool,
+        parameters: &'a OutputParameters,
+    ) -> Option<Self> {
         // SAFETY: the caller's promise.
         if let Some(list) = unsafe { host.as_ref() }
             && list.try_push.is_none()
@@ -150,8 +159,37 @@ impl Output {
         Some(Self {
             host,
             midi,
+            parameters,
             table: Cell::new(table),
         })
+    }
+
+    fn push(&self, event: *const clap_event_header) -> bool {
+        // SAFETY: the host's list lives and has its function; the event is one of ours or the
+        // framework's.
+        unsafe {
+            let Some(host) = self.host.as_ref() else {
+                return false;
+            };
+            host.try_push.is_some_and(|try_push| try_push(host, event))
+        }
+    }
+
+    /// Sends the output parameters that are new and lie no later than `until`; without it all of the
+    /// block, which ends with that.
+    pub(super) fn send_parameters(&self, until: Option<u32>) {
+        self.parameters.give_out(until, |offset, parameter, value| {
+            let event = clap_event_param_value {
+                header: clap_event_header {
+                    time: offset,
+                    ..NOTHING.header
+                },
+                param_id: parameter.id(),
+                value: f64::from(value) * parameter.maximum(),
+                ..NOTHING
+            };
+            self.push(&event.header);
+        });
     }
 
     /// What the framework is given: null if the host gave none. It must not be used after this was
@@ -180,15 +218,10 @@ unsafe extern "C" fn try_push(
         let (Some(output), Some(header)) = (output, event.as_ref()) else {
             return false; // never
         };
-        let Some(host) = output.host.as_ref() else {
-            return false;
-        };
-        let push = |event: *const clap_event_header| {
-            host.try_push.is_some_and(|try_push| try_push(host, event))
-        };
+        output.send_parameters(Some(header.time));
         match midi(header).filter(|_| output.midi) {
-            Some(midi) => push(&midi.header),
-            None => push(event),
+            Some(midi) => output.push(&midi.header),
+            None => output.push(event),
         }
     }
 }

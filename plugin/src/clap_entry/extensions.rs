@@ -14,8 +14,8 @@ use clap_sys::ext::note_ports::{
 };
 use clap_sys::ext::params::{
     CLAP_EXT_PARAMS, CLAP_PARAM_IS_ENUM, CLAP_PARAM_IS_MODULATABLE,
-    CLAP_PARAM_IS_MODULATABLE_PER_NOTE_ID, CLAP_PARAM_IS_STEPPED, clap_param_info,
-    clap_plugin_params,
+    CLAP_PARAM_IS_MODULATABLE_PER_NOTE_ID, CLAP_PARAM_IS_READONLY, CLAP_PARAM_IS_STEPPED,
+    clap_param_info, clap_plugin_params,
 };
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::id::clap_id;
@@ -25,6 +25,7 @@ use nice_plug::wrapper::clap::clap_plugin;
 
 use super::events::{Input, Output};
 use super::{Instance, call, state_stream};
+use crate::outputs::parameters::{COUNT, OutputParameter};
 
 /// The tables that the host is given, and the framework's behind them.
 pub(super) struct Extensions {
@@ -92,7 +93,9 @@ impl Extensions {
                 ..tables.gui
             },
             params: clap_plugin_params {
+                count: Some(params_count),
                 get_info: Some(params_get_info),
+                get_value: Some(params_get_value),
                 value_to_text: Some(params_value_to_text),
                 text_to_value: Some(params_text_to_value),
                 flush: Some(params_flush),
@@ -119,7 +122,12 @@ impl Extensions {
     ///
     /// # Safety
     /// `plugin` is this instance's.
-    pub(super) unsafe fn flush(&self, plugin: *const clap_plugin, input: &Input, output: &Output) {
+    pub(super) unsafe fn flush(
+        &self,
+        plugin: *const clap_plugin,
+        input: &Input,
+        output: &Output<'_>,
+    ) {
         // SAFETY: the caller's promise.
         unsafe {
             call!(
@@ -127,6 +135,7 @@ impl Extensions {
                 flush(plugin, input.as_clap(), output.as_clap())
             );
         }
+        output.send_parameters(None);
     }
 }
 
@@ -161,10 +170,6 @@ guarded!(gui, adjust_size as gui_adjust_size, (width: *mut u32, height: *mut u32
 guarded!(gui, set_parent as gui_set_parent, (window: *const clap_window) -> bool,
     |_| window.as_ref().is_some_and(|window| !window.api.is_null()));
 
-guarded!(params, value_to_text as params_value_to_text,
-    (id: clap_id, value: f64, text: *mut c_char, size: u32) -> bool,
-    |_| value.is_finite() && !text.is_null() && size > 0);
-
 guarded!(state, save as state_save, (stream: *const clap_ostream) -> bool,
     |_| stream.as_ref().is_some_and(|stream| stream.write.is_some()));
 
@@ -179,7 +184,10 @@ unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_
             return false;
         };
         let state = &instance.extensions.framework.state;
-        state_stream::with_mended(stream, |mended| call!(state, load(plugin, mended)))
+        let requests = &instance.shared.params.requests;
+        state_stream::with_mended(stream, |mended| {
+            requests.unheard(|| call!(state, load(plugin, mended)))
+        })
     }
 }
 
@@ -194,7 +202,16 @@ unsafe extern "C" fn params_get_info(
             return false;
         };
         let params = &instance.extensions.framework.params;
-        if index >= call!(params, count(plugin)) || !call!(params, get_info(plugin, index, info)) {
+        let count = call!(params, count(plugin));
+        if let Some(output) = index.checked_sub(count) {
+            let parameter = OutputParameter::all().get(output as usize).copied();
+            let described = parameter.filter(|_| !info.is_null()).map(output_info);
+            if let Some(described) = described {
+                info.write(described);
+            }
+            return described.is_some();
+        }
+        if !call!(params, get_info(plugin, index, info)) {
             return false;
         }
         let Some(info) = info.as_mut() else {
@@ -205,6 +222,95 @@ unsafe extern "C" fn params_get_info(
         if instance.extensions.enumerations.contains(&info.id) {
             info.flags |= CLAP_PARAM_IS_ENUM | CLAP_PARAM_IS_STEPPED;
         }
+        true
+    }
+}
+
+/// What the host is told of `parameter`.
+fn output_info(parameter: OutputParameter) -> clap_param_info {
+    let stepped = match parameter.steps() {
+        0 => 0,
+        _ => CLAP_PARAM_IS_STEPPED | CLAP_PARAM_IS_ENUM,
+    };
+    // SAFETY: plain numbers, texts and a pointer, which may be null.
+    let mut info: clap_param_info = unsafe { std::mem::zeroed() };
+    info.id = parameter.id();
+    info.flags = CLAP_PARAM_IS_READONLY | stepped;
+    info.max_value = parameter.maximum();
+    write_text(&parameter.name(), &mut info.name);
+    info
+}
+
+/// Writes a text and a zero behind it, cut where there is no more room.
+fn write_text(text: &str, place: &mut [c_char]) {
+    let mut length = text.len().min(place.len().saturating_sub(1));
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    let bytes = text.as_bytes()[..length].iter().chain(&[0]);
+    for (place, byte) in place.iter_mut().zip(bytes) {
+        *place = *byte as c_char;
+    }
+}
+
+unsafe extern "C" fn params_count(plugin: *const clap_plugin) -> u32 {
+    // SAFETY: the host's plugin is ours.
+    unsafe {
+        match Instance::of(plugin) {
+            Some(instance) => {
+                let params = &instance.extensions.framework.params;
+                call!(params, count(plugin)) + COUNT as u32
+            }
+            None => 0,
+        }
+    }
+}
+
+unsafe extern "C" fn params_get_value(
+    plugin: *const clap_plugin,
+    id: clap_id,
+    value: *mut f64,
+) -> bool {
+    // SAFETY: the host's plugin is ours, the value null or a place for one.
+    unsafe {
+        let (Some(instance), Some(place)) = (Instance::of(plugin), value.as_mut()) else {
+            return false;
+        };
+        let Some(parameter) = OutputParameter::with_id(id) else {
+            let params = &instance.extensions.framework.params;
+            return call!(params, get_value(plugin, id, value));
+        };
+        let normalized = instance.shared.outputs.value(parameter);
+        *place = f64::from(normalized) * parameter.maximum();
+        true
+    }
+}
+
+unsafe extern "C" fn params_value_to_text(
+    plugin: *const clap_plugin,
+    id: clap_id,
+    value: f64,
+    text: *mut c_char,
+    size: u32,
+) -> bool {
+    // SAFETY: the host's plugin is ours, the text null or as long as it says.
+    unsafe {
+        let Some(instance) = Instance::of(plugin) else {
+            return false;
+        };
+        if !value.is_finite() || text.is_null() || size == 0 {
+            return false;
+        }
+        let Some(parameter) = OutputParameter::with_id(id) else {
+            let params = &instance.extensions.framework.params;
+            return call!(params, value_to_text(plugin, id, value, text, size));
+        };
+        let mut written = parameter.text(value / parameter.maximum());
+        if !parameter.unit().is_empty() {
+            written = format!("{written} {}", parameter.unit());
+        }
+        let place = std::slice::from_raw_parts_mut(text, size as usize);
+        write_text(&written, place);
         true
     }
 }
@@ -222,6 +328,13 @@ unsafe extern "C" fn params_text_to_value(
         else {
             return false;
         };
+        if let Some(parameter) = OutputParameter::with_id(id) {
+            let read = parameter.value(&CStr::from_ptr(text).to_string_lossy());
+            if let Some(read) = read {
+                *value = read * parameter.maximum();
+            }
+            return read.is_some();
+        }
         let mut read = 0.0;
         let params = &instance.extensions.framework.params;
         // "nan" is a number to Rust, but no value.
@@ -241,11 +354,10 @@ unsafe extern "C" fn params_flush(
 ) {
     // SAFETY: the host's plugin is ours, and its lists live through the call.
     unsafe {
-        let (Some(instance), Some(input), Some(output)) = (
-            Instance::of(plugin),
-            Input::of(input),
-            Output::of(output, false),
-        ) else {
+        let (Some(instance), Some(input)) = (Instance::of(plugin), Input::of(input)) else {
+            return;
+        };
+        let Some(output) = Output::of(output, false, &instance.shared.outputs) else {
             return;
         };
         instance.extensions.flush(plugin, &input, &output);

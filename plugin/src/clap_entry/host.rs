@@ -13,7 +13,8 @@ use clap_sys::ext::note_ports::{
     CLAP_NOTE_DIALECT_MIDI_MPE, clap_host_note_ports,
 };
 use clap_sys::ext::params::{
-    CLAP_EXT_PARAMS, clap_host_params, clap_param_clear_flags, clap_param_rescan_flags,
+    CLAP_EXT_PARAMS, CLAP_PARAM_RESCAN_VALUES, clap_host_params, clap_param_clear_flags,
+    clap_param_rescan_flags,
 };
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state};
 use clap_sys::ext::thread_check::{CLAP_EXT_THREAD_CHECK, clap_host_thread_check};
@@ -159,6 +160,15 @@ impl Host {
         unsafe { ask!(self.as_clap(), state, mark_dirty()) }
     }
 
+    /// Tells the host that the plugin changed values of parameters by itself. On the main thread.
+    ///
+    /// # Safety
+    /// The real host lives.
+    pub(super) unsafe fn rescan_values(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { ask!(self.as_clap(), params, rescan(CLAP_PARAM_RESCAN_VALUES)) }
+    }
+
     /// What asks the host for a call on its main thread, from any thread; nothing if the host has no
     /// use for it.
     ///
@@ -166,8 +176,8 @@ impl Host {
     /// It must not be used after the real host ended.
     pub(super) unsafe fn callback_requester(&self) -> Option<CallbackRequester> {
         // SAFETY: the host lives.
-        unsafe { self.state.get() }?;
-        Some(CallbackRequester(self.real))
+        let (state, params) = unsafe { (self.state.get(), self.params.get()) };
+        (state.is_some() || params.is_some()).then_some(CallbackRequester(self.real))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use egui::{Align, Align2, FontId, Layout, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec2};
 
+use nice_plug::context::gui::GuiContext;
+
 use super::lesson::Lesson;
 use super::{ACCENT, FAINT, TEXT, TRACK};
 use crate::calibration::CalibrationStatus;
@@ -22,7 +24,7 @@ pub fn show(
     labels: &[String],
     note: Option<LastNote>,
     glow: f32,
-    (shared, calibration, lesson): (&Shared, &CalibrationStatus, &mut Lesson),
+    (shared, gui, calibration): (&Shared, Option<&GuiContext>, &CalibrationStatus),
 ) {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
@@ -39,11 +41,11 @@ pub fn show(
             let name = row.with_max_x(row.left() + LABEL_WIDTH);
             let label = RichText::new(label).size(14.0).color(colour);
             within(ui, name, |ui| {
-                Lesson::used(ui, shared, calibration, class, label)
+                Lesson::used(ui, shared, gui, calibration, class, label)
             });
             let button = row.with_min_x(row.right() - BUTTON_WIDTH);
             within(ui, button, |ui| {
-                lesson.teach(ui, shared, calibration, class)
+                Lesson::teach(ui, shared, calibration, class)
             });
             let rest = row.with_min_x(name.right()).with_max_x(button.left() - GAP);
             bar(ui, rest, probability, won, glow);

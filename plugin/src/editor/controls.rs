@@ -140,7 +140,8 @@ fn adapted(notes: u64) -> Option<String> {
     }
 }
 
-fn set<P: Param>(setter: &ParamSetter<'_>, param: &P, value: P::Plain) {
+/// Sets a parameter by way of the host.
+pub fn set<P: Param>(setter: &ParamSetter<'_>, param: &P, value: P::Plain) {
     setter.begin_set_parameter(param);
     setter.set_parameter(param, value);
     setter.end_set_parameter(param);

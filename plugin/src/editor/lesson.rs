@@ -3,15 +3,13 @@
 use std::time::{Duration, Instant};
 
 use egui::{Button, Checkbox, RichText, Ui};
+use nice_plug::context::gui::GuiContext;
 
-use super::{ACCENT, FAINT, TEXT, WARNING};
+use super::{ACCENT, FAINT, TEXT, WARNING, controls};
+use crate::calibration::lesson::ENOUGH;
 use crate::calibration::{CalibrationStatus, Command};
+use crate::params::TeachChoice;
 use crate::service::Shared;
-
-/// Examples of a technique after which teaching ends by itself: more gain little
-/// (`docs/calibration.md`), and the hands are at the guitar and not at the mouse. What is played
-/// afterwards is then not taken for an example.
-const ENOUGH: usize = 5;
 
 /// How long *Forget all* waits to be pressed again.
 const CONFIRMATION: Duration = Duration::from_secs(3);
@@ -31,55 +29,41 @@ const USE_HINT: &str = "Untick a technique that you never play: it is then never
 /// What the window remembers of a lesson.
 #[derive(Default)]
 pub struct Lesson {
-    /// How many examples there will be of the technique that is taught when it ends by itself.
-    ends_at: usize,
     /// When *Forget all* was pressed once.
     forgetting: Option<Instant>,
 }
 
 impl Lesson {
-    /// Ends the teaching of a technique of which there are enough examples now.
-    pub fn attend(&self, shared: &Shared, calibration: &CalibrationStatus) {
-        let taught = shared.gauges.teaching.class();
-        let examples = taught.map(|class| calibration.examples.get(class));
-        // Without the technique in the model there is nothing to teach.
-        if examples.is_some_and(|n| n.is_none_or(|n| *n >= self.ends_at)) {
-            end(shared);
-        }
-    }
-
     /// Whether the technique is used at all, and its name.
     pub fn used(
         ui: &mut Ui,
         shared: &Shared,
+        gui: Option<&GuiContext>,
         calibration: &CalibrationStatus,
         class: usize,
         name: RichText,
     ) {
-        let masked = calibration.masked.get(class).is_some_and(|masked| *masked);
-        let mut used = !masked;
+        let param = &shared.params.uses.of_class[class].used;
+        let mut used = param.value();
         let tick = Checkbox::new(&mut used, name);
-        let response = ui.add_enabled(calibration.possible, tick);
-        if response.on_hover_text(USE_HINT).changed() {
-            shared.calibrate(Command::Mask {
-                class,
-                masked: !used,
-            });
+        let response = ui.add_enabled(calibration.possible && gui.is_some(), tick);
+        if response.on_hover_text(USE_HINT).changed()
+            && let Some(gui) = gui
+        {
+            controls::set(&gui.param_setter(), param, used);
         }
     }
 
     /// The button that begins and ends the teaching of a technique, and how many examples there are.
-    pub fn teach(
-        &mut self,
-        ui: &mut Ui,
-        shared: &Shared,
-        calibration: &CalibrationStatus,
-        class: usize,
-    ) {
+    pub fn teach(ui: &mut Ui, shared: &Shared, calibration: &CalibrationStatus, class: usize) {
         let examples = calibration.examples.get(class).copied().unwrap_or(0);
         let teaching = shared.gauges.teaching.class() == Some(class);
         let text = match (teaching, examples) {
-            (true, _) => format!("{examples} of {}", self.ends_at),
+            // Until the service has begun it.
+            (true, _) => {
+                let ends_at = calibration.ends_at.unwrap_or(examples + ENOUGH);
+                format!("{examples} of {ends_at}")
+            }
             (false, 0) => "Teach".to_owned(),
             (false, _) => format!("Teach · {examples}"),
         };
@@ -91,7 +75,6 @@ impl Lesson {
             .on_hover_text(TEACH_HINT)
             .clicked()
         {
-            self.ends_at = examples + ENOUGH;
             shared.calibrate(Command::Teach((!teaching).then_some(class)));
         }
     }
@@ -157,7 +140,7 @@ impl Lesson {
             } else {
                 "Forget all"
             };
-            if ui.button(text).clicked() {
+            if ui.add_enabled(examples > 0, Button::new(text)).clicked() {
                 if self.forgetting.take().is_some() {
                     end(shared);
                     shared.calibrate(Command::Reset);
@@ -178,9 +161,17 @@ impl Lesson {
 }
 
 /// From now on no note is an example, if one was.
-pub fn end(shared: &Shared) {
+fn end(shared: &Shared) {
     if shared.gauges.teaching.class().is_some() {
         shared.calibrate(Command::Teach(None));
+    }
+}
+
+/// The window is closed: nobody sees any more that what is played is taken for an example. A lesson
+/// that the host began goes on.
+pub fn leave(shared: &Shared) {
+    if shared.params.teach.value() == TeachChoice::Off {
+        end(shared);
     }
 }
 

@@ -1,16 +1,21 @@
-//! Parameters that the plugin sets and the host only reads: what the last note was.
+//! Parameters that the plugin sets and the host only reads: what the last note was, and how things
+//! stand.
 //!
 //! The framework has none, so the entry of each plugin format shows them to its host by hand. The
 //! audio thread [`record`](OutputParameters::record)s every decision with its place in the block;
 //! when the block is done the entry, on the same thread,
-//! [`take`](OutputParameters::take)s what the block brought.
+//! [gives out](OutputParameters::give_out) what the block brought. How things [`stand`] otherwise is
+//! told by other threads, and given out at the start of the next block.
 //!
-//! Values are normalised, 0 to 1, as both formats and Sushi's OSC know them.
+//! Values are normalised, 0 to 1, as VST3 and Sushi's OSC know them.
+//!
+//! [`stand`]: OutputParameters::stand
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 
 use tocco_dsp::Technique;
 
+use crate::condition::Condition;
 use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 
 /// Decisions remembered of one block; one more takes the place of the last.
@@ -22,8 +27,14 @@ pub const LONGEST_LATENCY_MS: f32 = 100.0;
 /// Notes after which the count starts anew. A power of two: the normalised value is exact in 32 bits.
 pub const MOST_NOTES: u32 = 1 << 16;
 
+/// Examples at which the parameter ends: more than can be taught. A power of two as above.
+pub const MOST_EXAMPLES: u32 = 1 << 10;
+
+/// How many tell of the last note.
+const OF_NOTE: usize = MAX_CLASSES + 4;
+
 /// How many output parameters there are.
-pub const COUNT: usize = MAX_CLASSES + 4;
+pub const COUNT: usize = OF_NOTE + 3;
 
 /// Ids are not those of the framework, which are hashes of short names.
 const FIRST_ID: u32 = 0x7000_0000;
@@ -41,6 +52,12 @@ pub enum OutputParameter {
     Latency,
     /// How many notes were heard.
     Notes,
+    /// How the plugin is: the number of a [`Condition`].
+    Status,
+    /// The class that is taught: 0 if none is, else its number from 1 on.
+    Teaching,
+    /// How many examples the model in use was taught.
+    Examples,
 }
 
 impl OutputParameter {
@@ -52,7 +69,10 @@ impl OutputParameter {
             Some(0) => Self::Technique,
             Some(1) => Self::Confidence,
             Some(2) => Self::Latency,
-            Some(_) => Self::Notes,
+            Some(3) => Self::Notes,
+            Some(4) => Self::Status,
+            Some(5) => Self::Teaching,
+            Some(_) => Self::Examples,
         })
     }
 
@@ -76,6 +96,9 @@ impl OutputParameter {
             Self::Confidence => MAX_CLASSES + 1,
             Self::Latency => MAX_CLASSES + 2,
             Self::Notes => MAX_CLASSES + 3,
+            Self::Status => OF_NOTE,
+            Self::Teaching => OF_NOTE + 1,
+            Self::Examples => OF_NOTE + 2,
         }
     }
 
@@ -88,6 +111,9 @@ impl OutputParameter {
             Self::Confidence => "Confidence".to_owned(),
             Self::Latency => "Latency".to_owned(),
             Self::Notes => "Notes heard".to_owned(),
+            Self::Status => "Status".to_owned(),
+            Self::Teaching => "Teaching".to_owned(),
+            Self::Examples => "Examples".to_owned(),
         }
     }
 
@@ -97,7 +123,7 @@ impl OutputParameter {
         match self {
             Self::Probability(_) | Self::Confidence => "%",
             Self::Latency => "ms",
-            Self::Technique | Self::Notes => "",
+            Self::Technique | Self::Notes | Self::Status | Self::Teaching | Self::Examples => "",
         }
     }
 
@@ -106,9 +132,11 @@ impl OutputParameter {
     pub fn maximum(self) -> f64 {
         match self {
             Self::Probability(_) | Self::Confidence => 100.0,
-            Self::Technique => MAX_CLASSES as f64,
+            Self::Technique | Self::Teaching => MAX_CLASSES as f64,
             Self::Latency => f64::from(LONGEST_LATENCY_MS),
             Self::Notes => f64::from(MOST_NOTES),
+            Self::Status => (Condition::ALL.len() - 1) as f64,
+            Self::Examples => f64::from(MOST_EXAMPLES),
         }
     }
 
@@ -116,7 +144,8 @@ impl OutputParameter {
     #[must_use]
     pub fn steps(self) -> usize {
         match self {
-            Self::Technique => MAX_CLASSES,
+            Self::Technique | Self::Teaching => MAX_CLASSES,
+            Self::Status => Condition::ALL.len() - 1,
             _ => 0,
         }
     }
@@ -127,11 +156,12 @@ impl OutputParameter {
         let plain = normalized.clamp(0.0, 1.0) * self.maximum();
         match self {
             Self::Probability(_) | Self::Confidence | Self::Latency => format!("{plain:.1}"),
-            Self::Technique => match (plain.round() as usize).checked_sub(1) {
+            Self::Technique | Self::Teaching => match (plain.round() as usize).checked_sub(1) {
                 Some(class) => Technique::ALL[class].to_string(),
                 None => NO_TECHNIQUE.to_owned(),
             },
-            Self::Notes => format!("{plain:.0}"),
+            Self::Status => Condition::ALL[plain.round() as usize].text().to_owned(),
+            Self::Notes | Self::Examples => format!("{plain:.0}"),
         }
     }
 
@@ -139,7 +169,12 @@ impl OutputParameter {
     #[must_use]
     pub fn value(self, text: &str) -> Option<f64> {
         let text = text.trim();
-        if self == Self::Technique {
+        if self == Self::Status {
+            let said = |condition: &Condition| text.eq_ignore_ascii_case(condition.text());
+            let number = Condition::ALL.iter().position(said)?;
+            return Some(number as f64 / self.maximum());
+        }
+        if matches!(self, Self::Technique | Self::Teaching) {
             let number = match text.eq_ignore_ascii_case(NO_TECHNIQUE) {
                 true => 0,
                 false => 1 + text.parse::<Technique>().ok()?.class(),
@@ -157,38 +192,46 @@ impl OutputParameter {
 /// What [`OutputParameter::Technique`] says before the first note.
 const NO_TECHNIQUE: &str = "none";
 
-/// The values of all output parameters at one place of a block.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// Samples from the start of the block.
-    pub offset: u32,
-    /// Normalised values, in the order of [`OutputParameter::all`], `[COUNT]`.
-    pub values: [f32; COUNT],
+/// What stands beside the notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// How the plugin is.
+    pub condition: Condition,
+    /// The class that is taught.
+    pub teaching: Option<usize>,
+    /// How many examples the model in use was taught.
+    pub examples: usize,
 }
 
-/// The values of an instance. Written by the audio thread alone; [`value`](Self::value) may be read
-/// by any.
+/// The values of an instance. What tells of notes is written by the audio thread alone, the rest by
+/// any other; [`value`](Self::value) may be read by any.
 #[derive(Debug)]
 pub struct OutputParameters {
-    now: Cells,
+    now: [AtomicU32; COUNT],
+    /// What stands beside the notes, as it was given out last.
+    given_standing: [AtomicU32; COUNT - OF_NOTE],
     /// Number of the onset of the note that they tell of.
     onset: AtomicU32,
     notes: AtomicU32,
     /// How many of `decisions` the block brought.
     recorded: AtomicUsize,
+    /// How many of those were given out.
+    given: AtomicUsize,
     decisions: [(AtomicU32, Cells); DECISIONS],
 }
 
-/// Values as bits.
-type Cells = [AtomicU32; COUNT];
+/// Values of what tells of the last note, as bits.
+type Cells = [AtomicU32; OF_NOTE];
 
 impl Default for OutputParameters {
     fn default() -> Self {
         Self {
-            now: Cells::default(),
+            now: Default::default(),
+            given_standing: Default::default(),
             onset: AtomicU32::new(0),
             notes: AtomicU32::new(0),
             recorded: AtomicUsize::new(0),
+            given: AtomicUsize::new(0),
             decisions: std::array::from_fn(|_| Default::default()),
         }
     }
@@ -243,15 +286,56 @@ impl OutputParameters {
         self.recorded.store((recorded + 1).min(DECISIONS), Relaxed);
     }
 
-    /// Calls `give_out` with what was recorded since the last time, in order of time. For the audio
-    /// thread; real-time safe as far as `give_out` is.
-    pub fn take(&self, mut give_out: impl FnMut(&Reading)) {
-        let recorded = self.recorded.swap(0, Relaxed);
-        for (offset, cells) in &self.decisions[..recorded] {
-            give_out(&Reading {
-                offset: offset.load(Relaxed),
-                values: std::array::from_fn(|i| f32::from_bits(cells[i].load(Relaxed))),
-            });
+    /// Says how things stand beside the notes. For one thread at a time, but not for the audio
+    /// thread.
+    pub fn stand(&self, standing: Standing) {
+        let set = |parameter: OutputParameter, number: usize| {
+            let value = (number as f64 / parameter.maximum()).min(1.0) as f32;
+            self.now[parameter.index()].store(value.to_bits(), Relaxed);
+        };
+        set(OutputParameter::Status, standing.condition as usize);
+        set(
+            OutputParameter::Teaching,
+            standing.teaching.map_or(0, |class| class + 1),
+        );
+        set(OutputParameter::Examples, standing.examples);
+    }
+
+    /// Calls `give` with the place in the block, the parameter and its normalised value for all that
+    /// is new and lies no later than `until`, in order of time; without `until` for all of the block,
+    /// which ends with that. For the audio thread, or one that takes its place; real-time safe as far
+    /// as `give` is.
+    pub fn give_out(&self, until: Option<u32>, mut give: impl FnMut(u32, OutputParameter, f32)) {
+        let all = OutputParameter::all();
+        let given = self.given.load(Relaxed);
+        if given == 0 {
+            let standing = all[OF_NOTE..].iter().zip(&self.now[OF_NOTE..]);
+            for ((parameter, now), given) in standing.zip(&self.given_standing) {
+                let bits = now.load(Relaxed);
+                if given.swap(bits, Relaxed) != bits {
+                    give(0, *parameter, f32::from_bits(bits));
+                }
+            }
+        }
+        let recorded = self.recorded.load(Relaxed);
+        let waiting = &self.decisions[given.min(recorded)..recorded];
+        let mut count = 0;
+        for (offset, cells) in waiting {
+            let offset = offset.load(Relaxed);
+            if until.is_some_and(|until| offset > until) {
+                break;
+            }
+            for (parameter, cell) in all.iter().zip(cells) {
+                give(offset, *parameter, f32::from_bits(cell.load(Relaxed)));
+            }
+            count += 1;
+        }
+        match until {
+            Some(_) => self.given.store(given + count, Relaxed),
+            None => {
+                self.recorded.store(0, Relaxed);
+                self.given.store(0, Relaxed);
+            }
         }
     }
 }
@@ -259,6 +343,36 @@ impl OutputParameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The values of a decision.
+    #[derive(Debug)]
+    struct Reading {
+        offset: u32,
+        values: Vec<f32>,
+    }
+
+    /// Whole decisions up to `until`; what stands beside them is left out.
+    fn taken(outputs: &OutputParameters, until: Option<u32>) -> Vec<Reading> {
+        let mut readings: Vec<Reading> = Vec::new();
+        outputs.give_out(until, |offset, parameter, value| match parameter.index() {
+            OF_NOTE.. => {}
+            0 => readings.push(Reading {
+                offset,
+                values: vec![value],
+            }),
+            index => {
+                let reading = readings.last_mut().unwrap();
+                assert_eq!((reading.offset, reading.values.len()), (offset, index));
+                reading.values.push(value);
+            }
+        });
+        assert!(
+            readings
+                .iter()
+                .all(|reading| reading.values.len() == OF_NOTE)
+        );
+        readings
+    }
 
     fn note(onset_id: u64) -> Classification {
         let mut probabilities = [0.0; MAX_CLASSES];
@@ -275,8 +389,11 @@ mod tests {
         let outputs = OutputParameters::default();
         outputs.record(&note(2), 5, 48_000.0);
         outputs.record(&note(4), 17, 48_000.0);
-        let mut readings = Vec::new();
-        outputs.take(|reading| readings.push(*reading));
+        let mut readings = taken(&outputs, Some(4));
+        assert!(readings.is_empty());
+        for until in [Some(5), Some(16), None] {
+            readings.extend(taken(&outputs, until));
+        }
         assert_eq!(
             readings.iter().map(|r| r.offset).collect::<Vec<_>>(),
             [5, 17]
@@ -290,7 +407,7 @@ mod tests {
             assert_eq!(value(OutputParameter::Latency), 0.13);
             assert_eq!(value(OutputParameter::Notes) * MOST_NOTES as f32, notes);
         }
-        outputs.take(|reading| panic!("{reading:?} a second time"));
+        assert_eq!(taken(&outputs, None).len(), 0, "a second time");
         assert_eq!(outputs.value(OutputParameter::Technique), 5.0 / 8.0);
     }
 
@@ -312,8 +429,7 @@ mod tests {
         outputs.record(&second(3), 2, 48_000.0);
         assert_eq!(outputs.value(OutputParameter::Technique), 1.0);
         assert_eq!(outputs.value(OutputParameter::Latency), 0.13);
-        let mut offsets = Vec::new();
-        outputs.take(|reading| offsets.push(reading.offset));
+        let offsets: Vec<u32> = taken(&outputs, None).iter().map(|r| r.offset).collect();
         assert_eq!(offsets, [0, 2]);
     }
 
@@ -327,12 +443,10 @@ mod tests {
             ..note(1)
         };
         outputs.record(&strange, 0, 48_000.0);
-        outputs.take(|reading| {
-            assert!(
-                reading.values.iter().all(|v| (0.0..=1.0).contains(v)),
-                "{reading:?}"
-            );
-        });
+        let readings = taken(&outputs, None);
+        assert_eq!(readings.len(), 1);
+        let mut values = readings[0].values.iter();
+        assert!(values.all(|v| (0.0..=1.0).contains(v)), "{readings:?}");
     }
 
     #[test]
@@ -341,10 +455,48 @@ mod tests {
         for onset in 0..100 {
             outputs.record(&note(onset), onset as usize, 48_000.0);
         }
-        let mut offsets = Vec::new();
-        outputs.take(|reading| offsets.push(reading.offset));
+        let offsets: Vec<u32> = taken(&outputs, None).iter().map(|r| r.offset).collect();
         assert_eq!(offsets.len(), DECISIONS);
         assert_eq!(offsets.last(), Some(&99));
+    }
+
+    #[test]
+    fn how_things_stand_is_told_when_it_changes() {
+        let outputs = OutputParameters::default();
+        let told = || {
+            let mut told = Vec::new();
+            outputs.give_out(None, |offset, parameter, value| {
+                assert_eq!(offset, 0);
+                told.push((parameter.name(), parameter.text(f64::from(value))));
+            });
+            told
+        };
+        assert_eq!(told(), []);
+        let standing = Standing {
+            condition: Condition::AnotherModel,
+            teaching: Some(2),
+            examples: 7,
+        };
+        let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        outputs.stand(standing);
+        let expected = [
+            pair("Status", "another model, see log"),
+            pair("Teaching", "Tom"),
+            pair("Examples", "7"),
+        ];
+        assert_eq!(told(), expected);
+        outputs.stand(standing);
+        assert_eq!(told(), []);
+        outputs.stand(Standing {
+            teaching: None,
+            ..standing
+        });
+        assert_eq!(told(), [pair("Teaching", "none")]);
+        outputs.stand(Standing {
+            examples: usize::MAX,
+            ..standing
+        });
+        assert_eq!(told().last(), Some(&pair("Examples", "1024")));
     }
 
     #[test]
@@ -361,8 +513,13 @@ mod tests {
     fn ids_and_texts_lead_back_to_where_they_came_from() {
         for parameter in OutputParameter::all() {
             assert_eq!(OutputParameter::with_id(parameter.id()), Some(parameter));
-            for step in 0..=8 {
-                let value = f64::from(step) / 8.0;
+            let steps = if parameter.steps() == 0 {
+                8
+            } else {
+                parameter.steps()
+            };
+            for step in 0..=steps {
+                let value = step as f64 / steps as f64;
                 let text = parameter.text(value);
                 let with_unit = format!("{text} {}", parameter.unit());
                 for text in [text, with_unit] {

@@ -43,19 +43,16 @@ pub(super) fn text(text: &str) -> String128 {
 pub(super) unsafe fn give_out(outputs: &OutputParameters, changes: *mut IParameterChanges) {
     // SAFETY: the caller's promise; a queue is lent until the block is done.
     let changes = unsafe { ComRef::from_raw(changes) };
-    outputs.take(|reading| {
+    outputs.give_out(None, |offset, parameter, value| {
         let Some(changes) = &changes else {
             return;
         };
-        let parameters = OutputParameter::all().into_iter();
-        for (parameter, value) in parameters.zip(reading.values) {
-            let (id, mut index) = (parameter.id(), 0);
-            // SAFETY: live variables, and a queue as above.
-            unsafe {
-                let queue = changes.addParameterData(&id, &mut index);
-                if let Some(queue) = ComRef::from_raw(queue) {
-                    queue.addPoint(reading.offset as int32, f64::from(value), &mut index);
-                }
+        let (id, mut index) = (parameter.id(), 0);
+        // SAFETY: live variables, and a queue as above.
+        unsafe {
+            let queue = changes.addParameterData(&id, &mut index);
+            if let Some(queue) = ComRef::from_raw(queue) {
+                queue.addPoint(offset as int32, f64::from(value), &mut index);
             }
         }
     });

@@ -1,0 +1,511 @@
+//! `tocco.toml`: what a plugin without a window is told.
+//!
+//! It is looked for in the file that [`VARIABLE`] names, else beside the bundle, else in the user's
+//! configuration directory; the first that there is counts, alone. It says what an instance begins
+//! with. What the host sets afterwards, a saved state or a parameter, wins.
+//!
+//! What cannot be is refused with its line and the reason, and the rest is used. All fields are in
+//! `docs/configuration.md`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use nice_plug::params::persist::PersistentField;
+use nice_plug::prelude::Enum;
+use tocco_dsp::Technique;
+use tocco_engines::bounded_read::{append_file, read_file};
+use tocco_engines::discovery;
+use tocco_recognizer::adaptation::{LARGEST_PROFILE, Profile, second_profile};
+use tocco_recognizer::classification::MAX_CLASSES;
+use toml::de::{DeTable, DeValue};
+
+use crate::osc::{Form, OscSettings};
+use crate::params::{EngineChoice, ModelChoice, TeachChoice, ToccoParams, set};
+
+/// Environment variable that names the file; set to nothing, none is read.
+pub const VARIABLE: &str = "TOCCO_CONFIG";
+
+/// Its name everywhere else.
+pub const FILE_NAME: &str = "tocco.toml";
+
+/// Bytes of the largest file that is read.
+const LARGEST: u64 = 64 << 10;
+
+/// Files in the folder of lessons that are looked at: two for each model.
+const MOST_LESSONS: usize = 64;
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Configuration {
+    /// The model.
+    pub model: Option<ModelChoice>,
+    /// The engine.
+    pub engine: Option<EngineChoice>,
+    /// Folder of the user's own model.
+    pub user_model: Option<PathBuf>,
+    /// Profiles of the calibration to begin with.
+    pub profiles: Vec<PathBuf>,
+    /// The folder that lessons are saved to, and found in again.
+    pub lessons: Option<PathBuf>,
+    /// The MIDI note of each class.
+    pub notes: [Option<u8>; MAX_CLASSES],
+    /// Open Sound Control.
+    pub osc: OscSettings,
+    /// The file that the log is appended to.
+    pub log: Option<PathBuf>,
+    /// What was refused, in words.
+    pub refused: Vec<String>,
+}
+
+type Entry<'a> = toml::Spanned<DeValue<'a>>;
+
+impl Configuration {
+    /// The one in force; without a file all is as it is delivered. Reads the environment and files: not
+    /// for the audio thread.
+    #[must_use]
+    pub fn find() -> Self {
+        match file() {
+            Some(path) => Self::read(&path),
+            None => Self::default(),
+        }
+    }
+
+    /// What the file at `path` says.
+    #[must_use]
+    pub fn read(path: &Path) -> Self {
+        let text = read_file(path, LARGEST).map_err(|error| error.to_string());
+        let text = text.and_then(|bytes| {
+            String::from_utf8(bytes)
+                .map_err(|error| format!("{}: it is no text: {error}", path.display()))
+        });
+        match text {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) => Self {
+                refused: vec![error],
+                ..Self::default()
+            },
+        }
+    }
+
+    /// What `text` says, which is that of `file`: paths are relative to its folder.
+    #[must_use]
+    pub fn parse(text: &str, file: &Path) -> Self {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut reader = Reader {
+            text,
+            file,
+            read: Self::default(),
+        };
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            reader.refuse(at, error.message());
+        }
+        for (key, value) in document.get_ref() {
+            let at = key.span().start;
+            match key.get_ref().as_ref() {
+                "model" => reader.read.model = reader.choice(value, "model"),
+                "engine" => reader.read.engine = reader.choice(value, "engine"),
+                "user-model" => reader.read.user_model = reader.path(value, "user-model"),
+                "lesson" => reader.table(value, "lesson", Reader::lesson),
+                "midi" => reader.table(value, "midi", Reader::midi),
+                "osc" => reader.table(value, "osc", Reader::osc),
+                "log" => reader.table(value, "log", Reader::log),
+                other => reader.unknown(
+                    at,
+                    other,
+                    "model, engine, user-model, [lesson], [midi], [osc] and [log]",
+                ),
+            }
+        }
+        reader.read
+    }
+
+    /// Sets what a new instance begins with. What cannot be read of the profiles is added to what is
+    /// refused.
+    pub(crate) fn apply(&mut self, params: &ToccoParams) {
+        if let Some(model) = self.model {
+            set(&params.model, model);
+        }
+        if let Some(engine) = self.engine {
+            set(&params.engine, engine);
+        }
+        if let Some(folder) = &self.user_model {
+            params.user_package.set(folder.display().to_string());
+        }
+        for (param, note) in params.notes.of_class.iter().zip(self.notes) {
+            if let Some(note) = note {
+                set(&param.note, i32::from(note));
+            }
+        }
+        if let Some(Err(error)) = self.log.as_deref().map(append_file) {
+            self.refused.push(error.to_string());
+        }
+        let profiles = self.read_profiles();
+        if !profiles.is_empty() {
+            params.calibration.update(|saved| {
+                saved.profiles = profiles;
+                // The profiles tell them.
+                saved.masks_are_parameters = false;
+            });
+        }
+    }
+
+    /// The texts of the profiles, by the ids of their models. A lesson that was saved goes before a
+    /// profile that is named: it began with that.
+    fn read_profiles(&mut self) -> BTreeMap<String, String> {
+        let mut profiles = BTreeMap::new();
+        let mut refused = Vec::new();
+        let mut add = |path: &Path| match read_profile(path) {
+            Ok((model, text)) => {
+                profiles.entry(model).or_insert(text);
+            }
+            Err(error) => refused.push(error),
+        };
+        let found = self.lessons.as_ref().and_then(|dir| dir.read_dir().ok());
+        let paths = found
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let is_profile = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
+        let mut paths: Vec<PathBuf> = paths.filter(is_profile).take(MOST_LESSONS).collect();
+        paths.sort();
+        paths.iter().for_each(|path| add(path));
+        for path in &self.profiles {
+            add(path);
+            let second = second_profile(path);
+            if second.exists() {
+                add(&second);
+            }
+        }
+        self.refused.append(&mut refused);
+        profiles
+    }
+}
+
+/// The file that counts, if there is one.
+fn file() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(VARIABLE) {
+        return Some(PathBuf::from(named)).filter(|file| !file.as_os_str().is_empty());
+    }
+    let user = dirs::config_dir().map(|dir| dir.join("tocco"));
+    let places = [discovery::bundle_dir(), user];
+    let files = places.into_iter().flatten().map(|dir| dir.join(FILE_NAME));
+    files.into_iter().find(|file| file.exists())
+}
+
+/// The id of the model that a profile is for, and its text.
+fn read_profile(path: &Path) -> Result<(String, String), String> {
+    let bytes = read_file(path, LARGEST_PROFILE).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| format!("{}: it is no text: {error}", path.display()))?;
+    let profile = Profile::parse(&text, &path.display().to_string());
+    let profile = profile.map_err(|error| error.to_string())?;
+    Ok((profile.model, text))
+}
+
+/// Reads one document.
+struct Reader<'a> {
+    text: &'a str,
+    file: &'a Path,
+    read: Configuration,
+}
+
+impl Reader<'_> {
+    /// Refuses what begins at byte `at`.
+    fn refuse(&mut self, at: usize, reason: &str) {
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let file = self.file.display();
+        self.read
+            .refused
+            .push(format!("{file}, line {line}: {reason}"));
+    }
+
+    fn unknown(&mut self, at: usize, found: &str, known: &str) {
+        self.refuse(
+            at,
+            &format!("{found}: there is no such field; there are {known}"),
+        );
+    }
+
+    fn wrong(&mut self, value: &Entry<'_>, field: &str, expected: &str) {
+        let kind = value.get_ref().type_str();
+        let written = self.text.get(value.span()).unwrap_or_default();
+        let written: String = written.chars().take(60).collect();
+        let reason = format!("{field}: expected {expected}, found {written} ({kind})");
+        self.refuse(value.span().start, &reason);
+    }
+
+    /// Each field of a table goes to `field`, which says what fields there are if that is none.
+    fn table(
+        &mut self,
+        value: &Entry<'_>,
+        name: &str,
+        field: fn(&mut Self, &str, &Entry<'_>) -> Result<(), &'static str>,
+    ) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value, name, "a table");
+        };
+        for (key, value) in table {
+            if let Err(known) = field(self, key.get_ref(), value) {
+                self.unknown(
+                    key.span().start,
+                    &format!("{name}.{}", key.get_ref()),
+                    known,
+                );
+            }
+        }
+    }
+
+    fn choice<T: Enum>(&mut self, value: &Entry<'_>, field: &str) -> Option<T> {
+        let ids = T::ids().unwrap_or_default();
+        let named = value.get_ref().as_str();
+        let index = named.and_then(|named| ids.iter().position(|id| *id == named));
+        if index.is_none() {
+            let quoted: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+            self.wrong(value, field, &format!("one of {}", quoted.join(", ")));
+        }
+        index.map(T::from_index)
+    }
+
+    fn path(&mut self, value: &Entry<'_>, field: &str) -> Option<PathBuf> {
+        let text = value.get_ref().as_str().filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.wrong(value, field, "a path in quotes");
+        }
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        text.map(|text| folder.join(text))
+    }
+
+    fn number(&mut self, value: &Entry<'_>, field: &str, expected: &str) -> Option<u16> {
+        let number = value.get_ref().as_integer();
+        let number = number.and_then(|n| u16::from_str_radix(n.as_str(), n.radix()).ok());
+        if number.is_none() {
+            self.wrong(value, field, expected);
+        }
+        number
+    }
+
+    fn lesson(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+        match field {
+            "load" => match value.get_ref().as_array() {
+                Some(paths) => {
+                    for path in paths.iter() {
+                        let path = self.path(path, "lesson.load");
+                        self.read.profiles.extend(path);
+                    }
+                }
+                None => self.wrong(value, "lesson.load", "a list of paths"),
+            },
+            "save" => self.read.lessons = self.path(value, "lesson.save"),
+            _ => return Err("load and save"),
+        }
+        Ok(())
+    }
+
+    fn midi(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+        // The names that the parameter has: first comes "off".
+        let names = TeachChoice::ids().unwrap_or_default();
+        let class = names.iter().skip(1).position(|name| *name == field);
+        let Some(class) = class else {
+            return Err(
+                "kick, snare-1, tom, snare-2, natural-harmonics, palm-mute, pick-near-bridge and \
+                 pick-over-the-sound-hole",
+            );
+        };
+        let name = Technique::ALL[class];
+        let field = format!("midi.{field}");
+        let expected = format!("the number of a MIDI note for {name}, 0 to 127");
+        if let Some(note) = self.number(value, &field, &expected) {
+            match u8::try_from(note).ok().filter(|note| *note < 128) {
+                Some(note) => self.read.notes[class] = Some(note),
+                None => self.wrong(value, &field, &expected),
+            }
+        }
+        Ok(())
+    }
+
+    fn osc(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+        const PORT: &str = "the number of a port, 1 to 65535";
+        match field {
+            "send-to" => match target(value.get_ref()) {
+                Ok(target) => self.read.osc.target = Some(target),
+                Err(expected) => self.wrong(value, "osc.send-to", expected),
+            },
+            "form" => match value.get_ref().as_str() {
+                Some("best") => self.read.osc.form = Form::Best,
+                Some("all") => self.read.osc.form = Form::All,
+                Some("bundle") => self.read.osc.form = Form::Bundle,
+                _ => self.wrong(value, "osc.form", "\"best\", \"all\" or \"bundle\""),
+            },
+            "receive-on" => match self.number(value, "osc.receive-on", PORT) {
+                Some(0) => self.wrong(value, "osc.receive-on", PORT),
+                port => self.read.osc.port = port,
+            },
+            _ => return Err("send-to, form and receive-on"),
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+        match field {
+            "file" => self.read.log = self.path(value, "log.file"),
+            _ => return Err("file"),
+        }
+        Ok(())
+    }
+}
+
+/// Where notes are sent: a port of this machine, or an address and a port.
+///
+/// # Errors
+/// What it should be.
+fn target(value: &DeValue<'_>) -> Result<SocketAddr, &'static str> {
+    const EXPECTED: &str = "a port of this machine, as 9000, or an address in numbers and a port, as \
+        \"192.168.1.20:9000\"";
+    let target = match value {
+        DeValue::Integer(port) => {
+            let port = u16::from_str_radix(port.as_str(), port.radix());
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port.map_err(|_| EXPECTED)?))
+        }
+        DeValue::String(text) => text.parse().map_err(|_| EXPECTED)?,
+        _ => return Err(EXPECTED),
+    };
+    if target.port() == 0 {
+        return Err("a port that is not 0");
+    }
+    if target.ip().is_unspecified() || target.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        return Err("the address of one machine");
+    }
+    Ok(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Configuration {
+        Configuration::parse(text, Path::new("/udata/tocco.toml"))
+    }
+
+    /// The example in the documentation, as it stands there.
+    fn example() -> String {
+        let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+        let text = std::fs::read_to_string(document).unwrap();
+        let block = text.split("```toml\n").nth(1).unwrap();
+        block.split("```").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_documented_example_says_all_there_is_to_say() {
+        let read = parse(&example());
+        assert_eq!(read.refused, [""; 0]);
+        assert_eq!(read.model, Some(ModelChoice::Tocco));
+        assert_eq!(read.engine, Some(EngineChoice::Native));
+        assert_eq!(read.user_model, Some(PathBuf::from("/udata/my-model")));
+        assert_eq!(read.profiles, [PathBuf::from("/udata/me.json")]);
+        assert_eq!(read.lessons, Some(PathBuf::from("/udata/lessons")));
+        let notes: Vec<u8> = read.notes.into_iter().flatten().collect();
+        assert_eq!(notes, crate::outputs::midi::DEFAULT_NOTES);
+        let osc = OscSettings {
+            target: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9000))),
+            form: Form::Bundle,
+            port: Some(9001),
+        };
+        assert_eq!(read.osc, osc);
+        assert_eq!(read.log, Some(PathBuf::from("/udata/tocco.log")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_line_and_the_rest_is_used() {
+        let good = "\n[midi]\ntom = 61\n";
+        for (bad, line, reason) in [
+            (
+                "model = \"d\"",
+                1,
+                "expected one of \"a\", \"b\", \"c\", \"tocco\"",
+            ),
+            ("model = 7", 1, "found 7 (integer)"),
+            ("\nengine = \"gpu\"", 2, "\"native-fixed\""),
+            (
+                "modle = \"a\"",
+                1,
+                "modle: there is no such field; there are model",
+            ),
+            ("user-model = \"\"", 1, "a path in quotes"),
+            ("lesson = 1", 1, "lesson: expected a table"),
+            ("[lesson]\nload = \"me.json\"", 2, "a list of paths"),
+            ("[lesson]\nload = [\n  1]", 3, "a path in quotes"),
+            (
+                "[lesson]\nkeep = true",
+                2,
+                "lesson.keep: there is no such field",
+            ),
+            ("[midi]\nkick = 128", 2, "0 to 127"),
+            ("[midi]\nkick = -1", 2, "0 to 127"),
+            ("[midi]\nclap = 3", 2, "there are kick"),
+            (
+                "[osc]\nsend-to = \"stage.local:9000\"",
+                2,
+                "an address in numbers",
+            ),
+            ("[osc]\nsend-to = \"127.0.0.1\"", 2, "an address in numbers"),
+            ("[osc]\nsend-to = 70000", 2, "an address in numbers"),
+            ("[osc]\nsend-to = 0", 2, "a port that is not 0"),
+            ("[osc]\nsend-to = \"0.0.0.0:9000\"", 2, "of one machine"),
+            (
+                "[osc]\nform = \"worst\"",
+                2,
+                "\"best\", \"all\" or \"bundle\"",
+            ),
+            ("[osc]\nreceive-on = \"9001\"", 2, "the number of a port"),
+            ("[osc]\nreceive-on = 0", 2, "the number of a port"),
+            ("[log]\nfile = 1", 2, "a path in quotes"),
+            ("engine = ", 1, ""),
+        ] {
+            let doubled = bad.starts_with("[midi]");
+            let rest = if doubled { "\ntom = 61\n" } else { good };
+            let read = parse(&format!("{bad}{rest}"));
+            assert_eq!(read.refused.len(), 1, "{bad}: {:?}", read.refused);
+            let refused = &read.refused[0];
+            let start = format!("/udata/tocco.toml, line {line}: ");
+            assert!(refused.starts_with(&start), "{refused}");
+            assert!(refused.contains(reason), "{refused}");
+            assert_eq!(read.notes[2], Some(61), "{bad}");
+            let rest = Configuration {
+                notes: read.notes,
+                refused: read.refused.clone(),
+                ..Configuration::default()
+            };
+            assert_eq!(read, rest, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large.toml");
+        std::fs::write(&large, " ".repeat(LARGEST as usize + 1)).unwrap();
+        let binary = folder.path().join("binary.toml");
+        std::fs::write(&binary, [0xff, 0xfe]).unwrap();
+        for (path, reason) in [
+            (folder.path().to_path_buf(), "found a folder"),
+            (folder.path().join("none.toml"), "cannot be read"),
+            (large, "at most 65536 bytes"),
+            (binary, "it is no text"),
+        ] {
+            let read = Configuration::read(&path);
+            assert_eq!(read.refused.len(), 1);
+            assert!(read.refused[0].contains(reason), "{:?}", read.refused);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn text_of_any_kind_does_no_harm(text in "[a-z\\[\\]{}=\"'#.,0-9 \n-]{0,200}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rosc::{OscMessage, OscPacket, OscType};
 use tempfile::TempDir;
 use tocco_bench::clap_host::ClapHost;
-use tocco_bench::plugin_host::{MidiMessage, PluginHost, bundle_path};
+use tocco_bench::plugin_host::{MidiMessage, bundle_path};
 use tocco_bench::vst3_host::{SushiHost, Vst3Host};
 
 use crate::headless::{Format, Stage, in_all_hosts};

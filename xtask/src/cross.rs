@@ -158,8 +158,15 @@ impl Cross {
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", self.build_folder())
             .env("CARGO_ZIGBUILD_CACHE_DIR", self.place.join("cache"))
+            .env("ZIG_GLOBAL_CACHE_DIR", self.place.join("cache/zig"))
             .env("CARGO_ZIGBUILD_ZIG_PATH", self.tools().join("ziglang/zig"))
             .env(format!("CARGO_TARGET_{name}_RUSTFLAGS"), self.target.flags)
+            // aubio calls strncasecmp in strict C99, where only this declares it; zig's compiler takes
+            // an undeclared function for an error.
+            .env(
+                format!("CFLAGS_{}", self.target.triple.replace('-', "_")),
+                "-D_DEFAULT_SOURCE",
+            )
             .env("TOCCO_BUNDLES", self.bundles())
             // They would take the place of the target's.
             .env_remove("RUSTFLAGS")

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tocco_engines::{EngineId, ModelPackage};
 
-use crate::calibration::{self, CalibrationStatus, Tuition};
+use crate::calibration::{self, CalibrationSession, CalibrationStatus};
 use crate::continuity::Continuity;
 use crate::model::{ModelError, ModelSource, Selection};
 use crate::outputs::event_log::{self, EventLog};
@@ -315,7 +315,7 @@ struct Worker {
     next_serial: u32,
     running: Option<Running>,
     /// The calibration of the model loaded last.
-    tuition: Option<Tuition>,
+    session: Option<CalibrationSession>,
     /// Why not what was selected is in use, if it is not.
     not_selected: Option<String>,
 }
@@ -356,7 +356,7 @@ impl Worker {
             log,
             next_serial: 0,
             running: None,
-            tuition: None,
+            session: None,
             not_selected: None,
         }
     }
@@ -448,29 +448,29 @@ impl Worker {
 
     /// Learns the notes that came, does what it was told, and swaps the model if it changed.
     fn follow_calibration(&mut self) {
-        let (Some(running), Some(tuition)) = (&mut self.running, &mut self.tuition) else {
+        let (Some(running), Some(session)) = (&mut self.running, &mut self.session) else {
             return;
         };
         let params = &self.shared.params;
         let mut news = false;
         // The notes first: a command is about what was played before it.
         while let Some((example, features)) = running.end.examples.receive() {
-            tuition.learn(example, &features, params);
+            session.learn(example, &features, params);
             news = true;
         }
         let mut done = 0;
         while let Some(command) = self.shared.next_calibration_command() {
-            tuition.obey(command, params);
+            session.obey(command, params);
             done += 1;
         }
         if news || done > 0 {
-            self.shared.status().calibration = tuition.status();
+            self.shared.status().calibration = session.status();
         }
-        if tuition.changed() {
-            let engine = tuition.engine;
+        if session.changed() {
+            let engine = session.engine;
             let activation = running.activation;
-            let calibrated = tuition.is_calibrated();
-            let loaded = tuition
+            let calibrated = session.is_calibrated();
+            let loaded = session
                 .packages()
                 .map_err(ModelError::from)
                 .and_then(|packages| self.start(packages, engine, activation));
@@ -567,12 +567,12 @@ impl Worker {
         let (base, second) = within(READ_PATIENCE, selection.model.to_string(), read)?;
         let saved = self.shared.params.calibration.saved();
         let since = ModelSerial(self.next_serial);
-        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved);
-        let packages = tuition.packages()?;
+        let mut session = CalibrationSession::new(base, second, selection.engine, since, &saved);
+        let packages = session.packages()?;
         let (model, mut info) = self.start(packages, selection.engine, activation)?;
-        info.calibrated = tuition.is_calibrated();
-        self.shared.status().calibration = tuition.status();
-        self.tuition = Some(tuition);
+        info.calibrated = session.is_calibrated();
+        self.shared.status().calibration = session.status();
+        self.session = Some(session);
         Ok((model, info))
     }
 

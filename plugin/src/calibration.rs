@@ -5,7 +5,7 @@
 //! host            parameters -> Requests -> service thread
 //! audio thread    note while teaching -> examples::Sender -> service thread
 //!                 the same note 150 ms later -> the second network's example
-//! service thread  Tuition: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
+//! service thread  CalibrationSession: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
 //! ```
 //!
 //! What was taught is part of the host's state, per model ([`state`]). The arithmetic is
@@ -15,7 +15,7 @@ pub mod lesson;
 pub mod requests;
 pub mod state;
 
-mod tuition;
+mod session;
 
 use std::path::PathBuf;
 
@@ -23,8 +23,8 @@ use tocco_recognizer::adaptation::LeftOut;
 
 pub(crate) use lesson::Lesson;
 pub use requests::Requests;
+pub(crate) use session::CalibrationSession;
 pub use state::{CalibrationState, Saved};
-pub(crate) use tuition::Tuition;
 
 /// What a user wants of the calibration. Classes are indices into the model's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]

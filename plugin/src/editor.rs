@@ -4,8 +4,8 @@
 //! commands for the calibration: nothing it does reaches the audio thread otherwise.
 
 mod bars;
-mod book_keeping;
 mod controls;
+mod counters;
 mod lesson;
 mod window;
 
@@ -128,7 +128,7 @@ impl ToccoApp {
                     running(ui, &status);
                 });
                 panel(right, |ui| {
-                    book_keeping::show(ui, &self.shared.gauges.counters);
+                    counters::show(ui, &self.shared.gauges.counters);
                     ui.add_space(6.0);
                     self.lesson.show(ui, &self.shared, calibration, labels);
                 });

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tocco_engines::{EngineId, ModelPackage};
 
-use crate::calibration::{self, CalibrationStatus, Lesson, Tuition};
+use crate::calibration::{self, CalibrationSession, CalibrationStatus, Lesson};
 use crate::condition::Condition;
 use crate::configuration::Configuration;
 use crate::continuity::Continuity;
@@ -398,7 +398,7 @@ struct Worker {
     next_serial: u32,
     running: Option<Running>,
     /// The calibration of the model loaded last.
-    tuition: Option<Tuition>,
+    session: Option<CalibrationSession>,
     /// Why not what was selected is in use, if it is not.
     not_selected: Option<String>,
     lesson: Lesson,
@@ -440,7 +440,7 @@ impl Worker {
             log,
             next_serial: 0,
             running: None,
-            tuition: None,
+            session: None,
             not_selected: None,
             lesson: Lesson::default(),
         }
@@ -534,7 +534,7 @@ impl Worker {
 
     /// Learns the notes that came, does what it was told, and swaps the model if it changed.
     fn follow_calibration(&mut self) {
-        let (Some(running), Some(tuition)) = (&mut self.running, &mut self.tuition) else {
+        let (Some(running), Some(session)) = (&mut self.running, &mut self.session) else {
             return;
         };
         let params = &self.shared.params;
@@ -542,39 +542,39 @@ impl Worker {
         let course = self.lesson.ends_at();
         let mut news = false;
         self.shared.attend_teach();
-        self.lesson.attend(teaching, &tuition.examples());
+        self.lesson.attend(teaching, &session.examples());
         // The notes first: a command is about what was played before it.
         while let Some((example, features)) = running.end.examples.receive() {
-            if example.source.second || self.lesson.wants(example.class, &tuition.examples()) {
-                tuition.learn(example, &features, params);
+            if example.source.second || self.lesson.wants(example.class, &session.examples()) {
+                session.learn(example, &features, params);
                 news = true;
             }
         }
         let mut done = 0;
         while let Some(command) = self.shared.next_calibration_command() {
-            tuition.obey(command, params);
+            session.obey(command, params);
             done += 1;
         }
         let asked = params.requests.waiting();
         let (undo, forget_all) = asked;
         for _ in 0..undo {
-            tuition.obey(calibration::Command::Undo, params);
+            session.obey(calibration::Command::Undo, params);
         }
         if forget_all > 0 {
             teaching.set(None);
-            tuition.obey(calibration::Command::Reset, params);
+            session.obey(calibration::Command::Reset, params);
         }
         let masked = params.masked_bits();
         if self.shared.masked.load(Relaxed) != masked {
-            tuition.follow_masks(params);
+            session.follow_masks(params);
             news = true;
         }
-        self.lesson.attend(teaching, &tuition.examples());
+        self.lesson.attend(teaching, &session.examples());
         news |= done > 0 || asked != (0, 0) || course != self.lesson.ends_at();
         if news {
             let status = CalibrationStatus {
                 ends_at: self.lesson.ends_at(),
-                ..tuition.status()
+                ..session.status()
             };
             let mut shown = self.shared.status();
             if shown.calibration.error != status.error
@@ -586,15 +586,15 @@ impl Worker {
         }
         if news
             && let Some(folder) = &self.shared.configuration.lessons
-            && let Err(error) = tuition.keep(folder)
+            && let Err(error) = session.keep(folder)
         {
             self.shared.refuse(error.to_string());
         }
-        if tuition.changed() {
-            let engine = tuition.engine;
+        if session.changed() {
+            let engine = session.engine;
             let activation = running.activation;
-            let calibrated = tuition.is_calibrated();
-            let loaded = tuition
+            let calibrated = session.is_calibrated();
+            let loaded = session
                 .packages()
                 .map_err(ModelError::from)
                 .and_then(|packages| self.start(packages, engine, activation));
@@ -696,21 +696,22 @@ impl Worker {
         let since = ModelSerial(self.next_serial);
         let masked_bits = params.masked_bits();
         let masked = saved.masks_are_parameters.then(|| params.masked());
-        let mut tuition = Tuition::new(base, second, selection.engine, since, &saved, masked);
+        let mut session =
+            CalibrationSession::new(base, second, selection.engine, since, &saved, masked);
         if masked.is_some() {
             self.shared.masked.store(masked_bits, Release);
         } else {
-            tuition.tell_masks(params);
+            session.tell_masks(params);
             self.shared.masked.store(params.masked_bits(), Release);
             params
                 .calibration
                 .update(|saved| saved.masks_are_parameters = true);
         }
-        let packages = tuition.packages()?;
+        let packages = session.packages()?;
         let (model, mut info) = self.start(packages, selection.engine, activation)?;
-        info.calibrated = tuition.is_calibrated();
-        self.shared.status().calibration = tuition.status();
-        self.tuition = Some(tuition);
+        info.calibrated = session.is_calibrated();
+        self.shared.status().calibration = session.status();
+        self.session = Some(session);
         Ok((model, info))
     }
 

@@ -14,7 +14,7 @@ use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial}
 use tocco_recognizer::model::{LoadedModel, RunConfig};
 use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
 use tocco_recognizer::runner::worker::{self, WorkerConfig};
-use tocco_recognizer::runner::{Seat, Wake};
+use tocco_recognizer::runner::{Runner, Wake};
 
 /// Clicks of changing level and colour, one every 25 ms.
 fn clicks(notes: usize) -> Vec<f32> {
@@ -87,7 +87,7 @@ fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
             wake: Wake::Armed,
             patience: Duration::from_millis(10),
         };
-        model.stages.first.runner = Seat::Thread(worker::start(classifier, config).unwrap().0);
+        model.stages.first.runner = Runner::Thread(worker::start(classifier, config).unwrap().0);
     }
     let gauges = Arc::new(Gauges::default());
     let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();

@@ -12,7 +12,7 @@ use tocco_recognizer::classification::{ModelSerial, Note};
 use tocco_recognizer::model::{LoadedModel, RunConfig};
 use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
 use tocco_recognizer::runner::worker::{self, WorkerConfig};
-use tocco_recognizer::runner::{Inline, Seat, Wake};
+use tocco_recognizer::runner::{InlineRunner, Runner, Wake};
 
 /// One inference, as the engine saw it.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +107,7 @@ fn an_inline_network_is_primed_by_the_first_callback_and_by_the_one_that_swaps_i
         let serial = ModelSerial(serial);
         let (mut model, _) = LoadedModel::new(&package, EngineId::Native, serial, config).unwrap();
         let (classifier, runs) = witness(&package);
-        model.stages.first.runner = Seat::Inline(Inline::new(classifier));
+        model.stages.first.runner = Runner::Inline(InlineRunner::new(classifier));
         (model, runs)
     };
     let (first, first_runs) = model(0);

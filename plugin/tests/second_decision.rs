@@ -20,7 +20,7 @@ use tocco_recognizer::counters::Counters;
 use tocco_recognizer::decision::{amended, most_probable};
 use tocco_recognizer::model::RunConfig;
 use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
-use tocco_recognizer::runner::{Seat, Wake};
+use tocco_recognizer::runner::{Runner, Wake};
 
 /// A plugin's inside.
 struct Player {
@@ -307,9 +307,9 @@ fn a_reset_or_an_end_amid_notes_gives_up_second_decisions_and_says_so() {
     }
 }
 
-/// A pair without a service thread, and the second network's seat changed.
+/// A pair without a service thread, and the second network's runner changed.
 fn pipeline(
-    change: impl FnOnce(&mut Seat),
+    change: impl FnOnce(&mut Runner),
 ) -> (
     Pipeline,
     tocco_recognizer::pipeline::ServiceEnd,
@@ -338,9 +338,9 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
     let samples = performance();
     for dead in [false, true] {
         let mut work = None;
-        let (mut pipeline, _end, gauges) = pipeline(|seat| {
+        let (mut pipeline, _end, gauges) = pipeline(|runner| {
             let (remote, other) = tocco_recognizer::runner::queue::queues(1_296);
-            *seat = Seat::Thread(remote);
+            *runner = Runner::Thread(remote);
             work = Some(other).filter(|_| !dead);
         });
         let mut results = 0;

@@ -22,7 +22,7 @@ use tocco_recognizer::input::extraction;
 use tocco_recognizer::model::{LoadedModel, RunConfig};
 use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
 use tocco_recognizer::runner::queue::{self, Answer};
-use tocco_recognizer::runner::{Seat, Wake};
+use tocco_recognizer::runner::{Runner, Wake};
 
 fn adapt(adapt: bool) -> Settings {
     Settings {
@@ -384,7 +384,7 @@ fn a_thread_that_answers_in_time_learns_what_a_bounce_learns() {
     let model = load(ModelSource::Tocco, true, false);
     assert!(matches!(
         model.stages.second.as_ref().unwrap().runner,
-        Seat::Thread(_)
+        Runner::Thread(_)
     ));
     let mut listener = Listener::of(model);
     for block in samples.chunks(64) {
@@ -403,12 +403,12 @@ fn a_thread_that_answers_in_time_learns_what_a_bounce_learns() {
 
 #[test]
 fn an_engine_whose_answers_are_late_or_no_numbers_teaches_the_right_notes_or_none() {
-    // The second network's seat is ours: it answers five notes later.
+    // The second network's runner is ours: it answers five notes later.
     let samples = performance();
     let mut model = load(ModelSource::Tocco, true, false);
     let second = ModelSource::ToccoLate.package().unwrap();
     let (remote, mut work) = queue::queues(second.manifest.input.features.len());
-    model.stages.second.as_mut().unwrap().runner = Seat::Thread(remote);
+    model.stages.second.as_mut().unwrap().runner = Runner::Thread(remote);
     let mut listener = Listener::of(model);
     let mut waiting = std::collections::VecDeque::new();
     let mut features = vec![0.0; second.manifest.input.features.len()];

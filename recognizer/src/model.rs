@@ -11,7 +11,7 @@ use crate::adaptation::Learner;
 use crate::classification::{MAX_CLASSES, ModelSerial};
 use crate::input::{self, InputError};
 use crate::runner::worker::{self, WorkerConfig, WorkerError};
-use crate::runner::{Inline, Placement, Scheduling, Seat, Wake};
+use crate::runner::{InlineRunner, Placement, Runner, Scheduling, Wake};
 
 /// Why a model cannot be used. The message is for the user, who sees it in the editor.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ pub struct Stage {
     /// Its features.
     pub extraction: Extraction,
     /// Where it runs.
-    pub runner: Seat,
+    pub runner: Runner,
     /// What it learns by listening, if it can; at first nothing.
     pub learner: Option<Learner>,
 }
@@ -208,8 +208,8 @@ impl LoadedModel {
     #[inline]
     pub fn under_way(&self) -> u64 {
         match &self.stages.first.runner {
-            Seat::Inline(_) => 0,
-            Seat::Thread(remote) => remote.under_way() as u64,
+            Runner::Inline(_) => 0,
+            Runner::Thread(remote) => remote.under_way() as u64,
         }
     }
 }
@@ -240,7 +240,7 @@ impl Stage {
             match Placement::of(engine, beside + weight_bytes, config.offline) {
                 Placement::Inline => {
                     classifier.prime()?;
-                    (Seat::Inline(Inline::new(classifier)), None)
+                    (Runner::Inline(InlineRunner::new(classifier)), None)
                 }
                 Placement::Thread => {
                     let (remote, scheduling) = worker::start(
@@ -250,7 +250,7 @@ impl Stage {
                             patience: config.patience(wait),
                         },
                     )?;
-                    (Seat::Thread(remote), Some(scheduling))
+                    (Runner::Thread(remote), Some(scheduling))
                 }
             };
         let info = StageInfo {

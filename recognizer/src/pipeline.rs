@@ -54,7 +54,7 @@ use crate::model::{LoadedModel, Stage};
 use crate::pace::Pace;
 use crate::pending_decisions::SecondDecisions;
 use crate::runner::queue::{Answer, Died, Refused};
-use crate::runner::{Inline, Seat};
+use crate::runner::{InlineRunner, Runner};
 use crate::ticks::{self, Ticks};
 
 /// Results that may wait for the event log: minutes of the fastest playing.
@@ -135,11 +135,11 @@ pub struct ServiceEnd {
 /// The audio thread's part.
 pub struct Pipeline {
     stream: HopStream,
-    listener: Listener,
+    recognizer: Recognizer,
 }
 
 /// Everything behind the hop stream.
-struct Listener {
+struct Recognizer {
     analyzer: Analyzer,
     model: Box<LoadedModel>,
     models: mailbox::Receiver<LoadedModel>,
@@ -188,7 +188,7 @@ impl Pipeline {
         let (examples_in, examples_out) = examples::queue();
         let first_id = gauges.counters.onsets.load(Relaxed);
         gauges.adapted.store(0, Relaxed);
-        let listener = Listener {
+        let recognizer = Recognizer {
             clock: stream.clock(),
             analyzer,
             model,
@@ -215,7 +215,7 @@ impl Pipeline {
             results: results_out,
             examples: examples_out,
         };
-        Ok((Self { stream, listener }, service))
+        Ok((Self { stream, recognizer }, service))
     }
 
     /// Listens to a block, channels of equal length, and calls `on_result` for each classification,
@@ -242,21 +242,21 @@ impl Pipeline {
         is_settled: impl Fn() -> bool,
         mut on_result: impl FnMut(&Classification, usize),
     ) {
-        let Self { stream, listener } = self;
+        let Self { stream, recognizer } = self;
         denormals::flush(|| {
             let length = channels.iter().map(|channel| channel.as_ref().len()).min();
             let length = length.unwrap_or(0);
-            listener.pace.begin(length);
+            recognizer.pace.begin(length);
             stream.choose_input(settings.input);
             // If it is not, the block is heard with the old one.
-            let _ = listener.pace.wait(is_settled);
-            listener.begin_block(settings);
-            let seen = listener.position + length.min(HOP) as u64;
-            listener.collect(seen, &mut |result| on_result(result, 0));
+            let _ = recognizer.pace.wait(is_settled);
+            recognizer.begin_block(settings);
+            let seen = recognizer.position + length.min(HOP) as u64;
+            recognizer.collect(seen, &mut |result| on_result(result, 0));
             stream.push(channels, |hop, end| {
-                listener.hop(hop, end, &mut |result| on_result(result, end.block_offset));
+                recognizer.hop(hop, end, &mut |result| on_result(result, end.block_offset));
             });
-            listener.position += length as u64;
+            recognizer.position += length as u64;
         });
     }
 
@@ -264,37 +264,37 @@ impl Pipeline {
     /// way are counted as abandoned. Real-time safe.
     pub fn reset(&mut self) {
         self.stream.reset();
-        self.listener.reset();
+        self.recognizer.reset();
     }
 
     /// Forgets what was learnt of the player by listening. Real-time safe.
     pub fn forget_player(&mut self) {
-        self.listener.forget_player();
+        self.recognizer.forget_player();
     }
 
     /// Whether a note is between its onset and its first result. Real-time safe.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.listener.between_notes()
+        !self.recognizer.between_notes()
     }
 
     /// Second decisions that are to come. Real-time safe.
     #[must_use]
     pub fn seconds_to_come(&self) -> u64 {
-        self.listener.seconds.open()
+        self.recognizer.seconds.open()
     }
 }
 
 impl Drop for Pipeline {
     /// Counts what was under way: every onset has its place in the book-keeping.
     fn drop(&mut self) {
-        let Listener {
+        let Recognizer {
             gauges,
             pending,
             model,
             seconds,
             ..
-        } = &self.listener;
+        } = &self.recognizer;
         add(
             &gauges.counters.first.abandoned,
             *pending + model.under_way(),
@@ -303,7 +303,7 @@ impl Drop for Pipeline {
     }
 }
 
-impl Listener {
+impl Recognizer {
     fn begin_block(&mut self, settings: &Settings) {
         self.callback += 1;
         add(&self.gauges.counters.callbacks, 1);
@@ -654,23 +654,23 @@ impl Listener {
 }
 
 /// The networks of `model` that run on the audio thread.
-fn inline(model: &mut LoadedModel) -> impl Iterator<Item = &mut Inline> {
+fn inline(model: &mut LoadedModel) -> impl Iterator<Item = &mut InlineRunner> {
     (model.stages.iter_mut()).filter_map(|stage| match &mut stage.runner {
-        Seat::Inline(inline) => Some(inline),
-        Seat::Thread(_) => None,
+        Runner::Inline(inline) => Some(inline),
+        Runner::Thread(_) => None,
     })
 }
 
 /// Asks a network: its answer if it gives one now, nothing if its thread will.
 fn ask(
-    seat: &mut Seat,
+    runner: &mut Runner,
     note: Note,
     features: &[f32],
     ticks: Option<Ticks>,
 ) -> Result<Option<Answer>, Refused> {
     let asked = ticks::now(ticks);
-    match seat {
-        Seat::Inline(inline) => {
+    match runner {
+        Runner::Inline(inline) => {
             let probabilities = inline.classify(features).ok();
             Ok(Some(Answer {
                 note,
@@ -679,7 +679,7 @@ fn ask(
                 inference: ticks::between(ticks, asked, ticks::now(ticks)),
             }))
         }
-        Seat::Thread(remote) => remote.submit(note, features, asked).map(|()| None),
+        Runner::Thread(remote) => remote.submit(note, features, asked).map(|()| None),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::classification::MAX_CLASSES;
 use crate::pace::Pace;
 use queue::{Answer, Died};
 
-pub use queue::Remote;
+pub use queue::ThreadRunner;
 pub use scheduling::Scheduling;
 pub use wake::Wake;
 
@@ -49,14 +49,14 @@ impl Placement {
 }
 
 /// A network on the audio thread.
-pub struct Inline {
+pub struct InlineRunner {
     classifier: Classifier,
     /// Features of nothing, `[n_features]`, to prime with.
     nothing: Vec<f32>,
     primed: bool,
 }
 
-impl Inline {
+impl InlineRunner {
     /// Takes a classifier that was primed on the loading thread. Allocates.
     #[must_use]
     pub fn new(classifier: Classifier) -> Self {
@@ -104,14 +104,14 @@ impl Inline {
 }
 
 /// A network in its place.
-pub enum Seat {
+pub enum Runner {
     /// On the audio thread.
-    Inline(Inline),
+    Inline(InlineRunner),
     /// On the classifier thread.
-    Thread(Remote),
+    Thread(ThreadRunner),
 }
 
-impl Seat {
+impl Runner {
     /// Says that a note is on its way. Real-time safe.
     #[inline]
     pub fn arm(&self) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::manifest::{LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
-use super::statistics::{Room, Statistics};
+use super::statistics::{Statistics, StatisticsShape};
 use super::tensor::Tensors;
 use crate::network::{
     Activation, BatchNorm, Builder, Conv2d, Dense, Layer, MaxPool2d, Misfit, Network, Padding,
@@ -72,13 +72,13 @@ impl<'a> Parts<'a> {
         else {
             return Ok(None);
         };
-        let room = Room {
+        let expected = StatisticsShape {
             n_classes: *outputs,
             n_embedding: *inputs,
             n_features: super::is_relu_perceptron(hidden)
                 .then_some(self.manifest.input.features.len()),
         };
-        Statistics::read(self.tensors, &room, &mut self.used, self.weights_file)
+        Statistics::read(self.tensors, &expected, &mut self.used, self.weights_file)
     }
 
     /// The network.

@@ -39,7 +39,7 @@ pub struct Statistics {
 }
 
 /// What the statistics of a package may be about.
-pub(super) struct Room {
+pub(super) struct StatisticsShape {
     pub(super) n_classes: usize,
     /// Length of the embedding.
     pub(super) n_embedding: usize,
@@ -150,10 +150,10 @@ impl Statistics {
     /// From the tensors of the weight file `file`, if they are there; `used` learns their names.
     ///
     /// # Errors
-    /// When some are missing or have not the shapes that `room` asks for.
+    /// When some are missing or have not the shapes that `expected` asks for.
     pub(super) fn read(
         tensors: &Tensors,
-        room: &Room,
+        expected: &StatisticsShape,
         used: &mut HashSet<String>,
         file: &str,
     ) -> Result<Option<Self>, LoadError> {
@@ -161,7 +161,7 @@ impl Statistics {
         if !all.iter().any(|name| tensors.contains_key(*name)) {
             return Ok(None);
         }
-        let n_classes = room.n_classes;
+        let n_classes = expected.n_classes;
         let take = |name: &str, shape: [usize; 2], used: &mut HashSet<String>| {
             let found = tensors.get(name);
             match found.filter(|tensor| tensor.shape() == shape) {
@@ -178,8 +178,8 @@ impl Statistics {
                 )),
             }
         };
-        let (n_point, projection) = match (tensors.get(PROJECTION), room.n_features) {
-            (None, _) => (room.n_embedding, None),
+        let (n_point, projection) = match (tensors.get(PROJECTION), expected.n_features) {
+            (None, _) => (expected.n_embedding, None),
             (Some(_), None) => {
                 return Err(LoadError::malformed(
                     file,

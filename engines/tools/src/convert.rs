@@ -8,7 +8,7 @@ use serde::Serialize;
 use tocco_engines::convert::{Format, convert};
 use tocco_engines::{LoadError, ModelPackage, foreign};
 
-use crate::skeleton;
+use crate::manifest_template;
 use crate::verify::{self, Difference};
 
 /// Options of `convert`.
@@ -76,7 +76,7 @@ struct Written {
 /// package computes.
 pub fn run(arguments: &ConvertArguments) -> Result<()> {
     if let Some(file) = &arguments.from {
-        return skeleton::run(file, arguments.out.as_deref());
+        return manifest_template::run(file, arguments.out.as_deref());
     }
     let package = package(arguments.model.as_deref().unwrap_or_default())?;
     let dir = arguments.out.clone().unwrap_or_else(|| "out/models".into());

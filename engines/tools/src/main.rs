@@ -5,9 +5,9 @@ mod convert;
 mod infer;
 mod install;
 mod list;
+mod manifest_template;
 mod pins;
 mod probe;
-mod skeleton;
 mod verify;
 
 use std::process::ExitCode;

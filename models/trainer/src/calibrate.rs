@@ -9,8 +9,8 @@ use tocco_engines::EngineId;
 use tocco_recognizer::adaptation::{save_profiles, second_profile};
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::calibration::{
-    HitsFrom, Lesson, amended_by, heard_by, json, left_out_pupils, measure, pupils_of, sessions,
-    table, taught,
+    HitsFrom, Teaching, amended_by, heard_by, json, left_out_subjects, measure, sessions,
+    subjects_of, table, taught,
 };
 use tocco_trainer::progress::Progress;
 use tocco_trainer::protocol::Protocol;
@@ -80,7 +80,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     } = arguments;
     let mut hits = vec![0];
     hits.extend(arguments.hits.iter().copied().filter(|hits| *hits > 0));
-    let lesson = Lesson {
+    let lesson = Teaching {
         hits,
         draws: arguments.draws.get(),
         seed: arguments.seed,
@@ -94,34 +94,34 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let corpus = &corpora.tested;
     let sessions = sessions(corpus);
     let (notes, later_notes);
-    let pupils = match protocol {
+    let subjects = match protocol {
         Protocol::Holdout => {
             let package = load(&arguments.models, model)?;
             notes = heard_by(&package, corpus)?;
-            let mut pupils = pupils_of(&package, &notes, &sessions);
+            let mut subjects = subjects_of(&package, &notes, &sessions);
             let second = package.manifest.second.as_ref();
             if let Some(id) = second.filter(|_| !arguments.no_second) {
                 let second = load(&arguments.models, id)?;
                 package.check_second(&second)?;
                 later_notes = heard_by(&second, corpus)?;
-                amended_by(&mut pupils, pupils_of(&second, &later_notes, &sessions))?;
+                amended_by(&mut subjects, subjects_of(&second, &later_notes, &sessions))?;
             }
-            pupils
+            subjects
         }
         Protocol::LeaveOnePlayerOut => {
             let architecture = Architecture::find(model)?;
             let (seed, progress) = (arguments.seed, Progress::on_screen());
             notes = hear(&architecture, &corpora, seed, threads, &progress)?;
-            let mut pupils =
-                left_out_pupils(&architecture, &notes, &sessions, seed, threads, &progress)?;
+            let mut subjects =
+                left_out_subjects(&architecture, &notes, &sessions, seed, threads, &progress)?;
             if let Some(id) = architecture.second.filter(|_| !arguments.no_second) {
                 let second = Architecture::find(id)?;
                 later_notes = hear(&second, &corpora, seed, threads, &progress)?;
                 let later =
-                    left_out_pupils(&second, &later_notes, &sessions, seed, threads, &progress)?;
-                amended_by(&mut pupils, later)?;
+                    left_out_subjects(&second, &later_notes, &sessions, seed, threads, &progress)?;
+                amended_by(&mut subjects, later)?;
             }
-            pupils
+            subjects
         }
         Protocol::RandomFiveFold => bail!(
             "--protocol: expected holdout or leave-one-player-out, found {}; notes of one take in \
@@ -129,7 +129,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
             protocol.name()
         ),
     };
-    let measured = measure(&pupils, &lesson, arguments.engine, threads)?;
+    let measured = measure(&subjects, &lesson, arguments.engine, threads)?;
     if arguments.json {
         let document = json(model, *protocol, &lesson, &measured);
         println!("{}", serde_json::to_string(&document)?);
@@ -139,16 +139,16 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let Some(file) = &arguments.profile else {
         return Ok(());
     };
-    let ([pupil], Protocol::Holdout) = (&pupils[..], protocol) else {
+    let ([subject], Protocol::Holdout) = (&subjects[..], protocol) else {
         bail!(
             "--profile: expected --protocol holdout and recordings of one player, found {} and {} \
              players; a profile is one player's for a model as it is",
             protocol.name(),
-            pupils.len()
+            subjects.len()
         );
     };
     let hits = lesson.hits.last().copied().unwrap_or(0);
-    let calibration = taught(pupil, hits, &lesson)?;
+    let calibration = taught(subject, hits, &lesson)?;
     let labels = calibration.labels();
     for left_out in calibration.report() {
         eprintln!(
@@ -157,7 +157,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         );
     }
     // The same notes are drawn for the second one: the two have heard the same ones.
-    let second = pupil.second.as_deref();
+    let second = subject.second.as_deref();
     let second = second.map(|second| taught(second, hits, &lesson));
     let second = second.transpose()?;
     save_profiles(file, &calibration, second.as_ref())?;

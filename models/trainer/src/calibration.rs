@@ -9,12 +9,12 @@
 //! also counted alone.
 //!
 //! A session is a player with one guitar, microphone and room: what a profile is made for.
-//! [`Lesson::any_session`] asks what it is worth on another day.
+//! [`Teaching::any_session`] asks what it is worth on another day.
 
-mod lesson;
 mod projection;
 mod report;
-mod school;
+mod teaching;
+mod trial;
 
 use std::num::NonZeroUsize;
 
@@ -36,12 +36,12 @@ use crate::progress::Progress;
 use crate::protocol::Answer;
 use crate::training::train;
 
-use lesson::{draw, notes_to_teach, teach};
 use projection::projection;
-use school::{School, Test};
+use teaching::{draw, notes_to_teach, teach};
+use trial::{Test, Trials};
 
-pub use lesson::{HitsFrom, Lesson};
 pub use report::{Json, json, table};
+pub use teaching::{HitsFrom, Teaching};
 
 /// Times that the takes are drawn again for the interval.
 const RESAMPLES: usize = 2_000;
@@ -54,7 +54,7 @@ const NO_TAKE: usize = usize::MAX;
 
 /// A player with a model that has never heard that player.
 #[derive(Debug, Clone)]
-pub struct Pupil<'a> {
+pub struct Subject<'a> {
     /// The player.
     pub name: String,
     /// The model.
@@ -65,7 +65,7 @@ pub struct Pupil<'a> {
     pub sessions: &'a [String],
     /// The same player with the model that amends this one's answers, if one does: it hears the same
     /// notes, in the same order, and is taught the same.
-    pub second: Option<Box<Pupil<'a>>>,
+    pub second: Option<Box<Subject<'a>>>,
 }
 
 /// What a number of examples gave.
@@ -91,7 +91,7 @@ pub struct Measured {
 /// A tested take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tested {
-    /// Index of its player among the pupils.
+    /// Index of its player among the subjects.
     pub player: usize,
     /// Notes, times draws.
     pub notes: usize,
@@ -195,14 +195,14 @@ fn interval<'a>(takes: impl Iterator<Item = &'a Tested> + Clone, n_players: usiz
 ///
 /// # Errors
 /// When there are fewer than two players.
-pub fn left_out_pupils<'a>(
+pub fn left_out_subjects<'a>(
     architecture: &Architecture,
     notes: &'a Notes,
     sessions: &'a [String],
     seed: u64,
     threads: NonZeroUsize,
     progress: &Progress,
-) -> Result<Vec<Pupil<'a>>> {
+) -> Result<Vec<Subject<'a>>> {
     let all: Vec<&Note> = notes.notes.iter().collect();
     let splits = by_player(&all, &notes.players);
     if splits.len() < 2 {
@@ -212,7 +212,7 @@ pub fn left_out_pupils<'a>(
             notes.players.len()
         );
     }
-    let pupils = parallel::map(splits, threads, |split| -> Result<Pupil<'a>> {
+    let subjects = parallel::map(splits, threads, |split| -> Result<Subject<'a>> {
         let inner = by_player(&split.training, &notes.players);
         let epochs = best_epochs(architecture, inner, seed, NonZeroUsize::MIN);
         let trained = train(architecture, &split.training, &[], epochs, seed);
@@ -221,7 +221,7 @@ pub fn left_out_pupils<'a>(
             architecture.id, split.name
         ));
         let package = package(architecture, &trained, None, Vec::new())?;
-        Ok(Pupil {
+        Ok(Subject {
             name: split.name,
             package: with_statistics(package, &split.training)?,
             notes: split.left_out,
@@ -229,7 +229,7 @@ pub fn left_out_pupils<'a>(
             second: None,
         })
     });
-    pupils.into_iter().collect()
+    subjects.into_iter().collect()
 }
 
 /// `package` with where its `training` notes and their copies lie, which a calibration starts from:
@@ -303,20 +303,22 @@ pub fn with_statistics_of_features(
 }
 
 /// Each player of `notes` with the same `package`.
-pub fn pupils_of<'a>(
+pub fn subjects_of<'a>(
     package: &ModelPackage,
     notes: &'a Notes,
     sessions: &'a [String],
-) -> Vec<Pupil<'a>> {
-    let pupil = |(player, name): (usize, &String)| Pupil {
+) -> Vec<Subject<'a>> {
+    let subject = |(player, name): (usize, &String)| Subject {
         name: name.clone(),
         package: package.clone(),
         notes: notes.notes.iter().filter(|n| n.player == player).collect(),
         sessions,
         second: None,
     };
-    let pupils = notes.players.iter().enumerate().map(pupil);
-    pupils.filter(|pupil| !pupil.notes.is_empty()).collect()
+    let subjects = notes.players.iter().enumerate().map(subject);
+    subjects
+        .filter(|subject| !subject.notes.is_empty())
+        .collect()
 }
 
 /// The session of each take, `[n_takes]`: the code in its file name, without the date. Pitched and
@@ -338,65 +340,65 @@ pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
     Notes::hear(corpus, &listener, None, 0, parallel::available())
 }
 
-/// `pupils`, whose answers those of `later`, the same players in the same order, amend.
+/// `subjects`, whose answers those of `later`, the same players in the same order, amend.
 ///
 /// # Errors
 /// When the two have not heard the same notes.
-pub fn amended_by<'a>(pupils: &mut [Pupil<'a>], later: Vec<Pupil<'a>>) -> Result<()> {
-    let known = |pupil: &Pupil<'_>| -> Vec<(usize, Technique)> {
-        let notes = pupil.notes.iter();
+pub fn amended_by<'a>(subjects: &mut [Subject<'a>], later: Vec<Subject<'a>>) -> Result<()> {
+    let known = |subject: &Subject<'_>| -> Vec<(usize, Technique)> {
+        let notes = subject.notes.iter();
         notes.map(|note| (note.take, note.technique)).collect()
     };
-    let fits = |(a, b): (&Pupil<'_>, &Pupil<'_>)| a.name == b.name && known(a) == known(b);
-    if pupils.len() != later.len() || !pupils.iter().zip(&later).all(fits) {
+    let fits = |(a, b): (&Subject<'_>, &Subject<'_>)| a.name == b.name && known(a) == known(b);
+    if subjects.len() != later.len() || !subjects.iter().zip(&later).all(fits) {
         bail!("second decision: the two models hear different notes in these recordings");
     }
-    for (pupil, later) in pupils.iter_mut().zip(later) {
-        pupil.second = Some(Box::new(later));
+    for (subject, later) in subjects.iter_mut().zip(later) {
+        subject.second = Some(Box::new(later));
     }
     Ok(())
 }
 
-/// Teaches and tests all `pupils`, for each number of examples of `lesson`.
+/// Teaches and tests all `subjects`, for each number of examples of `lesson`.
 ///
 /// # Errors
 /// When `engine` cannot run the models, or their labels are not the techniques.
 pub fn measure(
-    pupils: &[Pupil<'_>],
-    lesson: &Lesson,
+    subjects: &[Subject<'_>],
+    lesson: &Teaching,
     engine: EngineId,
     threads: NonZeroUsize,
 ) -> Result<Vec<Measured>> {
-    let jobs: Vec<(usize, &Pupil<'_>)> = pupils.iter().enumerate().collect();
-    let taught = parallel::map(jobs, threads, |(player, pupil)| {
-        teach_and_test(player, pupil, lesson, engine)
+    let jobs: Vec<(usize, &Subject<'_>)> = subjects.iter().enumerate().collect();
+    let taught = parallel::map(jobs, threads, |(player, subject)| {
+        teach_and_test(player, subject, lesson, engine)
     });
     let mut measured: Vec<Measured> = (lesson.hits.iter())
         .map(|hits| Measured::nothing(*hits))
         .collect();
-    for (pupil, taught) in pupils.iter().zip(taught) {
-        let has_second = pupil.second.is_some();
+    for (subject, taught) in subjects.iter().zip(taught) {
+        let has_second = subject.second.is_some();
         for (measured, Outcomes { taught, listening }) in measured.iter_mut().zip(taught?) {
-            measured.add_both(&pupil.name, taught, has_second);
+            measured.add_both(&subject.name, taught, has_second);
             if let Some(listening) = listening {
                 let nothing = Box::new(Measured::nothing(measured.hits));
                 let measured = measured.listening.get_or_insert(nothing);
-                measured.add_both(&pupil.name, listening, has_second);
+                measured.add_both(&subject.name, listening, has_second);
             }
         }
     }
     Ok(measured)
 }
 
-/// A calibration of `pupil` with `hits` notes of each technique.
+/// A calibration of `subject` with `hits` notes of each technique.
 ///
 /// # Errors
 /// When the model cannot be calibrated, or its labels are not the techniques.
-pub fn taught(pupil: &Pupil<'_>, hits: usize, lesson: &Lesson) -> Result<Calibration> {
-    let mut calibration = Calibration::new(&pupil.package)?;
-    let classes = classes(&pupil.package)?;
-    let examples = draw(&classes, pupil, NO_TAKE, 0, hits, lesson);
-    teach(&mut calibration, &classes, pupil, &examples, lesson)?;
+pub fn taught(subject: &Subject<'_>, hits: usize, lesson: &Teaching) -> Result<Calibration> {
+    let mut calibration = Calibration::new(&subject.package)?;
+    let classes = classes(&subject.package)?;
+    let examples = draw(&classes, subject, NO_TAKE, 0, hits, lesson);
+    teach(&mut calibration, &classes, subject, &examples, lesson)?;
     Ok(calibration)
 }
 
@@ -420,12 +422,12 @@ struct Outcomes {
 /// What became of the player's notes for each number of examples.
 fn teach_and_test(
     player: usize,
-    pupil: &Pupil<'_>,
-    lesson: &Lesson,
+    subject: &Subject<'_>,
+    lesson: &Teaching,
     engine: EngineId,
 ) -> Result<Vec<Outcomes>> {
-    let mut school = School::new(pupil, lesson, engine)?;
-    let mut takes: Vec<usize> = pupil.notes.iter().map(|note| note.take).collect();
+    let mut trial = Trials::new(subject, lesson, engine)?;
+    let mut takes: Vec<usize> = subject.notes.iter().map(|note| note.take).collect();
     takes.dedup();
     let mut results = Vec::new();
     for &hits in &lesson.hits {
@@ -434,7 +436,7 @@ fn teach_and_test(
             listening: None,
         };
         for &take in &takes {
-            let tested = pupil.notes.iter().find(|note| note.take == take);
+            let tested = subject.notes.iter().find(|note| note.take == take);
             let Some(technique) = tested.map(|note| note.technique) else {
                 continue;
             };
@@ -442,14 +444,14 @@ fn teach_and_test(
                 player,
                 notes: 0,
                 right: 0,
-                teachable: !notes_to_teach(pupil, take, technique, lesson).is_empty(),
+                teachable: !notes_to_teach(subject, take, technique, lesson).is_empty(),
             };
             let (mut taught, mut listening) = ([score; 2], [score; 2]);
             for i in 0..lesson.draws {
                 let Test {
                     plain,
                     listening: heard,
-                } = school.test(take, i, hits)?;
+                } = trial.test(take, i, hits)?;
                 count(&mut outcomes.taught, &mut taught, &plain);
                 if let Some(heard) = heard {
                     let nothing = || [Outcome::default(), Outcome::default()];
@@ -510,8 +512,8 @@ mod tests {
         (notes, (0..96).map(session).collect())
     }
 
-    fn lesson() -> Lesson {
-        Lesson {
+    fn lesson() -> Teaching {
+        Teaching {
             hits: vec![0, 1, 3],
             draws: 2,
             seed: 1,
@@ -523,28 +525,28 @@ mod tests {
     }
 
     /// A model that was trained for an epoch and knows little.
-    fn pupils<'a>(notes: &'a Notes, sessions: &'a [String]) -> Vec<Pupil<'a>> {
+    fn subjects<'a>(notes: &'a Notes, sessions: &'a [String]) -> Vec<Subject<'a>> {
         let architecture = Architecture::find("c").unwrap();
         let all: Vec<&Note> = notes.notes.iter().take(8).collect();
         let trained = train(&architecture, &all, &[], 1, 1);
         let package = package(&architecture, &trained, None, Vec::new()).unwrap();
-        pupils_of(&package, notes, sessions)
+        subjects_of(&package, notes, sessions)
     }
 
     #[test]
     fn what_is_tested_is_never_taught_and_no_other_session_teaches() {
         let (notes, sessions) = notes();
-        let pupils = pupils(&notes, &sessions);
-        let pupil = &pupils[0];
-        let classes = classes(&pupil.package).unwrap();
-        let mut calibration = Calibration::new(&pupil.package).unwrap();
+        let subjects = subjects(&notes, &sessions);
+        let subject = &subjects[0];
+        let classes = classes(&subject.package).unwrap();
+        let mut calibration = Calibration::new(&subject.package).unwrap();
         for (any_session, mask_unused, hits_from) in [
             (false, false, HitsFrom::OneTake),
             (true, false, HitsFrom::OneTake),
             (false, true, HitsFrom::Spread),
             (true, false, HitsFrom::Spread),
         ] {
-            let lesson = Lesson {
+            let lesson = Teaching {
                 any_session,
                 mask_unused,
                 hits_from,
@@ -552,9 +554,9 @@ mod tests {
             };
             for tested in 0..24 {
                 calibration.reset();
-                let examples = draw(&classes, pupil, tested, 0, 3, &lesson);
-                teach(&mut calibration, &classes, pupil, &examples, &lesson).unwrap();
-                let mut embedder = Calibration::new(&pupil.package).unwrap();
+                let examples = draw(&classes, subject, tested, 0, 3, &lesson);
+                teach(&mut calibration, &classes, subject, &examples, &lesson).unwrap();
+                let mut embedder = Calibration::new(&subject.package).unwrap();
                 let mut may_not: Vec<Vec<f32>> = Vec::new();
                 for note in &notes.notes {
                     let other = sessions[note.take] != sessions[tested];
@@ -577,25 +579,25 @@ mod tests {
     #[test]
     fn examples_come_from_one_take_or_from_all_in_turn() {
         let (notes, sessions) = notes();
-        let pupils = pupils(&notes, &sessions);
-        let pupil = &pupils[0];
-        let classes = classes(&pupil.package).unwrap();
-        let mut calibration = Calibration::new(&pupil.package).unwrap();
+        let subjects = subjects(&notes, &sessions);
+        let subject = &subjects[0];
+        let classes = classes(&subject.package).unwrap();
+        let mut calibration = Calibration::new(&subject.package).unwrap();
         // The takes of the examples of a technique that is not tested.
         let mut takes = |hits_from, any_session, tested, i| -> Vec<usize> {
-            let lesson = Lesson {
+            let lesson = Teaching {
                 hits_from,
                 any_session,
                 ..lesson()
             };
             calibration.reset();
-            let examples = draw(&classes, pupil, tested, i, 3, &lesson);
-            teach(&mut calibration, &classes, pupil, &examples, &lesson).unwrap();
+            let examples = draw(&classes, subject, tested, i, 3, &lesson);
+            teach(&mut calibration, &classes, subject, &examples, &lesson).unwrap();
             let profile = calibration.profile();
             let own = profile.examples.iter().filter(|e| e.label == "Kick");
             let embeddings: Vec<Vec<f32>> = own.map(|e| e.embedding.clone()).collect();
             let take_of = |embedding: &Vec<f32>| {
-                let note = pupil
+                let note = subject
                     .notes
                     .iter()
                     .find(|note| calibration.embed(&note.features).unwrap() == *embedding);
@@ -623,9 +625,9 @@ mod tests {
     #[test]
     fn examples_help_and_every_note_is_tested_once_a_draw() {
         let (notes, sessions) = notes();
-        let pupils = pupils(&notes, &sessions);
+        let subjects = subjects(&notes, &sessions);
         let threads = NonZeroUsize::new(2).unwrap();
-        let measured = measure(&pupils, &lesson(), EngineId::Native, threads).unwrap();
+        let measured = measure(&subjects, &lesson(), EngineId::Native, threads).unwrap();
         let hits: Vec<usize> = measured.iter().map(|m| m.hits).collect();
         assert_eq!(hits, [0, 1, 3]);
         for measured in &measured {
@@ -652,7 +654,7 @@ mod tests {
             accuracy(2)
         );
         // The same draws give the same numbers, whatever the number of threads.
-        let again = measure(&pupils, &lesson(), EngineId::Native, NonZeroUsize::MIN).unwrap();
+        let again = measure(&subjects, &lesson(), EngineId::Native, NonZeroUsize::MIN).unwrap();
         for (a, b) in measured.iter().zip(&again) {
             assert_eq!(a.confusion, b.confusion);
             assert!(a.second.is_none());
@@ -663,12 +665,13 @@ mod tests {
     fn a_second_model_is_taught_the_same_and_amends() {
         let (notes, sessions) = notes();
         let threads = NonZeroUsize::new(2).unwrap();
-        let measure =
-            |pupils: &[Pupil<'_>]| measure(pupils, &lesson(), EngineId::Native, threads).unwrap();
-        let alone = measure(&pupils(&notes, &sessions));
+        let measure = |subjects: &[Subject<'_>]| {
+            measure(subjects, &lesson(), EngineId::Native, threads).unwrap()
+        };
+        let alone = measure(&subjects(&notes, &sessions));
         // Amended by itself a model answers as it did.
-        let mut twice = pupils(&notes, &sessions);
-        amended_by(&mut twice, pupils(&notes, &sessions)).unwrap();
+        let mut twice = subjects(&notes, &sessions);
+        amended_by(&mut twice, subjects(&notes, &sessions)).unwrap();
         for (alone, twice) in alone.iter().zip(measure(&twice)) {
             assert_eq!(twice.confusion, alone.confusion);
             let amended = twice.second.unwrap();
@@ -676,7 +679,7 @@ mod tests {
             assert_eq!(amended.confusion, alone.confusion);
             assert_eq!(amended.takes, alone.takes);
         }
-        let mut fewer = pupils(&notes, &sessions);
+        let mut fewer = subjects(&notes, &sessions);
         fewer[1].notes.pop();
         let error = amended_by(&mut twice, fewer).unwrap_err().to_string();
         assert!(error.contains("different notes"), "{error}");
@@ -689,7 +692,7 @@ mod tests {
         let (notes, sessions) = notes();
         let threads = NonZeroUsize::new(2).unwrap();
         let plain = measure(
-            &pupils(&notes, &sessions),
+            &subjects(&notes, &sessions),
             &lesson(),
             EngineId::Native,
             threads,
@@ -722,9 +725,9 @@ mod tests {
         let trained = train(&architecture, &training, &[], 20, 1);
         let package = package(&architecture, &trained, None, Vec::new()).unwrap();
         let package = with_statistics(package, &training).unwrap();
-        let mut pupils = pupils_of(&package, &notes, &sessions);
-        amended_by(&mut pupils, pupils_of(&package, &notes, &sessions)).unwrap();
-        for measured in measure(&pupils, &lesson(), EngineId::Native, threads).unwrap() {
+        let mut subjects = subjects_of(&package, &notes, &sessions);
+        amended_by(&mut subjects, subjects_of(&package, &notes, &sessions)).unwrap();
+        for measured in measure(&subjects, &lesson(), EngineId::Native, threads).unwrap() {
             let listening = measured.listening.as_ref().unwrap();
             assert_eq!(listening.hits, measured.hits);
             assert_eq!(listening.confusion.notes(), measured.confusion.notes());

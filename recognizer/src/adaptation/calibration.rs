@@ -27,7 +27,7 @@ use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{InferError, LoadError, ModelPackage, Statistics, Tensor};
 
 use super::bypass;
-use super::discriminant::{self, Hit, adapt};
+use super::discriminant::{self, Example, adapt};
 use super::embedding::{Embedder, Head};
 use super::prior::Prior;
 use super::profile::{FORMAT, LARGEST_PROFILE, Profile, ProfileExample};
@@ -78,13 +78,13 @@ pub struct Calibration {
     head: Head,
     prior: Prior,
     statistics: Option<Statistics>,
-    examples: Vec<Example>,
+    examples: Vec<TaughtExample>,
     /// `[n_classes]`
     masked: Vec<bool>,
 }
 
 #[derive(Debug, Clone)]
-struct Example {
+struct TaughtExample {
     class: usize,
     /// `[n_embedding]`
     embedding: Vec<f32>,
@@ -260,7 +260,7 @@ impl Calibration {
     /// teaching: an answer other than the class tells a wrong example, or too few of the class.
     #[must_use]
     pub fn report(&self) -> Vec<LeftOut> {
-        let left_out = |(i, example): (usize, &Example)| {
+        let left_out = |(i, example): (usize, &TaughtExample)| {
             let scores = self.head_without(Some(i)).scores(&example.embedding);
             let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
             let answer = best.map_or(0, |(class, _)| class);
@@ -281,7 +281,7 @@ impl Calibration {
             .iter()
             .zip(&self.masked)
             .filter(|(_, masked)| **masked);
-        let example = |example: &Example| ProfileExample {
+        let example = |example: &TaughtExample| ProfileExample {
             label: labels[example.class].clone(),
             embedding: example.embedding.clone(),
         };
@@ -380,7 +380,7 @@ impl Calibration {
     fn add(&mut self, class: usize, embedding: Vec<f32>) {
         let point = self.prior.point(&embedding);
         let known = probability(&self.head.scores(&embedding), class);
-        self.examples.push(Example {
+        self.examples.push(TaughtExample {
             class,
             embedding,
             point,
@@ -388,19 +388,24 @@ impl Calibration {
         });
     }
 
-    fn hits(&self, left_out: Option<usize>) -> Vec<Hit<'_>> {
+    fn points(&self, left_out: Option<usize>) -> Vec<Example<'_>> {
         let examples = self.examples.iter().enumerate();
         let examples = examples.filter(|(i, _)| Some(*i) != left_out);
-        let hits = examples.map(|(_, example)| Hit {
+        let points = examples.map(|(_, example)| Example {
             class: example.class,
             point: &example.point,
             known: example.known,
         });
-        hits.collect()
+        points.collect()
     }
 
     fn head_without(&self, left_out: Option<usize>) -> Head {
-        adapt(&self.head, &self.prior, &self.hits(left_out), &self.masked)
+        adapt(
+            &self.head,
+            &self.prior,
+            &self.points(left_out),
+            &self.masked,
+        )
     }
 
     /// `statistics` of the features with the means where the examples have moved them.
@@ -408,7 +413,7 @@ impl Calibration {
         let n_point = statistics.n_point();
         let mut moved = statistics.clone();
         let reluctance = self.prior.weights.reluctance;
-        for change in discriminant::moves(self.head.n_classes(), &self.hits(None), reluctance) {
+        for change in discriminant::moves(self.head.n_classes(), &self.points(None), reluctance) {
             let own = self.examples.iter().filter(|e| e.class == change.class);
             let points: Vec<Vec<f64>> = own
                 .map(|e| e.embedding[self.embedder.n_inputs()..].iter())

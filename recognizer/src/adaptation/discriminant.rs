@@ -11,7 +11,7 @@ const MASKED: f32 = f32::MIN / 4.0;
 const PRIOR_EXAMPLES: f64 = 1.0;
 
 /// An example in the prior's coordinates.
-pub(super) struct Hit<'a> {
+pub(super) struct Example<'a> {
     pub(super) class: usize,
     /// `[n_point]`.
     pub(super) point: &'a [f64],
@@ -22,42 +22,42 @@ pub(super) struct Hit<'a> {
 /// How the mean of a class moves.
 pub(super) struct Move {
     pub(super) class: usize,
-    /// The share of the way to the centre of its hits.
+    /// The share of the way to the centre of its examples.
     pub(super) share: f64,
-    /// What each hit of the class, in their order, counts in that centre.
+    /// What each example of the class, in their order, counts in that centre.
     pub(super) weights: Vec<f64>,
 }
 
-/// How the classes of `hits` move.
-pub(super) fn moves(n_classes: usize, hits: &[Hit<'_>], reluctance: f64) -> Vec<Move> {
+/// How the classes of `examples` move.
+pub(super) fn moves(n_classes: usize, examples: &[Example<'_>], reluctance: f64) -> Vec<Move> {
     let mut moves = Vec::new();
     for class in 0..n_classes {
-        let own = hits.iter().filter(|hit| hit.class == class);
-        let known: Vec<f64> = own.map(|hit| hit.known).collect();
+        let own = examples.iter().filter(|example| example.class == class);
+        let known: Vec<f64> = own.map(|example| example.known).collect();
         if !known.is_empty() {
             moves.push(Move {
                 class,
                 share: share(known, reluctance),
-                weights: median_weights(&points_of(hits, class)),
+                weights: median_weights(&points_of(examples, class)),
             });
         }
     }
     moves
 }
 
-fn points_of<'a>(hits: &[Hit<'a>], class: usize) -> Vec<&'a [f64]> {
-    let own = hits.iter().filter(|hit| hit.class == class);
-    own.map(|hit| hit.point).collect()
+fn points_of<'a>(examples: &[Example<'a>], class: usize) -> Vec<&'a [f64]> {
+    let own = examples.iter().filter(|example| example.class == class);
+    own.map(|example| example.point).collect()
 }
 
-/// `head` for a player who played `hits`: a weighted sum of its scores and those of linear discriminant analysis
-/// with the mean of each taught class moved from `m` towards the centre `h` of its hits, by the
-/// [`share`] of the way that they call for. Without hits, the head as it is. Classes that are
+/// `head` for a player who played `examples`: a weighted sum of its scores and those of linear discriminant analysis
+/// with the mean of each taught class moved from `m` towards the centre `h` of its examples, by the
+/// [`share`] of the way that they call for. Without examples, the head as it is. Classes that are
 /// `masked` are never answered.
-pub(super) fn adapt(head: &Head, prior: &Prior, hits: &[Hit<'_>], masked: &[bool]) -> Head {
+pub(super) fn adapt(head: &Head, prior: &Prior, examples: &[Example<'_>], masked: &[bool]) -> Head {
     let mut adapted = head.clone();
-    if !hits.is_empty() {
-        add_discriminant(&mut adapted, prior, hits);
+    if !examples.is_empty() {
+        add_discriminant(&mut adapted, prior, examples);
     }
     let rows = adapted.weight.chunks_exact_mut(head.n_embedding());
     for ((row, bias), masked) in rows.zip(&mut adapted.bias).zip(masked) {
@@ -69,11 +69,11 @@ pub(super) fn adapt(head: &Head, prior: &Prior, hits: &[Hit<'_>], masked: &[bool
     adapted
 }
 
-fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
-    let moves = moves(head.n_classes(), hits, prior.weights.reluctance);
+fn add_discriminant(head: &mut Head, prior: &Prior, examples: &[Example<'_>]) {
+    let moves = moves(head.n_classes(), examples, prior.weights.reluctance);
     let centres: Vec<Vec<f64>> = moves
         .iter()
-        .map(|change| weighted_mean(&points_of(hits, change.class), &change.weights))
+        .map(|change| weighted_mean(&points_of(examples, change.class), &change.weights))
         .collect();
     let mut means = prior.means(&centres);
     for (change, centre) in moves.iter().zip(&centres) {
@@ -98,8 +98,8 @@ fn add_discriminant(head: &mut Head, prior: &Prior, hits: &[Hit<'_>]) {
     }
 }
 
-/// The share of the way from a class's mean to the centre of its hits, whose class the head knew
-/// with the probabilities `known`: `k / (1 + k)` of `k` hits, times what the head was short of at the
+/// The share of the way from a class's mean to the centre of its examples, whose class the head knew
+/// with the probabilities `known`: `k / (1 + k)` of `k` examples, times what the head was short of at the
 /// middle one, to the power `reluctance`.
 ///
 /// A player's few examples of a technique are alike: one string, one dynamic. Where the network

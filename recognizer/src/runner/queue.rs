@@ -54,7 +54,7 @@ pub struct Died {
 
 /// The audio thread's side. Dropping it ends the classifier thread, waits for it and frees the
 /// engine: for the service thread, not for the audio thread.
-pub struct Remote {
+pub struct ThreadRunner {
     features: Producer<f32>,
     requests: Producer<Request>,
     answers: Consumer<Answer>,
@@ -74,12 +74,12 @@ pub struct Work {
 
 /// Both sides of the queues for feature vectors of length `n_features`. Allocates.
 #[must_use]
-pub fn queues(n_features: usize) -> (Remote, Work) {
+pub fn queues(n_features: usize) -> (ThreadRunner, Work) {
     let (features_in, features_out) = RingBuffer::new(CAPACITY * n_features);
     let (requests_in, requests_out) = RingBuffer::new(CAPACITY);
     let (answers_in, answers_out) = RingBuffer::new(CAPACITY);
     let signal = Arc::new(Signal::default());
-    let remote = Remote {
+    let remote = ThreadRunner {
         features: features_in,
         requests: requests_in,
         answers: answers_out,
@@ -96,7 +96,7 @@ pub fn queues(n_features: usize) -> (Remote, Work) {
     (remote, work)
 }
 
-impl Remote {
+impl ThreadRunner {
     /// Gives it the thread to end when it is dropped.
     pub(super) fn attach(&mut self, worker: JoinHandle<Classifier>) {
         self.worker = Some(worker);
@@ -166,7 +166,7 @@ impl Remote {
     }
 }
 
-impl Drop for Remote {
+impl Drop for ThreadRunner {
     fn drop(&mut self) {
         self.signal.stop();
         if let Some(worker) = self.worker.take() {
@@ -195,7 +195,7 @@ impl Work {
 
     /// Sends an answer. Real-time safe.
     pub fn answer(&mut self, answer: Answer) {
-        // There is room: see `Remote::submit`.
+        // There is room: see `ThreadRunner::submit`.
         let sent = self.answers.push(answer).is_ok();
         debug_assert!(sent);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tocco_dsp::denormals;
 use tocco_engines::{Classifier, InferError};
 
-use super::queue::{Answer, Remote, Work, queues};
+use super::queue::{Answer, ThreadRunner, Work, queues};
 use super::scheduling::{self, Scheduling};
 use super::wake::{Waiter, Wake};
 use crate::classification::MAX_CLASSES;
@@ -43,7 +43,7 @@ pub struct WorkerConfig {
 pub fn start(
     classifier: Classifier,
     config: WorkerConfig,
-) -> Result<(Remote, Scheduling), WorkerError> {
+) -> Result<(ThreadRunner, Scheduling), WorkerError> {
     let (mut remote, work) = queues(classifier.n_features());
     let (ready_in, ready_out) = mpsc::channel();
     let thread = std::thread::Builder::new()

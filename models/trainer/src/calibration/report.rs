@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use tocco_corpus::Technique;
 
-use super::{HitsFrom, Lesson, Measured, Part};
+use super::{HitsFrom, Measured, Part, Teaching};
 use crate::metrics::Confusion;
 use crate::protocol::Protocol;
 
@@ -81,7 +81,7 @@ struct PlayerJson<'a> {
 pub fn json<'a>(
     model: &'a str,
     protocol: Protocol,
-    lesson: &Lesson,
+    lesson: &Teaching,
     measured: &'a [Measured],
 ) -> Json<'a> {
     Json {
@@ -136,7 +136,7 @@ const FURTHER: [(&str, Further); 3] = [
 ];
 
 /// A measurement as a text for the terminal.
-pub fn table(model: &str, protocol: Protocol, lesson: &Lesson, measured: &[Measured]) -> String {
+pub fn table(model: &str, protocol: Protocol, lesson: &Teaching, measured: &[Measured]) -> String {
     let mut text = format!(
         "model {model}, protocol {}, examples {} of {} than those tested, {} draws\n\
          {}\n\n\

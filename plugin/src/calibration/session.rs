@@ -27,9 +27,9 @@ const FROM_PROFILE: u64 = 1 << 63;
 const ALONE: u64 = u64::MAX;
 
 /// The calibration of one model from its loading to the loading of another one.
-pub(crate) struct Tuition {
-    first: Pupil,
-    second: Option<Pupil>,
+pub(crate) struct CalibrationSession {
+    first: NetworkCalibration,
+    second: Option<NetworkCalibration>,
     pub(crate) engine: EngineId,
     /// Notes heard by earlier models are no examples for this one.
     since: ModelSerial,
@@ -45,7 +45,7 @@ pub(crate) struct Tuition {
 type Taught = (Vec<u64>, Vec<u64>, Vec<bool>);
 
 /// One network that is taught.
-struct Pupil {
+struct NetworkCalibration {
     /// The model before calibration.
     base: ModelPackage,
     calibration: Option<Calibration>,
@@ -55,7 +55,7 @@ struct Pupil {
 
 type Change = Result<bool, Box<dyn Error>>;
 
-impl Tuition {
+impl CalibrationSession {
     /// For `base` and the package that amends it, which were selected with `engine` and are loaded
     /// as `since` or later, with what the host's state says. A profile that does not fit leaves the
     /// model as it is. Classes are `masked`, or as the profiles have it.
@@ -67,13 +67,13 @@ impl Tuition {
         saved: &Saved,
         masked: Option<[bool; MAX_CLASSES]>,
     ) -> Self {
-        let (first, mut error) = Pupil::new(base, saved);
+        let (first, mut error) = NetworkCalibration::new(base, saved);
         let second = second.map(|base| {
-            let (pupil, second_error) = Pupil::new(base, saved);
+            let (network, second_error) = NetworkCalibration::new(base, saved);
             error = error.take().or(second_error);
-            pupil
+            network
         });
-        let mut tuition = Self {
+        let mut session = Self {
             first,
             second,
             engine,
@@ -83,18 +83,18 @@ impl Tuition {
             error,
             kept: Taught::default(),
         };
-        tuition.number_examples();
+        session.number_examples();
         if let Some(masked) = masked {
-            let pupils = std::iter::once(&mut tuition.first).chain(&mut tuition.second);
-            let calibrations = pupils.filter_map(|pupil| pupil.calibration.as_mut());
+            let networks = std::iter::once(&mut session.first).chain(&mut session.second);
+            let calibrations = networks.filter_map(|network| network.calibration.as_mut());
             for calibration in calibrations {
                 if let Err(error) = mask(calibration, &masked) {
-                    tuition.error = Some(error.to_string());
+                    session.error = Some(error.to_string());
                 }
             }
         }
-        tuition.kept = tuition.taught();
-        tuition
+        session.kept = session.taught();
+        session
     }
 
     /// The model as it is to run now, and the one that amends it.
@@ -115,14 +115,14 @@ impl Tuition {
 
     /// Whether the model runs otherwise than it was made.
     pub(crate) fn is_calibrated(&self) -> bool {
-        let mut pupils = std::iter::once(&self.first).chain(&self.second);
-        self.in_use && pupils.any(Pupil::is_calibrated)
+        let mut networks = std::iter::once(&self.first).chain(&self.second);
+        self.in_use && networks.any(NetworkCalibration::is_calibrated)
     }
 
     /// Learns a note with its raw `features`, and saves it in the host's state.
     pub(crate) fn learn(&mut self, example: Example, features: &[f32], params: &ToccoParams) {
         let onset = example.source.onset_id;
-        let pupil = if example.source.second {
+        let network = if example.source.second {
             if !self.first.onsets.contains(&onset) {
                 return; // forgotten meanwhile, or told already that it was left out
             }
@@ -140,7 +140,7 @@ impl Tuition {
         } else {
             &mut self.first
         };
-        let learned = pupil.change(params, |calibration, onsets| {
+        let learned = network.change(params, |calibration, onsets| {
             calibration.teach(example.class, features)?;
             onsets.push(onset);
             Ok(true)
@@ -255,7 +255,7 @@ impl Tuition {
             in_use: self.in_use,
             error: self.error.clone(),
             examples: self.first.examples(),
-            second_examples: self.second.as_ref().map(Pupil::examples),
+            second_examples: self.second.as_ref().map(NetworkCalibration::examples),
             ends_at: None,
             masked: calibration.map_or(untaught, |calibration| calibration.masked().to_vec()),
             report: calibration.map_or_else(Vec::new, Calibration::report),
@@ -314,12 +314,12 @@ impl Tuition {
         let mut first = Calibration::new(&self.first.base)?;
         first.load(path)?;
         let mut second = None;
-        if let Some(pupil) = self
+        if let Some(network) = self
             .second
             .as_ref()
-            .filter(|pupil| pupil.calibration.is_some())
+            .filter(|network| network.calibration.is_some())
         {
-            let mut calibration = Calibration::new(&pupil.base)?;
+            let mut calibration = Calibration::new(&network.base)?;
             let beside = second_profile(path);
             // A profile of the first network alone leaves the second one untaught.
             if beside.exists() {
@@ -328,8 +328,8 @@ impl Tuition {
             second = Some(calibration);
         }
         let mut changed = self.first.replace(first, params)?;
-        if let (Some(pupil), Some(calibration)) = (&mut self.second, second) {
-            changed |= pupil.replace(calibration, params)?;
+        if let (Some(network), Some(calibration)) = (&mut self.second, second) {
+            changed |= network.replace(calibration, params)?;
         }
         self.number_examples();
         Ok(changed)
@@ -392,7 +392,7 @@ fn mask(calibration: &mut Calibration, masked: &[bool; MAX_CLASSES]) -> Change {
     Ok(calibration.masked() != before)
 }
 
-impl Pupil {
+impl NetworkCalibration {
     /// With what the host's state says of this model, and what is wrong with that.
     fn new(base: ModelPackage, saved: &Saved) -> (Self, Option<String>) {
         let (mut calibration, mut error) = match Calibration::new(&base) {
@@ -407,12 +407,12 @@ impl Pupil {
                 Profile::parse(text, file).and_then(|profile| calibration.restore(&profile, file));
             error = restored.err().map(|error| error.to_string());
         }
-        let pupil = Self {
+        let network = Self {
             base,
             calibration,
             onsets: Vec::new(),
         };
-        (pupil, error)
+        (network, error)
     }
 
     fn package(&self, in_use: bool) -> Result<ModelPackage, LoadError> {
@@ -479,19 +479,26 @@ mod tests {
     use crate::shipped;
     use tocco_recognizer::adaptation::examples::Source;
 
-    /// A lesson for `tocco` and what amends it.
-    struct Lesson {
-        tuition: Tuition,
+    /// What is taught to `tocco` and what amends it.
+    struct Taught {
+        session: CalibrationSession,
         params: ToccoParams,
     }
 
-    impl Lesson {
+    impl Taught {
         fn new(saved: &Saved) -> Self {
             let [first, second] = [&shipped::TOCCO, &shipped::TOCCO_LATE];
             let (first, second) = (first.package().unwrap(), second.package().unwrap());
             let since = ModelSerial(5);
             Self {
-                tuition: Tuition::new(first, Some(second), EngineId::Native, since, saved, None),
+                session: CalibrationSession::new(
+                    first,
+                    Some(second),
+                    EngineId::Native,
+                    since,
+                    saved,
+                    None,
+                ),
                 params: ToccoParams::default(),
             }
         }
@@ -510,7 +517,7 @@ mod tests {
             let (mut sender, mut receiver) = tocco_recognizer::adaptation::examples::queue();
             assert!(sender.send(&Default::default(), class, source, &features));
             let (example, features) = receiver.receive().unwrap();
-            self.tuition.learn(example, &features, &self.params);
+            self.session.learn(example, &features, &self.params);
         }
 
         fn hears_with_both(&mut self, onset_id: u64, class: usize) {
@@ -519,74 +526,74 @@ mod tests {
         }
 
         fn told(&mut self, command: Command) {
-            self.tuition.obey(command, &self.params);
+            self.session.obey(command, &self.params);
         }
 
         fn taught(&self) -> (Vec<usize>, Vec<usize>) {
-            let second = self.tuition.second.as_ref().unwrap();
-            (self.tuition.first.classes(), second.classes())
+            let second = self.session.second.as_ref().unwrap();
+            (self.session.first.classes(), second.classes())
         }
     }
 
     #[test]
     fn undo_takes_the_same_note_from_both_also_before_the_second_has_heard_it() {
-        let mut lesson = Lesson::new(&Saved::default());
-        lesson.hears_with_both(0, 1);
-        lesson.hears(1, 2, false);
-        lesson.told(Command::Undo);
-        assert_eq!(lesson.taught(), (vec![1], vec![1]));
-        lesson.hears(1, 2, true); // too late
-        assert_eq!(lesson.taught(), (vec![1], vec![1]));
-        assert_eq!(lesson.tuition.status().error, None);
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears_with_both(0, 1);
+        taught.hears(1, 2, false);
+        taught.told(Command::Undo);
+        assert_eq!(taught.taught(), (vec![1], vec![1]));
+        taught.hears(1, 2, true); // too late
+        assert_eq!(taught.taught(), (vec![1], vec![1]));
+        assert_eq!(taught.session.status().error, None);
         // The second one hears the earlier of two notes when both are known to the first.
-        lesson.hears(2, 3, false);
-        lesson.hears(3, 4, false);
-        lesson.hears(2, 3, true);
-        lesson.told(Command::Undo);
-        assert_eq!(lesson.taught(), (vec![1, 3], vec![1, 3]));
-        lesson.hears(3, 4, true);
-        lesson.told(Command::Undo);
-        lesson.told(Command::Undo);
-        assert_eq!(lesson.taught(), (vec![], vec![]));
-        assert!(lesson.params.calibration.saved().profiles.is_empty());
-        lesson.told(Command::Undo);
-        assert_eq!(lesson.tuition.status().error, None);
+        taught.hears(2, 3, false);
+        taught.hears(3, 4, false);
+        taught.hears(2, 3, true);
+        taught.told(Command::Undo);
+        assert_eq!(taught.taught(), (vec![1, 3], vec![1, 3]));
+        taught.hears(3, 4, true);
+        taught.told(Command::Undo);
+        taught.told(Command::Undo);
+        assert_eq!(taught.taught(), (vec![], vec![]));
+        assert!(taught.params.calibration.saved().profiles.is_empty());
+        taught.told(Command::Undo);
+        assert_eq!(taught.session.status().error, None);
     }
 
     #[test]
     fn any_example_is_forgotten_by_both() {
-        let mut lesson = Lesson::new(&Saved::default());
+        let mut taught = Taught::new(&Saved::default());
         for (onset, class) in [(0, 1), (1, 2), (2, 3)] {
-            lesson.hears_with_both(onset, class);
+            taught.hears_with_both(onset, class);
         }
-        lesson.hears(3, 4, false);
-        lesson.told(Command::Forget(1));
-        assert_eq!(lesson.taught(), (vec![1, 3, 4], vec![1, 3]));
+        taught.hears(3, 4, false);
+        taught.told(Command::Forget(1));
+        assert_eq!(taught.taught(), (vec![1, 3, 4], vec![1, 3]));
         // One that the second network is still to hear, and one that there is not.
-        lesson.told(Command::Forget(2));
-        lesson.hears(3, 4, true);
-        lesson.told(Command::Forget(2));
-        assert_eq!(lesson.taught(), (vec![1, 3], vec![1, 3]));
-        assert_eq!(lesson.tuition.status().error, None);
-        let mut restored = Lesson::new(&lesson.params.calibration.saved());
+        taught.told(Command::Forget(2));
+        taught.hears(3, 4, true);
+        taught.told(Command::Forget(2));
+        assert_eq!(taught.taught(), (vec![1, 3], vec![1, 3]));
+        assert_eq!(taught.session.status().error, None);
+        let mut restored = Taught::new(&taught.params.calibration.saved());
         restored.told(Command::Forget(0));
         assert_eq!(restored.taught(), (vec![3], vec![3]));
     }
 
     #[test]
     fn a_reset_and_a_mask_go_to_both() {
-        let mut lesson = Lesson::new(&Saved::default());
-        lesson.hears_with_both(0, 1);
-        lesson.hears(1, 2, false);
-        lesson.told(Command::Mask {
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears_with_both(0, 1);
+        taught.hears(1, 2, false);
+        taught.told(Command::Mask {
             class: 6,
             masked: true,
         });
-        let (first, second) = lesson.tuition.packages().unwrap();
+        let (first, second) = taught.session.packages().unwrap();
         let second = second.unwrap();
         assert_ne!(first, shipped::TOCCO.package().unwrap());
         assert_ne!(second, shipped::TOCCO_LATE.package().unwrap());
-        let profiles = lesson.params.calibration.saved().profiles;
+        let profiles = taught.params.calibration.saved().profiles;
         let ids: Vec<&String> = profiles.keys().collect();
         assert_eq!(ids, ["tocco", "tocco-late"]);
         assert!(
@@ -595,58 +602,58 @@ mod tests {
                 .all(|profile| profile.contains("masked\":[\"Pick near bridge"))
         );
 
-        lesson.told(Command::Reset);
-        lesson.hears(1, 2, true);
-        assert_eq!(lesson.taught(), (vec![], vec![]));
-        assert!(lesson.tuition.status().masked[6] && lesson.params.masked()[6]);
-        lesson.told(Command::Mask {
+        taught.told(Command::Reset);
+        taught.hears(1, 2, true);
+        assert_eq!(taught.taught(), (vec![], vec![]));
+        assert!(taught.session.status().masked[6] && taught.params.masked()[6]);
+        taught.told(Command::Mask {
             class: 6,
             masked: false,
         });
-        assert!(lesson.params.calibration.saved().profiles.is_empty());
+        assert!(taught.params.calibration.saved().profiles.is_empty());
         // One that nobody may use is refused, to both.
         for class in 0..8 {
-            lesson.told(Command::Mask {
+            taught.told(Command::Mask {
                 class,
                 masked: true,
             });
         }
-        assert!(lesson.tuition.status().error.is_some());
-        let second = lesson.tuition.second.as_ref().unwrap();
+        assert!(taught.session.status().error.is_some());
+        let second = taught.session.second.as_ref().unwrap();
         let masked = second.calibration.as_ref().unwrap().masked().to_vec();
-        assert_eq!(masked, lesson.tuition.status().masked);
+        assert_eq!(masked, taught.session.status().masked);
     }
 
     #[test]
     fn both_profiles_come_back_from_files_and_from_the_state() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("me.json");
-        let mut lesson = Lesson::new(&Saved::default());
+        let mut taught = Taught::new(&Saved::default());
         for (onset, class) in [(0, 1), (1, 1), (2, 4)] {
-            lesson.hears_with_both(onset, class);
+            taught.hears_with_both(onset, class);
         }
-        lesson.told(Command::Save(path.clone()));
-        assert_eq!(lesson.tuition.status().error, None);
-        let packages = lesson.tuition.packages().unwrap();
+        taught.told(Command::Save(path.clone()));
+        assert_eq!(taught.session.status().error, None);
+        let packages = taught.session.packages().unwrap();
 
-        let mut restored = Lesson::new(&lesson.params.calibration.saved());
-        assert_eq!(restored.tuition.packages().unwrap(), packages);
-        let mut loaded = Lesson::new(&Saved::default());
+        let mut restored = Taught::new(&taught.params.calibration.saved());
+        assert_eq!(restored.session.packages().unwrap(), packages);
+        let mut loaded = Taught::new(&Saved::default());
         loaded.hears_with_both(9, 7);
         loaded.told(Command::Load(path.clone()));
-        assert!(loaded.tuition.changed());
-        assert_eq!(loaded.tuition.packages().unwrap(), packages);
-        for lesson in [&mut restored, &mut loaded] {
-            lesson.told(Command::Undo);
-            assert_eq!(lesson.taught(), (vec![1, 1], vec![1, 1]));
-            lesson.hears_with_both(11, 5);
-            assert_eq!(lesson.taught(), (vec![1, 1, 5], vec![1, 1, 5]));
+        assert!(loaded.session.changed());
+        assert_eq!(loaded.session.packages().unwrap(), packages);
+        for taught in [&mut restored, &mut loaded] {
+            taught.told(Command::Undo);
+            assert_eq!(taught.taught(), (vec![1, 1], vec![1, 1]));
+            taught.hears_with_both(11, 5);
+            assert_eq!(taught.taught(), (vec![1, 1, 5], vec![1, 1, 5]));
         }
 
         // Saved again without a second network, the other one's profile does not stay behind.
         let alone = shipped::TOCCO.package().unwrap();
         let since = ModelSerial(5);
-        let mut alone = Tuition::new(
+        let mut alone = CalibrationSession::new(
             alone,
             None,
             EngineId::Native,
@@ -655,10 +662,10 @@ mod tests {
             None,
         );
         let other = folder.path().join("other.json");
-        lesson.told(Command::Save(other.clone()));
+        taught.told(Command::Save(other.clone()));
         assert!(folder.path().join("other.second.json").exists());
         for _ in 0..2 {
-            alone.obey(Command::Save(other.clone()), &lesson.params);
+            alone.obey(Command::Save(other.clone()), &taught.params);
             assert_eq!(alone.status().error, None);
             assert!(!folder.path().join("other.second.json").exists());
         }
@@ -668,13 +675,13 @@ mod tests {
         let good = std::fs::read(&beside).unwrap();
         std::fs::write(&beside, &good[..good.len() / 2]).unwrap();
         loaded.told(Command::Load(path.clone()));
-        let error = loaded.tuition.status().error.unwrap();
+        let error = loaded.session.status().error.unwrap();
         assert!(error.contains("me.second.json"), "{error}");
         assert_eq!(loaded.taught(), (vec![1, 1, 5], vec![1, 1, 5]));
         // None at all: the second network is untaught.
         std::fs::remove_file(&beside).unwrap();
         loaded.told(Command::Load(path));
-        assert_eq!(loaded.tuition.status().error, None);
+        assert_eq!(loaded.session.status().error, None);
         assert_eq!(loaded.taught(), (vec![1, 1, 4], vec![]));
         loaded.told(Command::Undo);
         assert_eq!(loaded.taught(), (vec![1, 1], vec![]));
@@ -696,17 +703,17 @@ mod tests {
         let beside_a_pipe = folder.path().join("me.json");
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let mut lesson = Lesson::new(&Saved::default());
-            lesson.hears_with_both(0, 1);
+            let mut taught = Taught::new(&Saved::default());
+            taught.hears_with_both(0, 1);
             for command in [
                 Command::Load(pipe.clone()),
                 Command::Save(pipe),
                 Command::Save(beside_a_pipe.clone()),
                 Command::Load(beside_a_pipe),
             ] {
-                lesson.told(command);
-                let error = lesson.tuition.status().error;
-                sender.send((error, lesson.taught())).unwrap();
+                taught.told(command);
+                let error = taught.session.status().error;
+                sender.send((error, taught.taught())).unwrap();
             }
         });
         for name in ["pipe.json", "pipe.json", "me.second.json", "me.second.json"] {
@@ -723,11 +730,11 @@ mod tests {
 
     #[test]
     fn examples_of_profiles_are_paired_from_the_last_one_backwards() {
-        let mut lesson = Lesson::new(&Saved::default());
-        lesson.hears(0, 1, false);
-        lesson.hears_with_both(1, 2);
-        lesson.hears(2, 3, false);
-        let mut restored = Lesson::new(&lesson.params.calibration.saved());
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears(0, 1, false);
+        taught.hears_with_both(1, 2);
+        taught.hears(2, 3, false);
+        let mut restored = Taught::new(&taught.params.calibration.saved());
         assert_eq!(restored.taught(), (vec![1, 2, 3], vec![2]));
         restored.told(Command::Undo);
         assert_eq!(restored.taught(), (vec![1, 2], vec![2]));

@@ -5,21 +5,21 @@ use tocco_corpus::Technique;
 use tocco_engines::{Classifier, EngineId};
 use tocco_recognizer::adaptation::{Calibration, SelfTraining};
 
-use super::lesson::{Lesson, draw, teach};
-use super::{Pupil, classes};
+use super::teaching::{Teaching, draw, teach};
+use super::{Subject, classes};
 use crate::decisions::{Learner, decide, learn};
 use crate::listening::mixed;
 use crate::protocol::{Answer, classify};
 
 /// A player's networks, which are taught and tested again and again.
-pub(super) struct School<'a> {
+pub(super) struct Trials<'a> {
     /// The player with the first network and, if there is one, with the second.
-    pupils: Vec<&'a Pupil<'a>>,
+    subjects: Vec<&'a Subject<'a>>,
     /// Of each network.
     calibrations: Vec<Calibration>,
     /// The technique of each class.
     classes: Vec<Technique>,
-    lesson: &'a Lesson,
+    lesson: &'a Teaching,
     engine: EngineId,
 }
 
@@ -30,21 +30,25 @@ pub(super) struct Test {
     pub(super) listening: Option<Vec<Vec<Answer>>>,
 }
 
-impl<'a> School<'a> {
-    pub(super) fn new(pupil: &'a Pupil<'a>, lesson: &'a Lesson, engine: EngineId) -> Result<Self> {
-        let mut pupils = vec![pupil];
-        pupils.extend(pupil.second.as_deref());
+impl<'a> Trials<'a> {
+    pub(super) fn new(
+        subject: &'a Subject<'a>,
+        lesson: &'a Teaching,
+        engine: EngineId,
+    ) -> Result<Self> {
+        let mut subjects = vec![subject];
+        subjects.extend(subject.second.as_deref());
         let mut calibrations = Vec::new();
-        for other in &pupils {
-            if other.package.manifest.labels != pupil.package.manifest.labels {
+        for other in &subjects {
+            if other.package.manifest.labels != subject.package.manifest.labels {
                 bail!("second decision: the two models have different labels");
             }
             calibrations.push(Calibration::new(&other.package)?);
         }
         Ok(Self {
-            pupils,
+            subjects,
             calibrations,
-            classes: classes(&pupil.package)?,
+            classes: classes(&subject.package)?,
             lesson,
             engine,
         })
@@ -52,14 +56,14 @@ impl<'a> School<'a> {
 
     /// Teaches lesson number `number` with `hits` examples of each technique, and tests `take`.
     pub(super) fn test(&mut self, take: usize, number: usize, hits: usize) -> Result<Test> {
-        let first = self.pupils[0];
+        let first = self.subjects[0];
         let examples = draw(&self.classes, first, take, number, hits, self.lesson);
         let is_tested = |note: &usize| first.notes[*note].take == take;
         let session = notes_to_hear(first, take, &examples);
         let mut parts = Vec::new();
-        for (pupil, calibration) in self.pupils.iter().zip(&mut self.calibrations) {
+        for (subject, calibration) in self.subjects.iter().zip(&mut self.calibrations) {
             calibration.reset();
-            teach(calibration, &self.classes, pupil, &examples, self.lesson)?;
+            teach(calibration, &self.classes, subject, &examples, self.lesson)?;
             let package = calibration.package()?;
             let mut classifier = Classifier::new(&package, self.engine)?;
             let training = SelfTraining::new(&package)?;
@@ -67,7 +71,7 @@ impl<'a> School<'a> {
             let notes = session
                 .iter()
                 .filter(|n| training.is_some() || is_tested(n));
-            let notes = notes.map(|note| pupil.notes[*note]);
+            let notes = notes.map(|note| subject.notes[*note]);
             parts.push(classify(
                 "",
                 &mut classifier,
@@ -105,10 +109,12 @@ impl<'a> School<'a> {
 
 /// What the player plays, by the notes' places, in the session of the take `tested`, without the
 /// `examples` of [`draw`].
-fn notes_to_hear(pupil: &Pupil<'_>, tested: usize, examples: &[(usize, usize)]) -> Vec<usize> {
-    let session = &pupil.sessions[tested];
+fn notes_to_hear(subject: &Subject<'_>, tested: usize, examples: &[(usize, usize)]) -> Vec<usize> {
+    let session = &subject.sessions[tested];
     let is_example = |note: usize| examples.iter().any(|(_, example)| *example == note);
-    (0..pupil.notes.len())
-        .filter(|note| pupil.sessions[pupil.notes[*note].take] == *session && !is_example(*note))
+    (0..subject.notes.len())
+        .filter(|note| {
+            subject.sessions[subject.notes[*note].take] == *session && !is_example(*note)
+        })
         .collect()
 }

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use tocco_corpus::Technique;
 use tocco_recognizer::adaptation::Calibration;
 
-use super::Pupil;
+use super::Subject;
 use crate::notes::Note;
 use crate::training::shuffle;
 
@@ -33,7 +33,7 @@ impl HitsFrom {
 
 /// How the examples are chosen.
 #[derive(Debug, Clone)]
-pub struct Lesson {
+pub struct Teaching {
     /// Examples of each technique; one measurement each.
     pub hits: Vec<usize>,
     /// How often the examples are drawn anew.
@@ -51,22 +51,22 @@ pub struct Lesson {
 }
 
 /// Draws `hits` notes of each technique, none of them from the take `tested`: the class that each is
-/// taught as, and its place among the pupil's notes.
+/// taught as, and its place among the subject's notes.
 pub(super) fn draw(
     classes: &[Technique],
-    pupil: &Pupil<'_>,
+    subject: &Subject<'_>,
     tested: usize,
     draw: usize,
     hits: usize,
-    lesson: &Lesson,
+    lesson: &Teaching,
 ) -> Vec<(usize, usize)> {
     // The same takes and, as far as they go, the same notes for every number of examples.
     let seed = lesson.seed ^ (draw as u64) << 32 ^ (tested as u64) << 16;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut examples = Vec::new();
     for (class, technique) in classes.iter().enumerate() {
-        let others = notes_to_teach(pupil, tested, *technique, lesson);
-        let take_of = |note: usize| pupil.notes[note].take;
+        let others = notes_to_teach(subject, tested, *technique, lesson);
+        let take_of = |note: usize| subject.notes[note].take;
         let mut takes: Vec<usize> = others.iter().map(|note| take_of(*note)).collect();
         takes.dedup();
         if takes.is_empty() {
@@ -109,18 +109,18 @@ pub(super) fn draw(
 pub(super) fn teach(
     calibration: &mut Calibration,
     classes: &[Technique],
-    pupil: &Pupil<'_>,
+    subject: &Subject<'_>,
     examples: &[(usize, usize)],
-    lesson: &Lesson,
+    lesson: &Teaching,
 ) -> Result<()> {
     for (class, technique) in classes.iter().enumerate() {
         let played = |note: &&Note| note.technique == *technique;
-        if lesson.mask_unused && !pupil.notes.iter().any(played) {
+        if lesson.mask_unused && !subject.notes.iter().any(played) {
             calibration.mask(class, true)?;
         }
     }
     for (class, note) in examples {
-        calibration.teach(*class, &pupil.notes[*note].features)?;
+        calibration.teach(*class, &subject.notes[*note].features)?;
     }
     Ok(())
 }
@@ -128,18 +128,18 @@ pub(super) fn teach(
 /// The notes of `technique`, by their places, that may be examples when the take `tested` is tested,
 /// by take.
 pub(super) fn notes_to_teach(
-    pupil: &Pupil<'_>,
+    subject: &Subject<'_>,
     tested: usize,
     technique: Technique,
-    lesson: &Lesson,
+    lesson: &Teaching,
 ) -> Vec<usize> {
-    let session = pupil.sessions.get(tested);
+    let session = subject.sessions.get(tested);
     let may_teach = |note: &usize| {
-        let note = pupil.notes[*note];
+        let note = subject.notes[*note];
         note.technique == technique
             && note.take != tested
             && (lesson.any_session
-                || session.is_none_or(|session| pupil.sessions[note.take] == *session))
+                || session.is_none_or(|session| subject.sessions[note.take] == *session))
     };
-    (0..pupil.notes.len()).filter(may_teach).collect()
+    (0..subject.notes.len()).filter(may_teach).collect()
 }

@@ -37,6 +37,9 @@ struct Count {
 pub fn run(arguments: &TestArguments) -> Result<()> {
     bundle::for_this_machine()?;
     cargo::build_interposer()?;
+    if arguments.package.as_deref() == Some("tocco-report") {
+        cargo::build_report_parts()?;
+    }
     let mut count = Count::default();
     let mut succeeded = true;
     match &arguments.package {

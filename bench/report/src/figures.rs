@@ -195,7 +195,7 @@ pub fn stacked(
                         let cut = if total > limit { " ↑" } else { "" };
                         let label = format!("{}{cut}", short(total));
                         let place = (middle, y(total) - 4);
-                        text(area, &label, place, 12, HPos::Center, VPos::Bottom)?;
+                        text(area, &label, place, 14, HPos::Center, VPos::Bottom)?;
                     }
                     Err(word) => upwards(area, word, (middle, BOTTOM - 4))?,
                 }
@@ -305,13 +305,13 @@ pub fn spokes(title: &str, labels: [&str; 4], engines: &[Spokes]) -> Result<Stri
                     today.unwrap_or_default()
                 );
                 let (place, h) = match spoke {
-                    0 => ((px, py - 26), HPos::Center),
-                    1 => ((px + 2, py - 22), HPos::Center),
-                    2 => ((px, py + 12), HPos::Center),
-                    _ => ((px - 2, py - 22), HPos::Center),
+                    0 => ((px, py - 30), HPos::Center),
+                    1 => ((px, py - 62), HPos::Center),
+                    2 => ((px, py + 14), HPos::Center),
+                    _ => ((px, py - 62), HPos::Center),
                 };
-                text(area, label, place, 12, h, VPos::Center)?;
-                text(area, &numbers, (place.0, place.1 + 14), 12, h, VPos::Center)?;
+                text(area, label, place, 14, h, VPos::Center)?;
+                text(area, &numbers, (place.0, place.1 + 16), 14, h, VPos::Center)?;
             }
         }
         Ok(())
@@ -357,7 +357,7 @@ fn text(area: &Area, words: &str, place: (i32, i32), size: i32, h: HPos, v: VPos
 
 /// Words that run upwards from `place`.
 fn upwards(area: &Area, words: &str, place: (i32, i32)) -> Result<()> {
-    let font = ("sans-serif", 12)
+    let font = ("sans-serif", 14)
         .into_font()
         .transform(FontTransform::Rotate270);
     let style = font
@@ -368,22 +368,22 @@ fn upwards(area: &Area, words: &str, place: (i32, i32)) -> Result<()> {
 }
 
 fn heading(area: &Area, title: &str) -> Result<()> {
-    text(area, title, (LEFT, 20), 19, HPos::Left, VPos::Center)
+    text(area, title, (LEFT, 20), 20, HPos::Left, VPos::Center)
 }
 
 fn legend<'a>(area: &Area, names: impl Iterator<Item = (&'a str, RGBColor)>) -> Result<()> {
     let mut x = LEFT;
     for (name, colour) in names {
         rectangle(area, [x, 42, x + 14, 56], colour)?;
-        text(area, name, (x + 20, 49), 14, HPos::Left, VPos::Center)?;
-        x += 44 + 8 * name.chars().count() as i32;
+        text(area, name, (x + 20, 49), 16, HPos::Left, VPos::Center)?;
+        x += 44 + 9 * name.chars().count() as i32;
     }
     Ok(())
 }
 
 fn grid(area: &Area, y: i32, label: &str) -> Result<()> {
     line(area, [(LEFT, y), (WIDTH as i32 - 16, y)], 0.18)?;
-    text(area, label, (LEFT - 8, y), 13, HPos::Right, VPos::Center)
+    text(area, label, (LEFT - 8, y), 15, HPos::Right, VPos::Center)
 }
 
 fn axis_title(area: &Area, axis: &str, middle: i32) -> Result<()> {

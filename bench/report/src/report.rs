@@ -60,7 +60,7 @@ impl Report<'_> {
         self.resources(&mut document);
         self.footprints(&mut document)?;
         self.operations(&mut document)?;
-        self.ease(&mut document)?;
+        self.ease(&mut document);
         self.beyond(&mut document)?;
         self.noise(&mut document);
         self.made(&mut document);
@@ -235,11 +235,6 @@ impl Report<'_> {
         } else {
             NOT_INSTALLED
         }
-    }
-
-    /// The same by the engine's name.
-    fn absent_by_name(&self, engine: &str) -> &'static str {
-        engine.parse().map_or(FAILED, |id| self.absent(id))
     }
 
     /// Every number that two reports can be compared by.

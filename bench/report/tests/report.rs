@@ -105,6 +105,9 @@ fn a_tiny_report_is_whole_kept_and_compared() {
         assert_eq!(part["failure"], Value::Null, "{part}");
         assert_eq!(part["conditions"], json["conditions"]);
     }
+    let data = |part: &str| &json["parts"][part]["data"];
+    assert_eq!(data("execution")["settings"], "tuned");
+    assert_eq!(data("defaults")["settings"], "library-defaults");
     // Native's callback and inferences are clean in this report as well.
     let calls = |measure: &&Value| {
         let name = measure["name"].as_str().unwrap();
@@ -119,6 +122,7 @@ fn a_tiny_report_is_whole_kept_and_compared() {
     let engines = json["conditions"]["engines"].as_array().unwrap();
     if std::env::var_os("CI").is_some() {
         assert_eq!(engines.iter().filter(present).count(), 5, "{engines:#?}");
+        assert_eq!(data("defaults")["absent"], Value::Array(Vec::new()));
         for operation in ["GRU", "LSTM", "Conv2D", "MaxPooling1D"] {
             let cells = row(&markdown, "Table 3, supported", operation);
             for cell in [cells[1], cells[3], cells[4], cells[5]] {

@@ -137,7 +137,7 @@ impl Report<'_> {
             .collect();
         document.figure(
             "figure-6",
-            "Figure 6: library (lighter) and model (darker) together, MiB, on this architecture; an arrow \
+            "Figure 6: library (pale) and model (full colour) together, MiB, on this architecture; an arrow \
              marks what is higher than the drawing",
             stacked("Library and model together", "MiB", 60.0, &groups)?,
         );

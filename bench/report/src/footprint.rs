@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSymbol};
 use serde::{Deserialize, Serialize};
-use tocco_bench::plugin_host::{bundle_path, model_folder};
+use tocco_bench::plugin_host::model_folder;
 use tocco_engines::convert::{Format, convert};
 use tocco_engines::{EngineId, ModelPackage, discovery};
 
@@ -149,7 +150,7 @@ pub fn fetch(engine: EngineId, architecture: &str) -> Result<(Fetched, Vec<(Stri
         .arg(folder.path())
         .output()?;
     let seconds = start.elapsed().as_secs_f64();
-    anyhow::ensure!(
+    ensure!(
         output.status.success(),
         "{}",
         last_line(&String::from_utf8_lossy(&output.stderr))
@@ -182,17 +183,12 @@ fn here(engine: EngineId) -> Library {
         remark: None,
     };
     match engine {
-        EngineId::Native | EngineId::NativeFixed => {
-            let plugin = bundle_path("Tocco.clap");
-            match plugin.as_ref().map(|path| (path, size(path))) {
-                Ok((path, Some(bytes))) => {
-                    library.files.push((name(path), bytes));
-                    let text = "the whole plugin: both engines of ours are part of it";
-                    library.remark = Some(text.to_owned());
-                }
-                _ => library.remark = Some("the plugin is not built".to_owned()),
-            }
-        }
+        EngineId::Native | EngineId::NativeFixed => match own_code() {
+            Ok(bytes) => library
+                .files
+                .push(("the code of tocco-engines".to_owned(), bytes)),
+            Err(error) => library.remark = Some(format!("not known: {error:#}")),
+        },
         EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => match discovery::find(engine) {
             Ok(path) => {
                 let mut paths = vec![path];
@@ -208,6 +204,19 @@ fn here(engine: EngineId) -> Library {
         },
     }
     library
+}
+
+/// Bytes of all functions and tables of our engines in this program, by its symbols.
+fn own_code() -> Result<u64> {
+    let program = fs::read(std::env::current_exe()?)?;
+    let program = object::File::parse(&*program)?;
+    let ours = program.symbols().filter(|symbol| {
+        let name = symbol.name().unwrap_or_default();
+        name.contains("tocco_engines")
+    });
+    let bytes = ours.map(|symbol| symbol.size()).sum();
+    ensure!(bytes > 0, "this program has no symbols");
+    Ok(bytes)
 }
 
 /// The two libraries that the paper counts (table 4), as the loader finds them.

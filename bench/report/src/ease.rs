@@ -170,6 +170,7 @@ fn broken_files() -> Result<Vec<Broken>> {
                     "short",
                     "stops",
                     "truncated",
+                    "completely",
                     "central directory",
                     "eof",
                 ],

@@ -123,7 +123,7 @@ impl Report<'_> {
                         .map(|bytes| mib(bytes as f64));
                     Stack {
                         name: (*engine).to_owned(),
-                        engine: *engine,
+                        engine,
                         parts: match (library, size(model, format)) {
                             (Some(library), Some(size)) => Ok([library, size]),
                             _ => Err(self.absent(id)),

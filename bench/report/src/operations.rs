@@ -135,6 +135,15 @@ fn difference(network: &Network, file: &str, id: EngineId) -> Result<f64, Obstac
                 ),
                 _ => Box::new(NativeEngine::new(&read)),
             };
+            let sizes = [engine.n_features(), engine.n_classes()];
+            if sizes != [width, network.n_outputs()] {
+                return Err(Obstacle::Fails(format!(
+                    "maps {} values to {}, expected {width} to {}",
+                    sizes[0],
+                    sizes[1],
+                    network.n_outputs()
+                )));
+            }
             let mut found = Vec::new();
             for step in inputs.chunks(width) {
                 found.extend(answer(&mut *engine, step)?);

@@ -368,10 +368,14 @@ impl Report<'_> {
             ],
             rows,
         );
-        document.text(
-            "The process holds host, sound and plugin. Notes come 45 times as often as in the paper, \
-             and the classifier thread waits awake for each, which is most of the processor time.",
-        );
+        if let Some(found) = deployed {
+            document.text(format!(
+                "The process holds host, sound and plugin. Notes come {:.0} times as often as in the \
+                 paper, and the classifier thread waits awake for each, which is most of the processor \
+                 time.",
+                paper::NOTE_SPACING_MS / found.spacing_ms
+            ));
+        }
     }
 }
 

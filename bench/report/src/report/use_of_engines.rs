@@ -26,7 +26,10 @@ impl Report<'_> {
                 works: Some(true),
                 difference,
                 ..
-            }) => format!("yes ({:.0e})", difference.unwrap_or_default()),
+            }) => match difference.unwrap_or_default() {
+                0.0 => "yes (exact)".to_owned(),
+                difference => format!("yes ({difference:.0e})"),
+            },
             Some(Trial {
                 works: Some(false), ..
             }) => "no".to_owned(),

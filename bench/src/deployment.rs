@@ -3,7 +3,6 @@
 
 pub mod report;
 pub mod run;
-pub mod spread;
 
 use std::process::{Child, Command, Stdio};
 

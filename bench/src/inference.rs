@@ -14,19 +14,23 @@ use tocco_engines::WeightFormat;
 use tocco_engines::convert::{Format, convert};
 use tocco_engines::native::{NativeEngine, NativeOptions};
 use tocco_engines::native_fixed::NativeFixedEngine;
-use tocco_engines::{Engine, EngineId, ModelPackage, foreign};
+use tocco_engines::{Engine, EngineId, ModelPackage, Settings, foreign};
 
 use crate::plugin_host::model_folder;
+use crate::statistics::{self, Spread};
 use cache::Eviction;
 use feature_vectors::FeatureVectors;
 use reading_limit::Weights;
-use report::{Inference, Limit, Percentiles, Report};
+use report::{Absent, Inference, Limit, Report};
 
 /// Untimed inferences before each series of timed ones.
 const SETTLING_RUNS: usize = 4;
 
 /// Timed inferences of an engine before it is the next one's turn.
-const SERIES: usize = 25;
+const SERIES: usize = 27;
+
+/// As many turns as make the paper's 17,604 inferences (section 3.4).
+pub const PAPER_TURNS: usize = 17_604 / SERIES;
 
 /// What is to be measured.
 pub struct Comparison {
@@ -36,6 +40,8 @@ pub struct Comparison {
     pub warm_turns: usize,
     /// Timed inferences with cold caches.
     pub cold_runs: usize,
+    /// The processor core that everything runs on.
+    pub core: usize,
 }
 
 /// One engine with one network, or the mere reading of its weights.
@@ -59,20 +65,35 @@ impl Comparison {
     /// stderr and left out.
     pub fn run(&self, vectors: &FeatureVectors) -> Result<Report> {
         let mut eviction = Eviction::new();
-        let mut report = Report::new();
+        let settings = Settings::chosen();
+        let mut report = Report::new(settings);
+        #[cfg(target_os = "linux")]
+        let anywhere = Affinity::of_this_thread()?;
         for model in &self.models {
             let package = ModelPackage::load(model_folder(model))?;
             let features = vectors.scaled(&package)?;
-            let mut contestants = contestants(&package)?;
+            // Threads that a library starts by itself stay where it wants them.
+            #[cfg(target_os = "linux")]
+            if settings == Settings::LibraryDefaults {
+                anywhere.restore()?;
+            } else {
+                pin_to_core(self.core)?;
+            }
+            let mut contestants = contestants(&package, settings, &mut report.absent)?;
+            for contestant in &mut contestants {
+                contestant.run(&features[0])?;
+            }
+            #[cfg(target_os = "linux")]
+            pin_to_core(self.core)?;
             for turn in 0..self.warm_turns {
-                for contestant in &mut contestants {
-                    contestant.run_warm(&features, turn * SERIES)?;
+                for index in statistics::order(contestants.len(), turn) {
+                    contestants[index].run_warm(&features, turn * SERIES)?;
                 }
             }
             eprintln!("{model}: warm caches done");
             for run in 0..self.cold_runs {
-                for contestant in &mut contestants {
-                    contestant.run_cold(&features, run, &mut eviction)?;
+                for index in statistics::order(contestants.len(), run) {
+                    contestants[index].run_cold(&features, run, &mut eviction)?;
                 }
             }
             eprintln!("{model}: cold caches done");
@@ -84,11 +105,26 @@ impl Comparison {
     }
 }
 
-/// All engines that are here, and the reading limit for each weight format.
-fn contestants(package: &ModelPackage) -> Result<Vec<Contestant>> {
+/// All engines that are here, and the reading limit for each weight format. Where the libraries
+/// have their defaults only `native` stands beside them, as what both measurements have in common.
+fn contestants(
+    package: &ModelPackage,
+    settings: Settings,
+    absent: &mut Vec<Absent>,
+) -> Result<Vec<Contestant>> {
     let network = package.network()?;
     let mut contestants = Vec::new();
-    for weights in WeightFormat::ALL {
+    if settings == Settings::LibraryDefaults {
+        contestants.push(Contestant::new(
+            Kind::Engine(Box::new(NativeEngine::new(&network))),
+            WeightFormat::F32.name(),
+        ));
+    }
+    let ours = match settings {
+        Settings::Tuned => &WeightFormat::ALL[..],
+        Settings::LibraryDefaults => &[],
+    };
+    for &weights in ours {
         let options = NativeOptions {
             weights,
             ..NativeOptions::default()
@@ -111,7 +147,14 @@ fn contestants(package: &ModelPackage) -> Result<Vec<Contestant>> {
                 Kind::Engine(engine),
                 WeightFormat::F32.name(),
             )),
-            Err(error) => eprintln!("not measured: {id}: {error}"),
+            Err(error) => {
+                eprintln!("not measured: {id}: {error}");
+                absent.push(Absent {
+                    engine: id.name().to_owned(),
+                    model: package.manifest.id.clone(),
+                    reason: error.to_string(),
+                });
+            }
         }
     }
     Ok(contestants)
@@ -179,18 +222,20 @@ impl Contestant {
     }
 
     fn report(&self, model: &str, report: &mut Report) {
-        let (warm_us, cold_us) = (Percentiles::of(&self.warm), Percentiles::of(&self.cold));
+        let (warm_us, cold_us) = (Spread::of(&self.warm), Spread::of(&self.cold));
         match &self.kind {
             Kind::Engine(engine) => report.inference.push(Inference {
-                engine: engine.name(),
+                engine: engine.name().to_owned(),
                 model: model.to_owned(),
-                weights: self.weights,
+                weights: self.weights.to_owned(),
+                weight_bytes: engine.weight_bytes(),
                 warm_us,
                 cold_us,
             }),
-            Kind::Reading(_) => report.limit.push(Limit {
+            Kind::Reading(weights) => report.limit.push(Limit {
                 model: model.to_owned(),
-                weights: self.weights,
+                weights: self.weights.to_owned(),
+                bytes: weights.bytes(),
                 warm_us: warm_us.median,
                 cold_us: cold_us.median,
             }),
@@ -217,6 +262,31 @@ pub fn pin_to_core(core: usize) -> Result<()> {
         std::io::Error::last_os_error()
     );
     Ok(())
+}
+
+/// The processor cores that a thread may use.
+#[cfg(target_os = "linux")]
+struct Affinity(libc::cpu_set_t);
+
+#[cfg(target_os = "linux")]
+impl Affinity {
+    fn of_this_thread() -> Result<Self> {
+        // SAFETY: a set of no cores is all zeros; it is written within its size.
+        let (status, set) = unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            let status = libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+            (status, set)
+        };
+        ensure!(status == 0, "{}", std::io::Error::last_os_error());
+        Ok(Self(set))
+    }
+
+    fn restore(&self) -> Result<()> {
+        // SAFETY: the set is read within its size.
+        let status = unsafe { libc::sched_setaffinity(0, size_of_val(&self.0), &raw const self.0) };
+        ensure!(status == 0, "{}", std::io::Error::last_os_error());
+        Ok(())
+    }
 }
 
 /// All engines other than ours.

@@ -17,6 +17,7 @@ pub mod real_time;
 pub mod recurrent;
 pub mod soak;
 pub mod sound;
+pub mod statistics;
 pub mod streaming;
 pub mod taught_state;
 pub mod vst3_host;

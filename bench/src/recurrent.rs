@@ -18,11 +18,12 @@ use tocco_engines::network::Network;
 use tocco_engines::{Engine, foreign};
 
 use instructions::Counter;
-use report::{Absent, Percentiles, Report, Row};
+use report::{Absent, Report, Row};
 use scalar::ScalarEngine;
 use shape::Shape;
 
 use crate::machine::Machine;
+use crate::statistics::Spread;
 
 /// Steps of a block.
 pub const BLOCK: usize = 64;
@@ -138,13 +139,13 @@ pub fn compare(
     let mut rows = Vec::new();
     for contestant in &contestants {
         let count = |block| counter.and_then(|c| c.count(contestant.name, contestant.shape, block));
-        let block_ns = Percentiles::of(&contestant.blocks);
+        let block_ns = Spread::of(&contestant.blocks);
         rows.push(Row {
             engine: contestant.name,
             network: contestant.shape.to_string(),
-            step_ns: Percentiles::of(&contestant.steps),
-            block_ns,
+            step_ns: Spread::of(&contestant.steps),
             real_time_factor: 1e9 / 48_000.0 / block_ns.median,
+            block_ns,
             step_instructions: count(false),
             block_instructions: count(true),
         });

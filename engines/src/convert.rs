@@ -8,6 +8,7 @@ mod onnx;
 mod pickle;
 mod protobuf;
 mod rtneural;
+mod signal;
 mod tflite;
 mod torchscript;
 
@@ -19,6 +20,7 @@ use thiserror::Error;
 use crate::EngineId;
 use crate::network::Network;
 use folded::FoldedNetwork;
+pub use signal::{Signal, convert_signal};
 
 /// A file format that networks are written in and read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -16,7 +16,7 @@ use library::{
 };
 
 use crate::shared_library::SharedLibrary;
-use crate::{Engine, EngineId, InferError, LoadError, tensor_shape};
+use crate::{Engine, EngineId, InferError, LoadError, Settings, tensor_shape};
 
 /// The signature that every inference runs, and its input and output.
 const FIRST: usize = 0;
@@ -405,11 +405,6 @@ fn compile(
     environment: Handle,
     model: Handle,
 ) -> Result<Owned, (&'static str, Status)> {
-    /// Options of the XNNPACK delegate, in TOML.
-    const XNNPACK_OPTIONS: &std::ffi::CStr = c"num_threads = 1\n";
-    /// The payload is static: nothing to free.
-    unsafe extern "C" fn keep(_payload: *mut c_void) {}
-
     let options = Owned::new(library.destroy_options, |out| {
         // SAFETY: writes one handle.
         unsafe { (library.create_options)(out) }
@@ -420,6 +415,23 @@ fn compile(
         0 => {}
         status => return Err(("LiteRtSetOptionsHardwareAccelerators", status)),
     }
+    if Settings::chosen() == Settings::Tuned {
+        use_one_thread(library, &options)?;
+    }
+    Owned::new(library.destroy_compiled_model, |out| {
+        // SAFETY: all are alive; the options stay ours and are not kept.
+        unsafe { (library.create_compiled_model)(environment, model, options.get(), out) }
+    })
+    .map_err(|status| ("LiteRtCreateCompiledModel", status))
+}
+
+/// Tells the XNNPACK kernels of a model with these `options` to start no threads.
+fn use_one_thread(library: &LiteRt, options: &Owned) -> Result<(), (&'static str, Status)> {
+    /// Options of the XNNPACK delegate, in TOML.
+    const XNNPACK_OPTIONS: &std::ffi::CStr = c"num_threads = 1\n";
+    /// The payload is static: nothing to free.
+    unsafe extern "C" fn keep(_payload: *mut c_void) {}
+
     let threads = made(|out| {
         let payload = XNNPACK_OPTIONS.as_ptr().cast_mut().cast();
         // SAFETY: the library reads the static strings and hands the payload to `keep`.
@@ -428,14 +440,9 @@ fn compile(
     .map_err(|status| ("LiteRtCreateOpaqueOptions", status))?;
     // SAFETY: both are alive; `options` takes `threads` over.
     match unsafe { (library.add_opaque_options)(options.get(), threads.as_ptr()) } {
-        0 => {}
-        status => return Err(("LiteRtAddOpaqueOptions", status)),
+        0 => Ok(()),
+        status => Err(("LiteRtAddOpaqueOptions", status)),
     }
-    Owned::new(library.destroy_compiled_model, |out| {
-        // SAFETY: all are alive; the options stay ours and are not kept.
-        unsafe { (library.create_compiled_model)(environment, model, options.get(), out) }
-    })
-    .map_err(|status| ("LiteRtCreateCompiledModel", status))
 }
 
 /// The environment that all models share; never destroyed.

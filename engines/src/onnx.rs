@@ -15,7 +15,7 @@ use ort::session::{IoBinding, Session};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use crate::shared_library::SharedLibrary;
-use crate::{Engine, EngineId, InferError, LoadError, tensor_shape};
+use crate::{Engine, EngineId, InferError, LoadError, Settings, tensor_shape};
 
 /// A network run by ONNX Runtime.
 pub struct OnnxEngine {
@@ -230,7 +230,11 @@ fn environment() -> Result<&'static Environment, LoadError> {
 }
 
 fn options(environment: &Environment) -> ort::Result<SessionBuilder> {
-    Ok(Session::builder(environment)?
+    let builder = Session::builder(environment)?;
+    if Settings::chosen() == Settings::LibraryDefaults {
+        return Ok(builder);
+    }
+    Ok(builder
         .with_intra_threads(1)?
         .with_inter_threads(1)?
         .with_parallel_execution(false)?

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use libloading::{Library, Symbol};
 
 use crate::shared_library::SharedLibrary;
-use crate::{Engine, EngineId, InferError, LoadError, tensor_shape};
+use crate::{Engine, EngineId, InferError, LoadError, Settings, tensor_shape};
 
 /// Version of the C interface. Both sides change it together. Objects of version 1 are refused: they
 /// ran modules of several threads at once, which OpenBLAS may answer wrongly.
@@ -174,6 +174,15 @@ impl TorchLibrary {
             return Err(format!(
                 "made for interface version {version}, not {INTERFACE_VERSION}"
             ));
+        }
+        if Settings::chosen() == Settings::LibraryDefaults {
+            // SAFETY: it takes nothing and returns a truth value.
+            let keeps: Result<unsafe extern "C" fn() -> bool, _> =
+                unsafe { function(&library, c"tocco_torch_keeps_library_defaults") };
+            // SAFETY: as above.
+            if !keeps.is_ok_and(|keeps| unsafe { keeps() }) {
+                return Err("made before it could leave libtorch's settings alone".to_owned());
+            }
         }
         // SAFETY: the types are those of interface version 2.
         let functions = unsafe {

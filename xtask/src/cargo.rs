@@ -96,6 +96,26 @@ pub fn build_interposer() -> Result<()> {
     )
 }
 
+/// Builds the programs that the report runs.
+///
+/// # Errors
+/// If the build fails.
+pub fn build_report_parts() -> Result<()> {
+    call(
+        "building the parts of the report",
+        &[
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "tocco-bench",
+            "--package",
+            "tocco-engine-tools",
+            "--bins",
+        ],
+    )
+}
+
 /// A binary of the workspace and what it is run with.
 pub struct Tool<'a> {
     /// Its package.

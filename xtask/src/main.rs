@@ -121,6 +121,12 @@ enum Bench {
     Engines(Forwarded),
     /// Instructions of the callback and of each network on another machine, and what time they take
     Instructions(instructions::InstructionArguments),
+    /// The paper's comparison, every table and figure, with the engines of today
+    ///
+    /// Runs what the other benchmarks and the audit measure, and more, and writes it under the
+    /// paper's numbers: Markdown, one HTML page, JSON. Goes on where it was stopped.
+    #[command(disable_help_flag = true)]
+    Report(Forwarded),
     /// One step of recurrent networks at audio rate: one by one, in blocks, and as instructions
     #[command(disable_help_flag = true)]
     Recurrent(Forwarded),
@@ -273,6 +279,14 @@ fn run() -> Result<()> {
         Command::Bench(Bench::Engines(forwarded)) => run(bench("engines"), forwarded),
         Command::Bench(Bench::Instructions(arguments)) => instructions::run(&arguments),
         Command::Bench(Bench::Recurrent(forwarded)) => run(bench("recurrent"), forwarded),
+        Command::Bench(Bench::Report(forwarded)) => {
+            if !forwarded.asks_for_help() {
+                bundle::for_this_machine()?;
+                cargo::build_interposer()?;
+                cargo::build_report_parts()?;
+            }
+            run(tool("tocco-report", "report", None), forwarded)
+        }
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", forwarded),
         Command::Train(forwarded) => run(trainer("train"), forwarded),

@@ -41,6 +41,9 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
         Some(package) => {
             bundle::for_this_machine()?;
             cargo::build_interposer()?;
+            if package == "tocco-report" {
+                cargo::build_report_parts()?;
+            }
             let selection = ["--release", "--package", package];
             succeeded &= test(&selection, arguments, &mut count)?;
         }

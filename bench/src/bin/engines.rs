@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use tocco_bench::inference::feature_vectors::FeatureVectors;
-use tocco_bench::inference::{Comparison, agreement, pin_to_core};
+use tocco_bench::inference::{Comparison, agreement};
 use tocco_bench::program::exit_code;
 
 /// Times one inference of every engine with every network of the paper, in one process on one
@@ -16,6 +16,9 @@ use tocco_bench::program::exit_code;
 ///
 /// The networks work on the notes of recordings where there are any, because zeros behind a ReLU
 /// are skipped: how many there are depends on the input.
+///
+/// The foreign engines run on one thread, set up for audio. TOCCO_ENGINE_SETTINGS=library-defaults
+/// leaves them as they come: then they stand beside native alone.
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask bench engines",
@@ -38,6 +41,12 @@ struct Arguments {
     /// The processor core to run on
     #[arg(long, default_value_t = 1)]
     core: usize,
+    /// Turns of each engine with warm caches, 27 inferences each [default: 100, with --quick 12]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    warm_turns: Option<u32>,
+    /// Inferences with cold caches [default: 201, with --quick 21]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    cold_runs: Option<u32>,
     /// Instead of times: each weight format's results against double precision
     #[arg(long)]
     agreement: bool,
@@ -71,12 +80,15 @@ fn perform(arguments: &Arguments) -> Result<()> {
         }
         return Ok(());
     }
-    #[cfg(target_os = "linux")]
-    pin_to_core(arguments.core)?;
     let comparison = Comparison {
         models: arguments.model.clone(),
-        warm_turns: if arguments.quick { 12 } else { 100 },
-        cold_runs: if arguments.quick { 21 } else { 201 },
+        warm_turns: arguments
+            .warm_turns
+            .unwrap_or(if arguments.quick { 12 } else { 100 }) as usize,
+        cold_runs: arguments
+            .cold_runs
+            .unwrap_or(if arguments.quick { 21 } else { 201 }) as usize,
+        core: arguments.core,
     };
     let report = comparison.run(&vectors)?;
     if arguments.json {

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::run::{BLOCK_US, RunFindings};
-use super::spread::Spread;
 use super::{Absent, Playing};
 use crate::machine::Machine;
 use crate::plugin_host::StreamFormat;
+use crate::statistics::Spread;
 
 /// The JSON document.
 #[derive(Serialize)]

@@ -9,7 +9,6 @@ use tocco_dsp::SAMPLE_RATE;
 use tocco_engines::EngineId;
 
 use super::Playing;
-use super::spread::Spread;
 use crate::clap_host::ClapHost;
 use crate::event_log::{self, Decision, EventLog, LoggedNote};
 use crate::memory::resident_mib;
@@ -18,6 +17,7 @@ use crate::plugin_host::{
 };
 use crate::real_time;
 use crate::sound::Sound;
+use crate::statistics::Spread;
 use crate::streaming::{self, Speed};
 
 /// Samples in a block, as in the paper.
@@ -162,7 +162,7 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
     let (lost, mispaired) = compare(&expected, &logged);
     let callbacks = &timed.callbacks;
     let (with_note, without_note) = split(callbacks, &logged);
-    let inference_us = Spread::of(logged.iter().map(|note| note.inference_us).collect());
+    let inference_us = Spread::of(&logged.iter().map(|n| n.inference_us).collect::<Vec<_>>());
     let late = |note: &LoggedNote| {
         block_of(note.seen).saturating_sub(first_possible(note, callbacks, inference_us.median))
     };
@@ -174,7 +174,7 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
         results: logged.len(),
         lost,
         mispaired,
-        execution_us: Spread::of(logged.iter().map(execution_us).collect()),
+        execution_us: Spread::of(&logged.iter().map(execution_us).collect::<Vec<_>>()),
         late: lateness(logged.iter().map(late)),
         late_for_next_block: lateness(logged.iter().map(|note| note.late_blocks as usize)),
         inference_us,
@@ -182,8 +182,8 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
             .iter()
             .filter(|note| note.latency_ms(f64::from(SAMPLE_RATE)) > 20.0)
             .count(),
-        callback_with_note_us: Spread::of(with_note),
-        callback_without_note_us: Spread::of(without_note),
+        callback_with_note_us: Spread::of(&with_note),
+        callback_without_note_us: Spread::of(&without_note),
         missed_blocks: played.missed_blocks,
         cpu_percent: 100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64(),
         memory_mib,

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tocco_engines::WeightFormat;
 use tocco_engines::native::{NativeEngine, NativeOptions};
 use tocco_engines::{Engine, ModelPackage, reference};
@@ -13,7 +13,7 @@ use super::feature_vectors::{CLASSES, FeatureVectors};
 use crate::plugin_host::model_folder;
 
 /// One network with one weight format.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Agreement {
     /// Id of the model package.
     pub model: String,

@@ -22,6 +22,11 @@ impl Weights {
         Self((0..bytes.div_ceil(LINE)).map(line).collect())
     }
 
+    /// How many bytes these are.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+
     /// Reads all of them once, from the first to the last.
     pub fn read(&self) {
         #[cfg(target_arch = "x86_64")]

@@ -2,86 +2,79 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use tocco_engines::EngineId;
-use tocco_engines::WeightFormat;
+use serde::{Deserialize, Serialize};
+use tocco_engines::{EngineId, Settings, WeightFormat};
 
 use super::is_foreign;
+use crate::statistics::Spread;
 
 /// The JSON document.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Report {
     /// Kind of the processor.
     pub processor: String,
+    /// How the foreign engines were set up.
+    pub settings: Settings,
     /// Engines.
     pub inference: Vec<Inference>,
     /// Merely reading as many bytes.
     pub limit: Vec<Limit>,
+    /// What could not be measured.
+    pub absent: Vec<Absent>,
+}
+
+/// An engine that could not be measured.
+#[derive(Serialize, Deserialize)]
+pub struct Absent {
+    /// Name of the engine.
+    pub engine: String,
+    /// Id of the model package.
+    pub model: String,
+    /// Why, and what to do about it.
+    pub reason: String,
 }
 
 /// An engine with a network.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Inference {
     /// Name of the engine.
-    pub engine: &'static str,
+    pub engine: String,
     /// Id of the model package.
     pub model: String,
     /// What the weights are stored as.
-    pub weights: &'static str,
+    pub weights: String,
+    /// Bytes of weights that an inference reads at most; 0 where the engine cannot tell.
+    pub weight_bytes: usize,
     /// Inferences one after the other.
-    pub warm_us: Percentiles,
+    pub warm_us: Spread,
     /// Inferences with nothing of the engine in the caches.
-    pub cold_us: Percentiles,
+    pub cold_us: Spread,
 }
 
 /// Merely reading as many bytes as `native` has weights; medians.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Limit {
     /// Id of the model package.
     pub model: String,
     /// What the weights are stored as.
-    pub weights: &'static str,
+    pub weights: String,
+    /// How many bytes.
+    pub bytes: usize,
     /// One time after the other.
     pub warm_us: f64,
     /// With nothing of it in the caches.
     pub cold_us: f64,
 }
 
-/// Of the times of many inferences, µs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Percentiles {
-    /// Half of them took no longer.
-    pub median: f64,
-    /// 99 % of them took no longer.
-    pub p99: f64,
-}
-
-impl Percentiles {
-    /// Of `times`, not empty.
-    pub fn of(times: &[f64]) -> Self {
-        let mut sorted = times.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
-        Self {
-            median: at(0.5),
-            p99: at(0.99),
-        }
-    }
-}
-
-impl Default for Report {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Report {
     /// Of this machine, with nothing measured yet.
-    pub fn new() -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
             processor: crate::processor::name(),
+            settings,
             inference: Vec::new(),
             limit: Vec::new(),
+            absent: Vec::new(),
         }
     }
 
@@ -90,7 +83,7 @@ impl Report {
         let others = self
             .inference
             .iter()
-            .filter(|one| one.model == model && is_foreign(one.engine));
+            .filter(|one| one.model == model && is_foreign(&one.engine));
         others.map(time).min_by(f64::total_cmp)
     }
 
@@ -123,8 +116,8 @@ impl fmt::Display for Report {
                 to.map_or_else(|| "-".to_owned(), |to| format!("{:.2}", time / to))
             };
             let limit = self
-                .limit(&one.model, one.weights)
-                .filter(|_| !is_foreign(one.engine));
+                .limit(&one.model, &one.weights)
+                .filter(|_| !is_foreign(&one.engine));
             writeln!(
                 f,
                 "{:<14}{:<7}{:<9}{:>9.2}{:>9.2}{:>10}{:>10}{:>10.2}{:>9.2}{:>10}{:>10}",

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::published::{Published, SOURCE};
 use crate::machine::Machine;
+use crate::statistics::Spread;
 
 /// The JSON document.
 #[derive(Serialize)]
@@ -32,9 +33,9 @@ pub struct Row {
     /// The network, such as `lstm-40`.
     pub network: String,
     /// One step of many, one call each.
-    pub step_ns: Percentiles,
+    pub step_ns: Spread,
     /// One step of a block.
-    pub block_ns: Percentiles,
+    pub block_ns: Spread,
     /// Seconds of sound at 48 kHz in a second, in blocks.
     pub real_time_factor: f64,
     /// Instructions of one step of many, one call each.
@@ -54,40 +55,11 @@ pub struct Absent {
     pub reason: String,
 }
 
-/// Of the times of many runs, ns a step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Percentiles {
-    /// The shortest: what a busy machine disturbs least.
-    pub min: f64,
-    /// Half of them took no longer.
-    pub median: f64,
-    /// 99 % of them took no longer.
-    pub p99: f64,
-}
-
-impl Percentiles {
-    /// Of `times`, not empty.
-    pub fn of(times: &[f64]) -> Self {
-        let mut sorted = times.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
-        Self {
-            min: at(0.0),
-            median: at(0.5),
-            p99: at(0.99),
-        }
-    }
-}
-
-impl fmt::Display for Percentiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.0} / {:.0} / {:.0}", self.min, self.median, self.p99)
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { processor, cores } = &self.machine;
+        let Machine {
+            processor, cores, ..
+        } = &self.machine;
         writeln!(
             f,
             "{processor}, {cores} cores, {}; ns a step: min / median / p99; RTNeural's are quoted\n",
@@ -103,6 +75,7 @@ impl fmt::Display for Report {
         for row in &self.rows {
             let number =
                 |n: Option<f64>| n.map_or_else(|| "not counted".to_owned(), |n| format!("{n:.0}"));
+            let short = |ns: &Spread| format!("{:.0} / {:.0} / {:.0}", ns.min, ns.median, ns.p99);
             let published = self.published.iter().find(|p| p.network == row.network);
             let rtneural = published.map_or_else(String::new, |p| {
                 let run_time = p.run_time_ns.map(|ns| format!(" ({ns:.0})"));
@@ -113,8 +86,8 @@ impl fmt::Display for Report {
                 "| {} | {} | {} | {} | {:.0} | {} | {} | {rtneural} |",
                 row.network,
                 row.engine,
-                row.step_ns,
-                row.block_ns,
+                short(&row.step_ns),
+                short(&row.block_ns),
                 row.real_time_factor,
                 number(row.step_instructions),
                 number(row.block_instructions),

@@ -3,6 +3,8 @@
 //!
 //! Field numbers after `onnx.proto3` (ONNX 1.12, IR version 8, opset 17).
 
+pub(super) mod signal;
+
 use super::folded::{FoldedNetwork, Operation, Shape, inputs_before_kernel, zeros};
 use super::protobuf::Message;
 use super::{INPUT, OUTPUT, le_bytes};
@@ -14,44 +16,13 @@ const FLOAT: u64 = 1;
 const INT64: u64 = 7;
 
 pub(super) fn write(network: &FoldedNetwork) -> Vec<u8> {
-    let mut graph = Graph {
-        nodes: Vec::new(),
-        initializers: Vec::new(),
-        value: INPUT.to_owned(),
-        n_inputs: network.n_inputs,
-    };
+    let mut graph = Graph::new(network.n_inputs);
     let mut shape = Shape::Vector(network.n_inputs);
     for stage in &network.stages {
         graph.stage(&stage.operation, shape, stage.output);
         shape = stage.output;
     }
-    // The last value goes by the output's name.
-    if graph.nodes.is_empty() {
-        graph.node("Identity", &[], &[]);
-    }
-    if let Some(last) = graph.nodes.last_mut() {
-        OUTPUT.clone_into(&mut last.output);
-    }
-    let mut message = Message::default();
-    for node in &graph.nodes {
-        message = message.message(1, &node.message());
-    }
-    message = message.bytes(2, "tocco");
-    for initializer in &graph.initializers {
-        message = message.message(5, initializer);
-    }
-    message = message
-        .message(11, &value_info(INPUT, network.n_inputs))
-        .message(12, &value_info(OUTPUT, network.n_outputs));
-
-    let opset = Message::default().bytes(1, "").integer(2, 17);
-    Message::default()
-        .integer(1, 8)
-        .bytes(2, "tocco")
-        .bytes(3, env!("CARGO_PKG_VERSION"))
-        .message(7, &message)
-        .message(8, &opset)
-        .into_bytes()
+    graph.finish([network.n_inputs, network.n_outputs])
 }
 
 struct Graph {
@@ -88,6 +59,46 @@ impl Node {
 }
 
 impl Graph {
+    fn new(n_inputs: usize) -> Self {
+        Self {
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            value: INPUT.to_owned(),
+            n_inputs,
+        }
+    }
+
+    /// The file; the lengths are those of input and output.
+    fn finish(mut self, [n_inputs, n_outputs]: [usize; 2]) -> Vec<u8> {
+        // The last value goes by the output's name.
+        if self.nodes.is_empty() {
+            self.node("Identity", &[], &[]);
+        }
+        if let Some(last) = self.nodes.last_mut() {
+            OUTPUT.clone_into(&mut last.output);
+        }
+        let mut message = Message::default();
+        for node in &self.nodes {
+            message = message.message(1, &node.message());
+        }
+        message = message.bytes(2, "tocco");
+        for initializer in &self.initializers {
+            message = message.message(5, initializer);
+        }
+        message = message
+            .message(11, &value_info(INPUT, n_inputs))
+            .message(12, &value_info(OUTPUT, n_outputs));
+
+        let opset = Message::default().bytes(1, "").integer(2, 17);
+        Message::default()
+            .integer(1, 8)
+            .bytes(2, "tocco")
+            .bytes(3, env!("CARGO_PKG_VERSION"))
+            .message(7, &message)
+            .message(8, &opset)
+            .into_bytes()
+    }
+
     fn stage(&mut self, operation: &Operation, shape: Shape, output: Shape) {
         match operation {
             Operation::Dense(dense) => {

@@ -4,6 +4,8 @@
 //! Field numbers and codes after `schema.fbs` of TensorFlow Lite, schema version 3. Tables are
 //! built by hand: the schema's compiler would bring 30,000 lines for the few tables used here.
 
+pub(super) mod signal;
+
 use flatbuffers::{FlatBufferBuilder, ForwardsUOffset, Push, Vector, WIPOffset};
 
 use super::folded::{FoldedNetwork, Operation, Shape, zeros};
@@ -31,6 +33,7 @@ enum Operator {
     Softmax = 25,
     Tanh = 28,
     Pad = 34,
+    Sub = 41,
     Prelu = 54,
     PadV2 = 60,
     Slice = 65,
@@ -49,6 +52,7 @@ mod options {
     pub(super) const RESHAPE: u8 = 17;
     pub(super) const MUL: u8 = 21;
     pub(super) const PAD: u8 = 22;
+    pub(super) const SUB: u8 = 28;
     pub(super) const PAD_V2: u8 = 43;
     pub(super) const SLICE: u8 = 48;
     pub(super) const LEAKY_RELU: u8 = 75;
@@ -90,7 +94,7 @@ pub(super) fn write(network: &FoldedNetwork) -> Result<Vec<u8>, Unconvertible> {
         model.stage(&stage.operation, shape, stage.output, relu)?;
         shape = stage.output;
     }
-    Ok(model.finish(network))
+    Ok(model.finish(network.n_outputs))
 }
 
 /// The convention that tensors without data point to buffer 0.
@@ -402,11 +406,11 @@ impl Model {
     }
 
     /// The file, with its one `SubGraph`.
-    fn finish(mut self, network: &FoldedNetwork) -> Vec<u8> {
+    fn finish(mut self, n_outputs: usize) -> Vec<u8> {
         if self.operators.is_empty() {
             // A graph needs an operator.
             self.last = true;
-            self.reshape(&[1, network.n_outputs]);
+            self.reshape(&[1, n_outputs]);
         }
         let (input, output) = (self.input, self.value);
         let builder = &mut self.builder;

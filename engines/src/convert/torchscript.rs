@@ -4,6 +4,8 @@
 //! (`torch/csrc/jit/docs/serialization.md`). Archives of format version 3 load in every libtorch
 //! since 1.5.
 
+pub(super) mod signal;
+
 use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 
@@ -17,32 +19,14 @@ use super::pickle::Pickle;
 /// Folder of everything in the archive.
 const ARCHIVE: &str = "tocco";
 
+/// Least number of single precision: in a border, never the largest value.
+const LOWEST: &str = "-3.4028234663852886e+38";
+
 /// Alignment of the weights in the file, bytes, so that they can be mapped.
 const ALIGNMENT: u16 = 64;
 
 pub(super) fn write(network: &FoldedNetwork) -> Vec<u8> {
-    let module = Module::new(network);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .last_modified_time(zip::DateTime::default())
-        .with_alignment(ALIGNMENT);
-    let mut add = |name: &str, bytes: &[u8]| {
-        zip.start_file(format!("{ARCHIVE}/{name}"), options)
-            .and_then(|()| zip.write_all(bytes).map_err(Into::into))
-            .expect("writing to memory cannot fail below 4 GiB");
-    };
-    add("data.pkl", &module.pickle());
-    add("code/__torch__.py", module.code().as_bytes());
-    for (i, parameter) in module.parameters.iter().enumerate() {
-        add(&format!("data/{i}"), &le_bytes(&parameter.values));
-    }
-    add("constants.pkl", &Pickle::new().empty_tuple().finish());
-    add("version", b"3\n");
-    let file = zip
-        .finish()
-        .expect("writing to memory cannot fail below 4 GiB");
-    file.into_inner()
+    Module::new(network).archive()
 }
 
 /// The module being put together. Vectors have one dimension in it, patches are
@@ -63,6 +47,31 @@ struct Parameter {
 }
 
 impl Module {
+    /// The file.
+    fn archive(&self) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
+            .with_alignment(ALIGNMENT);
+        let mut add = |name: &str, bytes: &[u8]| {
+            zip.start_file(format!("{ARCHIVE}/{name}"), options)
+                .and_then(|()| zip.write_all(bytes).map_err(Into::into))
+                .expect("writing to memory cannot fail below 4 GiB");
+        };
+        add("data.pkl", &self.pickle());
+        add("code/__torch__.py", self.code().as_bytes());
+        for (i, parameter) in self.parameters.iter().enumerate() {
+            add(&format!("data/{i}"), &le_bytes(&parameter.values));
+        }
+        add("constants.pkl", &Pickle::new().empty_tuple().finish());
+        add("version", b"3\n");
+        let file = zip
+            .finish()
+            .expect("writing to memory cannot fail below 4 GiB");
+        file.into_inner()
+    }
+
     fn new(network: &FoldedNetwork) -> Self {
         let mut module = Self {
             parameters: Vec::new(),
@@ -146,7 +155,7 @@ impl Module {
             Operation::MaxPool2d(pool) => {
                 let zeros = zeros(pool.size, pool.pool, pool.stride, pool.padding);
                 // Never the largest value.
-                let x = self.padded(zeros, "-3.4028234663852886e+38");
+                let x = self.padded(zeros, LOWEST);
                 let (window, stride) = (pool.pool, pool.stride);
                 self.assign(&format!(
                     "torch.max_pool2d({x}, {window:?}, {stride:?}, [0, 0], [1, 1], False)"

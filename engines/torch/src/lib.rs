@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use tch::{CModule, Device, Kind, Tensor, jit, no_grad};
 
@@ -58,7 +58,7 @@ fn configure() {
     static ONCE: Once = Once::new();
     thread_local!(static DONE: Cell<bool> = const { Cell::new(false) });
 
-    if DONE.replace(true) {
+    if DONE.replace(true) || tocco_torch_keeps_library_defaults() {
         return;
     }
     // OpenMP keeps its number of threads for each thread that calls it.
@@ -78,6 +78,17 @@ fn configure() {
 #[unsafe(no_mangle)]
 pub extern "C" fn tocco_torch_interface_version() -> u32 {
     2
+}
+
+/// Whether the environment asks for libtorch as it comes, see `Settings` in `tocco-engines`: its own
+/// number of threads, and modules compiled anew while they run.
+#[unsafe(no_mangle)]
+pub extern "C" fn tocco_torch_keeps_library_defaults() -> bool {
+    static ASKED: OnceLock<bool> = OnceLock::new();
+
+    *ASKED.get_or_init(|| {
+        std::env::var_os("TOCCO_ENGINE_SETTINGS").is_some_and(|value| value == "library-defaults")
+    })
 }
 
 /// Version of libtorch that this object was built against: a static C string.

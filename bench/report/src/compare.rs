@@ -1,0 +1,149 @@
+//! What changed between two reports, and whether it exceeds the noise.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// A number of the report that another report has as well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What it is, the same in every report.
+    pub name: String,
+    /// The number.
+    pub value: f64,
+    /// Its unit.
+    pub unit: String,
+    /// By how much it differs between two halves of the same run, as a share; 0 for what is counted.
+    pub noise: f64,
+}
+
+/// A number of two reports.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// As [`Measure::name`].
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// In the old report, if it was there.
+    pub old: Option<f64>,
+    /// In the new one, if it is there.
+    pub new: Option<f64>,
+    /// What may be noise, as a share: the larger noise of the two, and at least 2 % of a time.
+    pub noise: f64,
+}
+
+impl Change {
+    /// The change as a share of the old number; nothing where one of them is missing.
+    pub fn share(&self) -> Option<f64> {
+        match (self.old?, self.new?) {
+            (0.0, 0.0) => Some(0.0),
+            (0.0, _) => Some(f64::INFINITY),
+            (old, new) => Some(new / old - 1.0),
+        }
+    }
+
+    /// Whether it is more than noise. What is in one report alone counts as a change.
+    pub fn is_real(&self) -> bool {
+        self.share().is_none_or(|share| share.abs() > self.noise)
+    }
+}
+
+/// The measures of the report at `path`.
+///
+/// # Errors
+/// When it is no JSON report.
+pub fn read(path: &Path) -> Result<Vec<Measure>> {
+    #[derive(Deserialize)]
+    struct Old {
+        measures: Vec<Measure>,
+    }
+    let text = fs::read(path).with_context(|| path.display().to_string())?;
+    let old: Old = serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{}: expected the report.json that this command writes",
+            path.display()
+        )
+    })?;
+    Ok(old.measures)
+}
+
+/// All numbers of both, the new report's order first.
+pub fn changes(old: &[Measure], new: &[Measure]) -> Vec<Change> {
+    /// What even a quiet machine does not repeat.
+    const LEAST: f64 = 0.02;
+    let find = |list: &[Measure], name: &str| list.iter().find(|m| m.name == name).cloned();
+    let mut changes = Vec::new();
+    for measure in new {
+        let before = find(old, &measure.name);
+        let noise = measure.noise.max(before.as_ref().map_or(0.0, |m| m.noise));
+        changes.push(Change {
+            name: measure.name.clone(),
+            unit: measure.unit.clone(),
+            old: before.map(|measure| measure.value),
+            new: Some(measure.value),
+            noise: if noise > 0.0 { noise.max(LEAST) } else { 0.0 },
+        });
+    }
+    for measure in old {
+        if find(new, &measure.name).is_none() {
+            changes.push(Change {
+                name: measure.name.clone(),
+                unit: measure.unit.clone(),
+                old: Some(measure.value),
+                new: None,
+                noise: 0.0,
+            });
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure(name: &str, value: f64, noise: f64) -> Measure {
+        Measure {
+            name: name.to_owned(),
+            value,
+            unit: "µs".to_owned(),
+            noise,
+        }
+    }
+
+    #[test]
+    fn what_exceeds_the_noise_of_either_report_is_real() {
+        let old = [
+            measure("a", 10.0, 0.05),
+            measure("b", 10.0, 0.01),
+            measure("gone", 1.0, 0.0),
+        ];
+        let new = [
+            measure("a", 10.4, 0.01),
+            measure("b", 10.4, 0.01),
+            measure("c", 1.0, 0.0),
+        ];
+        let found = changes(&old, &new);
+        let real: Vec<_> = found
+            .iter()
+            .map(|c| (c.name.as_str(), c.is_real()))
+            .collect();
+        assert_eq!(
+            real,
+            [("a", false), ("b", true), ("c", true), ("gone", true)]
+        );
+        assert!((found[0].share().unwrap() - 0.04).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_counted_has_no_noise() {
+        let found = changes(&[measure("n", 4.0, 0.0)], &[measure("n", 5.0, 0.0)]);
+        assert!(found[0].is_real());
+        let found = changes(&[measure("n", 4.0, 0.0)], &[measure("n", 4.0, 0.0)]);
+        assert!(!found[0].is_real());
+        let found = changes(&[measure("n", 0.0, 0.0)], &[measure("n", 2.0, 0.0)]);
+        assert!(found[0].is_real());
+    }
+}

@@ -245,7 +245,7 @@ fn check_instructions(file: &ElfFile64<'_, Endianness>, limits: &Limits) -> Resu
     for symbol in file.symbols() {
         let name = symbol.name().unwrap_or_default();
         match name.as_bytes() {
-            [b'$', kind @ (b'd' | b'x'), rest @ ..] if matches!(rest, [] | [b'.', ..]) => {
+            [b'$', kind @ (b'd' | b'x')] | [b'$', kind @ (b'd' | b'x'), b'.', ..] => {
                 marks.push((symbol.address(), *kind == b'd'));
             }
             _ if symbol.kind() == SymbolKind::Text => functions.push((symbol.address(), name)),

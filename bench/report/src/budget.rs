@@ -7,7 +7,7 @@ pub enum Budget {
     Full,
     /// The paper's number of runs, fewer notes: minutes.
     Quick,
-    /// A few of everything, to see that it works: seconds.
+    /// A few of everything, to see that it works.
     Tiny,
 }
 

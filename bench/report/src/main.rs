@@ -66,7 +66,7 @@ struct Making {
     /// Fewer notes and fewer runs with cold caches: minutes instead of half an hour
     #[arg(long)]
     quick: bool,
-    /// A few of everything: seconds, to see that it works
+    /// A few of everything, to see that it works
     #[arg(long, conflicts_with = "quick")]
     tiny: bool,
     /// Where the report goes [default: report in the build folder]

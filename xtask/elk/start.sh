@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts Sushi with one of Tocco's configurations:
 #
-#   start.sh [mono|stereo|drums|osc] [further options of Sushi]
+#   start.sh [mono|stereo|drums|osc|lesson] [further options of Sushi]
 #
 # SUSHI names another Sushi, such as that of another block size: SUSHI=sushi_b32 start.sh mono
 set -eu
@@ -14,7 +14,7 @@ if [ ! -f "$config" ]; then
   echo "error: there is no $config; there are:" "$(cd "$place/config" && ls ./*.json)" >&2
   exit 1
 fi
-# Read by Tocco where it is there: see docs/configuration.md of the project.
+# Read by Tocco: where lessons are kept, and more.
 if [ -f "$place/config/tocco.toml" ]; then
   export TOCCO_CONFIG="$place/config/tocco.toml"
 fi

@@ -102,8 +102,16 @@ struct CcMapping {
     cc_number: u8,
     plugin_name: String,
     parameter_name: String,
+    mode: CcMode,
     min_range: f64,
     max_range: f64,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum CcMode {
+    Absolute,
+    Relative,
 }
 
 #[derive(Deserialize)]
@@ -240,7 +248,10 @@ fn every_name_in_the_configurations_is_there() {
                 let range = [cc.min_range, cc.max_range];
                 check_parameter(&cc.plugin_name, &cc.parameter_name, &range);
                 assert!(
-                    cc.port == 0 && cc.channel < 16 && cc.cc_number < 128,
+                    cc.port == 0
+                        && cc.channel < 16
+                        && cc.cc_number < 128
+                        && cc.mode == CcMode::Absolute,
                     "{name}"
                 );
             }

@@ -99,7 +99,6 @@ impl Extensions {
                 value_to_text: Some(params_value_to_text),
                 text_to_value: Some(params_text_to_value),
                 flush: Some(params_flush),
-                ..tables.params
             },
             state: clap_plugin_state {
                 save: Some(state_save),

@@ -331,13 +331,10 @@ fn the_hosts_state_wins<H: Format>() {
 
 /// The foot switch as `docs/elk.md` maps it.
 #[test]
-fn the_documented_foot_switch_teaches() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/elk.md");
-    let text = fs::read_to_string(document).unwrap();
-    let blocks = text.split("```json\n").skip(1);
-    let mut blocks = blocks.map(|block| block.split("```").next().unwrap());
-    let block = blocks.find(|block| block.contains("cc_mappings")).unwrap();
-    let configuration: serde_json::Value = serde_json::from_str(block).unwrap();
+fn the_foot_switch_of_the_archive_teaches() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xtask/elk/config/lesson.json");
+    let configuration: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let mappings = configuration["midi"]["cc_mappings"].as_array().unwrap();
     let mut stage = Stage::new(SushiHost::steady());
     stage.until("Status", "listening");

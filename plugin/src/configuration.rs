@@ -213,14 +213,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Refuses what begins at byte `at`.
+    /// Refuses what begins at byte `at`, unless something of the same line was refused: a line that is
+    /// no TOML has no values either.
     fn refuse(&mut self, at: usize, reason: &str) {
         let before = self.text.as_bytes().get(..at).unwrap_or_default();
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        let file = self.file.display();
-        self.read
-            .refused
-            .push(format!("{file}, line {line}: {reason}"));
+        let place = format!("{}, line {line}: ", self.file.display());
+        let refused = &mut self.read.refused;
+        if !refused.iter().any(|reason| reason.starts_with(&place)) {
+            refused.push(format!("{place}{reason}"));
+        }
     }
 
     fn unknown(&mut self, at: usize, found: &str, known: &str) {

@@ -445,6 +445,7 @@ mod tests {
             glibc,
             libraries,
             lacking: &[],
+            asked_for: &[],
         };
         const ALL: &[&str] = &[
             "libc.so.6",
@@ -473,5 +474,12 @@ mod tests {
             ..limits((2, 99), ALL)
         });
         assert!(instruction.contains("planted"), "{instruction}");
+        // All have an empty part in their names.
+        let asked_for = Limits {
+            lacking: const { &[instructions("planted", 0, 0)] },
+            asked_for: &[""],
+            ..limits((2, 99), ALL)
+        };
+        check_library(&own, &asked_for).unwrap();
     }
 }

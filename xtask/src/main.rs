@@ -226,12 +226,10 @@ fn run() -> Result<()> {
     let engine_tools = |command| tool("tocco-engine-tools", "tocco-engine-tools", Some(command));
     match command {
         Command::Demo(mut forwarded) => match forwarded.take("--target")? {
-            None => on_the_bundle("demo", forwarded),
-            Some(target) => {
+            // The program has the same options everywhere; only to play is it built for that machine.
+            Some(target) if !forwarded.asks_for_help() => {
                 let cross = Cross::set_up(&target)?;
-                if !forwarded.asks_for_help() {
-                    bundle::for_machine(&cross)?;
-                }
+                bundle::for_machine(&cross)?;
                 cross.build(&["demo"])?;
                 let status = cross
                     .run(&cross.built("demo"))?
@@ -241,6 +239,7 @@ fn run() -> Result<()> {
                     .context("cannot start the emulator")?;
                 cargo::end_like("demo", status)
             }
+            _ => on_the_bundle("demo", forwarded),
         },
         Command::Elk(arguments) => elk::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments, &here),
@@ -260,6 +259,9 @@ fn run() -> Result<()> {
         Command::Test(arguments) => testing::run(&arguments),
         Command::Emulate(EmulateArguments { target, options }) => {
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            if options.contains(&"--help") {
+                return cargo::call("options of cargo test", &[&["test"], &options[..]].concat());
+            }
             Cross::set_up(&target)?.cargo("test", &options)
         }
         Command::Lint => lint::run(),

@@ -146,9 +146,9 @@ mod tests {
             }
         }
         assert_eq!(places, [[2; N]; N]);
-        for who in 0..N {
+        for (who, followers) in after.iter().enumerate() {
             let (next, before) = ((who + 1) % N, (who + N - 1) % N);
-            assert_eq!((after[who][next], after[who][before]), (4, 4));
+            assert_eq!((followers[next], followers[before]), (4, 4));
         }
         assert_eq!(order(1, 3).collect::<Vec<_>>(), [0]);
         assert_eq!(order(0, 0).count(), 0);

@@ -99,7 +99,7 @@ fn callbacks(model: &str, no_second: bool, silence: bool) -> Result<()> {
 }
 
 fn inferences(model: &str) -> Result<()> {
-    let package = ModelPackage::load(&plugin_host::model_folder(model))?;
+    let package = ModelPackage::load(plugin_host::model_folder(model))?;
     let vectors = FeatureVectors::synthesised().raw(&package)?;
     let mut classifier = Classifier::new(&package, EngineId::Native)?;
     classifier.prime().context("priming")?;
@@ -115,7 +115,7 @@ fn inferences(model: &str) -> Result<()> {
 
 /// Tells the size of the weights, as JSON.
 fn print(model: &str) -> Result<()> {
-    let package = ModelPackage::load(&plugin_host::model_folder(model))?;
+    let package = ModelPackage::load(plugin_host::model_folder(model))?;
     let classifier = Classifier::new(&package, EngineId::Native)?;
     println!("{{\"weight_bytes\":{}}}", classifier.weight_bytes());
     Ok(())

@@ -19,8 +19,8 @@ pub struct Limits {
     libraries: &'static [&'static str],
     /// Families of instructions that the processor lacks.
     lacking: &'static [Instructions],
-    /// Parts of the names of functions that may use them all the same: their callers ask the
-    /// processor first.
+    /// Parts of the names of functions that may use them all the same: they do so only where the
+    /// processor, asked first, has them.
     asked_for: &'static [&'static str],
 }
 
@@ -39,8 +39,12 @@ impl Limits {
             "ld-linux-aarch64.so.1",
         ],
         lacking: LACKED_BY_THE_PI,
-        // The checksum of archives, of which TorchScript's model files are some.
-        asked_for: &["crc32fast11specialized7aarch6415calculate_pmull"],
+        asked_for: &[
+            // The checksum of archives, of which TorchScript's model files are some.
+            "crc32fast11specialized7aarch6415calculate_pmull",
+            // Reads a register of scalable vectors, for frames of functions that have used them.
+            "libunwind12UnwindCursorINS_17LocalAddressSpaceENS_15Registers_arm64EE6getReg",
+        ],
     };
 }
 

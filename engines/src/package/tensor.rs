@@ -38,7 +38,7 @@ impl Tensor {
     }
 
     /// The same shape, each value rounded to the nearest `F16`, and a file of half the size. A value
-    /// beyond 65,504 becomes infinite, and [`write`] refuses it.
+    /// beyond 65,504 becomes infinite, and saving refuses it.
     #[must_use]
     pub fn rounded_to_half(&self) -> Self {
         let rounded = self.values.iter().map(|&value| f16::from_f32(value).into());

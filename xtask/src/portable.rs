@@ -42,8 +42,8 @@ impl Limits {
         asked_for: &[
             // The checksum of archives, of which TorchScript's model files are some.
             "crc32fast11specialized7aarch6415calculate_pmull",
-            // Reads a register of scalable vectors, for frames of functions that have used them.
-            "libunwind12UnwindCursorINS_17LocalAddressSpaceENS_15Registers_arm64EE6getReg",
+            // The unwinder reads the length of scalable vectors for frames of functions that use them.
+            "9libunwind",
         ],
     };
 }

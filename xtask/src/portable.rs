@@ -43,7 +43,7 @@ impl Limits {
             // The checksum of archives, of which TorchScript's model files are some.
             "crc32fast11specialized7aarch6415calculate_pmull",
             // The unwinder reads the length of scalable vectors for frames of functions that use them.
-            "9libunwind",
+            "libunwind",
         ],
     };
 }

@@ -70,7 +70,10 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     for (phase, took) in &count.phases {
         println!("{:>5} s {phase}", took.as_secs());
     }
-    println!("all tests: {} passed, {} failed", count.passed, count.failed);
+    println!(
+        "all tests: {} passed, {} failed",
+        count.passed, count.failed
+    );
     if !succeeded {
         bail!("some tests failed or did not build; they are named above");
     }

@@ -98,18 +98,39 @@ impl Sound {
         self.len() as f64 / f64::from(self.sample_rate)
     }
 
-    /// Appends silence, so that the last note's result comes before the end.
+    /// Appends silence, so that the last note's result comes before the end. A sound that ends
+    /// elsewhere than at 0 goes there in [`FADE_S`]: a step would be heard as a note.
     pub fn append_silence(&mut self, seconds: f64) {
-        let length = self.len() + (seconds * f64::from(self.sample_rate)) as usize;
+        let added = (seconds * f64::from(self.sample_rate)) as usize;
+        let fade = FADE_S * f64::from(self.sample_rate);
         for channel in &mut self.channels {
-            channel.resize(length, 0.0);
+            let last = channel.last().copied().unwrap_or(0.0);
+            channel.extend((1..=added).map(|i| {
+                let through = (i as f64 / fade).min(1.0);
+                last * (0.5 + 0.5 * (through * std::f64::consts::PI).cos()) as f32
+            }));
         }
     }
 }
 
+/// How long a constant takes to silence: too slow to be heard as a note.
+const FADE_S: f64 = 0.2;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_reached_without_a_step() {
+        let mut sound = Sound::synthesised();
+        sound.channels = vec![vec![0.5; 10]];
+        sound.append_silence(0.25);
+        let samples = &sound.channels[0];
+        assert_eq!(samples.len(), 10 + 12_000);
+        let steepest = samples.windows(2).map(|pair| (pair[0] - pair[1]).abs());
+        assert!(steepest.fold(0.0, f32::max) < 1e-4);
+        assert!(samples[11_000..].iter().all(|sample| *sample == 0.0));
+    }
 
     fn write(spec: hound::WavSpec, samples: &[i32]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::cargo;
 use crate::cross::Emulator;
 use crate::mingw::Mingw;
-use crate::unpacked::set_up as unpack;
+use crate::unpacked::{run, set_up as unpack};
 
 /// What is installed, and how.
 const REMEDY: &str = "Wine is needed: apt-get install wine64";
@@ -26,9 +26,26 @@ pub fn set_up(place: &Path, mingw: &Mingw) -> Result<Emulator> {
         mingw.library(&source, &new.join("bcryptprimitives.dll"))?;
         Ok(fs::create_dir(new.join("prefix"))?)
     })?;
+    let environment = environment(&folder);
+    let ready = folder.join("ready");
+    if !ready.exists() {
+        // The VST3 has a window for messages alone, which Wine makes without a screen only if told so.
+        let mut registry = Command::new(&program);
+        registry
+            .args(["reg", "add", r"HKEY_CURRENT_USER\Software\Wine\Drivers"])
+            .args(["/v", "Graphics", "/d", "x11,null", "/f"])
+            .envs(environment.iter().cloned());
+        run(registry, "Wine does not start")?;
+        // It is read when the first program starts, which that was.
+        let mut end = Command::new(&program);
+        end.args(["wineboot", "--kill"])
+            .envs(environment.iter().cloned());
+        run(end, "Wine does not start")?;
+        fs::write(ready, "")?;
+    }
     Ok(Emulator {
         words: vec![program],
-        environment: environment(&folder),
+        environment,
     })
 }
 

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clack_extensions::audio_ports::{AudioPortInfoBuffer, PluginAudioPorts};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
+#[cfg(windows)]
+use clack_extensions::gui::{GuiApiType, GuiConfiguration, PluginGui, Window};
 use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
@@ -108,6 +110,42 @@ impl ClapHost {
                 );
             }
         }
+        Ok(())
+    }
+}
+
+#[cfg(windows)]
+impl ClapHost {
+    /// Opens the plugin's window inside `parent`, and returns its width and height in pixels.
+    ///
+    /// # Errors
+    /// If the plugin opens none.
+    ///
+    /// # Safety
+    /// `parent` is a window that stays until [`close_window`](Self::close_window).
+    pub unsafe fn open_window(&mut self, parent: *mut std::ffi::c_void) -> Result<(u32, u32)> {
+        let handle = self.instance.plugin_handle();
+        let gui: PluginGui = handle.get_extension().context("the plugin has no window")?;
+        let configuration = GuiConfiguration {
+            api_type: GuiApiType::WIN32,
+            is_floating: false,
+        };
+        gui.create(&handle, configuration)?;
+        let size = gui.get_size(&handle).context("the window has no size")?;
+        // SAFETY: the caller's promise.
+        unsafe { gui.set_parent(&handle, Window::from_win32_hwnd(parent))? };
+        gui.show(&handle)?;
+        Ok((size.width, size.height))
+    }
+
+    /// Closes the window that [`open_window`](Self::open_window) opened.
+    ///
+    /// # Errors
+    /// If the plugin has none.
+    pub fn close_window(&mut self) -> Result<()> {
+        let handle = self.instance.plugin_handle();
+        let gui: PluginGui = handle.get_extension().context("the plugin has no window")?;
+        gui.destroy(&handle);
         Ok(())
     }
 }

@@ -48,6 +48,10 @@ pub struct Demo {
     pub no_adapt: bool,
     /// A calibration profile of the model, with that of the second model beside it if there is one.
     pub profile: Option<PathBuf>,
+    /// A state that was saved before, with which the plugin begins.
+    pub state: Option<PathBuf>,
+    /// Where the plugin's state goes after the sound.
+    pub save_state: Option<PathBuf>,
 }
 
 /// A plugin format, with our host for it.
@@ -118,6 +122,11 @@ impl Demo {
         let log_path = folder.path().join("events.jsonl");
         let mut host = format.load(&log_path)?;
         self.check_engine()?;
+        if let Some(path) = &self.state {
+            let state = std::fs::read(path).with_context(|| path.display().to_string())?;
+            let refused = || format!("{}: the plugin refuses it", path.display());
+            host.restore_state(&state).with_context(refused)?;
+        }
         if let Some(model) = &self.model {
             host.set_text("Model", model)?;
         }
@@ -200,6 +209,10 @@ impl Demo {
             read(&mut logged)?;
         }
         host.deactivate(stream);
+        if let Some(path) = &self.save_state {
+            let state = host.save_state()?;
+            std::fs::write(path, state).with_context(|| path.display().to_string())?;
+        }
         drop(host);
         read(&mut logged)?;
         logged.learned = log.counters().values().map(|of| of.learned).sum();

@@ -2,10 +2,6 @@
 //!
 //! [`Vst3Host`] makes its calls in the order that the format asks for, as DAWs do; [`SushiHost`]
 //! makes those of Sushi.
-#![expect(
-    non_upper_case_globals,
-    reason = "the constants keep the names they have in the VST3 headers"
-)]
 
 mod component_handler;
 mod event_list;
@@ -14,7 +10,7 @@ mod parameter_changes;
 mod stream;
 mod sushi;
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::path::Path;
 use std::ptr::{addr_of_mut, null_mut};
 use std::sync::Arc;
@@ -47,6 +43,20 @@ pub use sushi::{SushiHost, SushiStream, UID as SUSHI_UID};
 /// The category under which a factory lists what processes audio.
 const AUDIO_EFFECT: &str = "Audio Module Class";
 
+/// What the folder and the file in a bundle are called, and the entry of the module's end.
+#[cfg(not(windows))]
+const SYSTEM: &str = "linux";
+#[cfg(not(windows))]
+const EXTENSION: &str = "so";
+#[cfg(not(windows))]
+const EXIT: &[u8] = b"ModuleExit";
+#[cfg(windows)]
+const SYSTEM: &str = "win";
+#[cfg(windows)]
+const EXTENSION: &str = "vst3";
+#[cfg(windows)]
+const EXIT: &[u8] = b"ExitDll";
+
 /// The shared library inside the bundle; unloaded when the last stream and host are gone.
 struct Module {
     library: Library,
@@ -59,23 +69,48 @@ impl Module {
             .context("a VST3 bundle needs a name")?
             .to_string_lossy();
         let file = bundle.join(format!(
-            "Contents/{}-linux/{name}.so",
+            "Contents/{}-{SYSTEM}/{name}.{EXTENSION}",
             std::env::consts::ARCH
         ));
         // SAFETY: this runs the library's initialisers; the host is only ever pointed at plugin
         // bundles, whose entry is sound by the VST3 contract.
         let library = unsafe { Library::new(&file) }
             .with_context(|| format!("{} does not load", file.display()))?;
+        let module = Self { library };
+        ensure!(
+            module.enter()?,
+            "{}: its entry reports a failure",
+            file.display()
+        );
+        Ok(module)
+    }
+
+    /// Calls the entry of the module, and returns what that says.
+    #[cfg(not(windows))]
+    fn enter(&self) -> Result<bool> {
         // SAFETY: the signature of `ModuleEntry` on Linux, as the VST3 SDK documents it.
-        let entered = unsafe {
-            let entry: libloading::Symbol<unsafe extern "system" fn(*mut c_void) -> bool> = library
+        unsafe {
+            let entry: libloading::Symbol<
+                unsafe extern "system" fn(*mut std::ffi::c_void) -> bool,
+            > = self
+                .library
                 .get(b"ModuleEntry")
-                .with_context(|| format!("{} has no ModuleEntry", file.display()))?;
+                .context("the module has no ModuleEntry")?;
             // The argument is the library's handle, which our plugins do not use.
-            entry(null_mut())
-        };
-        ensure!(entered, "{}: ModuleEntry reports a failure", file.display());
-        Ok(Self { library })
+            Ok(entry(null_mut()))
+        }
+    }
+
+    /// Calls the entry of the module, which it may do without, and returns what that says.
+    #[cfg(windows)]
+    fn enter(&self) -> Result<bool> {
+        // SAFETY: the signature of `InitDll` on Windows, as the VST3 SDK documents it.
+        unsafe {
+            let entry = self
+                .library
+                .get::<unsafe extern "system" fn() -> bool>(b"InitDll");
+            Ok(entry.map_or(true, |entry| entry()))
+        }
     }
 
     fn factory(&self) -> Result<ComPtr<IPluginFactory>> {
@@ -92,12 +127,12 @@ impl Module {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        // SAFETY: the signature of `ModuleExit`; every object of the module is gone, because each
+        // SAFETY: the signature of the module's exit; every object of the module is gone, because each
         // holds the module alive.
         unsafe {
             if let Ok(exit) = self
                 .library
-                .get::<unsafe extern "system" fn() -> bool>(b"ModuleExit")
+                .get::<unsafe extern "system" fn() -> bool>(EXIT)
             {
                 exit();
             }

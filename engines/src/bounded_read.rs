@@ -93,6 +93,11 @@ fn open_without_waiting(
         return Err(not_a_file(path, name_of(found.file_type())));
     }
     let file = options.open(path).map_err(&impossible)?;
+    // Windows tells a file's size of files only, and what else it opened by the handle.
+    #[cfg(windows)]
+    if let Some(found) = name_of_handle(&file) {
+        return Err(not_a_file(path, found));
+    }
     let kind = file.metadata().map_err(&impossible)?.file_type();
     if kind.is_file() {
         Ok(file)
@@ -122,6 +127,25 @@ fn name_of(kind: FileType) -> &'static str {
     match kind.is_dir() {
         true => "a folder",
         false => "something else",
+    }
+}
+
+/// What is open, unless it is on a disk: `NUL`, `CON` and `COM1` are names of devices in every folder,
+/// and pipes have names, too.
+#[cfg(windows)]
+fn name_of_handle(file: &File) -> Option<&'static str> {
+    use std::os::windows::io::{AsRawHandle, RawHandle};
+
+    unsafe extern "system" {
+        fn GetFileType(file: RawHandle) -> u32;
+    }
+    // SAFETY: the handle of a file that is open as long as the call.
+    match unsafe { GetFileType(file.as_raw_handle()) } {
+        // FILE_TYPE_DISK, _CHAR, _PIPE.
+        1 => None,
+        2 => Some("a device"),
+        3 => Some("a named pipe"),
+        _ => Some("something else"),
     }
 }
 
@@ -247,6 +271,17 @@ mod tests {
         assert!(error.contains("found a device"), "{error}");
         let error = write_file(Path::new("/dev/zero"), b"1").unwrap_err();
         assert!(error.to_string().contains("found a device"), "{error}");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_device_is_refused() {
+        for name in ["NUL", r"\\.\NUL"] {
+            let error = read_file(Path::new(name), 1).unwrap_err().to_string();
+            assert!(error.contains("found a device"), "{error}");
+            let error = write_file(Path::new(name), b"1").unwrap_err();
+            assert!(error.to_string().contains("found a device"), "{error}");
+        }
     }
 
     #[cfg(unix)]

@@ -4,8 +4,8 @@
 //! for. The places, in this order:
 //!
 //! 1. the folder in the environment variable [`ENGINE_DIR`],
-//! 2. `tocco/engines` in the user's data directory (`~/.local/share` on Linux), where
-//!    `cargo xtask engines install` puts them,
+//! 2. `tocco/engines` in the user's data directory (`~/.local/share` on Linux, `%LOCALAPPDATA%` on
+//!    Windows), where `cargo xtask engines install` puts them,
 //! 3. the folder that the plugin bundle, or the program, is in.
 //!
 //! [`ENGINE_DIR`] set to nothing or to an empty folder switches the foreign engines off: no other
@@ -29,6 +29,9 @@ pub const INSTALL_COMMAND: &str = "cargo xtask engines install";
 pub const fn file_names(engine: EngineId) -> &'static [&'static str] {
     match engine {
         EngineId::Native | EngineId::NativeFixed => &[],
+        EngineId::Onnx if cfg!(windows) => &["onnxruntime.dll"],
+        EngineId::LiteRt if cfg!(windows) => &["libLiteRt.dll"],
+        EngineId::Torch if cfg!(windows) => &["tocco_torch.dll"],
         EngineId::Onnx => &["libonnxruntime.so.1.27.0", "libonnxruntime.so"],
         EngineId::LiteRt => &["libLiteRt.so"],
         EngineId::Torch => &["libtocco_torch.so"],
@@ -87,7 +90,7 @@ pub fn install_dir() -> Option<PathBuf> {
 }
 
 fn user_dir() -> Option<PathBuf> {
-    dirs::data_dir().map(|data| data.join("tocco").join("engines"))
+    dirs::data_local_dir().map(|data| data.join("tocco").join("engines"))
 }
 
 /// The folder that the bundle with this code is in: a VST3 bundle is a folder
@@ -127,8 +130,38 @@ fn own_binary() -> Option<PathBuf> {
     }
 }
 
+/// Path of the library or program that contains this function.
+#[cfg(windows)]
+fn own_binary() -> Option<PathBuf> {
+    use std::ffi::{OsString, c_void};
+    use std::os::windows::ffi::OsStringExt;
+
+    // The address is not a name, and the library's use is not counted up.
+    const FROM_ADDRESS: u32 = 4;
+    const UNCHANGED_REFCOUNT: u32 = 2;
+    unsafe extern "system" {
+        fn GetModuleHandleExW(flags: u32, name: *const u16, module: *mut *mut c_void) -> i32;
+        fn GetModuleFileNameW(module: *mut c_void, name: *mut u16, size: u32) -> u32;
+    }
+
+    let mut module = std::ptr::null_mut();
+    let address = own_binary as *const u16;
+    // SAFETY: any address may be asked for, and there is room for the answer.
+    let found =
+        unsafe { GetModuleHandleExW(FROM_ADDRESS | UNCHANGED_REFCOUNT, address, &raw mut module) };
+    // The longest name that the system knows; one more is said to fill all of the room.
+    let mut name = vec![0_u16; 1 << 15];
+    // SAFETY: this code is loaded, so its module is; the system writes within the room.
+    let length =
+        unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), name.len() as u32) } as usize;
+    if found == 0 || length == 0 || length >= name.len() {
+        return std::env::current_exe().ok();
+    }
+    Some(OsString::from_wide(&name[..length]).into())
+}
+
 /// Path of the program that contains this function.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn own_binary() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }
@@ -223,6 +256,8 @@ impl From<NotFound> for LoadError {
 mod tests {
     use super::*;
 
+    const LITERT: &str = file_names(EngineId::LiteRt)[0];
+
     fn place(dir: &Path, what: &'static str) -> Place {
         Place {
             dir: dir.to_path_buf(),
@@ -234,22 +269,22 @@ mod tests {
     fn the_first_place_that_has_the_library_wins() {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let places = vec![place(first.path(), "first"), place(second.path(), "second")];
-        std::fs::write(second.path().join("libLiteRt.so"), b"").unwrap();
+        std::fs::write(second.path().join(LITERT), b"").unwrap();
         let found = find_in(EngineId::LiteRt, places.clone()).unwrap();
-        assert_eq!(found, second.path().join("libLiteRt.so"));
-        std::fs::write(first.path().join("libLiteRt.so"), b"").unwrap();
+        assert_eq!(found, second.path().join(LITERT));
+        std::fs::write(first.path().join(LITERT), b"").unwrap();
         let found = find_in(EngineId::LiteRt, places).unwrap();
-        assert_eq!(found, first.path().join("libLiteRt.so"));
+        assert_eq!(found, first.path().join(LITERT));
     }
 
     #[test]
     fn what_is_no_library_is_found_nevertheless() {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let places = vec![place(first.path(), "first"), place(second.path(), "second")];
-        std::fs::write(second.path().join("libLiteRt.so"), b"").unwrap();
-        std::fs::create_dir(first.path().join("libLiteRt.so")).unwrap();
+        std::fs::write(second.path().join(LITERT), b"").unwrap();
+        std::fs::create_dir(first.path().join(LITERT)).unwrap();
         let found = find_in(EngineId::LiteRt, places).unwrap();
-        assert_eq!(found, first.path().join("libLiteRt.so"));
+        assert_eq!(found, first.path().join(LITERT));
     }
 
     #[test]
@@ -261,8 +296,11 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "engine torch: libtocco_torch.so not found in /nowhere (TOCCO_ENGINE_DIR); \
-             run cargo xtask engines install"
+            format!(
+                "engine torch: {} not found in /nowhere (TOCCO_ENGINE_DIR); \
+                 run cargo xtask engines install",
+                file_names(EngineId::Torch)[0]
+            )
         );
     }
 

@@ -1,5 +1,6 @@
 //! Calls to cargo, always from the workspace's root and with the toolchain that runs this.
 
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -19,6 +20,19 @@ pub fn root() -> &'static Path {
 pub fn shared() -> PathBuf {
     let shared = std::env::var_os("TOCCO_SHARED");
     shared.map_or_else(|| root().join("../shared"), PathBuf::from)
+}
+
+/// When the last commit was made, seconds since 1970, as archives of the same files have it; 0 outside
+/// of a repository.
+pub fn date_of_the_last_commit() -> u64 {
+    let commit = Command::new("git")
+        .args(["log", "-1", "--format=%ct"])
+        .current_dir(root())
+        .output();
+    let date = commit
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok());
+    date.and_then(|date| date.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Makes the workspace's root the current directory, wherever `cargo xtask` was called, and returns
@@ -54,12 +68,17 @@ pub fn target_folder() -> Result<PathBuf> {
         .context("CARGO_TARGET_DIR is not set")
 }
 
+/// The cargo that called us.
+pub fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// A call of the cargo that called us; what it runs finds the bundles by `TOCCO_BUNDLES`.
 ///
 /// # Errors
 /// If the build folder is not to be found.
 pub fn command(arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .env("TOCCO_BUNDLES", bundle::folder()?);

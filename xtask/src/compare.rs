@@ -11,9 +11,6 @@ use crate::bundle;
 use crate::cargo;
 use crate::cross::Cross;
 
-/// How far a probability may be from this machine's.
-const PROBABILITY_TOLERANCE: f64 = 1e-3;
-
 /// How far a feature may be from this machine's, of its size or of 1, whichever is more.
 const FEATURE_TOLERANCE: f64 = 1e-4;
 
@@ -22,6 +19,9 @@ const BLOCKS_PER_SECOND: f64 = 750.0;
 
 /// Blocks from a note's onset to the features that are compared.
 const BLOCKS_TO_FEATURES: usize = 11;
+
+/// What plays and what measures.
+const PROGRAMS: [&str; 2] = ["demo", "tocco-corpus"];
 
 const FORMATS: [&str; 2] = ["clap", "vst3"];
 const PRESETS: [&str; 2] = ["timbreid", "timbreid-48k"];
@@ -52,6 +52,8 @@ pub struct CompareArguments {
 /// The greatest distances seen.
 #[derive(Default)]
 struct Seen {
+    /// How far a probability may be from this machine's.
+    tolerance: f64,
     notes: usize,
     second: usize,
     probability: f64,
@@ -67,16 +69,15 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
     let takes = takes(arguments, here)?;
     let cross = Cross::set_up(&arguments.target)?;
     bundle::for_machine(&cross)?;
-    bundle::for_this_machine()?;
-    cross.build(&["demo", "tocco-corpus"])?;
-    let hosts = ["demo", "tocco-corpus"].map(|program| ["--bin", program]);
-    let mut native = vec!["build", "--release", "--workspace"];
-    native.extend(hosts.iter().flatten());
-    cargo::call("building the hosts", &native)?;
+    bundle::with_programs(&PROGRAMS)?;
+    cross.build(&PROGRAMS)?;
 
     let mut models = vec![None];
     models.extend(arguments.model.iter().map(Some));
-    let mut seen = Seen::default();
+    let mut seen = Seen {
+        tolerance: cross.tolerance(),
+        ..Seen::default()
+    };
     for take in &takes {
         let name = take.file_name().unwrap_or_default().to_string_lossy();
         for model in &models {
@@ -103,6 +104,11 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
             let model = model.map_or("the plugin's model", |model| model.as_str());
             println!("{name}, {model}: {} notes the same", seen.notes - before);
         }
+    }
+    for format in FORMATS {
+        compare_states(&cross, format, &takes[0], &mut seen)
+            .with_context(|| format!("states of the {format}"))?;
+        println!("{format}: a state of either machine is the same on both");
     }
     println!(
         "{} recordings, CLAP and VST3, {}: {} notes and {} second decisions have the same names; \
@@ -146,21 +152,58 @@ fn takes(arguments: &CompareArguments, here: &Path) -> Result<Vec<PathBuf>> {
 
 /// What a program prints about a recording, here and there.
 fn both(cross: &Cross, program: &str, options: &[&str], take: &Path) -> Result<[String; 2]> {
-    let mut here = Command::new(cargo::target_folder()?.join("release").join(program));
-    here.env("TOCCO_BUNDLES", bundle::folder()?);
-    let there = cross.run(&cross.built(program))?;
-    let output = |mut command: Command| {
-        let output = command.args(options).arg("--input").arg(take).output()?;
-        if !output.status.success() {
-            bail!(
-                "{command:?} failed ({}): {}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
+    Ok([
+        printed(here(program)?, options, take)?,
+        printed(cross.run(&cross.program(program))?, options, take)?,
+    ])
+}
+
+fn here(program: &str) -> Result<Command> {
+    let mut command = Command::new(cargo::target_folder()?.join("release").join(program));
+    command.env("TOCCO_BUNDLES", bundle::folder()?);
+    Ok(command)
+}
+
+fn printed(mut command: Command, options: &[&str], take: &Path) -> Result<String> {
+    let output = command.args(options).arg("--input").arg(take).output()?;
+    if !output.status.success() {
+        bail!(
+            "{command:?} failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Saves a state on each machine, and plays with each on both.
+fn compare_states(cross: &Cross, format: &str, take: &Path, seen: &mut Seen) -> Result<()> {
+    // What no new instance has, so that a state which was not read would be noticed.
+    const MODEL: &str = "b";
+    let folder = tempfile::tempdir()?;
+    let options = ["--offline", "--json", "--format", format];
+    for (name, host) in [
+        ("here", here("demo")?),
+        ("there", cross.run(&cross.program("demo"))?),
+    ] {
+        let state = folder.path().join(name);
+        let state = state.to_str().context("a folder whose name is no text")?;
+        let saved = [&options[..], &["--model", MODEL, "--save-state", state]].concat();
+        printed(host, &saved, take)?;
+        let loaded = [&options[..], &["--state", state]].concat();
+        let reports = both(cross, "demo", &loaded, take)?;
+        let [here, there] = reports.map(|report| serde_json::from_str::<Value>(&report));
+        let (here, there) = (here?, there?);
+        for report in [&here, &there] {
+            let model = report["summary"]["model"].as_str().unwrap_or_default();
+            ensure!(
+                model.eq_ignore_ascii_case(MODEL),
+                "a state that was saved {name}: expected the model {MODEL}, found '{model}'"
             );
         }
-        Ok(String::from_utf8(output.stdout)?)
-    };
-    Ok([output(here)?, output(there)?])
+        compare_notes(&here, &there, seen).with_context(|| format!("a state saved {name}"))?;
+    }
+    Ok(())
 }
 
 fn compare_notes(here: &Value, there: &Value, seen: &mut Seen) -> Result<()> {
@@ -218,7 +261,7 @@ fn compare_probabilities(here: &Value, there: &Value, seen: &mut Seen) -> Result
     for (here, there) in here.iter().zip(&there) {
         let distance = (here - there).abs();
         ensure!(
-            distance <= PROBABILITY_TOLERANCE,
+            distance <= seen.tolerance,
             "a probability is {here} here and {there} there"
         );
         seen.probability = seen.probability.max(distance);
@@ -279,7 +322,10 @@ mod tests {
     #[test]
     fn notes_that_differ_are_told_apart() {
         let here = report("Kick", 0.9);
-        let mut seen = Seen::default();
+        let mut seen = Seen {
+            tolerance: 1e-3,
+            ..Seen::default()
+        };
         compare_notes(&here, &report("Kick", 0.9005), &mut seen).unwrap();
         assert_eq!((seen.notes, seen.second), (1, 1));
         compare_notes(&here, &report("Tom", 0.9), &mut seen).unwrap_err();

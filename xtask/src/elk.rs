@@ -187,15 +187,7 @@ fn sums(folder: &Path) -> Result<Vec<u8>> {
 /// Packs `folder` so that the same files make the same archive: in order, with the date of the last
 /// commit and without owners.
 fn pack(folder: &Path, archive: &Path) -> Result<()> {
-    let commit = Command::new("git")
-        .args(["log", "-1", "--format=%ct"])
-        .current_dir(cargo::root())
-        .output();
-    let date = commit
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok())
-        .map_or_else(|| "0".to_owned(), |date| date.trim().to_owned());
-    let date = if date.is_empty() { "0" } else { &date };
+    let date = cargo::date_of_the_last_commit();
     let status = Command::new("tar")
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
         .args([

@@ -236,7 +236,7 @@ fn count(cross: &Cross, arguments: &[&str]) -> Result<(Vec<u64>, Said)> {
     let out = folder.path().join("marks");
     let plugin = cargo::target_folder()?.join("release/libtocco_count.so");
     let output = cross
-        .counted(&cross.built("instructions"), &plugin, &out)?
+        .counted(&cross.program("instructions"), &plugin, &out)?
         .args(arguments)
         .output()
         .context("qemu-aarch64 cannot be started: apt-get install qemu-user")?;

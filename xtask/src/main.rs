@@ -11,8 +11,13 @@ mod fuzz;
 mod install;
 mod instructions;
 mod lint;
+mod mingw;
 mod portable;
+mod portable_dll;
 mod testing;
+mod unpacked;
+mod windows;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -43,12 +48,13 @@ enum Command {
     ///
     /// Builds and bundles the plugin, loads the bundled CLAP in a host of our own at 48 kHz and
     /// 64 frames, and prints a line for each note: time, technique, probability, latency. With --target
-    /// aarch64-unknown-linux-gnu the bundle and the host are those of a Raspberry Pi 4, emulated.
+    /// aarch64-unknown-linux-gnu the bundle and the host are those of a Raspberry Pi 4, emulated; with
+    /// --target x86_64-pc-windows-gnu those of Windows, under Wine.
     #[command(disable_help_flag = true, after_help = EXAMPLES_DEMO)]
     Demo(Forwarded),
     /// Set up what the tests need and run them all
     Test(testing::TestArguments),
-    /// Run tests of another machine, emulated
+    /// Run tests of another machine, emulated or under Wine
     ///
     /// Sets up what that needs in target/cross and calls cargo test. How long it takes means nothing.
     Emulate(EmulateArguments),
@@ -66,6 +72,11 @@ enum Command {
     /// The VST3 bundle, the models, engine libraries, configurations of Sushi, and what installs and
     /// starts them. docs/elk.md is its guide.
     Elk(elk::ElkArguments),
+    /// Make the archive for Windows: target/windows/tocco-windows-VERSION.zip
+    ///
+    /// The CLAP and the VST3 with their window, and what installs them. docs/windows.md says what was
+    /// tried how.
+    Windows,
     /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
     ///
     /// Builds and bundles the plugin, then replaces ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3.
@@ -77,10 +88,11 @@ enum Command {
     /// Reads ../shared/cases, or `cases` in the folder that TOCCO_SHARED names. Each case is run as its
     /// README says; without them this says so and ends well.
     Cases,
-    /// Compare what the plugin hears here and, emulated, on another machine
+    /// Compare what the plugin hears here and, emulated or under Wine, on another machine
     ///
     /// Plays recordings offline through the CLAP and the VST3 of both: every note must have the same
-    /// technique, with probabilities within 1e-3 and features within 1e-4.
+    /// technique, with features within 1e-4 and probabilities within 1e-3, or 1e-5 for Windows. A state
+    /// that either saves must do the same on both.
     Compare(compare::CompareArguments),
     /// Count heap calls, locks and system calls of the engines and of the plugin's callback
     #[command(disable_help_flag = true)]
@@ -232,7 +244,7 @@ fn run() -> Result<()> {
                 bundle::for_machine(&cross)?;
                 cross.build(&["demo"])?;
                 let status = cross
-                    .run(&cross.built("demo"))?
+                    .run(&cross.program("demo"))?
                     .args(&forwarded.arguments)
                     .current_dir(&here)
                     .status()
@@ -242,6 +254,7 @@ fn run() -> Result<()> {
             _ => on_the_bundle("demo", forwarded),
         },
         Command::Elk(arguments) => elk::run(&arguments),
+        Command::Windows => windows::run(),
         Command::Compare(arguments) => compare::run(&arguments, &here),
         Command::Audit(forwarded) => {
             let mut bundles = bundle::folder()?;

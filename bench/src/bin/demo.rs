@@ -47,6 +47,12 @@ struct Arguments {
     /// A calibration profile to play with, as the plugin or cargo xtask calibrate wrote it
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
+    /// Begin with a state that --save-state wrote with the same --format
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Write the plugin's state after the sound, as a DAW saves it with a project
+    #[arg(long, value_name = "FILE")]
+    save_state: Option<PathBuf>,
     /// The plugin format whose bundle is loaded
     #[arg(long, value_enum, default_value_t = FormatName::Clap)]
     format: FormatName,
@@ -90,6 +96,8 @@ fn play<H: PluginHost>(arguments: Arguments, format: Format<H>) -> Result<()> {
         no_second: arguments.no_second,
         no_adapt: arguments.no_adapt,
         profile: arguments.profile,
+        state: arguments.state,
+        save_state: arguments.save_state,
     };
     if arguments.json {
         let report = demo.run(format, |event| eprintln!("{event}"))?;

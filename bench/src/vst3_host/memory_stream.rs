@@ -84,10 +84,11 @@ impl IBStreamTrait for MemoryStream {
     }
 
     unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
-        let base = match mode as u32 {
-            kIBSeekSet => 0,
-            kIBSeekCur => self.position.get() as int64,
-            kIBSeekEnd => self.bytes.borrow().len() as int64,
+        // C's enumerations, which have a sign on Windows and none elsewhere.
+        let base = match mode {
+            _ if mode == kIBSeekSet as int32 => 0,
+            _ if mode == kIBSeekCur as int32 => self.position.get() as int64,
+            _ if mode == kIBSeekEnd as int32 => self.bytes.borrow().len() as int64,
             _ => return kInvalidArgument,
         };
         let Ok(position) = usize::try_from(base + offset) else {

@@ -195,16 +195,18 @@ fn bus(channels: &mut [Vec<f32>], pointers: &mut [*mut f32]) -> AudioBusBuffers 
 fn midi_out(event: &Event, block_start: u64) -> Option<MidiOut> {
     // SAFETY: `type` says which member of the union was written.
     let (key, message) = unsafe {
-        match u32::from(event.r#type) {
-            kNoteOnEvent => (
+        match event.r#type {
+            kind if kind == kNoteOnEvent as u16 => (
                 event.__field0.noteOn.pitch,
                 MidiMessage::NoteOn {
                     velocity: event.__field0.noteOn.velocity,
                     note_id: event.__field0.noteOn.noteId,
                 },
             ),
-            kNoteOffEvent => (event.__field0.noteOff.pitch, MidiMessage::NoteOff),
-            kPolyPressureEvent => (
+            kind if kind == kNoteOffEvent as u16 => {
+                (event.__field0.noteOff.pitch, MidiMessage::NoteOff)
+            }
+            kind if kind == kPolyPressureEvent as u16 => (
                 event.__field0.polyPressure.pitch,
                 MidiMessage::PolyPressure(event.__field0.polyPressure.pressure),
             ),

@@ -315,7 +315,7 @@ impl PluginStream for SushiStream {
             self.block
         );
         let position = self.stream.position() as i64;
-        self.context.state = kPlaying;
+        self.context.state = kPlaying as u32;
         self.context.projectTimeSamples = position;
         self.context.continousTimeSamples = position;
         let state = std::mem::take(&mut self.state);

@@ -18,7 +18,8 @@ use apt::Consent;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask engines install --yes\n  \
-    cargo xtask engines install --engine onnx,litert --architecture aarch64 --dir target/pi\n\n\
+    cargo xtask engines install --engine onnx,litert --architecture aarch64 --dir target/pi\n  \
+    cargo xtask engines install --engine onnx,litert --system windows --dir target/windows-engines\n\n\
     Versions and hashes are pinned; what is already there and right is left alone.")]
 pub struct InstallArguments {
     /// Only these engines
@@ -32,6 +33,9 @@ pub struct InstallArguments {
     /// Where the libraries go [default: TOCCO_ENGINE_DIR, else tocco/engines in your data directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Libraries for another operating system, linux or windows (not for torch)
+    #[arg(long, value_name = "NAME", default_value = std::env::consts::OS)]
+    system: String,
     /// Libraries for another machine, x86_64 or aarch64 (not for torch)
     #[arg(long, value_name = "NAME", default_value = std::env::consts::ARCH)]
     architecture: String,
@@ -59,9 +63,13 @@ pub fn run(arguments: &InstallArguments) -> Result<()> {
                 eprintln!("{engine}: built in, nothing to install");
                 continue;
             }
-            EngineId::Onnx | EngineId::LiteRt => Pin::find(engine, &arguments.architecture)
-                .and_then(|pin| wheel::install(pin, &dir, &consent)),
-            EngineId::Torch => torch::install(&arguments.architecture, &dir, &consent),
+            EngineId::Onnx | EngineId::LiteRt => {
+                Pin::find(engine, &arguments.system, &arguments.architecture)
+                    .and_then(|pin| wheel::install(pin, &dir, &consent))
+            }
+            EngineId::Torch => {
+                torch::install(&arguments.system, &arguments.architecture, &dir, &consent)
+            }
         };
         match installed {
             Ok(path) => eprintln!("{engine}: {}", path.display()),

@@ -85,7 +85,7 @@ fn entry(engine: EngineId) -> Entry {
         }
     };
     entry.bytes = std::fs::metadata(&path).ok().map(|metadata| metadata.len());
-    if let Ok(pin) = Pin::find(engine, std::env::consts::ARCH) {
+    if let Ok(pin) = Pin::find(engine, std::env::consts::OS, std::env::consts::ARCH) {
         let pinned = pin.matches(&path);
         entry.pinned = Some(pinned);
         entry.version = pinned.then(|| pin.version.to_owned());

@@ -15,6 +15,8 @@ const LARGEST_LIBRARY: u64 = 100 << 20;
 pub struct Pin {
     /// The engine that it is for.
     pub engine: EngineId,
+    /// Operating system of the machine, as Rust names it.
+    pub system: &'static str,
     /// Architecture of the machine, as Rust names it.
     pub architecture: &'static str,
     /// Name of the package.
@@ -33,9 +35,10 @@ const ONNX_MEMBER: &str = "onnxruntime/capi/libonnxruntime.so.1.27.0";
 const LITERT_MEMBER: &str = "ai_edge_litert/libLiteRt.so";
 
 /// All pinned libraries.
-pub const PINS: [Pin; 4] = [
+pub const PINS: [Pin; 6] = [
     Pin {
         engine: EngineId::Onnx,
+        system: "linux",
         architecture: "x86_64",
         package: "onnxruntime",
         version: "1.27.0",
@@ -45,6 +48,7 @@ pub const PINS: [Pin; 4] = [
     },
     Pin {
         engine: EngineId::Onnx,
+        system: "linux",
         architecture: "aarch64",
         package: "onnxruntime",
         version: "1.27.0",
@@ -54,6 +58,7 @@ pub const PINS: [Pin; 4] = [
     },
     Pin {
         engine: EngineId::LiteRt,
+        system: "linux",
         architecture: "x86_64",
         package: "ai-edge-litert",
         version: "2.3.0",
@@ -63,6 +68,7 @@ pub const PINS: [Pin; 4] = [
     },
     Pin {
         engine: EngineId::LiteRt,
+        system: "linux",
         architecture: "aarch64",
         package: "ai-edge-litert",
         version: "2.3.0",
@@ -70,19 +76,56 @@ pub const PINS: [Pin; 4] = [
         member: LITERT_MEMBER,
         library_sha256: "b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b",
     },
+    Pin {
+        engine: EngineId::Onnx,
+        system: "windows",
+        architecture: "x86_64",
+        package: "onnxruntime",
+        version: "1.27.0",
+        wheel_sha256: "ff050e4f6bf7f12918fa14dcb047c0b02e295f35e86d42532552be4b3d54e977",
+        member: "onnxruntime/capi/onnxruntime.dll",
+        library_sha256: "7b9ef55ecaa67ea48e7b0cbe06c926a2046510eef45bbddc35bb9b02f6de3f81",
+    },
+    Pin {
+        engine: EngineId::LiteRt,
+        system: "windows",
+        architecture: "x86_64",
+        package: "ai-edge-litert",
+        version: "2.3.0",
+        wheel_sha256: "ffee5993b859580650e844fce322e93b7abf50dfa36fd0fcbde41e079d1eebe3",
+        member: "ai_edge_litert/libLiteRt.dll",
+        library_sha256: "445f51fed26967fc1112e0de9ddfef7d8497b24322bbfe18b556426a60000891",
+    },
 ];
 
 impl Pin {
-    /// The library for `engine` on `architecture`.
+    /// The library for `engine` on `system` with `architecture`.
     ///
     /// # Errors
-    /// When there is none: the error lists the architectures there are.
-    pub fn find(engine: EngineId, architecture: &str) -> Result<&'static Self> {
-        PINS.iter()
-            .find(|pin| pin.engine == engine && pin.architecture == architecture)
+    /// When there is none: the error lists those there are.
+    pub fn find(engine: EngineId, system: &str, architecture: &str) -> Result<&'static Self> {
+        let of_engine = || PINS.iter().filter(|pin| pin.engine == engine);
+        of_engine()
+            .find(|pin| pin.system == system && pin.architecture == architecture)
             .with_context(|| {
-                format!("engine {engine}: no library for {architecture}; there are x86_64, aarch64")
+                let known: Vec<String> = of_engine()
+                    .map(|pin| format!("{} {}", pin.system, pin.architecture))
+                    .collect();
+                format!(
+                    "engine {engine}: no library for {system} {architecture}; there are {}",
+                    known.join(", ")
+                )
             })
+    }
+
+    /// Names of the platform in wheels, the preferred one first.
+    pub fn platforms(&self) -> Vec<String> {
+        match (self.system, self.architecture) {
+            ("windows", "x86_64") => vec!["win_amd64".to_owned()],
+            (_, architecture) => ["manylinux_2_28", "manylinux_2_27"]
+                .map(|platform| format!("{platform}_{architecture}"))
+                .into(),
+        }
     }
 
     /// File name of the library.
@@ -139,8 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_a_library_is_told_which_have_one() {
+        let error = Pin::find(EngineId::Onnx, "windows", "aarch64").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "engine onnx: no library for windows aarch64; there are linux x86_64, linux aarch64, \
+             windows x86_64"
+        );
+        let pin = Pin::find(EngineId::LiteRt, "windows", "x86_64").unwrap();
+        assert_eq!(pin.file_name(), "libLiteRt.dll");
+        assert_eq!(pin.platforms(), ["win_amd64"]);
+    }
+
+    #[test]
     fn the_installed_name_is_the_one_that_is_looked_for() {
-        for pin in &PINS {
+        // The names are those of the system that this runs on.
+        let here = |pin: &&Pin| pin.system == std::env::consts::OS;
+        assert!(PINS.iter().any(|pin| here(&pin)));
+        for pin in PINS.iter().filter(here) {
             let names = tocco_engines::discovery::file_names(pin.engine);
             assert_eq!(names.first(), Some(&pin.file_name()));
         }

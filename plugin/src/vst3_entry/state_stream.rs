@@ -66,10 +66,11 @@ impl IBStreamTrait for MemoryStream {
     }
 
     unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
-        let base = match mode as u32 {
-            kIBSeekSet => 0,
-            kIBSeekCur => self.position.get(),
-            kIBSeekEnd => self.bytes.len(),
+        // C's enumerations, which have a sign on Windows and none elsewhere.
+        let base = match mode {
+            _ if mode == kIBSeekSet as int32 => 0,
+            _ if mode == kIBSeekCur as int32 => self.position.get(),
+            _ if mode == kIBSeekEnd as int32 => self.bytes.len(),
             _ => return kInvalidArgument,
         };
         let position = (base as int64).checked_add(offset);

@@ -61,7 +61,8 @@ fn run(
     config: WorkerConfig,
     ready: &mpsc::Sender<Result<Scheduling, InferError>>,
 ) -> Classifier {
-    let scheduling = scheduling::raise_this_thread();
+    // For as long as this thread runs.
+    let raised = scheduling::raise_this_thread();
     if let Some(pinning) = scheduling::pin_this_thread() {
         tracing::info!("classifier thread: {pinning}");
     }
@@ -69,7 +70,7 @@ fn run(
     let mut waiter = Waiter::new(config.wake, config.patience, &signal);
     let mut features = vec![0.0; classifier.n_features()];
     let counter = Ticks::calibrated();
-    let primed = classifier.prime().map(|()| scheduling);
+    let primed = classifier.prime().map(|()| raised.scheduling.clone());
     // Nobody waits any more if the plugin is being closed.
     let _ = ready.send(primed);
 

@@ -16,8 +16,14 @@ const PACKAGES: [&str; 3] = ["libtorch-dev", "libopenblas0-serial", "g++"];
 ///
 /// # Errors
 /// When libtorch is missing and cannot be installed, or the build fails.
-pub fn install(architecture: &str, dir: &Path, consent: &Consent) -> Result<PathBuf> {
-    if architecture != std::env::consts::ARCH {
+pub fn install(system: &str, architecture: &str, dir: &Path, consent: &Consent) -> Result<PathBuf> {
+    if system == "windows" {
+        bail!(
+            "there is no library for TorchScript on Windows: libtorch is a C++ library of Microsoft's \
+             compiler there, and ours is built by another; convert the model to ONNX"
+        );
+    }
+    if (system, architecture) != (std::env::consts::OS, std::env::consts::ARCH) {
         bail!("the library for TorchScript is built on the machine that uses it");
     }
     // Where tch looks for libtorch; a user's own comes first.

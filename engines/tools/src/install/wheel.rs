@@ -58,11 +58,14 @@ fn download(pin: &Pin, folder: &Path, consent: &Consent) -> Result<()> {
         .args(["--only-binary=:all:", "--implementation=cp"])
         .arg(format!("--python-version={PYTHON}"))
         .arg(format!("--abi=cp{}", PYTHON.replace('.', "")));
-    for platform in ["manylinux_2_28", "manylinux_2_27"] {
-        command.arg(format!("--platform={platform}_{}", pin.architecture));
+    for platform in pin.platforms() {
+        command.arg(format!("--platform={platform}"));
     }
     let requirement = format!("{}=={}", pin.package, pin.version);
-    eprintln!("pip download {requirement} ({})", pin.architecture);
+    eprintln!(
+        "pip download {requirement} ({} {})",
+        pin.system, pin.architecture
+    );
     let status = command
         .arg("--dest")
         .arg(folder)

@@ -1,0 +1,107 @@
+//! Tools that are unpacked into the build folder: nothing is installed, and nothing needs root.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Makes `folder` with `fill`, unless it is there: whole or not at all.
+///
+/// # Errors
+/// If it cannot be made; `what` it is for is named.
+pub fn set_up(folder: &Path, what: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    eprintln!("xtask: setting up {what} in {}", folder.display());
+    let parent = folder.parent().context("no folder to set up in")?;
+    fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    let new = tempfile::tempdir_in(parent).with_context(|| parent.display().to_string())?;
+    fill(new.path()).with_context(|| format!("setting up {what}"))?;
+    fs::rename(new.keep(), folder).with_context(|| folder.display().to_string())
+}
+
+/// The package whose name begins so, among those that `package` depends on.
+///
+/// # Errors
+/// If apt knows none.
+pub fn dependency(package: &str, name: &str) -> Result<String> {
+    let output = Command::new("apt-cache")
+        .args(["depends", package])
+        .output()
+        .context("apt-cache: Debian or a kin of it is needed")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "))
+        .find(|found| {
+            let version = found.strip_prefix(name);
+            version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+        })
+        .map(str::to_owned)
+        .with_context(|| format!("apt knows no package {package}: apt-get update, then try again"))
+}
+
+/// Fetches Debian's packages and unpacks them into `folder`.
+///
+/// # Errors
+/// If one cannot be fetched.
+pub fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
+    let fetched = folder.join("packages");
+    fs::create_dir_all(&fetched)?;
+    let mut download = Command::new("apt-get");
+    download
+        .args(["download", "--quiet"])
+        .args(packages)
+        .current_dir(&fetched);
+    run(
+        download,
+        "Debian or a kin of it is needed, with its lists: apt-get update",
+    )?;
+    for package in fs::read_dir(&fetched)? {
+        let mut dpkg = Command::new("dpkg");
+        dpkg.arg("-x").arg(package?.path()).arg(folder);
+        run(dpkg, "Debian's dpkg is needed")?;
+    }
+    fs::remove_dir_all(&fetched)?;
+    Ok(())
+}
+
+/// Runs a command; its output goes to standard error, since standard output belongs to results.
+///
+/// # Errors
+/// With the `remedy`, if it fails.
+pub fn run(mut command: Command, remedy: &str) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => bail!("{name} failed ({status}); {remedy}"),
+        Err(error) => bail!("{name} cannot be started ({error}); {remedy}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_up_halfway_is_not_there() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("tool");
+        set_up(&folder, "a tool", |new| {
+            fs::write(new.join("half"), "")?;
+            bail!("the network is gone")
+        })
+        .unwrap_err();
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+        set_up(&folder, "a tool", |new| {
+            Ok(fs::write(new.join("whole"), "")?)
+        })
+        .unwrap();
+        assert!(folder.join("whole").is_file());
+    }
+}

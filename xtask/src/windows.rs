@@ -1,0 +1,121 @@
+//! The archive for Windows: both bundles, and what puts them where hosts look.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::bundle;
+use crate::cargo;
+use crate::cross::{Cross, WINDOWS};
+use crate::install::copy;
+
+/// Texts of the archive: where they are here, and what they are called there.
+const TEXTS: [(&str, &str); 6] = [
+    ("xtask/windows/README.txt", "README.txt"),
+    ("xtask/windows/install.bat", "install.bat"),
+    ("xtask/windows/uninstall.bat", "uninstall.bat"),
+    ("docs/guide.md", "guide.md"),
+    ("docs/configuration.md", "configuration.md"),
+    ("LICENSE", "LICENSE.txt"),
+];
+
+/// Makes the archive and prints its path.
+///
+/// # Errors
+/// If something cannot be built or written.
+pub fn run() -> Result<()> {
+    let cross = Cross::set_up(WINDOWS.triple)?;
+    let bundles = bundle::for_machine(&cross)?;
+
+    let name = format!("tocco-windows-{}", env!("CARGO_PKG_VERSION"));
+    let folder = cargo::target_folder()?.join("windows").join(&name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    fill(&folder, &bundles).with_context(|| format!("cannot fill {}", folder.display()))?;
+    let archive = folder.with_file_name(format!("{name}.zip"));
+    pack(&folder, &archive)?;
+    println!("{}", archive.display());
+    Ok(())
+}
+
+/// Puts everything into `folder`.
+fn fill(folder: &Path, bundles: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for bundle in ["Tocco.clap", "Tocco.vst3"] {
+        copy(&bundles.join(bundle), &folder.join(bundle))?;
+    }
+    for (from, to) in TEXTS {
+        let text = fs::read_to_string(cargo::root().join(from)).context(from)?;
+        fs::write(folder.join(to), with_both_ends(&text))?;
+    }
+    Ok(())
+}
+
+/// With the ends of lines that programs of Windows expect.
+fn with_both_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+/// Packs `folder` so that the same files make the same archive: in order, with the date of the last
+/// commit and without owners.
+fn pack(folder: &Path, archive: &Path) -> Result<()> {
+    let date = cargo::date_of_the_last_commit();
+    let parent = folder.parent().context("no folder to pack")?;
+    let mut files = files(folder)?;
+    files.sort();
+    let mut touch = Command::new("touch");
+    touch.arg(format!("--date=@{date}")).args(&files);
+    ensure!(touch.status()?.success(), "touch, of coreutils, failed");
+    if archive.exists() {
+        fs::remove_file(archive)?;
+    }
+    let mut zip = Command::new("zip");
+    zip.args(["-q", "-9", "-X"]).arg(archive);
+    for file in &files {
+        zip.arg(file.strip_prefix(parent)?);
+    }
+    let status = zip
+        .current_dir(parent)
+        .env("TZ", "UTC")
+        .status()
+        .context("zip is needed: apt-get install zip")?;
+    ensure!(status.success(), "zip failed ({status})");
+    Ok(())
+}
+
+/// The files below `folder`.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_windows_has_it_once() {
+        assert_eq!(with_both_ends("a\nb\r\nc"), "a\r\nb\r\nc");
+    }
+
+    #[test]
+    fn the_scripts_go_to_marks_that_are_there() {
+        for script in ["install.bat", "uninstall.bat"] {
+            let text =
+                fs::read_to_string(cargo::root().join("xtask/windows").join(script)).unwrap();
+            assert!(text.contains("goto refused"), "{script}");
+            assert!(text.lines().any(|line| line == ":refused"), "{script}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Running programs of Windows: Wine, with a registry and a drive of its own.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+use crate::cross::Emulator;
+use crate::mingw::Mingw;
+use crate::unpacked::{run, set_up as unpack};
+
+/// What is installed, and how.
+const REMEDY: &str = "Wine is needed: apt-get install wine64";
+
+/// Wine for the programs of `mingw`'s target, with what it needs below `place`.
+///
+/// # Errors
+/// If there is no Wine.
+pub fn set_up(place: &Path, mingw: &Mingw) -> Result<Emulator> {
+    let program = program().context(REMEDY)?;
+    let folder = place.join("wine");
+    unpack(&folder, "running programs of Windows", |new| {
+        let source = cargo::root().join("xtask/windows/bcryptprimitives.c");
+        mingw.library(&source, &new.join("bcryptprimitives.dll"))?;
+        Ok(fs::create_dir(new.join("prefix"))?)
+    })?;
+    let environment = environment(&folder);
+    let ready = folder.join("ready");
+    if !ready.exists() {
+        // The VST3 has a window for messages alone, which Wine makes without a screen only if told so.
+        let mut registry = Command::new(&program);
+        registry
+            .args(["reg", "add", r"HKEY_CURRENT_USER\Software\Wine\Drivers"])
+            .args(["/v", "Graphics", "/d", "x11,null", "/f"])
+            .envs(environment.iter().cloned());
+        run(registry, "Wine does not start")?;
+        // It is read when the first program starts, which that was.
+        let mut end = Command::new(&program);
+        end.args(["wineboot", "--kill"])
+            .envs(environment.iter().cloned());
+        run(end, "Wine does not start")?;
+        fs::write(ready, "")?;
+    }
+    Ok(Emulator {
+        words: vec![program],
+        environment,
+    })
+}
+
+/// What Wine reads of the environment.
+fn environment(folder: &Path) -> Vec<(&'static str, String)> {
+    vec![
+        ("WINEPREFIX", folder.join("prefix").display().to_string()),
+        // Folders where libraries are looked for, as Windows names them: all of this machine is Z.
+        (
+            "WINEPATH",
+            format!("Z:{}", folder.display()).replace('/', "\\"),
+        ),
+        // Wine's own remarks would be between the program's.
+        ("WINEDEBUG", "-all".to_owned()),
+        // Neither .NET nor a browser is offered for download.
+        ("WINEDLLOVERRIDES", "mscoree,mshtml=".to_owned()),
+    ]
+}
+
+/// The name under which Wine is installed, if it is: first as Debian has it, whose `wine` remarks each
+/// time that it knows no programs of 32 bits.
+fn program() -> Option<String> {
+    ["/usr/lib/wine/wine64", "wine64", "wine"]
+        .into_iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok())
+        .map(str::to_owned)
+}

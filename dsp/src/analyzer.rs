@@ -1,6 +1,7 @@
 //! Hops to notes: each onset is followed, a fixed number of hops later, by its feature vector.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::features::FeatureExtractor;
 use crate::onset::steepest_rise::{self, steepest_rise};
@@ -57,6 +58,18 @@ pub struct Extraction {
     extractor: FeatureExtractor,
     post_onset_hops: usize,
     features: Vec<f32>,
+    /// Of the note that is being described for the second time.
+    progress: Option<Progress>,
+}
+
+/// How far the description of a note is that is done in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Progress {
+    /// The analyzer whose note it is, and the note's onset there.
+    analyzer: u64,
+    onset: u64,
+    /// Parts that are done.
+    parts: usize,
 }
 
 impl Extraction {
@@ -91,6 +104,7 @@ impl Extraction {
             features: vec![0.0; extractor.n_features()],
             extractor,
             post_onset_hops,
+            progress: None,
         })
     }
 
@@ -114,6 +128,64 @@ impl Extraction {
         let Due { onset, window_end } = due;
         let (window, window_end) = history.ending(window_end, self.extractor.history_len());
         self.extractor.extract(window, &mut self.features);
+        self.note(onset, window_end, history)
+    }
+
+    /// Does some of the work of describing a note, not all of whose samples need be there.
+    /// Real-time safe.
+    fn prepare(&mut self, analyzer: u64, due: Due, history: &History) {
+        let parts = self.extractor.n_parts();
+        let done = self.done(analyzer, due.onset.id);
+        let missing = due.window_end.saturating_sub(history.position) as usize;
+        let Some(there) = self.extractor.history_len().checked_sub(missing) else {
+            return;
+        };
+        let (window, end) = history.ending(due.window_end.min(history.position), there);
+        if end != due.window_end.min(history.position) {
+            return; // Too old to be done in parts.
+        }
+        let some = parts.div_ceil(Analyzer::HOPS_OF_PREPARATION);
+        let mut next = done;
+        while next < parts.min(done + some) && self.extractor.part_needs(next) <= there {
+            self.extractor.compute_part(next, window);
+            next += 1;
+        }
+        self.progress = Some(Progress {
+            analyzer,
+            onset: due.onset.id,
+            parts: next,
+        });
+    }
+
+    /// The note that began with the onset of `due`, which may have been [prepared](Self::prepare).
+    /// Real-time safe.
+    fn complete(&mut self, analyzer: u64, due: Due, history: &History) -> Note<'_> {
+        let done = self.done(analyzer, due.onset.id);
+        self.progress = None;
+        let (window, window_end) = history.ending(due.window_end, self.extractor.history_len());
+        // Not the window that was prepared: it lies too far back.
+        let first = if window_end == due.window_end {
+            done
+        } else {
+            0
+        };
+        for part in first..self.extractor.n_parts() {
+            self.extractor.compute_part(part, window);
+        }
+        self.extractor.finish(window, &mut self.features);
+        self.note(due.onset, window_end, history)
+    }
+
+    /// Parts of the description of this note that are done.
+    fn done(&self, analyzer: u64, onset: u64) -> usize {
+        let own = self
+            .progress
+            .filter(|progress| (progress.analyzer, progress.onset) == (analyzer, onset));
+        own.map_or(0, |progress| progress.parts)
+    }
+
+    /// The note whose features are there.
+    fn note(&self, onset: Onset, window_end: u64, history: &History) -> Note<'_> {
         let now = history.position;
         // Positions are estimates: never before the start, never after now.
         let since_onset = (now - onset.position.min(now)).min(Analyzer::HISTORY as u64);
@@ -216,6 +288,16 @@ impl Waiting {
         Some(Due { onset, window_end })
     }
 
+    /// The oldest, if its window ends within so many hops after `now` and its place is known.
+    fn soon(&self, now: u64, post_onset_hops: usize, hops: usize) -> Option<Due> {
+        let Pending { onset, origin } = *self.0.front()?;
+        let Origin::Known(origin) = origin else {
+            return None;
+        };
+        let window_end = origin + (post_onset_hops * HOP) as u64;
+        (window_end <= now + (hops * HOP) as u64).then_some(Due { onset, window_end })
+    }
+
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -250,7 +332,12 @@ pub struct Analyzer {
     second_pending: Waiting,
     next_id: u64,
     abandoned: u64,
+    /// Another for each analyzer.
+    serial: u64,
 }
+
+/// Analyzers made so far in this process.
+static ANALYZERS: AtomicU64 = AtomicU64::new(0);
 
 impl Analyzer {
     /// Samples of sound remembered for the features: 171 ms.
@@ -261,6 +348,9 @@ impl Analyzer {
     /// many samples after the place where the note begins. After 7 hops, 9.7 to 11 ms have passed
     /// since that place.
     pub const LAG: u64 = 16;
+    /// The work of a second description is begun so many hops before it is due: done in the one hop in
+    /// which all samples are there, it would take longer than a hop on a small computer.
+    const HOPS_OF_PREPARATION: usize = 10;
     /// What [`Note::peak_db`] says of silence.
     pub const PEAK_FLOOR_DB: f32 = -120.0;
 
@@ -276,6 +366,7 @@ impl Analyzer {
             second_pending: Waiting::new(),
             next_id: 0,
             abandoned: 0,
+            serial: ANALYZERS.fetch_add(1, Ordering::Relaxed),
         })
     }
 
@@ -331,8 +422,17 @@ impl Analyzer {
         let note =
             (self.pending.due(now, first.post_onset_hops)).map(|due| first.describe(due, history));
         let second = second.and_then(|second| {
-            let due = self.second_pending.due(now, second.post_onset_hops)?;
-            Some(second.describe(due, history))
+            let hops = second.post_onset_hops;
+            if let Some(due) = self.second_pending.due(now, hops) {
+                return Some(second.complete(self.serial, due, history));
+            }
+            let soon = self
+                .second_pending
+                .soon(now, hops, Self::HOPS_OF_PREPARATION);
+            if let Some(due) = soon {
+                second.prepare(self.serial, due, history);
+            }
+            None
         });
         Analysis {
             onset,
@@ -525,6 +625,81 @@ mod tests {
             notes.extend(note.map(|n| (index, n.onset, n.features.to_vec(), n.peak_db)));
         }
         (onsets, notes)
+    }
+
+    /// A preset's every feature, as many hops after the note as the shipped networks wait.
+    fn patch(preset: Preset, post_onset_hops: usize) -> Extraction {
+        let extractor = FeatureExtractor::new(preset, &preset.feature_names()).unwrap();
+        Extraction::new(OnsetMethod::Flux, extractor, post_onset_hops).unwrap()
+    }
+
+    #[test]
+    fn a_description_in_parts_is_that_of_its_window_whatever_comes_between() {
+        let positions = [2_000, 2_500, 3_900, 5_000, 20_000, 20_300];
+        let hops = knocks(600, &positions);
+        let samples: Vec<f32> = hops.iter().flatten().copied().collect();
+        let config = OnsetConfig {
+            minimum_inter_onset_ms: 0.0,
+            ..OnsetConfig::default()
+        };
+        // Never swapped; a fresh extraction every so many hops; one that another analyzer has used.
+        for swap_every in [usize::MAX, 3, 25] {
+            let mut analyzer = Analyzer::new(&config, OnsetMethod::Flux).unwrap();
+            let mut other = Analyzer::new(&config, OnsetMethod::Flux).unwrap();
+            let mut first = patch(Preset::LogBark, 7);
+            let mut second = patch(Preset::LogBarkLate, 112);
+            let mut alone =
+                FeatureExtractor::new(Preset::LogBarkLate, &Preset::LogBarkLate.feature_names())
+                    .unwrap();
+            let mut expected = vec![0.0; alone.n_features()];
+            let mut notes = 0;
+            for (index, hop) in hops.iter().enumerate() {
+                if index % swap_every == swap_every - 1 {
+                    second = patch(Preset::LogBarkLate, 112);
+                }
+                let loud = hop.map(|sample| sample * 3.0);
+                other.push_hop(&loud, &mut first, Some(&mut second));
+                let analysis = analyzer.push_hop(hop, &mut first, Some(&mut second));
+                let Some(note) = analysis.second else {
+                    continue;
+                };
+                notes += 1;
+                let end = note.window_end as usize;
+                let mut window = vec![0.0; alone.history_len()];
+                let there = end.min(window.len());
+                let silent = window.len() - there;
+                window[silent..].copy_from_slice(&samples[end - there..end]);
+                alone.extract(&window, &mut expected);
+                assert_eq!(note.features, expected, "{:?}", note.onset);
+            }
+            assert!(notes >= 4, "{notes}");
+        }
+    }
+
+    #[test]
+    fn most_of_a_second_description_is_done_before_it_is_due() {
+        let mut analyzer = Analyzer::new(&OnsetConfig::default(), OnsetMethod::Flux).unwrap();
+        let mut first = patch(Preset::LogBark, 7);
+        let mut second = patch(Preset::LogBarkLate, 112);
+        let all = second.extractor.n_parts();
+        let (mut before, mut most, mut last) = (0, 0, 0);
+        for hop in &knocks(300, &[2_000]) {
+            let described = analyzer
+                .push_hop(hop, &mut first, Some(&mut second))
+                .second
+                .is_some();
+            let done = second.progress.map_or(0, |progress| progress.parts);
+            if described {
+                last = all - before;
+            } else {
+                most = most.max(done - before);
+            }
+            before = done;
+        }
+        assert!(
+            last > 0 && last <= 3 && most <= 3,
+            "{most} in a hop, {last} in the last"
+        );
     }
 
     #[test]

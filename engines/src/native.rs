@@ -10,6 +10,7 @@ mod int8;
 pub(crate) mod lanes;
 mod max_pool;
 mod panel;
+mod product;
 pub(crate) mod recurrent;
 mod tanh;
 pub(crate) mod weights;

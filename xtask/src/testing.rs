@@ -1,7 +1,9 @@
 //! Every test, after what they need has been set up.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -22,11 +24,18 @@ pub struct TestArguments {
     filter: Option<String>,
 }
 
-/// Passed and failed tests.
+/// Passed and failed tests, and what took how long.
 #[derive(Default)]
 struct Count {
     passed: u64,
     failed: u64,
+    phases: Vec<(String, Duration)>,
+}
+
+impl Count {
+    fn took(&mut self, phase: String, since: Instant) {
+        self.phases.push((phase, since.elapsed()));
+    }
 }
 
 /// Bundles the plugin and runs the tests in release, where they share their objects with the
@@ -48,15 +57,21 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
             succeeded &= test(&selection, arguments, &mut count)?;
         }
         None => {
+            let start = Instant::now();
             // The counting library is part of the workspace, too.
             bundle::from_the_workspace()?;
+            count.took("building the bundles".to_owned(), start);
             succeeded &= test(&["--release", "--workspace"], arguments, &mut count)?;
             let checked = ["--package", "tocco-dsp", "--package", "tocco-engines"];
             succeeded &= test(&checked, arguments, &mut count)?;
         }
     }
+    println!();
+    for (phase, took) in &count.phases {
+        println!("{:>5} s {phase}", took.as_secs());
+    }
     println!(
-        "\nall tests: {} passed, {} failed",
+        "all tests: {} passed, {} failed",
         count.passed, count.failed
     );
     if !succeeded {
@@ -67,10 +82,19 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
 
 /// Runs cargo test, shows what it prints and adds up its results. Returns whether all passed.
 fn test(selection: &[&str], arguments: &TestArguments, count: &mut Count) -> Result<bool> {
-    let mut command = cargo::command(&["test", "--no-fail-fast"])?;
-    command.args(selection).args(&arguments.filter);
+    let start = Instant::now();
+    let mut build = command(&["test", "--no-run", "--quiet"])?;
+    eprintln!("xtask: cargo test --no-run {}", selection.join(" "));
+    let built = build.args(selection).status();
+    // What did not build is named once more by the run, which goes on with the rest.
+    let built = built.context("cannot start cargo")?.success();
+    count.took(format!("building {}", selection.join(" ")), start);
+
+    let start = Instant::now();
+    let mut run = command(&["test", "--no-fail-fast"])?;
+    run.args(selection).args(&arguments.filter);
     eprintln!("xtask: cargo test --no-fail-fast {}", selection.join(" "));
-    let mut child = command
+    let mut child = run
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
@@ -84,10 +108,33 @@ fn test(selection: &[&str], arguments: &TestArguments, count: &mut Count) -> Res
         }
     }
     let status = child.wait()?;
+    count.took(format!("running {}", selection.join(" ")), start);
     if status.code().is_none() {
         bail!("cargo test was ended by a signal ({status})");
     }
-    Ok(status.success())
+    Ok(built && status.success())
+}
+
+/// Cargo, with LLVM's RealtimeSanitizer linked into the test that it watches, where the toolchain has it.
+fn command(arguments: &[&str]) -> Result<Command> {
+    let mut command = cargo::command(arguments)?;
+    if let Some(runtime) = sanitizer()? {
+        command
+            .env("RTSAN_ENABLE", "1")
+            .env("RTSAN_LIB_PATH", runtime);
+    }
+    Ok(command)
+}
+
+/// The sanitizer's runtime, which comes with the toolchain.
+fn sanitizer() -> Result<Option<PathBuf>> {
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args(["--print", "target-libdir"])
+        .output()
+        .context("cannot start rustc")?;
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let runtime = folder.join("librustc-stable_rt.rtsan.a");
+    Ok(runtime.is_file().then_some(runtime))
 }
 
 /// Passed and failed, from a line like `test result: ok. 3 passed; 0 failed; …`.

@@ -8,7 +8,8 @@ use super::{FeatureError, Preset};
 
 /// Computes selected features of a [`Preset`] from the newest samples.
 ///
-/// It keeps nothing from one call to the next: a vector depends on the samples handed in alone.
+/// A vector depends on the samples handed in alone. [`extract`](Self::extract) keeps nothing from one
+/// call to the next; its work can also be done [in parts](Self::n_parts), while the samples come.
 ///
 /// ```
 /// use tocco_dsp::features::{FeatureExtractor, Preset};
@@ -108,6 +109,52 @@ impl FeatureExtractor {
             self.history_len(),
             "history: [history_len] samples are needed"
         );
+        for part in 0..self.n_parts() {
+            self.compute_part(part, history);
+        }
+        self.finish(history, features);
+    }
+
+    /// Parts of the work that can be done before all samples are there, one after the other: see
+    /// [`compute_part`](Self::compute_part).
+    pub fn n_parts(&self) -> usize {
+        match &self.family {
+            Family::Timbreid(_) => 0,
+            Family::LogBarkPatch(patch) => patch.parts(),
+        }
+    }
+
+    /// How many samples of the history, from its first on, must be there for this part. Real-time safe.
+    pub fn part_needs(&self, part: usize) -> usize {
+        match &self.family {
+            Family::Timbreid(_) => 0,
+            Family::LogBarkPatch(patch) => patch.needs(part),
+        }
+    }
+
+    /// Does one part of [`extract`](Self::extract). `history` begins where that of `extract` will, and
+    /// may end before it. Real-time safe.
+    ///
+    /// # Panics
+    /// When `history` is shorter than the part needs.
+    pub fn compute_part(&mut self, part: usize, history: &[f32]) {
+        match &mut self.family {
+            Family::Timbreid(_) => {}
+            Family::LogBarkPatch(patch) => patch.compute(part, history),
+        }
+    }
+
+    /// The features of `history` `[history_len]`, all parts of which have been computed, into
+    /// `features` `[n_features]`. Real-time safe.
+    ///
+    /// # Panics
+    /// When a slice has not the stated length.
+    pub fn finish(&mut self, history: &[f32], features: &mut [f32]) {
+        assert_eq!(
+            history.len(),
+            self.history_len(),
+            "history: [history_len] samples are needed"
+        );
         assert_eq!(
             features.len(),
             self.n_features(),
@@ -115,7 +162,7 @@ impl FeatureExtractor {
         );
         match &mut self.family {
             Family::Timbreid(timbreid) => timbreid.extract(history, features),
-            Family::LogBarkPatch(patch) => patch.extract(history, features),
+            Family::LogBarkPatch(patch) => patch.finish(history, features),
         }
     }
 }

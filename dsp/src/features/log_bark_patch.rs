@@ -173,7 +173,6 @@ pub(super) fn name_ranges(preset: Preset) -> String {
 /// sine being 1; 10 log10(power + 1e-6). Where there is a background its power is taken away first, of a
 /// band at most all but a hundredth.
 pub(super) struct LogBarkPatch {
-    window: usize,
     features: Vec<Feature>,
     patches: Vec<Patch>,
 }
@@ -182,7 +181,9 @@ pub(super) struct LogBarkPatch {
 struct Patch {
     shape: Shape,
     spectrum: BarkSpectrum,
-    /// Levels in dB, `[frames][BANDS]`.
+    /// Powers of the background, `[BANDS]`; zeros if there is none.
+    background: [f64; BANDS],
+    /// Levels in dB, `[frames][BANDS]`; powers until all of them are known.
     levels: Vec<[f64; BANDS]>,
     /// Mean over the frames, dB, `[BANDS]`.
     means: [f64; BANDS],
@@ -208,20 +209,49 @@ impl LogBarkPatch {
             .map(find)
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            window: preset.window(),
             features,
             patches: shapes(preset).iter().copied().map(Patch::new).collect(),
         })
     }
 
-    /// Computes the selected features of the newest samples of `history`, at least the preset's
-    /// window. Of silence, every level is -60 dB.
-    ///
-    /// Real-time safe.
-    pub(super) fn extract(&mut self, history: &[f32], out: &mut [f32]) {
-        let window = &history[history.len() - self.window..];
+    /// How many parts the work has: transforms, in the order in which their samples come.
+    pub(super) fn parts(&self) -> usize {
+        self.patches.iter().map(|patch| patch.parts()).sum()
+    }
+
+    /// The patch that a part is of, its number there, and where its samples begin in the window.
+    fn part(&self, part: usize) -> Option<(usize, usize, usize)> {
+        let mut own = part;
+        for (index, patch) in self.patches.iter().enumerate() {
+            if own < patch.parts() {
+                return Some((index, own, patch.start(own)));
+            }
+            own -= patch.parts();
+        }
+        None
+    }
+
+    /// Samples of the window, from its first on, that a part needs.
+    pub(super) fn needs(&self, part: usize) -> usize {
+        let place = self.part(part);
+        place.map_or(0, |(patch, _, start)| {
+            start + self.patches[patch].shape.frame
+        })
+    }
+
+    /// Does one part; `window` begins with the preset's window and has as many samples of it as the
+    /// part needs. Real-time safe.
+    pub(super) fn compute(&mut self, part: usize, window: &[f32]) {
+        if let Some((patch, own, start)) = self.part(part) {
+            self.patches[patch].transform(own, &window[start..]);
+        }
+    }
+
+    /// The selected features of `window`, the preset's, all parts of which have been done. Of silence,
+    /// every level is -60 dB. Real-time safe.
+    pub(super) fn finish(&mut self, window: &[f32], out: &mut [f32]) {
         for patch in &mut self.patches {
-            patch.compute(window);
+            patch.finish(window);
         }
         for (out, feature) in out.iter_mut().zip(&self.features) {
             let patch = &self.patches[feature.patch];
@@ -239,13 +269,44 @@ impl Patch {
         Self {
             shape,
             spectrum: BarkSpectrum::new(shape.frame),
+            background: [0.0; BANDS],
             levels: vec![[0.0; BANDS]; shape.frames],
             means: [0.0; BANDS],
         }
     }
 
+    /// Transforms: of the background, if there is one, and then of the frames.
+    fn parts(&self) -> usize {
+        usize::from(self.shape.background.is_some()) + self.shape.frames
+    }
+
+    /// Where the samples of a transform begin in the window.
+    fn start(&self, part: usize) -> usize {
+        let frame = |index: usize| self.shape.start + index * self.shape.frame_hop;
+        match self.shape.background {
+            Some(background) if part == 0 => background,
+            Some(_) => frame(part - 1),
+            None => frame(part),
+        }
+    }
+
+    /// Puts the powers of one transform, of the samples as they are, where its levels will be.
     /// Real-time safe.
-    fn compute(&mut self, window: &[f32]) {
+    fn transform(&mut self, part: usize, samples: &[f32]) {
+        let powers = self.spectrum.powers(&samples[..self.shape.frame], 1.0);
+        let frame = match self.shape.background {
+            Some(_) if part == 0 => {
+                self.background = powers;
+                return;
+            }
+            Some(_) => part - 1,
+            None => part,
+        };
+        self.levels[frame] = powers;
+    }
+
+    /// Makes levels of the powers, now that all that the patch spans is there. Real-time safe.
+    fn finish(&mut self, window: &[f32]) {
         let samples = &window[self.shape.start..][..self.shape.span];
         let peak = samples.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
         let gain = if peak > 0.0 {
@@ -253,21 +314,14 @@ impl Patch {
         } else {
             0.0
         };
-        let background = match self.shape.background {
-            Some(start) => self
-                .spectrum
-                .powers(&window[start..][..self.shape.frame], gain),
-            None => [0.0; BANDS],
-        };
+        // Of a power.
+        let gain = gain * gain;
         self.means = [0.0; BANDS];
-        for (index, levels) in self.levels.iter_mut().enumerate() {
-            let frame = &samples[index * self.shape.frame_hop..][..self.shape.frame];
-            let powers = self.spectrum.powers(frame, gain);
-            let powers = powers.iter().zip(&background);
-            for ((level, mean), (power, before)) in
-                levels.iter_mut().zip(&mut self.means).zip(powers)
-            {
-                let power = (power - before).max(LEAST_LEFT * power);
+        for levels in &mut self.levels {
+            let powers = levels.iter_mut().zip(&self.background);
+            for ((level, before), mean) in powers.zip(&mut self.means) {
+                let power = *level * gain;
+                let power = (power - before * gain).max(LEAST_LEFT * power);
                 *level = 10.0 * (power + LOG_BARK_FLOOR).log10();
                 *mean += *level / self.shape.frames as f64;
             }

@@ -1,23 +1,27 @@
-//! Causal convolution over time, a step at once.
+//! Causal convolution over time.
 
-use super::WeightFormat;
-use super::dense::DenseKernel;
-use super::history::History;
+use super::MOST_STEPS;
+use super::product::{Inputs, Product};
 use super::weights::{Packing, Workspace};
 use crate::network::Conv1d;
 
 /// See [`Conv1d`] for what is computed.
 pub(super) struct Conv1dKernel {
+    inputs: usize,
     dilation: usize,
     stride: usize,
     kernel: usize,
     /// Steps until the next output.
     wait: usize,
-    history: History,
-    /// The inputs of the taps of one group, oldest first, `[kernel, inputs / groups]`.
-    taps: Vec<f32>,
-    /// One matrix a group.
-    groups: Vec<DenseKernel>,
+    /// Steps before the present one that the kernel sees.
+    past: usize,
+    /// The last steps one behind the other, `[steps, inputs]`: what the kernel sees of any of them
+    /// lies at equal distances.
+    line: Vec<f32>,
+    /// Steps in `line`. When there is no room for more, the last `past` go to its beginning.
+    filled: usize,
+    /// One matrix a group, with columns `[kernel, inputs / groups]`, oldest first.
+    groups: Vec<Product>,
 }
 
 impl Conv1dKernel {
@@ -28,25 +32,30 @@ impl Conv1dKernel {
             .weight
             .chunks_exact(outputs * taps)
             .zip(conv.bias.chunks_exact(outputs))
-            .map(|(weight, bias)| DenseKernel::new(packing, WeightFormat::F32, weight, bias, false))
+            .map(|(weight, bias)| Product::new(packing, weight, bias))
             .collect();
+        let past = conv.history() - 1;
         Self {
+            inputs: conv.inputs,
             dilation: conv.dilation,
             stride: conv.stride,
             kernel: conv.kernel,
             wait: 0,
-            history: History::new(conv.history(), conv.inputs),
-            taps: vec![0.0; taps],
+            past,
+            // So long that a move comes seldom, even if the steps come one by one.
+            line: vec![0.0; (past + past.max(MOST_STEPS)) * conv.inputs],
+            filled: past,
             groups,
         }
     }
 
     pub(super) fn outputs(&self) -> usize {
-        self.groups.iter().map(DenseKernel::outputs).sum()
+        self.groups.iter().map(Product::outputs).sum()
     }
 
     pub(super) fn reset(&mut self) {
-        self.history.reset();
+        self.line.fill(0.0);
+        self.filled = self.past;
         self.wait = 0;
     }
 
@@ -55,41 +64,49 @@ impl Conv1dKernel {
         self.stride == 1
     }
 
-    /// Takes `x` `[steps, inputs]`, one step if there is not an output at every step; if these
-    /// steps have outputs, writes them to `y` `[steps, outputs]` and returns true. Real-time safe.
+    /// Takes `x` `[steps, inputs]`, at most [`MOST_STEPS`], and one step if there is not an output at
+    /// every step; if these steps have outputs, writes them to `y` `[steps, outputs]` and returns
+    /// true. Real-time safe.
     pub(super) fn steps(
         &mut self,
-        workspace: &mut Workspace,
+        workspace: &Workspace,
         x: &[f32],
         y: &mut [f32],
         steps: usize,
     ) -> bool {
-        let (inputs, outputs) = (x.len() / steps, y.len() / steps);
-        let mut renewed = true;
-        for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)) {
-            renewed = self.step(workspace, x, y);
-        }
-        renewed
-    }
-
-    fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) -> bool {
-        self.history.push(x);
+        self.remember(x, steps);
         if self.wait > 0 {
             self.wait -= 1;
             return false;
         }
         self.wait = self.stride - 1;
-        let run = self.taps.len() / self.kernel;
-        let mut y = y;
+        let run = self.inputs / self.groups.len();
+        let inputs = Inputs {
+            vectors: steps,
+            from_vector_to_vector: self.inputs,
+            runs: self.kernel,
+            run,
+            from_run_to_run: self.dilation * self.inputs,
+        };
+        let outputs = y.len() / steps;
+        let oldest = (self.filled - steps - self.past) * self.inputs;
+        let mut first = 0;
         for (g, group) in self.groups.iter().enumerate() {
-            for (k, tap) in self.taps.chunks_exact_mut(run).enumerate() {
-                let age = (self.kernel - 1 - k) * self.dilation;
-                tap.copy_from_slice(&self.history.ago(age)[g * run..(g + 1) * run]);
-            }
-            let (head, tail) = y.split_at_mut(group.outputs());
-            group.apply(workspace, &self.taps, head, 1);
-            y = tail;
+            let x = &self.line[oldest + g * run..];
+            group.apply(workspace, x, inputs, &mut y[first..], outputs);
+            first += group.outputs();
         }
         true
+    }
+
+    /// Appends `x` `[steps, inputs]` to the line.
+    fn remember(&mut self, x: &[f32], steps: usize) {
+        if (self.filled + steps) * self.inputs > self.line.len() {
+            let kept = (self.filled - self.past) * self.inputs..self.filled * self.inputs;
+            self.line.copy_within(kept, 0);
+            self.filled = self.past;
+        }
+        self.line[self.filled * self.inputs..][..x.len()].copy_from_slice(x);
+        self.filled += steps;
     }
 }

@@ -1,8 +1,7 @@
 //! Convolution of patches, and of frames over time.
 
-use super::WeightFormat;
-use super::dense::DenseKernel;
 use super::history::History;
+use super::product::{AT_ONCE, Inputs, Product};
 use super::weights::{Packing, Workspace};
 use crate::network::{CausalConv2d, Conv2d, Padding};
 
@@ -15,9 +14,11 @@ pub(super) struct Conv2dKernel {
     output_size: [usize; 2],
     /// Zeros before the first frame and the first band.
     pad: [usize; 2],
-    /// What the kernel sees at one place, `[kernel_0, kernel_1, inputs]`.
-    window: Vec<f32>,
-    filters: DenseKernel,
+    /// What the kernel sees at some places, `[AT_ONCE, kernel_0, kernel_1, inputs]`.
+    windows: Vec<f32>,
+    /// Length of one of them.
+    window: usize,
+    filters: Product,
 }
 
 impl Conv2dKernel {
@@ -35,8 +36,9 @@ impl Conv2dKernel {
             stride: conv.stride,
             output_size: conv.output_size(),
             pad,
-            window: vec![0.0; window],
-            filters: DenseKernel::new(packing, WeightFormat::F32, &conv.weight, &conv.bias, false),
+            windows: vec![0.0; AT_ONCE * window],
+            window,
+            filters: Product::new(packing, &conv.weight, &conv.bias),
         }
     }
 
@@ -45,29 +47,46 @@ impl Conv2dKernel {
     }
 
     /// Writes `y` `[frames', bands', filters]` from `x` `[frames, bands, inputs]`. Real-time safe.
-    pub(super) fn apply(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
+    pub(super) fn apply(&mut self, workspace: &Workspace, x: &[f32], y: &mut [f32]) {
+        let filters = self.filters.outputs();
+        let mut first = 0;
+        for y in y.chunks_mut(AT_ONCE * filters) {
+            let places = y.len() / filters;
+            for i in 0..places {
+                let place = first + i;
+                let (frame, band) = (place / self.output_size[1], place % self.output_size[1]);
+                self.look(x, i, frame, band);
+            }
+            let inputs = Inputs {
+                vectors: places,
+                from_vector_to_vector: self.window,
+                runs: 1,
+                run: self.window,
+                from_run_to_run: 0,
+            };
+            self.filters
+                .apply(workspace, &self.windows, inputs, y, filters);
+            first += places;
+        }
+    }
+
+    /// Fills window number `i` with what the kernel sees at an output.
+    fn look(&mut self, x: &[f32], i: usize, frame: usize, band: usize) {
         let [frames, bands] = self.size;
         let row = self.kernel[1] * self.inputs;
-        let mut places = y.chunks_exact_mut(self.filters.outputs());
-        for frame in 0..self.output_size[0] {
-            for band in 0..self.output_size[1] {
-                // The part of the kernel's row that lies inside the patch.
-                let left = (band * self.stride[1]) as isize - self.pad[1] as isize;
-                let first = left.max(0) as usize;
-                let last = (left + self.kernel[1] as isize).clamp(0, bands as isize) as usize;
-                let skipped = (first as isize - left) as usize * self.inputs;
-                for (k, window) in self.window.chunks_exact_mut(row).enumerate() {
-                    let t = (frame * self.stride[0] + k).wrapping_sub(self.pad[0]);
-                    window.fill(0.0);
-                    if t < frames && first < last {
-                        let source =
-                            &x[(t * bands + first) * self.inputs..(t * bands + last) * self.inputs];
-                        window[skipped..skipped + source.len()].copy_from_slice(source);
-                    }
-                }
-                if let Some(place) = places.next() {
-                    self.filters.apply(workspace, &self.window, place, 1);
-                }
+        // The part of the kernel's row that lies inside the patch.
+        let left = (band * self.stride[1]) as isize - self.pad[1] as isize;
+        let first = left.max(0) as usize;
+        let last = (left + self.kernel[1] as isize).clamp(0, bands as isize) as usize;
+        let skipped = (first as isize - left) as usize * self.inputs;
+        let window = &mut self.windows[i * self.window..][..self.window];
+        for (k, window) in window.chunks_exact_mut(row).enumerate() {
+            let t = (frame * self.stride[0] + k).wrapping_sub(self.pad[0]);
+            window.fill(0.0);
+            if t < frames && first < last {
+                let source =
+                    &x[(t * bands + first) * self.inputs..(t * bands + last) * self.inputs];
+                window[skipped..skipped + source.len()].copy_from_slice(source);
             }
         }
     }
@@ -117,7 +136,7 @@ impl CausalConv2dKernel {
     }
 
     /// Writes `y` `[output_features, filters]` from `x` `[features, inputs]`. Real-time safe.
-    pub(super) fn step(&mut self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
+    pub(super) fn step(&mut self, workspace: &Workspace, x: &[f32], y: &mut [f32]) {
         self.history.push(x);
         for (k, frame) in self.patch.chunks_exact_mut(x.len()).enumerate() {
             frame.copy_from_slice(self.history.ago((self.kernel_time - 1 - k) * self.dilation));

@@ -158,8 +158,8 @@ fn text_of_end(db: f32) -> String {
     if db <= LOWEST_DB {
         return AS_ALL.to_owned();
     }
-    // Without a negative zero.
-    format!("{:.1} dB", db + 0.0)
+    // Rounded first, and without a negative zero.
+    format!("{:.1} dB", (db * 10.0).round() / 10.0 + 0.0)
 }
 
 fn end_of_text(text: &str) -> Option<f32> {
@@ -208,7 +208,7 @@ mod tests {
             assert_eq!(text_of_end(db), text);
             assert_eq!(end_of_text(text), Some(db));
         }
-        assert_eq!(text_of_end(-0.0), "0.0 dB");
+        assert_eq!([-0.0, -0.04].map(text_of_end), ["0.0 dB", "0.0 dB"]);
         assert_eq!(end_of_text("-20"), Some(-20.0));
         assert_eq!(end_of_text("loud"), None);
     }

@@ -225,15 +225,16 @@ mod tests {
         player.start(20, 0, 0.5);
         let mut block = [vec![0.25; 200], vec![-0.25; 200]];
         player.mix(Some(&bank()), &mut block);
-        for index in 0..200 {
+        let [left, right] = block;
+        for (index, (left, right)) in left.into_iter().zip(right).enumerate() {
             let tom = if (7..107).contains(&index) { 1.5 } else { 0.0 };
             let kick = if (20..120).contains(&index) {
                 0.25
             } else {
                 0.0
             };
-            assert_eq!(block[0][index], 0.25 + tom + kick, "{index}");
-            assert_eq!(block[1][index], -0.25 + tom + kick, "{index}");
+            assert_eq!(left, 0.25 + tom + kick, "{index}");
+            assert_eq!(right, -0.25 + tom + kick, "{index}");
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Deployment {
     pub wakes: Vec<String>,
     /// Whether every processor core is kept busy by another process meanwhile.
     pub overload: bool,
+    /// The core that only the audio thread runs on; all other threads share another one.
+    pub isolated_core: Option<usize>,
 }
 
 /// The notes of a run.
@@ -96,7 +98,7 @@ impl Deployment {
                 planned.len(),
                 self.playing.duration_s()
             );
-            let found = single(run, self.playing)?;
+            let found = single(run, self.playing, self.isolated_core)?;
             on_run(&found);
             findings.push(found);
         }
@@ -138,7 +140,7 @@ impl Deployment {
 }
 
 /// One combination, in a process of its own.
-fn single(run: &Planned, playing: Playing) -> Result<RunFindings> {
+fn single(run: &Planned, playing: Playing, isolated_core: Option<usize>) -> Result<RunFindings> {
     let Planned {
         engine,
         model,
@@ -147,6 +149,7 @@ fn single(run: &Planned, playing: Playing) -> Result<RunFindings> {
     let (notes, spacing_ms) = (playing.notes.to_string(), playing.spacing_ms.to_string());
     let output = Command::new(std::env::current_exe()?)
         .args(["single", engine.name(), model, wake, &notes, &spacing_ms])
+        .args(isolated_core.map(|core| core.to_string()))
         .env("TOCCO_WAKE", wake)
         .stderr(Stdio::inherit())
         .output()

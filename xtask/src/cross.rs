@@ -173,7 +173,10 @@ impl Cross {
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
         if subcommand == "test" {
             let runner = self.emulator()?.join(" ");
-            command.env(format!("CARGO_TARGET_{name}_RUNNER"), runner);
+            // Tests that only count for their length are shorter.
+            command
+                .env(format!("CARGO_TARGET_{name}_RUNNER"), runner)
+                .env("TOCCO_EMULATED", "1");
         }
         let what = format!("cargo {subcommand} {}", arguments.join(" "));
         eprintln!("xtask: for {}: {what}", self.target.linked);

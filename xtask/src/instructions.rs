@@ -100,13 +100,13 @@ const WORK: [Work; 11] = [
         None,
     ),
     callback(
-        "callback, dearest of all, `tocco`: features, the network on the thread",
+        "callback, dearest of all, `tocco`: features and the network inline",
         TOCCO_FIRST,
         Of::Greatest,
         None,
     ),
     callback(
-        "callback, dearest of all, `tocco` with second decisions: their features in one hop",
+        "callback, dearest of all, `tocco` with second decisions, their features in parts",
         TOCCO_BOTH,
         Of::Greatest,
         None,
@@ -123,7 +123,7 @@ const WORK: [Work; 11] = [
         "a",
     ),
     inference(
-        "network `tocco`, on the thread",
+        "network `tocco`",
         &["inference", "--model", "tocco"],
         "tocco",
     ),

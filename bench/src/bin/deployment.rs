@@ -30,7 +30,8 @@ const QUICK_NOTES: usize = 96;
     after_help = "Examples:\n  \
         cargo xtask bench deployment --json > deployment.json\n  \
         cargo xtask bench deployment --engine native --model a --model b --overload\n  \
-        cargo xtask bench deployment --quick --wake armed --wake futex"
+        cargo xtask bench deployment --quick --wake armed --wake futex\n  \
+        cargo xtask bench deployment --engine native --isolated-core 1"
 )]
 struct Arguments {
     #[command(flatten)]
@@ -62,6 +63,10 @@ struct Measurement {
     /// Keep every core busy with another process meanwhile
     #[arg(long)]
     overload: bool,
+    /// Leave this core to the audio thread and put every other thread on one core together, as where
+    /// cores are isolated (`isolcpus`)
+    #[arg(long, value_name = "CORE")]
+    isolated_core: Option<usize>,
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -78,6 +83,7 @@ enum Part {
         wake: String,
         notes: usize,
         spacing_ms: f64,
+        isolated_core: Option<usize>,
     },
     /// Keeps a core busy until it is killed
     #[command(hide = true)]
@@ -104,9 +110,10 @@ fn perform(arguments: Arguments) -> Result<()> {
             wake,
             notes,
             spacing_ms,
+            isolated_core,
         }) => {
             let playing = Playing { notes, spacing_ms };
-            let findings = run::measure(engine, &model, &wake, playing)?;
+            let findings = run::measure(engine, &model, &wake, playing, isolated_core)?;
             println!("{}", serde_json::to_string(&findings)?);
             Ok(())
         }
@@ -126,6 +133,7 @@ fn compare(measurement: Measurement) -> Result<()> {
         wake,
         quick,
         overload,
+        isolated_core,
         json,
     } = measurement;
     let playing = Playing {
@@ -142,6 +150,7 @@ fn compare(measurement: Measurement) -> Result<()> {
         models: model,
         wakes: wake,
         overload,
+        isolated_core,
     };
     let print = |line: &dyn Display| {
         if json {

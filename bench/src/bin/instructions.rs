@@ -10,6 +10,7 @@ use tocco_bench::clap_host::ClapHost;
 use tocco_bench::inference::feature_vectors::{CLASSES, FeatureVectors};
 use tocco_bench::plugin_host::{self, MidiMessage, PluginHost, PluginStream, StreamFormat};
 use tocco_bench::program::exit_code;
+use tocco_bench::real_time::Pace;
 use tocco_bench::sound::Sound;
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 
@@ -78,7 +79,13 @@ fn callbacks(model: &str, no_second: bool, silence: bool) -> Result<()> {
         std::thread::sleep(SETTLING / 200);
     }
     let mut notes = 0;
+    // Where blocks come faster than real time the callback waits for the classifier thread, and that
+    // would be counted.
+    let mut pace = Pace::new(StreamFormat::PAPER.sample_rate);
+    let mut end = 0;
     for block in sound.channels[0].chunks_exact(frames).take(BLOCKS) {
+        end += frames as u64;
+        pace.wait_for(end, frames);
         let input = &mut stream.input(0)[..frames];
         if silence {
             input.fill(0.0);

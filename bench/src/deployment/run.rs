@@ -11,6 +11,7 @@ use tocco_engines::EngineId;
 use super::Playing;
 use crate::clap_host::ClapHost;
 use crate::event_log::{self, Decision, EventLog, LoggedNote};
+use crate::inference::pin_to_core;
 use crate::memory::resident_mib;
 use crate::plugin_host::{
     MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat, bundle_path,
@@ -92,7 +93,17 @@ impl RunFindings {
 ///
 /// # Errors
 /// If the plugin fails, or uses another engine or model than asked for.
-pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> Result<RunFindings> {
+pub fn measure(
+    engine: EngineId,
+    model: &str,
+    wake: &str,
+    playing: Playing,
+    isolated_core: Option<usize>,
+) -> Result<RunFindings> {
+    if let Some(core) = isolated_core {
+        // Every thread that is started from here on inherits it.
+        pin_to_core(usize::from(core == 0))?;
+    }
     let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
     let sound = notes_at_intervals(playing);
     let memory_before_mib = resident_mib()?;
@@ -121,6 +132,7 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
     let (timed, played, real_time_priority) = std::thread::scope(|scope| {
         let audio = scope.spawn(|| {
             let permitted = real_time::schedule_as_audio_thread().is_ok();
+            let pinned = isolated_core.map_or(Ok(()), pin_to_core);
             let mut timed = Timed {
                 stream,
                 origin: Instant::now(),
@@ -128,7 +140,11 @@ pub fn measure(engine: EngineId, model: &str, wake: &str, playing: Playing) -> R
             };
             let blocks = std::iter::repeat(BLOCK);
             let played = streaming::play(&mut timed, &sound, blocks, Speed::REAL_TIME);
-            (timed, played, permitted)
+            (
+                timed,
+                played.and_then(|played| pinned.map(|()| played)),
+                permitted,
+            )
         });
         audio
             .join()

@@ -150,6 +150,13 @@ impl Waiter {
             let _ = signal.sleeper.set(std::thread::current());
         }
         let one_core = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        if one_core && wake == Wake::Armed {
+            tracing::info!(
+                "one processor core for all ordinary threads: the classifier thread naps for {} µs \
+                 at a time and does not wait awake",
+                NAP_ON_ONE_CORE.as_micros()
+            );
+        }
         Self {
             wake,
             nap: if one_core { NAP_ON_ONE_CORE } else { NAP },

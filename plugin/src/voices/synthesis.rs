@@ -144,7 +144,8 @@ fn string(
             line[i] = (line[i] + line[(i + 1) % period]) / 2.0;
         }
     }
-    let loss = (-1.0 / (decay * rate)).exp();
+    // Each place comes round once a period.
+    let loss = (-(period as f64) / (decay * rate)).exp();
     (0..(seconds * rate) as usize)
         .map(|i| {
             let at = i % period;

@@ -425,8 +425,9 @@ fn midi_out(event: &UnknownEvent, block_start: u64) -> Option<MidiOut> {
         Match::Specific(key) => u8::try_from(key).ok(),
         Match::All => None,
     };
-    let (key, message) = match event.as_core_event()? {
+    let (channel, key, message) = match event.as_core_event()? {
         CoreEventSpace::NoteOn(on) => (
+            specific(on.channel())?,
             specific(on.key())?,
             MidiMessage::NoteOn {
                 velocity: on.velocity() as f32,
@@ -436,11 +437,16 @@ fn midi_out(event: &UnknownEvent, block_start: u64) -> Option<MidiOut> {
                 },
             },
         ),
-        CoreEventSpace::NoteOff(off) => (specific(off.key())?, MidiMessage::NoteOff),
+        CoreEventSpace::NoteOff(off) => (
+            specific(off.channel())?,
+            specific(off.key())?,
+            MidiMessage::NoteOff,
+        ),
         CoreEventSpace::NoteExpression(change)
             if change.expression_type() == Some(NoteExpressionType::Pressure) =>
         {
             (
+                specific(change.channel())?,
                 specific(change.key())?,
                 MidiMessage::PolyPressure(change.value() as f32),
             )
@@ -454,14 +460,16 @@ fn midi_out(event: &UnknownEvent, block_start: u64) -> Option<MidiOut> {
                 },
                 (0x80 | 0x90, _) => MidiMessage::NoteOff,
                 (0xa0, _) => MidiMessage::PolyPressure(f32::from(value) / 127.0),
+                (0xb0, _) => MidiMessage::Controller(value),
                 _ => return None,
             };
-            (key, message)
+            (status & 0x0f, key, message)
         }
         _ => return None,
     };
     Some(MidiOut {
         position: block_start + u64::from(event.header().time()),
+        channel,
         key,
         message,
     })

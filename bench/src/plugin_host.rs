@@ -33,7 +33,9 @@ impl StreamFormat {
 pub struct MidiOut {
     /// Samples since the stream began.
     pub position: u64,
-    /// MIDI note number.
+    /// Channel, 0 to 15.
+    pub channel: u8,
+    /// MIDI note number, or the number of the controller.
     pub key: u8,
     /// What happens to the note.
     pub message: MidiMessage,
@@ -53,6 +55,8 @@ pub enum MidiMessage {
     NoteOff,
     /// The pressure on the note changes, 0 to 1.
     PolyPressure(f32),
+    /// A controller changes: no note, but 0 to 127 of the channel.
+    Controller(u8),
 }
 
 /// A parameter, as the host sees it.

@@ -7,6 +7,8 @@
 //! What cannot be is refused with its line and the reason, and the rest is used. All fields are in
 //! `docs/configuration.md`.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -21,7 +23,9 @@ use tocco_recognizer::classification::MAX_CLASSES;
 use toml::de::{DeTable, DeValue};
 
 use crate::osc::{Form, OscSettings};
-use crate::params::{EngineChoice, ModelChoice, TeachChoice, ToccoParams, set};
+use crate::params::{EngineChoice, ModelChoice, ToccoParams, set};
+use settings::Field;
+pub use settings::Settings;
 
 /// Environment variable that names the file; set to nothing, none is read.
 pub const VARIABLE: &str = "TOCCO_CONFIG";
@@ -31,6 +35,10 @@ pub const FILE_NAME: &str = "tocco.toml";
 
 /// Bytes of the largest file that is read.
 const LARGEST: u64 = 64 << 10;
+
+/// The techniques as the file names them.
+const TECHNIQUES: &str = "kick, snare-1, tom, snare-2, natural-harmonics, palm-mute, \
+     pick-near-bridge and pick-over-the-sound-hole";
 
 /// Files in the folder of lessons that are looked at: two for each model.
 const MOST_LESSONS: usize = 64;
@@ -50,6 +58,8 @@ pub struct Configuration {
     pub lessons: Option<PathBuf>,
     /// The MIDI note of each class.
     pub notes: [Option<u8>; MAX_CLASSES],
+    /// Other parameters.
+    pub settings: Settings,
     /// Open Sound Control.
     pub osc: OscSettings,
     /// The file that the log is appended to.
@@ -111,11 +121,19 @@ impl Configuration {
                 "midi" => reader.table(value, "midi", Reader::midi),
                 "osc" => reader.table(value, "osc", Reader::osc),
                 "log" => reader.table(value, "log", Reader::log),
-                other => reader.unknown(
-                    at,
-                    other,
-                    "model, engine, user-model, [lesson], [midi], [osc] and [log]",
-                ),
+                "technique" => reader.table(value, "technique", Reader::technique),
+                other => match settings::TABLES.iter().find(|(table, _)| *table == other) {
+                    Some((table, fields)) => reader.settings(value, table, fields, ""),
+                    None => {
+                        let tables = settings::TABLES.map(|(table, _)| format!("[{table}]"));
+                        let tables = tables.join(", ");
+                        let known = format!(
+                            "model, engine, user-model, [lesson], [midi], {tables}, \
+                             [technique.<name>], [osc] and [log]"
+                        );
+                        reader.unknown(at, other, &known);
+                    }
+                },
             }
         }
         reader.read
@@ -133,7 +151,8 @@ impl Configuration {
         if let Some(folder) = &self.user_model {
             params.user_package.set(folder.display().to_string());
         }
-        for (param, note) in params.notes.of_class.iter().zip(self.notes) {
+        settings::apply(&self.settings, params);
+        for (param, note) in params.techniques.of_class.iter().zip(self.notes) {
             if let Some(note) = note {
                 set(&param.note, i32::from(note));
             }
@@ -245,7 +264,7 @@ impl Reader<'_> {
         &mut self,
         value: &Entry<'_>,
         name: &str,
-        field: fn(&mut Self, &str, &Entry<'_>) -> Result<(), &'static str>,
+        field: fn(&mut Self, &str, &Entry<'_>) -> Result<(), String>,
     ) {
         let Some(table) = value.get_ref().as_table() else {
             return self.wrong(value, name, "a table");
@@ -255,7 +274,7 @@ impl Reader<'_> {
                 self.unknown(
                     key.span().start,
                     &format!("{name}.{}", key.get_ref()),
-                    known,
+                    &known,
                 );
             }
         }
@@ -290,7 +309,7 @@ impl Reader<'_> {
         number
     }
 
-    fn lesson(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+    fn lesson(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
         match field {
             "load" => match value.get_ref().as_array() {
                 Some(paths) => {
@@ -302,20 +321,54 @@ impl Reader<'_> {
                 None => self.wrong(value, "lesson.load", "a list of paths"),
             },
             "save" => self.read.lessons = self.path(value, "lesson.save"),
-            _ => return Err("load and save"),
+            _ => return Err("load and save".to_owned()),
         }
         Ok(())
     }
 
-    fn midi(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
-        // The names that the parameter has: first comes "off".
-        let names = TeachChoice::ids().unwrap_or_default();
-        let class = names.iter().skip(1).position(|name| *name == field);
-        let Some(class) = class else {
-            return Err(
-                "kick, snare-1, tom, snare-2, natural-harmonics, palm-mute, pick-near-bridge and \
-                 pick-over-the-sound-hole",
-            );
+    /// A field that is a parameter: `id`.
+    fn setting(&mut self, value: &Entry<'_>, field: &str, id: String) {
+        match settings::read(&id, value.get_ref()) {
+            Ok(setting) => {
+                self.read.settings.insert(id, setting);
+            }
+            Err(expected) => self.wrong(value, field, &expected),
+        }
+    }
+
+    /// A table of such fields; their ids end in `suffix`.
+    fn settings(&mut self, value: &Entry<'_>, name: &str, fields: &[Field], suffix: &str) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value, name, "a table");
+        };
+        for (key, value) in table {
+            let field = format!("{name}.{}", key.get_ref());
+            let known = fields.iter().find(|(name, _)| name == key.get_ref());
+            match known {
+                Some((_, id)) => self.setting(value, &field, format!("{id}{suffix}")),
+                None => self.unknown(key.span().start, &field, &settings::names(fields)),
+            }
+        }
+    }
+
+    fn technique(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
+        let class = settings::class(field).ok_or(TECHNIQUES)?;
+        let name = format!("technique.{field}");
+        let suffix = format!("_{}", class + 1);
+        self.settings(value, &name, &settings::OF_TECHNIQUE, &suffix);
+        Ok(())
+    }
+
+    fn midi(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
+        if let Some((name, id)) = settings::MIDI.iter().find(|(name, _)| *name == field) {
+            self.setting(value, &format!("midi.{name}"), (*id).to_owned());
+            return Ok(());
+        }
+        let Some(class) = settings::class(field) else {
+            return Err(format!(
+                "{TECHNIQUES}, and {}",
+                settings::names(&settings::MIDI)
+            ));
         };
         let name = Technique::ALL[class];
         let field = format!("midi.{field}");
@@ -329,7 +382,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn osc(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+    fn osc(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
         const PORT: &str = "the number of a port, 1 to 65535";
         match field {
             "send-to" => match target(value.get_ref()) {
@@ -346,15 +399,15 @@ impl Reader<'_> {
                 Some(0) => self.wrong(value, "osc.receive-on", PORT),
                 port => self.read.osc.port = port,
             },
-            _ => return Err("send-to, form and receive-on"),
+            _ => return Err("send-to, form and receive-on".to_owned()),
         }
         Ok(())
     }
 
-    fn log(&mut self, field: &str, value: &Entry<'_>) -> Result<(), &'static str> {
+    fn log(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
         match field {
             "file" => self.read.log = self.path(value, "log.file"),
-            _ => return Err("file"),
+            _ => return Err("file".to_owned()),
         }
         Ok(())
     }
@@ -387,6 +440,7 @@ fn target(value: &DeValue<'_>) -> Result<SocketAddr, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nice_plug::prelude::{ParamPtr, Params};
 
     fn parse(text: &str) -> Configuration {
         Configuration::parse(text, Path::new("/udata/tocco.toml"))
@@ -411,6 +465,35 @@ mod tests {
         assert_eq!(read.lessons, Some(PathBuf::from("/udata/lessons")));
         let notes: Vec<u8> = read.notes.into_iter().flatten().collect();
         assert_eq!(notes, crate::outputs::midi::DEFAULT_NOTES);
+        let documented: Vec<&String> = read.settings.keys().collect();
+        let all = |suffix: &str, fields: &[Field]| -> Vec<String> {
+            fields
+                .iter()
+                .map(|(_, id)| format!("{id}{suffix}"))
+                .collect()
+        };
+        let mut expected = all("_1", &settings::OF_TECHNIQUE);
+        expected.extend(all("", &settings::MIDI));
+        for (_, fields) in settings::TABLES {
+            expected.extend(all("", fields));
+        }
+        expected.sort();
+        assert_eq!(documented, expected.iter().collect::<Vec<_>>());
+        // The example has the delivered values, but for one technique.
+        let (params, delivered) = (ToccoParams::default(), ToccoParams::default());
+        settings::apply(&read.settings, &params);
+        for ((id, set, _), (_, delivered, _)) in
+            params.param_map().into_iter().zip(delivered.param_map())
+        {
+            // SAFETY: the parameters live.
+            let (set, delivered) = unsafe {
+                let text = |param: ParamPtr| {
+                    param.normalized_value_to_string(param.unmodulated_normalized_value(), true)
+                };
+                (text(set), text(delivered))
+            };
+            assert!(set == delivered || id.ends_with("_1"), "{id}: {set}");
+        }
         let osc = OscSettings {
             target: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9000))),
             form: Form::Bundle,
@@ -465,6 +548,42 @@ mod tests {
             ("[osc]\nreceive-on = \"9001\"", 2, "the number of a port"),
             ("[osc]\nreceive-on = 0", 2, "the number of a port"),
             ("[log]\nfile = 1", 2, "a path in quotes"),
+            ("velocity = 3", 1, "velocity: expected a table"),
+            ("[velocity]\nsoft = 7", 2, "a number from -80 to 0"),
+            (
+                "[velocity]\nsoft = \"as all\"",
+                2,
+                "a number from -80 to 0, found",
+            ),
+            ("[velocity]\ncurve = true", 2, "a number from -1 to 1"),
+            ("[velocity]\nby-technique = 1", 2, "true or false"),
+            (
+                "[velocity]\nloud = 1",
+                2,
+                "there are soft, hard, curve and by-technique",
+            ),
+            ("[technique.clap]\nhold = 1", 1, "there are kick"),
+            (
+                "[technique]\nkick = 1",
+                2,
+                "technique.kick: expected a table",
+            ),
+            (
+                "[technique.kick]\nhold = 0.5",
+                2,
+                "a whole number from 0 to 500",
+            ),
+            (
+                "[technique.kick]\nlength = \"long\"",
+                2,
+                "a whole number from 0 to 2000, or \"while it sounds\"",
+            ),
+            (
+                "[technique.kick]\nsoft = \"low\"",
+                2,
+                "a number from -80 to 0, or \"as all\"",
+            ),
+            ("[technique.kick]\nnote = 3", 2, "there are send, channel"),
             ("engine = ", 1, ""),
         ] {
             let doubled = bad.starts_with("[midi]");
@@ -482,6 +601,34 @@ mod tests {
                 ..Configuration::default()
             };
             assert_eq!(read, rest, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_of_a_technique_is_set_of_that_alone() {
+        let mut read = parse(
+            "[midi]\ncross-fire = 30\n[velocity]\nsoft = -40\nhard = -6.5\nby-technique = true\n\
+             [technique.tom]\nsend = false\nchannel = 10\nlength = \"while it sounds\"\n\
+             gate = 0.5\nhold = 70\nsoft = -30.0\nhard = \"as all\"\n",
+        );
+        assert_eq!(read.refused, [""; 0]);
+        let params = ToccoParams::default();
+        read.apply(&params);
+        let near = |value: f32, expected: f32| assert!((value - expected).abs() < 1e-4);
+        near(params.soft_end.value(), -40.0);
+        near(params.hard_end.value(), -6.5);
+        assert!(params.velocity_by_technique.value());
+        let rules = params.rules(48_000.0);
+        assert_eq!(rules.cross, 1_440);
+        for (class, midi) in params.midi_settings().into_iter().enumerate() {
+            let tom = class == 2;
+            assert_eq!(midi.send, !tom);
+            assert_eq!(midi.channel, if tom { 9 } else { 0 });
+            assert_eq!(midi.length == crate::outputs::midi::Length::Sounding, tom);
+            assert_eq!(rules.gate[class], if tom { 0.5 } else { 0.0 });
+            assert_eq!(rules.hold[class], if tom { 3_360 } else { 0 });
+            near(midi.curve.soft_db, if tom { -30.0 } else { -40.0 });
+            near(midi.curve.hard_db, -6.5);
         }
     }
 

@@ -1,20 +1,30 @@
 //! The parameters: everything the host sees, automates and saves.
 
+pub mod control;
+pub mod technique;
+pub mod voices;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 use std::sync::{Arc, Mutex};
 
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::*;
-use tocco_dsp::{InputChoice, OnsetConfig, Technique};
+use tocco_dsp::{InputChoice, OnsetConfig};
 use tocco_engines::EngineId;
 
 use crate::calibration::{CalibrationState, Requests, Saved};
 use crate::model::{ModelSource, Selection};
-use crate::outputs::midi::DEFAULT_NOTES;
+use crate::outputs::midi::{ClassMidi, MidiSettings};
+use crate::outputs::retrigger::Rules;
+use crate::outputs::velocity::{Curve, HARDEST_DB, SOFTEST_DB};
 use crate::unsaved::UnsavedChanges;
+use crate::velocity_lesson::{Ends, Learnt, Step};
+use control::ControlParams;
+use technique::{LOWEST_DB, Techniques};
 use tocco_recognizer::classification::MAX_CLASSES;
 use tocco_recognizer::pipeline::Settings;
+use voices::VoiceParams;
 
 /// The engines to choose from; those that are not installed are listed too, and say so when chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -207,50 +217,6 @@ impl PersistentField<'_, String> for UserPackage {
     }
 }
 
-/// The MIDI note of one class. Its text follows the convention in which middle C, 60, is C4.
-#[derive(Params)]
-pub struct ClassNote {
-    /// MIDI note number, 0 to 127.
-    #[id = "note"]
-    pub note: IntParam,
-}
-
-impl ClassNote {
-    fn new(class: usize) -> Self {
-        let range = IntRange::Linear { min: 0, max: 127 };
-        let name = format!("Note {}", Technique::ALL[class]);
-        Self {
-            note: IntParam::new(name, i32::from(DEFAULT_NOTES[class]), range)
-                .with_value_to_string(formatters::v2s_i32_key_formatter())
-                .with_string_to_value(formatters::s2v_i32_key_formatter()),
-        }
-    }
-}
-
-/// Whether the player uses one class at all.
-#[derive(Params)]
-pub struct ClassUse {
-    /// A class that is not used is never answered.
-    #[id = "use"]
-    pub used: BoolParam,
-}
-
-/// Which classes the player uses.
-#[derive(Params)]
-pub struct ClassUses {
-    /// Whether each class is used.
-    #[nested(array)]
-    pub of_class: [ClassUse; MAX_CLASSES],
-}
-
-/// The MIDI notes of the classes. A group of its own: of an array the framework makes one for each.
-#[derive(Params)]
-pub struct ClassNotes {
-    /// The MIDI note of each class.
-    #[nested(array)]
-    pub of_class: [ClassNote; MAX_CLASSES],
-}
-
 /// All parameters.
 #[derive(Params)]
 pub struct ToccoParams {
@@ -293,9 +259,25 @@ pub struct ToccoParams {
     /// Whether the networks learn their player by listening.
     #[id = "adapt"]
     pub adapt: BoolParam,
-    /// The MIDI note of each class.
-    #[nested(group = "MIDI notes")]
-    pub notes: ClassNotes,
+    /// Level of the softest velocity, dB full scale.
+    #[id = "soft-end"]
+    pub soft_end: FloatParam,
+    /// Level of the hardest velocity, dB full scale.
+    #[id = "hard-end"]
+    pub hard_end: FloatParam,
+    /// How the velocity is bent between its ends: see [`Curve::bend`].
+    #[id = "velocity-curve"]
+    pub velocity_curve: FloatParam,
+    /// Leads through the lesson of the velocity. It acts when it changes: see
+    /// [`velocity_lesson`](crate::velocity_lesson).
+    #[id = "velocity-lesson"]
+    pub velocity_lesson: EnumParam<Step>,
+    /// Whether that lesson gives techniques ends of their own.
+    #[id = "velocity-by-technique"]
+    pub velocity_by_technique: BoolParam,
+    /// Time from a note in which one of another technique is not played, milliseconds.
+    #[id = "cross"]
+    pub cross_fire: IntParam,
     /// What every note is an example of. It asks for a lesson when it changes, and says nothing of
     /// how that goes: see [`requests`](Self::requests).
     #[id = "teach"]
@@ -306,9 +288,15 @@ pub struct ToccoParams {
     /// Forgets all examples when it rises.
     #[id = "forget"]
     pub forget_all: BoolParam,
-    /// Which classes the player uses.
-    #[nested(group = "Techniques")]
-    pub uses: ClassUses,
+    /// Controllers.
+    #[nested(group = "Continuous control")]
+    pub control: ControlParams,
+    /// Voices.
+    #[nested(group = "Voices")]
+    pub voices: VoiceParams,
+    /// What is set for each technique by itself.
+    #[nested]
+    pub techniques: Techniques,
     /// What the host asked of the lesson by these.
     pub requests: Arc<Requests>,
     /// What changed without the host's knowledge: see [`choose_package`](Self::choose_package).
@@ -333,6 +321,28 @@ pub fn onset_config(sensitivity: f32, minimum_inter_onset_ms: f32) -> OnsetConfi
     }
 }
 
+/// Longest window of cross hits, milliseconds.
+const LONGEST_CROSS_MS: i32 = 100;
+
+/// A level, dB full scale.
+fn level(name: &str, default: f32, min: f32, max: f32) -> FloatParam {
+    FloatParam::new(name, default, FloatRange::Linear { min, max })
+        .with_unit(" dB")
+        .with_value_to_string(formatters::v2s_f32_rounded(1))
+}
+
+/// A time of up to `most` whole milliseconds. The unit is in the text, so that every format has it.
+fn milliseconds(name: &str, default: i32, most: i32) -> IntParam {
+    IntParam::new(name, default, IntRange::Linear { min: 0, max: most })
+        .with_value_to_string(Arc::new(|ms| format!("{ms} ms")))
+        .with_string_to_value(Arc::new(milliseconds_of_text))
+}
+
+fn milliseconds_of_text(text: &str) -> Option<i32> {
+    let text = text.trim();
+    text.strip_suffix("ms").unwrap_or(text).trim().parse().ok()
+}
+
 /// A share from text: `0.5`, or `50 %`.
 fn share_of_text(text: &str) -> Option<f32> {
     match text.trim().strip_suffix('%') {
@@ -354,7 +364,11 @@ impl Default for ToccoParams {
         };
         let share = FloatRange::Linear { min: 0.0, max: 1.0 };
         let requests = Arc::<Requests>::default();
-        let [teach, undo, forget_all] = std::array::from_fn(|_| Arc::clone(&requests));
+        let [teach, undo, forget_all, step] = std::array::from_fn(|_| Arc::clone(&requests));
+        let bend = FloatRange::Linear {
+            min: -1.0,
+            max: 1.0,
+        };
         Self {
             user_package: UserPackage::default(),
             calibration: CalibrationState::default(),
@@ -375,19 +389,22 @@ impl Default for ToccoParams {
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
             adapt: BoolParam::new("Adapt while playing", true),
-            notes: ClassNotes {
-                of_class: std::array::from_fn(ClassNote::new),
-            },
+            soft_end: level("Soft end", SOFTEST_DB, LOWEST_DB, 0.0),
+            hard_end: level("Hard end", HARDEST_DB, LOWEST_DB, 0.0),
+            velocity_curve: FloatParam::new("Velocity curve", 0.0, bend)
+                .with_value_to_string(formatters::v2s_f32_rounded(2)),
+            velocity_lesson: EnumParam::new("Velocity lesson", Step::Off)
+                .with_callback(Arc::new(move |next| step.velocity_step(next))),
+            velocity_by_technique: BoolParam::new("Velocity by technique", false),
+            cross_fire: milliseconds("Cross fire window", 0, LONGEST_CROSS_MS),
             teach: EnumParam::new("Teach", TeachChoice::Off)
                 .with_callback(Arc::new(move |choice| teach.teach(choice.class()))),
             undo: BoolParam::new("Undo", false).with_callback(Arc::new(move |on| undo.undo(on))),
             forget_all: BoolParam::new("Forget all", false)
                 .with_callback(Arc::new(move |on| forget_all.forget_all(on))),
-            uses: ClassUses {
-                of_class: std::array::from_fn(|class| ClassUse {
-                    used: BoolParam::new(format!("Use {}", Technique::ALL[class]), true),
-                }),
-            },
+            control: ControlParams::default(),
+            voices: VoiceParams::default(),
+            techniques: Techniques::default(),
             requests,
             unsaved: UnsavedChanges::default(),
         }
@@ -414,7 +431,7 @@ impl ToccoParams {
     /// Which classes the player does not use. Real-time safe.
     #[must_use]
     pub fn masked(&self) -> [bool; MAX_CLASSES] {
-        std::array::from_fn(|class| !self.uses.of_class[class].used.value())
+        std::array::from_fn(|class| !self.techniques.of_class[class].used.value())
     }
 
     /// The same as bits. Real-time safe.
@@ -428,7 +445,7 @@ impl ToccoParams {
     /// host hears of it. Not for the audio thread.
     pub(crate) fn tell_masked(&self, masked: &[bool]) {
         let mut changed = false;
-        for (class, masked) in self.uses.of_class.iter().zip(masked) {
+        for (class, masked) in self.techniques.of_class.iter().zip(masked) {
             changed |= class.used.value() == *masked;
             set(&class.used, !masked);
         }
@@ -485,10 +502,56 @@ impl ToccoParams {
         }
     }
 
-    /// The MIDI note of each class. Real-time safe.
+    /// What MIDI is sent of each class. Real-time safe.
     #[must_use]
-    pub fn note_numbers(&self) -> [u8; MAX_CLASSES] {
-        std::array::from_fn(|class| self.notes.of_class[class].note.value().clamp(0, 127) as u8)
+    pub fn midi_settings(&self) -> MidiSettings {
+        let all = Curve {
+            soft_db: self.soft_end.value(),
+            hard_db: self.hard_end.value(),
+            bend: self.velocity_curve.value(),
+        };
+        std::array::from_fn(|class| {
+            let own = &self.techniques.of_class[class];
+            let end = |own: f32, all| if own > LOWEST_DB { own } else { all };
+            ClassMidi {
+                send: own.send.value(),
+                key: own.note.value().clamp(0, 127) as u8,
+                channel: (own.channel.value() - 1).clamp(0, 15) as u8,
+                length: own.length(),
+                curve: Curve {
+                    soft_db: end(own.soft.value(), all.soft_db),
+                    hard_db: end(own.hard.value(), all.hard_db),
+                    ..all
+                },
+            }
+        })
+    }
+
+    /// Which notes are played, at `host_rate` Hz. Real-time safe.
+    #[must_use]
+    pub fn rules(&self, host_rate: f64) -> Rules {
+        let samples = |ms: i32| (f64::from(ms) / 1000.0 * host_rate) as u64;
+        let of_class = &self.techniques.of_class;
+        Rules {
+            gate: std::array::from_fn(|class| of_class[class].gate.value()),
+            hold: std::array::from_fn(|class| samples(of_class[class].hold.value())),
+            cross: samples(self.cross_fire.value()),
+        }
+    }
+
+    /// Sets what the lesson of the velocity found: the host hears of it. Not for the audio thread.
+    pub(crate) fn learn_velocity(&self, learnt: &Learnt) {
+        let Ends { soft_db, hard_db } = learnt.all;
+        set(&self.soft_end, soft_db.clamp(LOWEST_DB, 0.0));
+        set(&self.hard_end, hard_db.clamp(LOWEST_DB, 0.0));
+        for (own, ends) in self.techniques.of_class.iter().zip(learnt.of_class) {
+            if let Some(Ends { soft_db, hard_db }) = ends {
+                // At the lowest it would be none of its own.
+                set(&own.soft, soft_db.clamp(LOWEST_DB + 0.5, 0.0));
+                set(&own.hard, hard_db.clamp(LOWEST_DB + 0.5, 0.0));
+            }
+        }
+        self.unsaved.add_values();
     }
 }
 
@@ -502,7 +565,7 @@ pub(crate) fn set<P: Param>(param: &P, value: P::Plain) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tocco_dsp::OnsetMethod;
+    use tocco_dsp::{OnsetMethod, Technique};
     use tocco_recognizer::adaptation::Learner;
 
     #[test]
@@ -531,7 +594,7 @@ mod tests {
     #[test]
     fn middle_c_is_c4() {
         let params = ToccoParams::default();
-        let note = &params.notes.of_class[0].note;
+        let note = &params.techniques.of_class[0].note;
         assert_eq!(note.value(), 36);
         assert_eq!(note.normalized_value_to_string(36.0 / 127.0, true), "C2");
         assert_eq!(note.string_to_normalized_value("C4"), Some(60.0 / 127.0));

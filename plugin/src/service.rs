@@ -28,7 +28,10 @@ use crate::continuity::Continuity;
 use crate::model::{ModelError, ModelSource, Selection};
 use crate::outputs::event_log::{self, EventLog};
 use crate::outputs::parameters::{OutputParameters, Standing};
+use crate::outputs::retrigger::Suppressed;
 use crate::params::ToccoParams;
+use crate::voices::bank::Bank;
+use crate::voices::workshop::Workshop;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, ModelInfo, RunConfig};
 use tocco_recognizer::pipeline::{Gauges, Pipeline, PipelineError, ServiceEnd};
@@ -140,6 +143,10 @@ pub struct Shared {
     pub gauges: Arc<Gauges>,
     /// What the host reads of the last note.
     pub outputs: OutputParameters,
+    /// Notes that were heard and not played.
+    pub suppressed: Suppressed,
+    /// Where the voices' sounds are made.
+    pub workshop: Workshop,
     /// Whether the host's pauses end the stream.
     pub continuity: Continuity,
     /// Key of the selection that was loaded last, or failed to.
@@ -176,6 +183,8 @@ impl Shared {
             configuration,
             gauges: Arc::default(),
             outputs: OutputParameters::default(),
+            suppressed: Suppressed::default(),
+            workshop: Workshop::default(),
             continuity: Continuity::default(),
             handled: AtomicU64::new(u64::MAX),
             status: Mutex::new(status),
@@ -200,6 +209,7 @@ impl Shared {
             && self.undone.load(Acquire) == 0
             && !self.params.requests.wait()
             && self.masked.load(Acquire) == self.params.masked_bits()
+            && self.workshop.is_settled(self.params.voices.are_on())
     }
 
     /// Begins or ends the lesson that the parameter *Teach* was changed to: the next note is an
@@ -220,6 +230,10 @@ impl Shared {
             condition,
             teaching: self.gauges.teaching.class(),
             examples,
+            double_hits: self.suppressed.double.load(Relaxed),
+            cross_hits: self.suppressed.cross.load(Relaxed),
+            velocity: self.params.requests.velocity.standing(),
+            velocity_hits: self.params.requests.velocity.hits(),
         });
     }
 
@@ -463,6 +477,8 @@ impl Worker {
                 Ok(Command::Look) | Err(RecvTimeoutError::Timeout) => {
                     self.follow_selection();
                     self.follow_calibration();
+                    self.follow_velocity();
+                    self.follow_voices();
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
@@ -562,6 +578,7 @@ impl Worker {
         }
         if forget_all > 0 {
             teaching.set(None);
+            params.requests.velocity.forget_taught();
             session.obey(calibration::Command::Reset, params);
         }
         let masked = params.masked_bits();
@@ -614,11 +631,32 @@ impl Worker {
         self.shared.undone.fetch_sub(done, Release);
     }
 
+    /// Has the sounds of the voices made if they are to be heard.
+    fn follow_voices(&self) {
+        let is_on = self.shared.params.voices.are_on();
+        self.shared.workshop.follow(is_on, Bank::synthesised);
+    }
+
+    /// Learns the ends of the velocity if that is asked for.
+    fn follow_velocity(&self) {
+        let params = &self.shared.params;
+        let lesson = &params.requests.velocity;
+        let waiting = lesson.waiting();
+        if waiting == 0 {
+            return;
+        }
+        if let Some(learnt) = lesson.learn(params.velocity_by_technique.value()) {
+            params.learn_velocity(&learnt);
+        }
+        lesson.finish(waiting);
+    }
+
     fn activate(
         &mut self,
         activation: Activation,
         old: Option<Box<Pipeline>>,
     ) -> Result<Box<Pipeline>, ActivationError> {
+        self.follow_voices();
         if let (Some(running), Some(mut pipeline)) = (&self.running, old)
             && running.activation == activation
             && self.shared.is_settled()

@@ -184,7 +184,7 @@ fn the_hosts_state_and_a_file_bring_the_calibrated_model_back() {
     assert_eq!(player.shared.status().calibration.error, None);
     let state = player.shared.params.serialize_fields();
     let restore = |params: &ToccoParams| {
-        set(&params.uses.of_class[6].used, false);
+        set(&params.techniques.of_class[6].used, false);
         params.deserialize_fields(&state);
     };
 

@@ -223,7 +223,7 @@ fn the_settings_act_on(method: &str) {
     let deaf = notes(&|host| set(&host.plugin.shared().params.sensitivity, 0.0));
     assert!(deaf.len() < 6);
     let moved = notes(&|host| {
-        for note in &host.plugin.shared().params.notes.of_class {
+        for note in &host.plugin.shared().params.techniques.of_class {
             set(&note.note, note.note.value() + 24);
         }
     });

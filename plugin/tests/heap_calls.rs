@@ -10,6 +10,7 @@ use host::{Host, heap_call, heap_calls, tones};
 use nice_plug::prelude::*;
 use tocco::calibration::Command;
 use tocco::params::{EngineChoice, ModelChoice};
+use tocco::velocity_lesson::Step;
 use tocco_dsp::synth::Performance;
 
 struct Counting;
@@ -150,6 +151,54 @@ fn teaching_makes_no_heap_call_in_callbacks() {
         let swaps = &host.plugin.shared().gauges.counters.swaps;
         assert!(swaps.load(Relaxed) > 2);
         assert_eq!(heap_calls(), 0, "{model:?}");
+    }
+}
+
+#[test]
+fn voices_controllers_and_lessons_make_no_heap_call_in_callbacks() {
+    let samples = Performance::demo(1).samples[..4 * 48_000].to_vec();
+    for mode in [ProcessMode::Realtime, ProcessMode::Offline] {
+        let mut host = Host::new();
+        let shared = host.plugin.shared().clone();
+        let params = &shared.params;
+        host::set(&params.voices.voices, -6.0);
+        host::set(&params.cross_fire, 30);
+        let control = &params.control;
+        for (param, number) in [
+            (&control.probability, 20),
+            (&control.axis, 30),
+            (&control.brightness, 31),
+            (&control.level, 32),
+        ] {
+            host::set(param, number);
+        }
+        for technique in &params.techniques.of_class {
+            host::set(&technique.length, 0);
+            host::set(&technique.hold, 40);
+        }
+        host.activate(48_000.0, 512, 2, mode);
+        let mut altered = 0;
+        for step in [Step::Soft, Step::Hard, Step::Done, Step::Off] {
+            host::set(&params.velocity_lesson, step);
+            for smoothing in [0, 80] {
+                host::set(&control.smoothing, smoothing);
+                for block in samples.chunks(512) {
+                    let mut sound = block.to_vec();
+                    host.block(&mut sound);
+                    altered += usize::from(sound != block);
+                }
+            }
+            host.plugin.reset();
+        }
+        // Another rate, another bank.
+        host.activate(44_100.0, 512, 2, mode);
+        for block in samples.chunks(512) {
+            host.block(&mut block.to_vec());
+        }
+        assert_eq!(heap_calls(), 0, "{mode:?}");
+        assert!(altered > 100, "no voice sounded");
+        let controller = |(_, event): &&host::Sent| matches!(event, NoteEvent::MidiCC { .. });
+        assert!(host.sent().iter().filter(controller).count() > 100);
     }
 }
 

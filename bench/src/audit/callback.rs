@@ -173,7 +173,7 @@ pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
 }
 
 /// A state in which second decisions are made and correct the MIDI and, with `adapt`, teach the
-/// networks.
+/// networks; voices sound, controllers move.
 ///
 /// # Errors
 /// If the plugin refuses it.
@@ -184,6 +184,22 @@ pub fn pair_state<H: PluginHost>(host: &mut H, adapt: bool) -> Result<Vec<u8>> {
     host.set_text("Second decision", "on")?;
     host.set_text("Correct MIDI notes", "on")?;
     host.set_text("Adapt while playing", if adapt { "on" } else { "off" })?;
+    // All that an instrument does beside it.
+    for (name, text) in [
+        ("Voices", "-6 dB"),
+        ("Dry", "-3 dB"),
+        ("CC probability", "CC 20"),
+        ("CC axis", "CC 30"),
+        ("CC brightness", "CC 31"),
+        ("CC level", "CC 32"),
+        ("Cross fire window", "30 ms"),
+        ("Hold Kick", "60 ms"),
+        ("Length Kick", "while it sounds"),
+        ("Velocity lesson", if adapt { "Soft" } else { "Done" }),
+        ("Velocity curve", "0.5"),
+    ] {
+        host.set_text(name, text)?;
+    }
     let state = host.save_state()?;
     host.restore_state(&delivered)?;
     Ok(state)

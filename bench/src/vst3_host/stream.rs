@@ -4,7 +4,9 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use vst3::Steinberg::Vst::Event_::EventTypes_::{kNoteOffEvent, kNoteOnEvent, kPolyPressureEvent};
+use vst3::Steinberg::Vst::Event_::EventTypes_::{
+    kLegacyMIDICCOutEvent, kNoteOffEvent, kNoteOnEvent, kPolyPressureEvent,
+};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, Event, IAudioProcessor, IAudioProcessorTrait,
@@ -194,27 +196,38 @@ fn bus(channels: &mut [Vec<f32>], pointers: &mut [*mut f32]) -> AudioBusBuffers 
 /// The message in an event, if it is one about notes; `block_start` in samples.
 fn midi_out(event: &Event, block_start: u64) -> Option<MidiOut> {
     // SAFETY: `type` says which member of the union was written.
-    let (key, message) = unsafe {
+    let (channel, key, message) = unsafe {
+        let data = &event.__field0;
         match event.r#type {
             kind if kind == kNoteOnEvent as u16 => (
-                event.__field0.noteOn.pitch,
+                data.noteOn.channel,
+                data.noteOn.pitch,
                 MidiMessage::NoteOn {
-                    velocity: event.__field0.noteOn.velocity,
-                    note_id: event.__field0.noteOn.noteId,
+                    velocity: data.noteOn.velocity,
+                    note_id: data.noteOn.noteId,
                 },
             ),
-            kind if kind == kNoteOffEvent as u16 => {
-                (event.__field0.noteOff.pitch, MidiMessage::NoteOff)
-            }
+            kind if kind == kNoteOffEvent as u16 => (
+                data.noteOff.channel,
+                data.noteOff.pitch,
+                MidiMessage::NoteOff,
+            ),
             kind if kind == kPolyPressureEvent as u16 => (
-                event.__field0.polyPressure.pitch,
-                MidiMessage::PolyPressure(event.__field0.polyPressure.pressure),
+                data.polyPressure.channel,
+                data.polyPressure.pitch,
+                MidiMessage::PolyPressure(data.polyPressure.pressure),
+            ),
+            kind if kind == kLegacyMIDICCOutEvent as u16 => (
+                i16::from(data.midiCCOut.channel),
+                i16::from(data.midiCCOut.controlNumber),
+                MidiMessage::Controller(data.midiCCOut.value as u8),
             ),
             _ => return None,
         }
     };
     Some(MidiOut {
         position: block_start + u64::try_from(event.sampleOffset).ok()?,
+        channel: u8::try_from(channel).ok()?,
         key: u8::try_from(key).ok()?,
         message,
     })

@@ -68,6 +68,7 @@ where
     assert_eq!(without_ids(&before), of_whole(0, begin));
     let off = MidiOut {
         position: begin as u64,
+        channel: 0,
         key: ons[2].key,
         message: MidiMessage::NoteOff,
     };

@@ -20,6 +20,7 @@ in_all_hosts!(
     commands_are_taken,
     a_lesson_is_saved_and_found_again,
     the_hosts_state_wins,
+    what_is_set_of_playing_is_there,
 );
 
 /// A copy of the bundle with a file beside it.
@@ -309,6 +310,37 @@ fn a_lesson_is_saved_and_found_again<H: Format>() {
     stage.rest();
     assert_eq!(stage.text("Examples"), "0");
     stage.end();
+}
+
+fn what_is_set_of_playing_is_there<H: Format>() {
+    let installed = Installed::with::<H>(
+        "[midi]\ncross-fire = 30\n[velocity]\nsoft = -40\nhard = -6.5\n\
+         [control]\naxis = 30\naxis-to = \"tom\"\nsmoothing = 0\n[voices]\nlevel = -12\n\
+         [technique.tom]\nsend = false\nchannel = 10\nlength = \"while it sounds\"\nhold = 70\n",
+    );
+    let mut host = installed.instance::<H>();
+    for (name, text) in [
+        ("Cross fire window", "30 ms"),
+        ("Soft end", "-40.0"),
+        ("Hard end", "-6.5"),
+        ("CC axis", "CC 30"),
+        ("Axis from", "Pick near bridge"),
+        ("Axis to", "Tom"),
+        ("CC smoothing", "0 ms"),
+        ("Voices", "-12.0 dB"),
+        ("Send Tom", "Off"),
+        ("Send Kick", "On"),
+        ("Channel Tom", "10"),
+        ("Length Tom", "while it sounds"),
+        ("Length Kick", "100 ms"),
+        ("Hold Tom", "70 ms"),
+    ] {
+        assert_eq!(
+            host.text(name).unwrap().trim_end_matches(" dB"),
+            text.trim_end_matches(" dB")
+        );
+    }
+    assert_eq!(host.text("Status").unwrap(), "not started");
 }
 
 fn the_hosts_state_wins<H: Format>() {

@@ -310,7 +310,7 @@ fn output_parameters_tell_every_note<H: Format>() {
         .filter(|p| p.output)
         .cloned()
         .collect();
-    assert_eq!(outputs.len(), 15);
+    assert_eq!(outputs.len(), 19);
     assert_eq!(stage.text("Technique"), "none");
     let of_note: Vec<u32> = outputs[..12].iter().map(|p| p.id).collect();
     let [technique, confidence, latency, notes] = [8, 9, 10, 11].map(|index: usize| of_note[index]);

@@ -37,12 +37,12 @@ fn start_of(state: &[u8]) -> usize {
 }
 
 /// The JSON document in a saved state.
-fn document(state: &[u8]) -> String {
+pub fn document(state: &[u8]) -> String {
     String::from_utf8(state[start_of(state)..].to_vec()).unwrap()
 }
 
 /// The saved state with another document in it.
-fn with_document(state: &[u8], document: &str) -> Vec<u8> {
+pub fn with_document(state: &[u8], document: &str) -> Vec<u8> {
     let length = (document.len() as u64).to_le_bytes();
     let length = match start_of(state) {
         0 => &[][..],
@@ -123,6 +123,8 @@ fn what_is_not_a_state_changes_nothing<H: Bundled>() {
     let mut host = H::fresh();
     change_all(&mut host);
     host.set_text("Bypass", "off").unwrap();
+    host.set_text("Voices", "off").unwrap();
+    host.set_text("Dry", "0").unwrap();
     host.set_text("Model", "c").unwrap();
     host.set_text("Engine", "native").unwrap();
     host.set_text("MIDI", "on").unwrap();

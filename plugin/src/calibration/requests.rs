@@ -8,6 +8,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
+use crate::velocity_lesson::{Step, VelocityLesson};
+
 /// Requests of one instance that wait. All of it is real-time safe.
 #[derive(Debug, Default)]
 pub struct Requests {
@@ -17,6 +19,8 @@ pub struct Requests {
     teach_changed: AtomicBool,
     undo: AtomicU32,
     forget_all: AtomicU32,
+    /// What is played for the velocity.
+    pub(crate) velocity: VelocityLesson,
     /// Whether a state is being loaded.
     deaf: AtomicBool,
 }
@@ -52,6 +56,13 @@ impl Requests {
         self.forget_all.fetch_add(u32::from(heard), Release);
     }
 
+    /// The parameter *Velocity lesson* changed.
+    pub(crate) fn velocity_step(&self, step: Step) {
+        if !self.deaf.load(SeqCst) {
+            self.velocity.step(step);
+        }
+    }
+
     /// What *Teach* was changed to since the last time.
     pub(crate) fn take_teach(&self) -> Option<Option<usize>> {
         let changed = self.teach_changed.load(Relaxed) && self.teach_changed.swap(false, Acquire);
@@ -60,7 +71,7 @@ impl Requests {
 
     /// Whether the service thread has something to do.
     pub(crate) fn wait(&self) -> bool {
-        self.undo.load(Acquire) > 0 || self.forget_all.load(Acquire) > 0
+        self.undo.load(Acquire) > 0 || self.forget_all.load(Acquire) > 0 || self.velocity.waits()
     }
 
     /// How often to undo, and whether to forget all: to be given back to [`done`](Self::done).

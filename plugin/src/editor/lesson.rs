@@ -43,7 +43,7 @@ impl Lesson {
         class: usize,
         name: RichText,
     ) {
-        let param = &shared.params.uses.of_class[class].used;
+        let param = &shared.params.techniques.of_class[class].used;
         let mut used = param.value();
         let tick = Checkbox::new(&mut used, name);
         let response = ui.add_enabled(calibration.possible && gui.is_some(), tick);

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use tocco_dsp::Technique;
 
 use crate::condition::Condition;
+use crate::velocity_lesson;
 use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 
 /// Decisions remembered of one block; one more takes the place of the last.
@@ -30,11 +31,15 @@ pub const MOST_NOTES: u32 = 1 << 16;
 /// Examples at which the parameter ends: more than can be taught. A power of two as above.
 pub const MOST_EXAMPLES: u32 = 1 << 10;
 
+/// Suppressed hits after which their counts start anew, and hits of the velocity's lesson at which
+/// the parameter ends. A power of two as above.
+pub const MOST_HITS: u32 = 1 << 16;
+
 /// How many tell of the last note.
 const OF_NOTE: usize = MAX_CLASSES + 4;
 
 /// How many output parameters there are.
-pub const COUNT: usize = OF_NOTE + 3;
+pub const COUNT: usize = OF_NOTE + 7;
 
 /// Ids are not those of the framework, which are hashes of short names.
 const FIRST_ID: u32 = 0x7000_0000;
@@ -58,6 +63,15 @@ pub enum OutputParameter {
     Teaching,
     /// How many examples the model in use was taught.
     Examples,
+    /// How many double hits were suppressed: see [`retrigger`](super::retrigger).
+    DoubleHits,
+    /// How many cross hits were.
+    CrossHits,
+    /// How the lesson of the velocity stands: the number of a
+    /// [`velocity_lesson::Standing`](crate::velocity_lesson::Standing).
+    Velocity,
+    /// How many hits that lesson has heard.
+    VelocityHits,
 }
 
 impl OutputParameter {
@@ -72,7 +86,11 @@ impl OutputParameter {
             Some(3) => Self::Notes,
             Some(4) => Self::Status,
             Some(5) => Self::Teaching,
-            Some(_) => Self::Examples,
+            Some(6) => Self::Examples,
+            Some(7) => Self::DoubleHits,
+            Some(8) => Self::CrossHits,
+            Some(9) => Self::Velocity,
+            Some(_) => Self::VelocityHits,
         })
     }
 
@@ -99,6 +117,10 @@ impl OutputParameter {
             Self::Status => OF_NOTE,
             Self::Teaching => OF_NOTE + 1,
             Self::Examples => OF_NOTE + 2,
+            Self::DoubleHits => OF_NOTE + 3,
+            Self::CrossHits => OF_NOTE + 4,
+            Self::Velocity => OF_NOTE + 5,
+            Self::VelocityHits => OF_NOTE + 6,
         }
     }
 
@@ -114,6 +136,10 @@ impl OutputParameter {
             Self::Status => "Status".to_owned(),
             Self::Teaching => "Teaching".to_owned(),
             Self::Examples => "Examples".to_owned(),
+            Self::DoubleHits => "Double hits".to_owned(),
+            Self::CrossHits => "Cross hits".to_owned(),
+            Self::Velocity => "Velocity status".to_owned(),
+            Self::VelocityHits => "Velocity hits".to_owned(),
         }
     }
 
@@ -123,7 +149,7 @@ impl OutputParameter {
         match self {
             Self::Probability(_) | Self::Confidence => "%",
             Self::Latency => "ms",
-            Self::Technique | Self::Notes | Self::Status | Self::Teaching | Self::Examples => "",
+            _ => "",
         }
     }
 
@@ -137,6 +163,8 @@ impl OutputParameter {
             Self::Notes => f64::from(MOST_NOTES),
             Self::Status => (Condition::ALL.len() - 1) as f64,
             Self::Examples => f64::from(MOST_EXAMPLES),
+            Self::DoubleHits | Self::CrossHits | Self::VelocityHits => f64::from(MOST_HITS),
+            Self::Velocity => (velocity_lesson::Standing::ALL.len() - 1) as f64,
         }
     }
 
@@ -146,6 +174,7 @@ impl OutputParameter {
         match self {
             Self::Technique | Self::Teaching => MAX_CLASSES,
             Self::Status => Condition::ALL.len() - 1,
+            Self::Velocity => velocity_lesson::Standing::ALL.len() - 1,
             _ => 0,
         }
     }
@@ -161,7 +190,14 @@ impl OutputParameter {
                 None => NO_TECHNIQUE.to_owned(),
             },
             Self::Status => Condition::ALL[plain.round() as usize].text().to_owned(),
-            Self::Notes | Self::Examples => format!("{plain:.0}"),
+            Self::Velocity => velocity_lesson::Standing::ALL[plain.round() as usize]
+                .text()
+                .to_owned(),
+            Self::Notes
+            | Self::Examples
+            | Self::DoubleHits
+            | Self::CrossHits
+            | Self::VelocityHits => format!("{plain:.0}"),
         }
     }
 
@@ -172,6 +208,12 @@ impl OutputParameter {
         if self == Self::Status {
             let said = |condition: &Condition| text.eq_ignore_ascii_case(condition.text());
             let number = Condition::ALL.iter().position(said)?;
+            return Some(number as f64 / self.maximum());
+        }
+        if self == Self::Velocity {
+            let said =
+                |standing: &velocity_lesson::Standing| text.eq_ignore_ascii_case(standing.text());
+            let number = velocity_lesson::Standing::ALL.iter().position(said)?;
             return Some(number as f64 / self.maximum());
         }
         if matches!(self, Self::Technique | Self::Teaching) {
@@ -201,6 +243,14 @@ pub struct Standing {
     pub teaching: Option<usize>,
     /// How many examples the model in use was taught.
     pub examples: usize,
+    /// How many double hits were suppressed.
+    pub double_hits: u64,
+    /// How many cross hits were.
+    pub cross_hits: u64,
+    /// How the lesson of the velocity stands.
+    pub velocity: velocity_lesson::Standing,
+    /// How many hits it has heard.
+    pub velocity_hits: usize,
 }
 
 /// The values of an instance. What tells of notes is written by the audio thread alone, the rest by
@@ -299,6 +349,11 @@ impl OutputParameters {
             standing.teaching.map_or(0, |class| class + 1),
         );
         set(OutputParameter::Examples, standing.examples);
+        let anew = |count: u64| (count % (u64::from(MOST_HITS) + 1)) as usize;
+        set(OutputParameter::DoubleHits, anew(standing.double_hits));
+        set(OutputParameter::CrossHits, anew(standing.cross_hits));
+        set(OutputParameter::Velocity, standing.velocity as usize);
+        set(OutputParameter::VelocityHits, standing.velocity_hits);
     }
 
     /// Calls `give` with the place in the block, the parameter and its normalised value for all that
@@ -476,6 +531,10 @@ mod tests {
             condition: Condition::AnotherModel,
             teaching: Some(2),
             examples: 7,
+            double_hits: 3,
+            cross_hits: u64::from(MOST_HITS) + 1 + 4,
+            velocity: velocity_lesson::Standing::Hard,
+            velocity_hits: 5,
         };
         let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         outputs.stand(standing);
@@ -483,6 +542,10 @@ mod tests {
             pair("Status", "another model, see log"),
             pair("Teaching", "Tom"),
             pair("Examples", "7"),
+            pair("Double hits", "3"),
+            pair("Cross hits", "4"),
+            pair("Velocity status", "play hard"),
+            pair("Velocity hits", "5"),
         ];
         assert_eq!(told(), expected);
         outputs.stand(standing);

@@ -1,0 +1,313 @@
+//! Plays the sounds, and mixes them with the guitar.
+//!
+//! A fixed number of voices; a note that finds none free takes the one that has sounded longest. With
+//! *Voices* down and *Dry* at 0 dB, and once that has been reached, no sample is touched.
+
+use super::bank::Bank;
+
+/// Sounds at once.
+pub const VOICES: usize = 24;
+
+/// Notes that may begin in one block; the longest block at the highest rate of onsets has fewer.
+const MOST_STARTS: usize = 128;
+
+/// Time in which a level goes where it should, seconds: no click.
+const RAMP: f64 = 0.01;
+
+/// Time in which a voice fades out that another one takes, seconds.
+const FADE: f64 = 0.003;
+
+/// A note that is to begin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Start {
+    offset: usize,
+    class: usize,
+    gain: f32,
+}
+
+/// A sound that is under way.
+#[derive(Debug, Clone, Copy)]
+struct Voice {
+    class: usize,
+    /// The next sample of it.
+    position: usize,
+    gain: f32,
+    /// What the gain loses with each sample.
+    fall: f32,
+}
+
+/// A level on its way.
+#[derive(Debug, Clone, Copy)]
+struct Ramp {
+    value: f32,
+    target: f32,
+    step: f32,
+}
+
+impl Ramp {
+    fn new(value: f32, host_rate: f64) -> Self {
+        Self {
+            value,
+            target: value,
+            step: (1.0 / (RAMP * host_rate)) as f32,
+        }
+    }
+
+    fn next(&mut self) -> f32 {
+        let way = self.target - self.value;
+        if way.abs() <= self.step {
+            self.value = self.target;
+        } else {
+            self.value += self.step.copysign(way);
+        }
+        self.value
+    }
+
+    fn is_at(&self, level: f32) -> bool {
+        self.value == level && self.target == level
+    }
+}
+
+/// For the audio thread; nothing in it allocates.
+pub struct Player {
+    /// Two of each note's channels would sound alike: one voice feeds all channels.
+    voices: [Option<Voice>; VOICES],
+    starts: [Start; MOST_STARTS],
+    n_starts: usize,
+    wet: Ramp,
+    dry: Ramp,
+    /// What a fading voice loses with each sample, of full gain.
+    fade: f32,
+}
+
+impl Player {
+    /// For a host at `host_rate` Hz.
+    #[must_use]
+    pub fn new(host_rate: f64) -> Self {
+        Self {
+            voices: [None; VOICES],
+            starts: [Start::default(); MOST_STARTS],
+            n_starts: 0,
+            wet: Ramp::new(0.0, host_rate),
+            dry: Ramp::new(1.0, host_rate),
+            fade: (1.0 / (FADE * host_rate)) as f32,
+        }
+    }
+
+    /// The levels that the voices and the guitar should have, as factors. Real-time safe.
+    pub fn set_levels(&mut self, wet: f32, dry: f32) {
+        self.wet.target = wet;
+        self.dry.target = dry;
+    }
+
+    /// The levels at once, and no voice: where a stream begins. Real-time safe.
+    pub fn reset(&mut self) {
+        self.voices = [None; VOICES];
+        self.n_starts = 0;
+        self.wet.value = self.wet.target;
+        self.dry.value = self.dry.target;
+    }
+
+    /// A note of `class` begins at `offset` of the block, not before the one before it, with the
+    /// factor `gain`. Real-time safe.
+    pub fn start(&mut self, offset: usize, class: usize, gain: f32) {
+        if let Some(start) = self.starts.get_mut(self.n_starts) {
+            *start = Start {
+                offset,
+                class,
+                gain,
+            };
+            self.n_starts += 1;
+        }
+    }
+
+    /// Lets all that sounds fade out. Real-time safe.
+    pub fn fade_out(&mut self) {
+        self.n_starts = 0;
+        for voice in self.voices.iter_mut().flatten() {
+            voice.fall = self.fade * voice.gain;
+        }
+    }
+
+    /// Whether [`mix`](Self::mix) would leave the block as it is. Real-time safe.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.dry.is_at(1.0) && self.wet.is_at(0.0)
+    }
+
+    /// Mixes the block in place with what is to sound of `bank`. Real-time safe.
+    pub fn mix<C: AsMut<[f32]>>(&mut self, bank: Option<&Bank>, channels: &mut [C]) {
+        let starts = std::mem::take(&mut self.n_starts);
+        if self.is_idle() {
+            self.voices = [None; VOICES];
+            return;
+        }
+        let lengths = channels.iter_mut().map(|channel| channel.as_mut().len());
+        let length = lengths.min().unwrap_or(0);
+        let mut next = 0;
+        for index in 0..length {
+            while next < starts && self.starts[next].offset <= index {
+                let Start { class, gain, .. } = self.starts[next];
+                self.begin(class, gain);
+                next += 1;
+            }
+            let (wet, dry) = (self.wet.next(), self.dry.next());
+            let sound = bank.map_or(0.0, |bank| self.sound(bank)) * wet;
+            for channel in channels.iter_mut() {
+                let sample = &mut channel.as_mut()[index];
+                *sample = match dry {
+                    0.0 => sound,
+                    dry => *sample * dry + sound,
+                };
+            }
+        }
+    }
+
+    fn begin(&mut self, class: usize, gain: f32) {
+        let free = self.voices.iter().position(Option::is_none);
+        let longest = || {
+            let position = |voice: &Option<Voice>| voice.map_or(0, |voice| voice.position);
+            (0..VOICES).max_by_key(|index| position(&self.voices[*index]))
+        };
+        if let Some(index) = free.or_else(longest) {
+            self.voices[index] = Some(Voice {
+                class,
+                position: 0,
+                gain,
+                fall: 0.0,
+            });
+        }
+    }
+
+    /// The next sample of all voices together.
+    fn sound(&mut self, bank: &Bank) -> f32 {
+        let mut sum = 0.0;
+        for slot in &mut self.voices {
+            let Some(voice) = slot else { continue };
+            let Some(sample) = bank.shots[voice.class].get(voice.position) else {
+                *slot = None;
+                continue;
+            };
+            sum += sample * voice.gain;
+            voice.position += 1;
+            voice.gain -= voice.fall;
+            if voice.gain <= 0.0 {
+                *slot = None;
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sounds that tell by their value what sounds: class and one at its start, falling.
+    fn bank() -> Bank {
+        Bank {
+            rate: 1_000.0,
+            shots: std::array::from_fn(|class| vec![class as f32 + 1.0; 100]),
+        }
+    }
+
+    fn player(wet: f32, dry: f32) -> Player {
+        let mut player = Player::new(1_000.0);
+        player.set_levels(wet, dry);
+        player.reset();
+        player
+    }
+
+    #[test]
+    fn a_sound_begins_at_its_sample_in_all_channels() {
+        let mut player = player(0.5, 1.0);
+        player.start(7, 2, 1.0);
+        player.start(20, 0, 0.5);
+        let mut block = [vec![0.25; 200], vec![-0.25; 200]];
+        player.mix(Some(&bank()), &mut block);
+        let [left, right] = block;
+        for (index, (left, right)) in left.into_iter().zip(right).enumerate() {
+            let tom = if (7..107).contains(&index) { 1.5 } else { 0.0 };
+            let kick = if (20..120).contains(&index) {
+                0.25
+            } else {
+                0.0
+            };
+            assert_eq!(left, 0.25 + tom + kick, "{index}");
+            assert_eq!(right, -0.25 + tom + kick, "{index}");
+        }
+    }
+
+    #[test]
+    fn blocks_make_no_difference() {
+        let starts = [(3, 1), (64, 2), (65, 3), (130, 0)];
+        let run = |size: usize| {
+            let mut player = player(1.0, 0.5);
+            let mut all = Vec::new();
+            for from in (0..300).step_by(size) {
+                for (at, class) in starts {
+                    if (from..from + size).contains(&at) {
+                        player.start(at - from, class, 0.7);
+                    }
+                }
+                let mut block = [vec![0.1; size]];
+                player.mix(Some(&bank()), &mut block);
+                all.extend_from_slice(&block[0]);
+            }
+            all.truncate(300);
+            all
+        };
+        let whole = run(300);
+        for size in [1, 50, 60] {
+            assert_eq!(run(size), whole);
+        }
+    }
+
+    #[test]
+    fn down_it_touches_nothing_whatever_it_is() {
+        let mut player = player(0.0, 1.0);
+        player.start(0, 0, 1.0);
+        assert!(player.is_idle());
+        let odd = [-0.0, f32::NAN, f32::INFINITY, f32::from_bits(1), 0.1];
+        let mut block = [odd.to_vec()];
+        player.mix(Some(&bank()), &mut block);
+        for (found, expected) in block[0].iter().zip(odd) {
+            assert_eq!(found.to_bits(), expected.to_bits());
+        }
+    }
+
+    #[test]
+    fn levels_go_without_a_step_and_arrive() {
+        let mut player = player(0.0, 1.0);
+        player.set_levels(0.0, 0.0);
+        let mut block = [vec![1.0; 30]];
+        player.mix(None, &mut block);
+        let steps = block[0].windows(2).map(|pair| (pair[0] - pair[1]).abs());
+        assert!(steps.fold(0.0, f32::max) < 0.11, "{block:?}");
+        assert_eq!(block[0][29], 0.0);
+        player.set_levels(0.0, 1.0);
+        player.mix(None, &mut [vec![1.0; 30]]);
+        assert!(player.is_idle());
+    }
+
+    #[test]
+    fn of_too_many_the_oldest_goes_and_all_can_fade() {
+        let mut player = player(1.0, 1.0);
+        for offset in 0..VOICES + 1 {
+            player.start(offset, 0, 1.0);
+        }
+        let mut block = [vec![0.0; VOICES + 1]];
+        player.mix(Some(&bank()), &mut block);
+        assert_eq!(block[0][VOICES - 1], VOICES as f32);
+        assert_eq!(block[0][VOICES], VOICES as f32, "one more than there are");
+        player.fade_out();
+        let mut block = [vec![0.0; 10]];
+        player.mix(Some(&bank()), &mut block);
+        assert!(block[0].is_sorted_by(|a, b| a >= b));
+        assert_eq!(block[0][9], 0.0);
+        for _ in 0..2 * MOST_STARTS {
+            player.start(0, 0, 1.0);
+        }
+        player.mix(Some(&bank()), &mut [vec![0.0; 10]]);
+    }
+}

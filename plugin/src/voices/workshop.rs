@@ -1,0 +1,125 @@
+//! Where banks are made and given back, so that the audio thread neither makes nor frees one.
+//!
+//! One bank is on its way in, one on its way back. The audio thread takes a new one only when the
+//! place for its old one is empty.
+
+use std::sync::atomic::{AtomicU64, Ordering::*};
+
+use tocco_recognizer::mailbox::{Receiver, Sender, mailbox};
+
+use super::bank::Bank;
+
+/// Of one instance.
+pub struct Workshop {
+    new: (Sender<Bank>, Receiver<Bank>),
+    old: (Sender<Bank>, Receiver<Bank>),
+    /// Bits of the host's rate, Hz.
+    wanted: AtomicU64,
+    /// Bits of the rate for which there is a bank.
+    made: AtomicU64,
+}
+
+impl Default for Workshop {
+    fn default() -> Self {
+        Self {
+            new: mailbox(),
+            old: mailbox(),
+            wanted: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Workshop {
+    /// A stream at `rate` Hz begins, whose audio thread has a bank for `has` Hz or none. Not for the
+    /// audio thread.
+    pub(crate) fn open(&self, rate: f64, has: Option<f64>) {
+        self.wanted.store(rate.to_bits(), Release);
+        self.made.store(has.map_or(0, f64::to_bits), Release);
+    }
+
+    /// Takes a bank for `rate` Hz if there is a new one. For the audio thread; real-time safe.
+    pub(crate) fn fetch(&self, bank: &mut Option<Box<Bank>>, rate: f64) {
+        if self.new.1.is_empty() || !self.old.1.is_empty() {
+            return;
+        }
+        let Some(new) = self.new.1.take() else {
+            return;
+        };
+        let retired = match new.rate == rate {
+            true => bank.replace(new),
+            // It was made before the rate changed.
+            false => Some(new),
+        };
+        if let Some(retired) = retired {
+            // The place is empty: nobody else puts anything there.
+            let none = self.old.0.put(retired);
+            debug_assert!(none.is_none());
+            std::mem::forget(none);
+        }
+    }
+
+    /// Whether there is what is to sound, if something `is_on`. Real-time safe.
+    #[must_use]
+    pub fn is_settled(&self, is_on: bool) -> bool {
+        !is_on || self.made.load(Acquire) == self.wanted.load(Acquire)
+    }
+
+    /// Has `make` make a bank for the rate in Hz if something `is_on` and there is none, and frees what
+    /// came back. For the service thread.
+    pub(crate) fn follow(&self, is_on: bool, make: impl FnOnce(f64) -> Bank) {
+        drop(self.old.1.take());
+        let wanted = self.wanted.load(Acquire);
+        if wanted != 0 && !self.is_settled(is_on) {
+            drop(self.new.0.put(Box::new(make(f64::from_bits(wanted)))));
+            self.made.store(wanted, Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bank(rate: f64) -> Bank {
+        Bank {
+            rate,
+            shots: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_bank_is_made_once_for_each_rate_and_only_when_it_is_wanted() {
+        let workshop = Workshop::default();
+        let mut held = None;
+        workshop.follow(true, |_| panic!("before a stream"));
+        workshop.open(48_000.0, None);
+        workshop.follow(false, |_| panic!("nobody wants it"));
+        assert!(workshop.is_settled(false) && !workshop.is_settled(true));
+        workshop.follow(true, bank);
+        assert!(workshop.is_settled(true));
+        workshop.follow(true, |_| panic!("once more"));
+        workshop.fetch(&mut held, 48_000.0);
+        assert_eq!(held.as_ref().unwrap().rate, 48_000.0);
+        workshop.open(44_100.0, None);
+        workshop.follow(true, bank);
+        workshop.fetch(&mut held, 44_100.0);
+        assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
+        // The old one is not fetched yet: the next one waits.
+        workshop.open(96_000.0, None);
+        workshop.new.0.put(Box::new(bank(96_000.0)));
+        workshop.fetch(&mut held, 96_000.0);
+        assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
+        workshop.follow(false, bank);
+        workshop.fetch(&mut held, 96_000.0);
+        assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
+        // One for another rate comes back at once.
+        workshop.follow(false, bank);
+        workshop.new.0.put(Box::new(bank(8_000.0)));
+        workshop.fetch(&mut held, 96_000.0);
+        assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
+        assert_eq!(workshop.old.1.take().unwrap().rate, 8_000.0);
+        workshop.open(96_000.0, Some(96_000.0));
+        assert!(workshop.is_settled(true));
+    }
+}

@@ -99,7 +99,7 @@ impl Sound {
     }
 
     /// Appends silence, so that the last note's result comes before the end. A sound that ends
-    /// elsewhere than at 0 goes there in [`FADE_S`]: a step would be heard as a note.
+    /// elsewhere than at 0 goes there in 0.2 s: a step would be heard as a note.
     pub fn append_silence(&mut self, seconds: f64) {
         let added = (seconds * f64::from(self.sample_rate)) as usize;
         let fade = FADE_S * f64::from(self.sample_rate);

@@ -137,33 +137,33 @@ pub enum TeachChoice {
     /// Nothing.
     #[id = "off"]
     Off,
-    /// See [`Technique::Kick`].
+    /// See [`Technique::Kick`](tocco_dsp::Technique::Kick).
     #[id = "kick"]
     Kick,
-    /// See [`Technique::Snare1`].
+    /// See [`Technique::Snare1`](tocco_dsp::Technique::Snare1).
     #[id = "snare-1"]
     #[name = "Snare 1"]
     Snare1,
-    /// See [`Technique::Tom`].
+    /// See [`Technique::Tom`](tocco_dsp::Technique::Tom).
     #[id = "tom"]
     Tom,
-    /// See [`Technique::Snare2`].
+    /// See [`Technique::Snare2`](tocco_dsp::Technique::Snare2).
     #[id = "snare-2"]
     #[name = "Snare 2"]
     Snare2,
-    /// See [`Technique::NaturalHarmonics`].
+    /// See [`Technique::NaturalHarmonics`](tocco_dsp::Technique::NaturalHarmonics).
     #[id = "natural-harmonics"]
     #[name = "Natural harmonics"]
     NaturalHarmonics,
-    /// See [`Technique::PalmMute`].
+    /// See [`Technique::PalmMute`](tocco_dsp::Technique::PalmMute).
     #[id = "palm-mute"]
     #[name = "Palm mute"]
     PalmMute,
-    /// See [`Technique::PickNearBridge`].
+    /// See [`Technique::PickNearBridge`](tocco_dsp::Technique::PickNearBridge).
     #[id = "pick-near-bridge"]
     #[name = "Pick near bridge"]
     PickNearBridge,
-    /// See [`Technique::PickOverSoundHole`].
+    /// See [`Technique::PickOverSoundHole`](tocco_dsp::Technique::PickOverSoundHole).
     #[id = "pick-over-the-sound-hole"]
     #[name = "Pick over the sound hole"]
     PickOverSoundHole,

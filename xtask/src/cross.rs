@@ -8,7 +8,7 @@
 //! - For another Linux zig as the compiler of C code and as the linker: it knows the symbols of each
 //!   glibc, so the result asks for none that is newer than the one that was meant. cargo-zigbuild
 //!   calls it. QEMU and Debian's C library for that machine are for running only.
-//! - For Windows [`mingw`], and [`wine`] for running.
+//! - For Windows [`crate::mingw`], and [`crate::wine`] for running.
 
 use std::fs;
 use std::path::{Path, PathBuf};

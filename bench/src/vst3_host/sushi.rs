@@ -315,7 +315,10 @@ impl PluginStream for SushiStream {
             self.block
         );
         let position = self.stream.position() as i64;
-        self.context.state = kPlaying as u32;
+        // These constants are signed on Windows.
+        #[allow(clippy::unnecessary_cast)]
+        let playing = kPlaying as u32;
+        self.context.state = playing;
         self.context.projectTimeSamples = position;
         self.context.continousTimeSamples = position;
         let state = std::mem::take(&mut self.state);

@@ -68,7 +68,7 @@ pub enum OutputParameter {
     /// How many cross hits were.
     CrossHits,
     /// How the lesson of the velocity stands: the number of a
-    /// [`velocity_lesson::Standing`](crate::velocity_lesson::Standing).
+    /// [`crate::velocity_lesson::Standing`].
     Velocity,
     /// How many hits that lesson has heard.
     VelocityHits,

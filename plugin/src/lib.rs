@@ -385,22 +385,25 @@ impl Plugin for Tocco {
                 };
             }
         });
-        if any_sounding {
-            midi.hear(channels, buffer.samples());
-        }
         let length = buffer.samples();
-        let mut send = |event| context.try_send_event(event).is_ok();
-        if controls {
-            if control_settings.brightness() {
-                brightness.hear_until(channels, length);
+        // The pipeline flushes them while it listens; what follows listens, too.
+        denormals::flush(|| {
+            let mut send = |event| context.try_send_event(event).is_ok();
+            if any_sounding {
+                midi.hear(channels, length);
             }
-            if let Some(last) = length.checked_sub(1) {
-                move_controllers(control, midi, &control_settings, last, &mut send);
+            if controls {
+                if control_settings.brightness() {
+                    brightness.hear_until(channels, length);
+                }
+                if let Some(last) = length.checked_sub(1) {
+                    move_controllers(control, midi, &control_settings, last, &mut send);
+                }
             }
-        }
-        control.end_block(length);
-        brightness.end_block();
-        midi.end_block(length, &mut send);
+            control.end_block(length);
+            brightness.end_block();
+            midi.end_block(length, &mut send);
+        });
         if refused > 0 {
             add(&self.shared.gauges.counters.midi_refused, refused);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +11,7 @@ use clap::Args;
 use crate::bundle;
 use crate::cargo::{self, Tool};
 use crate::cross::Cross;
+use crate::files;
 use crate::install::copy;
 use crate::portable;
 
@@ -114,7 +115,7 @@ fn install_engines(plugins: &Path) -> Result<()> {
         folder: cargo::root(),
     };
     tool.run(&bundle::folder()?, &options.map(str::to_owned))?;
-    for library in files(&folder)? {
+    for library in files::below(&folder)? {
         let name = library.file_name().context("a library without a name")?;
         fs::copy(&library, plugins.join(name))?;
     }
@@ -133,7 +134,7 @@ fn engines_page(plugins: &Path) -> Result<String> {
         let _ = write!(text, " Elk {release} |");
     }
     text.push_str("\n| --- | --- | --- | --- | --- | --- |\n");
-    for library in files(plugins)? {
+    for library in files::below(plugins)? {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
         let needs = portable::needs(&library)?;
         let (major, minor) = needs.glibc;
@@ -151,25 +152,10 @@ fn engines_page(plugins: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// The files below `folder`, in order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// What `sha256sum -c` checks.
 fn sums(folder: &Path) -> Result<Vec<u8>> {
     let mut command = Command::new("sha256sum");
-    for file in files(folder)? {
+    for file in files::below(folder)? {
         command.arg(file.strip_prefix(folder)?);
     }
     let output = command

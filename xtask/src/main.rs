@@ -7,6 +7,7 @@ mod cases;
 mod compare;
 mod cross;
 mod elk;
+mod files;
 mod fuzz;
 mod install;
 mod instructions;

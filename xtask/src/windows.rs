@@ -1,7 +1,7 @@
 //! The archive for Windows: both bundles, and what puts them where hosts look.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::bundle;
 use crate::cargo;
 use crate::cross::{Cross, WINDOWS};
+use crate::files;
 use crate::install::copy;
 
 /// Texts of the archive: where they are here, and what they are called there.
@@ -64,17 +65,16 @@ fn with_both_ends(text: &str) -> String {
 fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let date = cargo::date_of_the_last_commit();
     let parent = folder.parent().context("no folder to pack")?;
-    let mut files = files(folder)?;
-    files.sort();
+    let found = files::below(folder)?;
     let mut touch = Command::new("touch");
-    touch.arg(format!("--date=@{date}")).args(&files);
+    touch.arg(format!("--date=@{date}")).args(&found);
     ensure!(touch.status()?.success(), "touch, of coreutils, failed");
     if archive.exists() {
         fs::remove_file(archive)?;
     }
     let mut zip = Command::new("zip");
     zip.args(["-q", "-9", "-X"]).arg(archive);
-    for file in &files {
+    for file in &found {
         zip.arg(file.strip_prefix(parent)?);
     }
     let status = zip
@@ -84,20 +84,6 @@ fn pack(folder: &Path, archive: &Path) -> Result<()> {
         .context("zip is needed: apt-get install zip")?;
     ensure!(status.success(), "zip failed ({status})");
     Ok(())
-}
-
-/// The files below `folder`.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

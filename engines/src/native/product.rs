@@ -192,9 +192,14 @@ impl Product {
             let of = row..self.outputs.min(row + rows);
             // SAFETY: the caller's promise; the panels are cut as they were packed.
             unsafe {
+                // As many sums as there are registers for: see `multiply_panel`.
+                let many = const { V::PANEL > 16 };
                 match vectors {
+                    1 if many => multiply_panel::<V, 1, 4>(panel, x, inputs, y, apart, of),
                     1 => multiply_panel::<V, 1, 2>(panel, x, inputs, y, apart, of),
+                    2 if many => multiply_panel::<V, 2, 2>(panel, x, inputs, y, apart, of),
                     2 => multiply_panel::<V, 2, 1>(panel, x, inputs, y, apart, of),
+                    _ if many => multiply_panel::<V, 3, 2>(panel, x, inputs, y, apart, of),
                     _ => multiply_panel::<V, 3, 1>(panel, x, inputs, y, apart, of),
                 }
                 let bytes = ((1 + self.inputs) * rows * F32::BYTES).next_multiple_of(LINE);
@@ -215,8 +220,8 @@ fn pack<W: Lanes, N: Lanes>(weight: &[f32], bias: &[f32], bytes: &mut Vec<u8>) {
     panel::pack::<F32>(weight, bias, width, MOST, bytes);
 }
 
-/// One panel of `N` vectors of rows, the rows `of` of the matrix. Where there are few sums, every
-/// second column has sums of its own (`PARTS` is 2), so that fewer additions wait for each other.
+/// One panel of `N` vectors of rows, the rows `of` of the matrix. One of `PARTS` columns in turn has
+/// sums of its own, so that fewer additions wait for each other where the vectors come one by one.
 ///
 /// # Safety
 /// As for [`Product::apply_as`].

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::cargo;
 
-/// Checks formatting, then clippy's lints, then the documentation, warnings being errors. In release,
-/// because macros and build scripts are there once the tests are.
+/// Checks formatting, then clippy's lints, then the documentation, warnings being errors. In the
+/// development profile, whose folder has a lock of its own: tests in release can run beside it.
 ///
 /// # Errors
 /// At the first check that fails.
@@ -15,7 +15,6 @@ pub fn run() -> Result<()> {
         "lints",
         &[
             "clippy",
-            "--release",
             "--workspace",
             "--all-targets",
             "--",
@@ -29,7 +28,6 @@ pub fn run() -> Result<()> {
         "documentation",
         &[
             "doc",
-            "--release",
             "--workspace",
             "--no-deps",
             "--document-private-items",

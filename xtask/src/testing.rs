@@ -1,11 +1,13 @@
 //! Every test, after what they need has been set up.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::{Artifact, Message};
 use clap::Args;
 
 use crate::{bundle, cargo};
@@ -29,23 +31,33 @@ pub struct TestArguments {
 struct Count {
     passed: u64,
     failed: u64,
-    phases: Vec<(String, Duration)>,
+    /// Programs that ended badly.
+    broken: Vec<String>,
+    times: Vec<(String, Duration)>,
 }
 
-impl Count {
-    fn took(&mut self, phase: String, since: Instant) {
-        self.phases.push((phase, since.elapsed()));
-    }
+/// A built test program.
+struct Program {
+    /// Its source, from the workspace's root.
+    title: String,
+    executable: PathBuf,
+    /// The package's folder, in which cargo runs it.
+    folder: PathBuf,
+    /// Whether it plays in real time, or waits for threads that do.
+    real_time: bool,
 }
 
 /// Bundles the plugin and runs the tests in release, where they share their objects with the
-/// bundle, then once more for the crates of arithmetic with overflow checks.
+/// bundle, and once more with overflow checks for the crates of arithmetic.
+///
+/// Tests in real time run one after the other. What has no clock runs beside them, with the
+/// lowest priority: their threads mostly sleep.
 ///
 /// # Errors
 /// If a test fails or something does not build.
 pub fn run(arguments: &TestArguments) -> Result<()> {
-    let mut count = Count::default();
-    let mut succeeded = true;
+    let count = Mutex::new(Count::default());
+    let start = Instant::now();
     match &arguments.package {
         Some(package) => {
             bundle::for_this_machine()?;
@@ -54,87 +66,253 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
                 cargo::build_report_parts()?;
             }
             let selection = ["--release", "--package", package];
-            succeeded &= test(&selection, arguments, &mut count)?;
+            let programs = build(&selection)?;
+            took("building", start, &count);
+            for program in &programs {
+                run_program(program, Priority::Usual, arguments, &count)?;
+            }
+            let doctests = [&selection[..], &["--doc"]].concat();
+            call_cargo("documentation's tests", &doctests, arguments, &count)?;
         }
         None => {
-            let start = Instant::now();
             // The counting library is part of the workspace, too.
             bundle::from_the_workspace()?;
-            count.took("building the bundles".to_owned(), start);
-            succeeded &= test(&["--release", "--workspace"], arguments, &mut count)?;
-            let checked = ["--package", "tocco-dsp", "--package", "tocco-engines"];
-            succeeded &= test(&checked, arguments, &mut count)?;
+            took("building the bundles", start, &count);
+            let start = Instant::now();
+            let programs = build(&["--release", "--workspace"])?;
+            took("building the tests", start, &count);
+            let start = Instant::now();
+            run_all(&programs, arguments, &count)?;
+            took("running the tests", start, &count);
         }
     }
+    let count = count.into_inner().unwrap_or_default();
     println!();
-    for (phase, took) in &count.phases {
-        println!("{:>5} s {phase}", took.as_secs());
+    for (what, took) in &count.times {
+        if took.as_secs() >= 5 {
+            println!("{:>5} s {what}", took.as_secs());
+        }
     }
     println!(
         "all tests: {} passed, {} failed",
         count.passed, count.failed
     );
-    if !succeeded {
-        bail!("some tests failed or did not build; they are named above");
+    for broken in &count.broken {
+        println!("failed: {broken}");
+    }
+    ensure!(
+        count.broken.is_empty() && count.failed == 0,
+        "some tests failed; they are named above"
+    );
+    Ok(())
+}
+
+/// All programs of the workspace, those in real time beside the others.
+fn run_all(programs: &[Program], arguments: &TestArguments, count: &Mutex<Count>) -> Result<()> {
+    let real_time = || {
+        let programs = programs.iter().filter(|program| program.real_time);
+        run_in_order(programs, Priority::Usual, arguments, count)
+    };
+    let others = || {
+        let programs = programs.iter().filter(|program| !program.real_time);
+        run_in_order(programs, Priority::Lowest, arguments, count)?;
+        let doctests = ["--release", "--workspace", "--doc"];
+        call_cargo("documentation's tests", &doctests, arguments, count)
+    };
+    let checked = || {
+        let packages = ["--package", "tocco-dsp", "--package", "tocco-engines"];
+        call_cargo("with overflow checks", &packages, arguments, count)
+    };
+    std::thread::scope(|scope| {
+        let lanes = [scope.spawn(others), scope.spawn(checked)];
+        let mut result = real_time();
+        for lane in lanes {
+            result = result.and(lane.join().unwrap_or_else(|_| bail!("a lane panicked")));
+        }
+        result
+    })
+}
+
+fn run_in_order<'a>(
+    programs: impl Iterator<Item = &'a Program>,
+    priority: Priority,
+    arguments: &TestArguments,
+    count: &Mutex<Count>,
+) -> Result<()> {
+    for program in programs {
+        run_program(program, priority, arguments, count)?;
     }
     Ok(())
 }
 
-/// Runs cargo test, shows what it prints and adds up its results. Returns whether all passed.
-fn test(selection: &[&str], arguments: &TestArguments, count: &mut Count) -> Result<bool> {
-    let start = Instant::now();
-    let mut build = command(&["test", "--no-run", "--quiet"])?;
+/// Builds the tests of a selection and returns their programs.
+fn build(selection: &[&str]) -> Result<Vec<Program>> {
     eprintln!("xtask: cargo test --no-run {}", selection.join(" "));
-    let built = build.args(selection).status();
-    // What did not build is named once more by the run, which goes on with the rest.
-    let built = built.context("cannot start cargo")?.success();
-    count.took(format!("building {}", selection.join(" ")), start);
-
-    let start = Instant::now();
-    let mut run = command(&["test", "--no-fail-fast"])?;
-    run.args(selection).args(&arguments.filter);
-    eprintln!("xtask: cargo test --no-fail-fast {}", selection.join(" "));
-    let mut child = run
+    let mut command = Command::new(cargo::program());
+    let mut child = command
+        .args(["test", "--no-run", "--quiet"])
+        .envs(sanitizer()?)
+        .arg("--message-format=json-render-diagnostics")
+        .args(selection)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
     let output = child.stdout.take().context("cargo has no output")?;
-    for line in BufReader::new(output).lines() {
-        let line = line?;
-        writeln!(std::io::stdout(), "{line}")?;
-        if let Some((passed, failed)) = result_of(&line) {
-            count.passed += passed;
-            count.failed += failed;
+    let mut programs = Vec::new();
+    for message in Message::parse_stream(BufReader::new(output)) {
+        if let Message::CompilerArtifact(artifact) = message? {
+            programs.extend(program(artifact)?);
         }
     }
-    let status = child.wait()?;
-    count.took(format!("running {}", selection.join(" ")), start);
-    if status.code().is_none() {
-        bail!("cargo test was ended by a signal ({status})");
-    }
-    Ok(built && status.success())
+    ensure!(child.wait()?.success(), "some tests did not build");
+    Ok(programs)
 }
 
-/// Cargo, with LLVM's RealtimeSanitizer linked into the test that it watches, where the toolchain has it.
-fn command(arguments: &[&str]) -> Result<Command> {
-    let mut command = cargo::command(arguments)?;
-    if let Some(runtime) = sanitizer()? {
-        command
-            .env("RTSAN_ENABLE", "1")
-            .env("RTSAN_LIB_PATH", runtime);
-    }
-    Ok(command)
+/// The test program that an artifact is, if it is one.
+fn program(artifact: Artifact) -> Result<Option<Program>> {
+    let (Some(executable), true) = (artifact.executable, artifact.profile.test) else {
+        return Ok(None);
+    };
+    let folder = artifact.manifest_path.parent();
+    let folder = folder.context("a manifest without a folder")?.as_std_path();
+    let below = |path: &Path, folder| {
+        path.strip_prefix(folder)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    };
+    let crate_folder = below(folder, cargo::root());
+    let source = below(artifact.target.src_path.as_std_path(), folder);
+    Ok(Some(Program {
+        real_time: is_real_time(&crate_folder, &artifact.target.name),
+        title: format!("{crate_folder}/{source}"),
+        executable: executable.into_std_path_buf(),
+        folder: folder.to_owned(),
+    }))
 }
 
-/// The sanitizer's runtime, which comes with the toolchain.
-fn sanitizer() -> Result<Option<PathBuf>> {
+/// The plugin's and the recognizer's tests have threads that must answer in time, and so has the real
+/// bundle in the hosts.
+fn is_real_time(crate_folder: &str, target: &str) -> bool {
+    matches!(
+        (crate_folder, target),
+        ("plugin" | "recognizer", _) | ("bench", "hosts")
+    )
+}
+
+#[derive(Clone, Copy)]
+enum Priority {
+    Usual,
+    /// What else wants the processor gets it.
+    Lowest,
+}
+
+impl Priority {
+    fn command(self, program: &Path) -> Command {
+        match self {
+            Self::Usual => Command::new(program),
+            Self::Lowest => {
+                let mut command = Command::new("nice");
+                command.args(["-n", "19"]).arg(program);
+                command
+            }
+        }
+    }
+}
+
+/// Runs a test program as cargo does.
+fn run_program(
+    program: &Program,
+    priority: Priority,
+    arguments: &TestArguments,
+    count: &Mutex<Count>,
+) -> Result<()> {
+    eprintln!("xtask: running {}", program.title);
+    let mut command = priority.command(&program.executable);
+    command
+        .args(&arguments.filter)
+        .current_dir(&program.folder)
+        .env("CARGO", cargo::program())
+        .env("CARGO_MANIFEST_DIR", &program.folder)
+        .env("TOCCO_BUNDLES", bundle::folder()?);
+    finish(&program.title, command, count)
+}
+
+/// Runs `cargo test` with the lowest priority.
+fn call_cargo(
+    title: &str,
+    selection: &[&str],
+    arguments: &TestArguments,
+    count: &Mutex<Count>,
+) -> Result<()> {
+    let shown = format!("cargo test {}", selection.join(" "));
+    eprintln!("xtask: running {shown}");
+    let mut command = Priority::Lowest.command(Path::new(&cargo::program()));
+    command
+        .args(["test", "--quiet", "--no-fail-fast"])
+        .args(selection)
+        .args(&arguments.filter)
+        .envs(sanitizer()?)
+        .env("TOCCO_BUNDLES", bundle::folder()?);
+    finish(&format!("{title}: {shown}"), command, count)
+}
+
+/// Waits for what a command prints, shows it in one piece and adds up its results.
+fn finish(title: &str, mut command: Command, count: &Mutex<Count>) -> Result<()> {
+    let start = Instant::now();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {title}"))?;
+    let mut count = lock(count);
+    count.times.push((title.to_owned(), start.elapsed()));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    println!("\n     Running {title}");
+    let (out, error) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    write!(std::io::stdout(), "{out}{error}")?;
+    for (passed, failed) in out.lines().filter_map(result_of) {
+        count.passed += passed;
+        count.failed += failed;
+    }
+    if !status.success() {
+        count.broken.push(format!("{title} ({status})"));
+    }
+    Ok(())
+}
+
+fn took(what: &str, since: Instant, count: &Mutex<Count>) {
+    lock(count).times.push((what.to_owned(), since.elapsed()));
+}
+
+/// The count, also after a lane has panicked.
+fn lock(count: &Mutex<Count>) -> std::sync::MutexGuard<'_, Count> {
+    count
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What links LLVM's RealtimeSanitizer, which comes with the toolchain, into the test that it watches.
+/// The same for each call of cargo, which would build that test anew otherwise.
+fn sanitizer() -> Result<Vec<(&'static str, PathBuf)>> {
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--print", "target-libdir"])
         .output()
         .context("cannot start rustc")?;
     let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     let runtime = folder.join("librustc-stable_rt.rtsan.a");
-    Ok(runtime.is_file().then_some(runtime))
+    if !runtime.is_file() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![
+        ("RTSAN_ENABLE", "1".into()),
+        ("RTSAN_LIB_PATH", runtime),
+    ])
 }
 
 /// Passed and failed, from a line like `test result: ok. 3 passed; 0 failed; …`.
@@ -150,7 +328,7 @@ fn result_of(line: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::result_of;
+    use super::{is_real_time, result_of};
 
     #[test]
     fn reads_the_closing_line_of_cargo_test() {
@@ -158,5 +336,13 @@ mod tests {
             "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(result_of(line), Some((12, 3)));
         assert_eq!(result_of("test onset::silence ... ok"), None);
+    }
+
+    #[test]
+    fn threads_that_must_answer_in_time_have_the_processor_to_themselves() {
+        assert!(is_real_time("plugin", "swaps"));
+        assert!(is_real_time("bench", "hosts"));
+        assert!(!is_real_time("bench", "audit"));
+        assert!(!is_real_time("dsp", "hosts"));
     }
 }

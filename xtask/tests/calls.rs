@@ -1,8 +1,9 @@
 //! How xtask calls cargo, and what it does with what was built: with a cargo that only tells how it was
 //! called, or makes a library of a few lines in place of the plugin.
 
+mod stand_in;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -20,11 +21,9 @@ fn command(
     target: &str,
     arguments: &[&str],
 ) -> Command {
-    let cargo = bin.path().join("cargo");
     let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let script = format!("#!/bin/sh\n[ \"$1\" = metadata ] && exec '{real}' \"$@\"\n{script}\n");
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let cargo = stand_in::cargo(bin.path(), &script);
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command
         .args(arguments)

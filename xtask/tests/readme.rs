@@ -1,8 +1,9 @@
 //! Every command of the README and of what it leads users to is read to its end by the program that it calls, which then prints its
 //! help: what it does not know it refuses before. `calls.rs` runs those that bundle and install.
 
+mod stand_in;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -60,7 +61,6 @@ fn commands(text: &str) -> Vec<String> {
 /// features.
 fn xtask(arguments: &[&str]) -> Output {
     let folder = TempDir::new().unwrap();
-    let cargo = folder.path().join("cargo");
     let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let built = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().unwrap();
     let script = format!(
@@ -80,8 +80,7 @@ exec '{real}' "$@"
 "#,
         built.display()
     );
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let cargo = stand_in::cargo(folder.path(), &script);
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command
         .args(arguments)

@@ -127,9 +127,12 @@ pub fn preload() -> Result<()> {
         list.push(":");
         list.push(others);
     }
+    // The plugin tells each model that it takes: thousands, while models are swapped all the time.
+    let log = std::env::var_os("NICE_LOG").unwrap_or_else(|| "/dev/null".into());
     let error = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
         .env("LD_PRELOAD", list)
+        .env("NICE_LOG", log)
         .exec();
     Err(error).context("this program could not be started anew")
 }

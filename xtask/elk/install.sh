@@ -35,7 +35,7 @@ fi
 
 mkdir -p "$place"
 if [ "$here" != "$place" ]; then
-  for part in plugins models samples; do
+  for part in plugins models samples licences; do
     # In place when it is whole.
     rm -rf "$place/.$part.new"
     cp -R "$here/$part" "$place/.$part.new"

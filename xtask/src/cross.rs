@@ -21,6 +21,7 @@ use crate::mingw::Mingw;
 use crate::portable::{self, Limits};
 use crate::portable_dll;
 use crate::unpacked::{dependency, run, set_up, unpack};
+use crate::wheels;
 use crate::wine;
 
 /// A kind of machine that is built for.
@@ -380,17 +381,7 @@ impl Cross {
 
     fn set_up_tools(&self) -> Result<()> {
         set_up(&self.tools(), "the linker zig", |new| {
-            let requirements = new.join("requirements.txt");
-            fs::write(&requirements, TOOLS.join("\n"))?;
-            let mut pip = Command::new("python3");
-            pip.args(["-m", "pip", "install", "--quiet"])
-                .args(["--disable-pip-version-check", "--root-user-action=ignore"])
-                .args(["--no-deps", "--only-binary=:all:", "--require-hashes"])
-                .arg("--target")
-                .arg(new)
-                .arg("--requirement")
-                .arg(&requirements);
-            run(pip, "pip is needed: apt-get install python3-pip")
+            wheels::install(new, &TOOLS)
         })
     }
 

@@ -11,6 +11,7 @@ use clap::Args;
 use crate::bundle;
 use crate::cargo::{self, Tool};
 use crate::cross::Cross;
+use crate::dependencies;
 use crate::files;
 use crate::install::copy;
 use crate::portable;
@@ -85,8 +86,11 @@ fn fill(folder: &Path, cross: &Cross, with_engines: bool) -> Result<()> {
     for (from, to) in [("docs/elk.md", "README.md"), ("LICENSE", "LICENSE")] {
         fs::copy(cargo::root().join(from), folder.join(to))?;
     }
+    let licences = folder.join("licences");
+    fs::create_dir(&licences)?;
+    fs::write(licences.join("crates.txt"), dependencies::licences(TARGET)?)?;
     if with_engines {
-        install_engines(&plugins)?;
+        install_engines(&plugins, &licences)?;
     }
     fs::write(folder.join("ENGINES.md"), engines_page(&plugins)?)?;
     fs::write(folder.join("SHA256SUMS"), sums(folder)?)?;
@@ -94,8 +98,8 @@ fn fill(folder: &Path, cross: &Cross, with_engines: bool) -> Result<()> {
 }
 
 /// Fetches the engine libraries for the board, pinned by hash, beside the bundle, where the plugin
-/// looks for them.
-fn install_engines(plugins: &Path) -> Result<()> {
+/// looks for them, and their licences where those are.
+fn install_engines(plugins: &Path, licences: &Path) -> Result<()> {
     let folder = cargo::target_folder()?.join("elk/engines");
     let place = folder.display().to_string();
     let options = [
@@ -117,7 +121,9 @@ fn install_engines(plugins: &Path) -> Result<()> {
     tool.run(&bundle::folder()?, &options.map(str::to_owned))?;
     for library in files::below(&folder)? {
         let name = library.file_name().context("a library without a name")?;
-        fs::copy(&library, plugins.join(name))?;
+        let is_text = library.extension().is_some_and(|end| end == "txt");
+        let place = if is_text { licences } else { plugins };
+        fs::copy(&library, place.join(name))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod cargo;
 mod cases;
 mod compare;
 mod cross;
+mod dependencies;
 mod elk;
 mod files;
 mod fuzz;
@@ -17,6 +18,7 @@ mod portable;
 mod portable_dll;
 mod testing;
 mod unpacked;
+mod wheels;
 mod windows;
 mod wine;
 
@@ -59,7 +61,7 @@ enum Command {
     ///
     /// Sets up what that needs in target/cross and calls cargo test. How long it takes means nothing.
     Emulate(EmulateArguments),
-    /// Check formatting, lints and documentation
+    /// Check formatting, licences of dependencies, lints and documentation
     Lint,
     /// Look for files that break a reader, with libFuzzer
     Fuzz(fuzz::FuzzArguments),

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::bundle;
 use crate::cargo;
 use crate::cross::{Cross, WINDOWS};
+use crate::dependencies;
 use crate::files;
 use crate::install::copy;
 
@@ -52,6 +53,8 @@ fn fill(folder: &Path, bundles: &Path) -> Result<()> {
         let text = fs::read_to_string(cargo::root().join(from)).context(from)?;
         fs::write(folder.join(to), with_both_ends(&text))?;
     }
+    let licences = dependencies::licences(WINDOWS.triple)?;
+    fs::write(folder.join("licences.txt"), with_both_ends(&licences))?;
     Ok(())
 }
 

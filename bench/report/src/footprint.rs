@@ -14,6 +14,9 @@ use tocco_engines::{EngineId, ModelPackage, discovery};
 
 use crate::part::sibling;
 
+/// The processor of the paper's Raspberry Pi 4, as Rust names it.
+const PI: &str = "aarch64";
+
 /// The paper's networks.
 pub const MODELS: [&str; 3] = ["a", "b", "c"];
 
@@ -105,16 +108,21 @@ pub fn run(download: bool) -> Result<Footprint> {
     for engine in EngineId::ALL {
         footprint.libraries.push(here(engine));
     }
-    for engine in [EngineId::Onnx, EngineId::LiteRt] {
-        footprint.elsewhere(engine, download);
+    if std::env::consts::ARCH != PI {
+        for engine in [EngineId::Native, EngineId::NativeFixed] {
+            footprint.libraries.push(ours(engine, PI));
+        }
+        for engine in [EngineId::Onnx, EngineId::LiteRt] {
+            footprint.elsewhere(engine, download);
+        }
     }
     Ok(footprint)
 }
 
 impl Footprint {
-    /// The library of `engine` for aarch64.
+    /// The library of `engine` for the Raspberry Pi.
     fn elsewhere(&mut self, engine: EngineId, download: bool) {
-        let architecture = "aarch64".to_owned();
+        let architecture = PI.to_owned();
         let mut library = Library {
             engine: engine.name().to_owned(),
             architecture: architecture.clone(),
@@ -159,7 +167,10 @@ pub fn fetch(engine: EngineId, architecture: &str) -> Result<(Fetched, Vec<(Stri
     for entry in fs::read_dir(folder.path())? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        files.push((name, entry.metadata()?.len()));
+        // The licence lies beside it.
+        if !name.ends_with(".txt") {
+            files.push((name, entry.metadata()?.len()));
+        }
     }
     let fetched = Fetched {
         engine: engine.name().to_owned(),
@@ -176,46 +187,75 @@ fn last_line(text: &str) -> &str {
 
 /// What the engine needs on this machine.
 fn here(engine: EngineId) -> Library {
+    let architecture = std::env::consts::ARCH;
+    if matches!(engine, EngineId::Native | EngineId::NativeFixed) {
+        return ours(engine, architecture);
+    }
     let mut library = Library {
         engine: engine.name().to_owned(),
-        architecture: std::env::consts::ARCH.to_owned(),
+        architecture: architecture.to_owned(),
         files: Vec::new(),
         remark: None,
     };
-    match engine {
-        EngineId::Native | EngineId::NativeFixed => match own_code() {
-            Ok(bytes) => library
-                .files
-                .push(("the code of tocco-engines".to_owned(), bytes)),
-            Err(error) => library.remark = Some(format!("not known: {error:#}")),
-        },
-        EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => match discovery::find(engine) {
-            Ok(path) => {
-                let mut paths = vec![path];
-                if engine == EngineId::Torch {
-                    paths.extend(libtorch(&paths[0]));
-                }
-                let files = paths
-                    .iter()
-                    .filter_map(|path| Some((name(path), size(path)?)));
-                library.files = files.collect();
+    match discovery::find(engine) {
+        Ok(path) => {
+            let mut paths = vec![path];
+            if engine == EngineId::Torch {
+                paths.extend(libtorch(&paths[0]));
             }
-            Err(_) => library.remark = Some("not installed".to_owned()),
-        },
+            let files = paths
+                .iter()
+                .filter_map(|path| Some((name(path), size(path)?)));
+            library.files = files.collect();
+        }
+        Err(_) => library.remark = Some("not installed".to_owned()),
     }
     library
 }
 
-/// Bytes of all functions and tables of our engines in this program, by its symbols.
-fn own_code() -> Result<u64> {
-    let program = fs::read(std::env::current_exe()?)?;
-    let program = object::File::parse(&*program)?;
-    let ours = program.symbols().filter(|symbol| {
+/// The code of one of our engines in the plugin that was built for `architecture`.
+fn ours(engine: EngineId, architecture: &str) -> Library {
+    let mut library = Library {
+        engine: engine.name().to_owned(),
+        architecture: architecture.to_owned(),
+        files: Vec::new(),
+        remark: None,
+    };
+    match plugin(architecture).and_then(|plugin| own_code(&plugin)) {
+        Ok(bytes) => library
+            .files
+            .push(("the code of tocco-engines in the plugin".to_owned(), bytes)),
+        Err(error) => library.remark = Some(format!("not known: {error:#}")),
+    }
+    library
+}
+
+/// The plugin with its symbols: beside this program, or where the one for another machine is built.
+fn plugin(architecture: &str) -> Result<PathBuf> {
+    let this = std::env::current_exe().context("this program cannot find itself")?;
+    if architecture == std::env::consts::ARCH {
+        return Ok(this.with_file_name("libtocco.so"));
+    }
+    let target = this.ancestors().nth(2).unwrap_or(Path::new("."));
+    let triple = format!("{architecture}-unknown-linux-gnu");
+    let plugin = target.join(format!("cross/build/{triple}/release/libtocco.so"));
+    ensure!(
+        plugin.is_file(),
+        "not built: cargo xtask bundle tocco --release --target {triple}"
+    );
+    Ok(plugin)
+}
+
+/// Bytes of all functions and tables of our engines in a library, by its symbols.
+fn own_code(library: &Path) -> Result<u64> {
+    let bytes = fs::read(library).with_context(|| library.display().to_string())?;
+    let object = object::File::parse(&*bytes)?;
+    let ours = object.symbols().filter(|symbol| {
         let name = symbol.name().unwrap_or_default();
         name.contains("tocco_engines")
     });
     let bytes = ours.map(|symbol| symbol.size()).sum();
-    ensure!(bytes > 0, "this program has no symbols");
+    ensure!(bytes > 0, "{} has no symbols", library.display());
     Ok(bytes)
 }
 

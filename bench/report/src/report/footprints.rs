@@ -105,8 +105,8 @@ impl Report<'_> {
             rows.to_vec(),
         );
         document.text(
-            "Of `native` and `native-fixed` the number is that of the code of our whole crate in this \
-             program, by its symbols: both engines, the readers of all formats and the bridges to the \
+            "Of `native` and `native-fixed` the number is that of the code of our whole crate in the \
+             plugin, by its symbols: both engines, the readers of all formats and the bridges to the \
              other engines. Of TorchScript those libraries are counted that the paper counts; Debian's libtorch \
              pulls some 290 more into the process.",
         );

@@ -1,7 +1,7 @@
 //! A library out of a wheel that pip fetches.
 
 use std::ffi::OsStr;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,12 +38,37 @@ pub fn install(pin: &Pin, dir: &Path, consent: &Consent) -> Result<PathBuf> {
         .into_owned();
     let wheel = std::fs::read(&wheel).with_context(|| name.clone())?;
     check(&name, &wheel, pin.wheel_sha256)?;
+    let mut archive = ZipArchive::new(Cursor::new(wheel)).with_context(|| name.clone())?;
     let mut library = Vec::new();
-    ZipArchive::new(Cursor::new(wheel))
-        .and_then(|mut archive| Ok(archive.by_name(pin.member)?.read_to_end(&mut library)?))
+    archive
+        .by_name(pin.member)
+        .and_then(|mut member| Ok(member.read_to_end(&mut library)?))
         .with_context(|| format!("{name}: {}", pin.member))?;
     check(pin.member, &library, pin.library_sha256)?;
+    let licences = licences(&mut archive).with_context(|| name.clone())?;
+    if !licences.is_empty() {
+        let file = format!("{}.licence.txt", pin.file_name());
+        write_whole(dir, &file, &licences)?;
+    }
     write_whole(dir, pin.file_name(), &library)
+}
+
+/// What a wheel says of licences: who hands its library on must hand that on, too.
+fn licences<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<u8>> {
+    let mut texts = Vec::new();
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index)?;
+        let name = member.name().rsplit('/').next().unwrap_or_default();
+        let name = name.to_uppercase();
+        if ["LICENSE", "THIRDPARTYNOTICES"]
+            .iter()
+            .any(|start| name.starts_with(start))
+        {
+            member.read_to_end(&mut texts)?;
+            texts.push(b'\n');
+        }
+    }
+    Ok(texts)
 }
 
 fn download(pin: &Pin, folder: &Path, consent: &Consent) -> Result<()> {

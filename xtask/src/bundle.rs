@@ -88,19 +88,18 @@ pub fn for_this_machine() -> Result<()> {
     build(PLUGIN, &["--release".to_owned()])
 }
 
-/// The same, from a build of the whole workspace, whose objects the tests share. A build of the
+/// The same, from `build`, which builds the plugin's library in release among others: a build of the
 /// plugin alone has dependencies with fewer features, and would compile most of them once more.
+/// Returns what `build` does.
 ///
 /// # Errors
 /// If the build fails.
-pub fn from_the_workspace() -> Result<()> {
+pub fn from_build<T>(build: impl FnOnce() -> Result<T>) -> Result<T> {
     let options = ["--release".to_owned()];
     let _variant = Variant::begin(&options)?;
-    cargo::call(
-        "building everything",
-        &["build", "--release", "--workspace"],
-    )?;
-    bundle_stripped(&cargo::target_folder()?, PLUGIN, &options, strip)
+    let built = build()?;
+    bundle_stripped(&cargo::target_folder()?, PLUGIN, &options, strip)?;
+    Ok(built)
 }
 
 /// The same from a build of all libraries and the named programs of the workspace.
@@ -108,12 +107,9 @@ pub fn from_the_workspace() -> Result<()> {
 /// # Errors
 /// If the build fails.
 pub fn with_programs(programs: &[&str]) -> Result<()> {
-    let options = ["--release".to_owned()];
-    let _variant = Variant::begin(&options)?;
     let mut arguments = vec!["build", "--release", "--workspace", "--lib"];
     arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
-    cargo::call("building the plugin and its hosts", &arguments)?;
-    bundle_stripped(&cargo::target_folder()?, PLUGIN, &options, strip)
+    from_build(|| cargo::call("building the plugin and its hosts", &arguments))
 }
 
 /// The same as [`for_this_machine`] without the editor.

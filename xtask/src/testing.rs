@@ -22,6 +22,9 @@ pub struct TestArguments {
     /// Test only this package
     #[arg(short, long, value_name = "NAME")]
     package: Option<String>,
+    /// Build and bundle what the tests need, and run none
+    #[arg(long)]
+    no_run: bool,
     /// Run only tests with this in their name
     filter: Option<String>,
 }
@@ -66,21 +69,24 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
                 cargo::build_report_parts()?;
             }
             let selection = ["--release", "--package", package];
-            let programs = build(&selection)?;
+            let programs = build(&[&selection[..], &["--tests"]].concat())?;
             took("building", start, &count);
-            for program in &programs {
-                run_program(program, Priority::Usual, arguments, &count)?;
+            if arguments.no_run {
+                return Ok(());
             }
+            run_in_order(programs.iter(), Priority::Usual, arguments, &count)?;
             let doctests = [&selection[..], &["--doc"]].concat();
             call_cargo("documentation's tests", &doctests, arguments, &count)?;
         }
         None => {
-            // The counting library is part of the workspace, too.
-            bundle::from_the_workspace()?;
-            took("building the bundles", start, &count);
-            let start = Instant::now();
-            let programs = build(&["--release", "--workspace"])?;
-            took("building the tests", start, &count);
+            // In one call: the tests' dependencies have features that would make two of it. Benchmarks
+            // alone are left out. The counting library is part of the workspace, too.
+            let all = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
+            let programs = bundle::from_build(|| build(&[&["--release"], &all[..]].concat()))?;
+            if arguments.no_run {
+                return Ok(());
+            }
+            took("building", start, &count);
             let start = Instant::now();
             run_all(&programs, arguments, &count)?;
             took("running the tests", start, &count);
@@ -147,10 +153,10 @@ fn run_in_order<'a>(
 
 /// Builds the tests of a selection and returns their programs.
 fn build(selection: &[&str]) -> Result<Vec<Program>> {
-    eprintln!("xtask: cargo test --no-run {}", selection.join(" "));
+    eprintln!("xtask: cargo build {}", selection.join(" "));
     let mut command = Command::new(cargo::program());
     let mut child = command
-        .args(["test", "--no-run", "--quiet"])
+        .args(["build", "--quiet"])
         .envs(sanitizer()?)
         .arg("--message-format=json-render-diagnostics")
         .args(selection)

@@ -58,8 +58,8 @@ fn licences<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<u8>> {
     let mut texts = Vec::new();
     for index in 0..archive.len() {
         let mut member = archive.by_index(index)?;
-        let name = member.name().rsplit('/').next().unwrap_or_default();
-        let name = name.to_uppercase();
+        let name = member.name()?.to_uppercase();
+        let name = name.rsplit('/').next().unwrap_or_default();
         if ["LICENSE", "THIRDPARTYNOTICES"]
             .iter()
             .any(|start| name.starts_with(start))

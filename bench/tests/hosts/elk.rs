@@ -314,10 +314,24 @@ fn the_installer_keeps_what_was_edited_and_refuses_what_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let (unpacked, data) = (folder.path().join("unpacked"), folder.path().join("udata"));
     fs::create_dir_all(&data).unwrap();
-    for part in ["plugins/Tocco.vst3", "models/c", "samples", "config", "bin"] {
+    let parts = [
+        "plugins/Tocco.vst3",
+        "models/c",
+        "samples",
+        "licences",
+        "config",
+    ];
+    for part in parts {
         fs::create_dir_all(unpacked.join(part)).unwrap();
     }
-    for file in ["README.md", "ENGINES.md", "LICENSE", "models/c/model.toml"] {
+    let files = [
+        "README.md",
+        "ENGINES.md",
+        "LICENSE",
+        "licences/crates.txt",
+        "models/c/model.toml",
+    ];
+    for file in files {
         fs::write(unpacked.join(file), file).unwrap();
     }
     for script in ["install.sh", "start.sh", "autostart.sh", "config/mono.json"] {
@@ -344,6 +358,7 @@ fn the_installer_keeps_what_was_edited_and_refuses_what_is_damaged() {
     assert!(installed, "{text}");
     let config = data.join("tocco/config/mono.json");
     assert!(config.is_file() && data.join("tocco/models/c/model.toml").is_file());
+    assert!(data.join("tocco/licences/crates.txt").is_file());
 
     fs::write(&config, "mine").unwrap();
     let (installed, text) = run("INSTALL");

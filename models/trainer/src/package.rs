@@ -36,9 +36,7 @@ pub fn package(
         let tensor = Tensor::new(vec![values.len()], values.to_vec());
         tensors.insert(name.to_owned(), tensor.expect("one value a feature"));
     }
-    // The engine rounds these weights to half precision when it loads them, unless another format is
-    // named. Stored so, they take half the place in the plugin.
-    if architecture.weight_format.is_none() {
+    if architecture.stored_in_half {
         for (name, tensor) in &mut tensors {
             if name.ends_with(".weight") {
                 *tensor = tensor.rounded_to_half();

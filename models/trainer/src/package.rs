@@ -8,6 +8,7 @@ use tocco_dsp::{HOP, SAMPLE_RATE};
 use tocco_engines::package::manifest::{
     Accuracy, FORMAT, Input, LayerSpec, NetworkSpec, Provenance, ScalerSpec,
 };
+use tocco_engines::package::Tensors;
 use tocco_engines::{Manifest, ModelPackage, Tensor};
 
 use crate::architecture::Architecture;
@@ -16,6 +17,16 @@ use crate::training::Trained;
 /// The folder of the packages that come with the source, wherever the user stands.
 pub fn models_folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Rounds the largest tensors to half precision: the weights, and what projects the features for a
+/// calibration, if it is there.
+pub fn round_to_half(tensors: &mut Tensors) {
+    for (name, tensor) in tensors {
+        if name.ends_with(".weight") || name.ends_with(".projection") {
+            *tensor = tensor.rounded_to_half();
+        }
+    }
 }
 
 /// The package of a trained network, complete and checked.
@@ -37,11 +48,7 @@ pub fn package(
         tensors.insert(name.to_owned(), tensor.expect("one value a feature"));
     }
     if architecture.stored_in_half {
-        for (name, tensor) in &mut tensors {
-            if name.ends_with(".weight") {
-                *tensor = tensor.rounded_to_half();
-            }
-        }
+        round_to_half(&mut tensors);
     }
     let mut layers = architecture.layers.clone();
     if let Some(LayerSpec::Softmax { temperature }) = layers.last_mut() {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use tocco_corpus::Technique;
 use tocco_dsp::{HOP, SAMPLE_RATE};
+use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::{
     Accuracy, FORMAT, Input, LayerSpec, NetworkSpec, Provenance, ScalerSpec,
 };
-use tocco_engines::package::Tensors;
 use tocco_engines::{Manifest, ModelPackage, Tensor};
 
 use crate::architecture::Architecture;

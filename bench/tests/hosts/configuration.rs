@@ -356,7 +356,7 @@ fn the_hosts_state_wins<H: Format>() {
     assert_eq!(told(&mut host), delivered);
     // Without a state the folder of the user's model is the file's.
     let mut stage = Stage::new(installed.steady::<H>());
-    stage.set("Model", 5.0);
+    stage.set("Model", 6.0);
     stage.until("Status", "another model, see log");
     stage.end();
 }

@@ -22,7 +22,9 @@ pub enum ModelSource {
     C,
     /// Our own model, built in.
     Tocco,
-    /// The same with more time, built in.
+    /// The same with a little more time, built in.
+    ToccoSure,
+    /// The same with much more time, built in.
     ToccoLate,
     /// The package in this folder.
     Folder(PathBuf),
@@ -39,6 +41,7 @@ impl ModelSource {
             Self::B => shipped::B.package()?,
             Self::C => shipped::C.package()?,
             Self::Tocco => shipped::TOCCO.package()?,
+            Self::ToccoSure => shipped::TOCCO_SURE.package()?,
             Self::ToccoLate => shipped::TOCCO_LATE.package()?,
             Self::Folder(folder) if folder.as_os_str().is_empty() => {
                 return Err(ModelError::NoFolder);

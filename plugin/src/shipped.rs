@@ -29,11 +29,13 @@ pub static B: Shipped = shipped!("b");
 pub static C: Shipped = shipped!("c");
 /// Our own model, for players that it has never heard.
 pub static TOCCO: Shipped = shipped!("tocco");
-/// The same with more time: it decides 149 ms after the onset, and is right more often.
+/// The same with a little more time: it decides up to 20 ms after the onset.
+pub static TOCCO_SURE: Shipped = shipped!("tocco-sure");
+/// The same with much more time: it decides 149 ms after the onset, and is right more often.
 pub static TOCCO_LATE: Shipped = shipped!("tocco-late");
 
 /// All of them.
-pub static ALL: [&Shipped; 5] = [&A, &B, &C, &TOCCO, &TOCCO_LATE];
+pub static ALL: [&Shipped; 6] = [&A, &B, &C, &TOCCO, &TOCCO_SURE, &TOCCO_LATE];
 
 /// The package with this id.
 #[must_use]
@@ -64,6 +66,7 @@ mod tests {
             (&B, 173, 677_958),
             (&C, 173, 63_708),
             (&TOCCO, 624, 290_312),
+            (&TOCCO_SURE, 720, 272_840),
             (&TOCCO_LATE, 1296, 797_448),
         ] {
             let package = shipped.package().unwrap();

@@ -27,7 +27,12 @@ fn resident() -> u64 {
 
 #[test]
 fn instances_share_their_weights() {
-    for model in [ModelChoice::Tocco, ModelChoice::A, ModelChoice::ToccoLate] {
+    for model in [
+        ModelChoice::Tocco,
+        ModelChoice::ToccoSure,
+        ModelChoice::A,
+        ModelChoice::ToccoLate,
+    ] {
         let instance = || {
             let mut host = Host::new();
             host.choose(model, EngineChoice::Native);

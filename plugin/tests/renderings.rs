@@ -86,7 +86,12 @@ fn a_rendering_in_real_time_mode_is_the_same_every_time() {
     }
     // It begins in the middle of the playing: the very first notes count.
     let samples = Performance::demo(3).samples[..10 * 48_000].to_vec();
-    for model in [ModelChoice::A, ModelChoice::Tocco, ModelChoice::ToccoLate] {
+    for model in [
+        ModelChoice::A,
+        ModelChoice::Tocco,
+        ModelChoice::ToccoSure,
+        ModelChoice::ToccoLate,
+    ] {
         for block in [64, 256, 1024, 4096] {
             let render = |held_up| rendered(model, ProcessMode::Realtime, &samples, block, held_up);
             let (sent, counts) = render(0);
@@ -110,7 +115,7 @@ fn after_its_beginning_it_is_what_an_announced_rendering_is() {
     // Nothing is played in the first 0.3 s, where the pace is not known yet.
     let mut samples = vec![0.0; 14_400];
     samples.extend(tones(48_000.0, 12, 0.15));
-    for model in [ModelChoice::A, ModelChoice::Tocco] {
+    for model in [ModelChoice::A, ModelChoice::Tocco, ModelChoice::ToccoSure] {
         for block in [64, 512, 4096] {
             let render = |mode| rendered(model, mode, &samples, block, 0);
             let offline = render(ProcessMode::Offline);

@@ -4,6 +4,7 @@
 mod host;
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use tocco::calibration::lesson::ENOUGH;
 use tocco::model::{ModelSource, Selection};
 use tocco::params::{ModelChoice, ToccoParams};
 use tocco::service::{Service, Shared};
+use tocco_corpus::{Listener, Recording};
 use tocco_dsp::synth::Performance;
-use tocco_engines::EngineId;
+use tocco_engines::{Classifier, EngineId};
 use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 use tocco_recognizer::counters::Counters;
 use tocco_recognizer::decision::{amended, most_probable};
@@ -198,6 +200,46 @@ fn every_note_of_a_bounce_is_amended_once_by_both_networks_answers() {
         });
         assert_eq!(again, once);
         assert_eq!(once == timeless(&player.results), adapt == Adapt::Off);
+    }
+}
+
+#[test]
+fn tocco_sure_says_within_20_ms_what_the_trainer_measures_in_a_bounce_and_live() {
+    let samples = performance();
+    let player = |model, offline| Player::with(model, offline, true, Adapt::Off);
+    let mut fast = player(ModelChoice::Tocco, true);
+    fast.play(&samples);
+    let mut bounce = player(ModelChoice::ToccoSure, true);
+    bounce.play(&samples);
+    let mut live = player(ModelChoice::ToccoSure, false);
+    live.play_unhurried(&samples);
+
+    let package = ModelSource::ToccoSure.package().unwrap();
+    let listener = Listener::of(&package).unwrap();
+    let recording = Recording {
+        samples,
+        sample_rate: 48_000,
+    };
+    let heard = listener.hear(&recording, Path::new("performance")).unwrap();
+    let mut classifier = Classifier::new(&package, EngineId::Native).unwrap();
+    let fast = fast.first();
+    assert!(heard.notes.len() >= 35, "{} notes", heard.notes.len());
+    for mut player in [bounce, live] {
+        let first = player.first();
+        assert_eq!([first.len(), fast.len()], [heard.notes.len(); 2]);
+        assert_eq!(player.second().len(), first.len());
+        for ((result, note), fast) in first.iter().zip(&heard.notes).zip(&fast) {
+            let mut said = [0.0; MAX_CLASSES];
+            classifier.classify(&note.features, &mut said).unwrap();
+            assert_eq!(result.probabilities, said);
+            assert_eq!(result.note.onset_id, fast.note.onset_id);
+            assert_eq!(result.note.position, fast.note.position);
+            assert_eq!(result.note.position, note.onset.position);
+            assert!(result.inline);
+            let ms = result.latency() as f64 / 48.0;
+            assert!((16.0..20.0).contains(&ms), "{ms} ms");
+        }
+        player.check_books();
     }
 }
 

@@ -300,7 +300,11 @@ fn a_note_teaches_a_network_only_if_it_is_on_from_its_features_to_the_last_decis
 #[test]
 fn without_a_second_network_first_decisions_teach() {
     let samples = performance();
-    for (model, second) in [(ModelSource::Tocco, false), (ModelSource::ToccoLate, true)] {
+    for (model, second) in [
+        (ModelSource::Tocco, false),
+        (ModelSource::ToccoSure, false),
+        (ModelSource::ToccoLate, true),
+    ] {
         let hear = |settings: &Settings| {
             let mut listener = Listener::new(model.clone(), second);
             let results = listener.play(&samples, settings, &[64]);

@@ -24,11 +24,12 @@ impl Random {
     }
 }
 
-const MODELS: [ModelChoice; 6] = [
+const MODELS: [ModelChoice; 7] = [
     ModelChoice::A,
     ModelChoice::B,
     ModelChoice::C,
     ModelChoice::Tocco,
+    ModelChoice::ToccoSure,
     ModelChoice::ToccoLate,
     // No folder is set: it fails to load.
     ModelChoice::User,
@@ -48,7 +49,7 @@ fn storm(mode: ProcessMode, blocks: usize, seed: u64) {
     host.activate(48_000.0, 1024, 1, mode);
     let (mut place, mut longest) = (0, Duration::ZERO);
     for _ in 0..blocks {
-        let (model, engine) = (MODELS[random.below(6)], ENGINES[random.below(2)]);
+        let (model, engine) = (MODELS[random.below(MODELS.len())], ENGINES[random.below(2)]);
         host.choose(model, engine);
         let second = &host.plugin.shared().params.second;
         set(second, random.below(4) > 0);

@@ -178,6 +178,7 @@ fn model(number: u64) -> Box<LoadedModel> {
     let all = [
         (ModelSource::A, EngineId::Native),
         (ModelSource::Tocco, EngineId::Native),
+        (ModelSource::ToccoSure, EngineId::Native),
         (ModelSource::B, EngineId::Native),
         (ModelSource::C, EngineId::Native),
         (ModelSource::A, EngineId::NativeFixed),
@@ -185,7 +186,7 @@ fn model(number: u64) -> Box<LoadedModel> {
         (ModelSource::C, EngineId::NativeFixed),
     ];
     let (model, engine) = all[number as usize % all.len()].clone();
-    // Tocco names a second one.
+    // Tocco and Tocco sure name a second one.
     let second = true;
     let selection = Selection {
         model,

@@ -15,7 +15,7 @@ use tocco_recognizer::adaptation::SelfTraining;
 const NOTES: usize = 16;
 
 fn self_training(criterion: &mut Criterion) {
-    for id in ["tocco", "tocco-late"] {
+    for id in ["tocco", "tocco-sure", "tocco-late"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../models")
             .join(id);

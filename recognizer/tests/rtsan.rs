@@ -89,6 +89,7 @@ fn the_callback_makes_no_call_that_may_block() {
     assert!(play("c", None, true, 4.0) > 4);
     assert!(play("tocco", None, false, 2.0) > 2);
     assert!(play("tocco", Some("tocco-late"), true, 4.0) > 8);
+    assert!(play("tocco-sure", Some("tocco-late"), false, 2.0) > 2);
 }
 
 /// One call that must not be in a callback.

@@ -27,7 +27,7 @@ const RELEASES: [(&str, (u32, u32), u32); 3] = [
     ("1.1 (Yocto scarthgap)", (2, 39), 32),
 ];
 
-const MODELS: [&str; 5] = ["a", "b", "c", "tocco", "tocco-late"];
+const MODELS: [&str; 6] = ["a", "b", "c", "tocco", "tocco-sure", "tocco-late"];
 
 /// Options of `cargo xtask elk`.
 #[derive(Args)]

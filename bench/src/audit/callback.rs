@@ -158,7 +158,10 @@ pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
     let mut states = Vec::new();
     // The shapes of our own are not fixed. They hear with the other onset detector.
     let models = [
-        ("native", &["a", "b", "c", "tocco", "tocco-late"][..]),
+        (
+            "native",
+            &["a", "b", "c", "tocco", "tocco-sure", "tocco-late"][..],
+        ),
         ("native-fixed", &["a", "b", "c"]),
     ];
     for (engine, models) in models {

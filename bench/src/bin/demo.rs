@@ -29,7 +29,7 @@ struct Arguments {
     /// A mono or stereo WAV file to play instead of the synthesised performance
     #[arg(long, value_name = "F.wav")]
     input: Option<PathBuf>,
-    /// The model package: a, b, c, tocco or tocco-late [default: the plugin's]
+    /// The model package: a, b, c, tocco, tocco-sure or tocco-late [default: the plugin's]
     #[arg(long, value_name = "ID")]
     model: Option<String>,
     /// The inference engine [default: the plugin's]

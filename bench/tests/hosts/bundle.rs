@@ -40,7 +40,7 @@ fn a_bundle_is_small_and_has_each_file_of_weights_once() {
                 "{file} is not stripped: {section}"
             );
         }
-        for id in ["a", "b", "c", "tocco", "tocco-late"] {
+        for id in ["a", "b", "c", "tocco", "tocco-sure", "tocco-late"] {
             let weights = std::fs::read(model_folder(id).join("weights.safetensors")).unwrap();
             assert_eq!(places(&library, &weights), 1, "{file}: weights of {id}");
         }

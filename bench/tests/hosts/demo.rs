@@ -73,7 +73,7 @@ fn a_recording_and_the_other_models_are_heard() {
     for (name, rate, channels) in [("mono.wav", 48_000, 1), ("stereo.wav", 44_100, 2)] {
         let path = wav(&folder, name, rate, channels);
         let file = path.to_str().unwrap();
-        for model in ["a", "b", "C", "tocco"] {
+        for model in ["a", "b", "C", "tocco", "tocco-sure"] {
             let document = json(&["--input", file, "--model", model, "--offline", "--json"]);
             assert_eq!(document["sample_rate"], rate);
             assert_eq!(document["summary"]["model"], model.to_lowercase());

@@ -365,7 +365,7 @@ fn what_is_wrong_can_be_read<H: Format>() {
     host.set_text("Model", "User").unwrap(); // without a folder
     let mut stage = Stage::new(host);
     stage.until("Status", "another model, see log");
-    stage.set("Model", 3.0);
+    stage.set("Model", 4.0);
     stage.until("Status", "listening");
     // Nobody could be answered any more.
     for class in 0..8 {

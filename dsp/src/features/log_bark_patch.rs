@@ -16,6 +16,8 @@ const BEFORE: usize = 448;
 pub(super) const LATE_WINDOW: usize = BEFORE + WINDOW + 6720;
 /// The window of `log-bark` in it.
 pub(super) const LATE_ATTACK: Range<usize> = BEFORE..BEFORE + WINDOW;
+/// The analysis window of `log-bark-sure`: that of `log-bark`, and the 5 hops after it.
+pub(super) const SURE_WINDOW: usize = WINDOW + 320;
 /// Power that silence is taken to have, as a share of that of a sine at the window's peak level:
 /// -60 dB. It keeps noise below it from mattering, and the logarithm finite.
 pub const LOG_BARK_FLOOR: f64 = 1e-6;
@@ -80,6 +82,8 @@ impl Shape {
 
 /// The attack, in frames of 2.7 ms every millisecond.
 pub(super) const EARLY: Shape = Shape::new("logBark", 0, WINDOW, FRAME, 48);
+/// The attack and 6.7 ms of what follows, in frames of 2.7 ms every 1.3 ms.
+pub(super) const SURE: Shape = Shape::new("logBark", 0, SURE_WINDOW, FRAME, 64);
 /// What rings after it, from the attack on, in frames of 10.7 ms that tell bands of 100 Hz apart. What
 /// rang on before the note, 14.7 to 4 ms before the hop in which it showed, is taken away: spectral
 /// subtraction (Boll 1979, "Suppression of acoustic noise in speech using spectral subtraction").
@@ -101,6 +105,7 @@ const BOTH: [Shape; 2] = [EARLY.later(BEFORE), LATE];
 fn shapes(preset: Preset) -> &'static [Shape] {
     match preset {
         Preset::LogBarkLate => &BOTH,
+        Preset::LogBarkSure => &[SURE],
         _ => &[EARLY],
     }
 }
@@ -359,6 +364,28 @@ mod tests {
         assert_eq!(names[2], "logBark_1_2");
         assert_eq!(names[48], "logBark_2_1");
         assert_eq!(names[623], "logBarkMotion_13_24");
+    }
+
+    #[test]
+    fn the_sure_patch_hears_the_attack_as_the_early_one_does_and_goes_on() {
+        let names = Preset::LogBarkSure.feature_names();
+        assert_eq!(names.len(), 15 * 24 * 2);
+        assert_eq!(names[719], "logBarkMotion_15_24");
+        let mut extractor = FeatureExtractor::new(Preset::LogBarkSure, &names).unwrap();
+        assert_eq!(extractor.history_len(), SURE_WINDOW);
+        let sound = |i: usize| (i as f32 * 0.3).sin() * (-(i as f32) / 300.0).exp();
+        let samples: Vec<f32> = (0..SURE_WINDOW).map(sound).collect();
+        let mut sure = vec![f32::NAN; names.len()];
+        extractor.extract(&samples, &mut sure);
+        let early = extract(&samples[Preset::LogBarkSure.attack()]);
+        // Every third frame begins where every fourth one of the early patch does.
+        for (own, of_early) in [(0, 0), (3, 4), (6, 8), (9, 12)] {
+            for band in 0..BANDS {
+                let levels = [level(&sure, own, band), level(&early, of_early, band)];
+                assert_eq!(levels[0], levels[1], "frame {own}, band {band}");
+            }
+        }
+        assert!(level(&sure, 14, 9) < level(&sure, 9, 9) - 5.0, "it decays");
     }
 
     #[test]

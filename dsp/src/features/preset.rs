@@ -19,6 +19,8 @@ pub enum Preset {
     /// `log-bark`: a patch of log-Bark spectra, 13 frames by 24 bands by 2 channels (level, and
     /// level less its mean over time), of the window divided by its peak.
     LogBark,
+    /// `log-bark-sure`: such a patch of 15 frames, which ends 16 ms after the onset.
+    LogBarkSure,
     /// `log-bark-late`: the patch of `log-bark`, which ends 9 ms after the onset, and a second one of
     /// 14 longer frames that goes on to 149 ms after it, less what rang before it: how the note rings,
     /// for a decision that has the time.
@@ -31,6 +33,7 @@ impl Preset {
         Self::Timbreid,
         Self::Timbreid48k,
         Self::LogBark,
+        Self::LogBarkSure,
         Self::LogBarkLate,
     ];
 
@@ -40,6 +43,7 @@ impl Preset {
             Self::Timbreid => "timbreid",
             Self::Timbreid48k => "timbreid-48k",
             Self::LogBark => "log-bark",
+            Self::LogBarkSure => "log-bark-sure",
             Self::LogBarkLate => "log-bark-late",
         }
     }
@@ -52,6 +56,7 @@ impl Preset {
         match self {
             Self::Timbreid | Self::Timbreid48k => timbreid::WINDOW,
             Self::LogBark => log_bark_patch::WINDOW,
+            Self::LogBarkSure => log_bark_patch::SURE_WINDOW,
             Self::LogBarkLate => log_bark_patch::LATE_WINDOW,
         }
     }
@@ -75,6 +80,7 @@ impl Preset {
     /// more.
     pub const fn attack(self) -> Range<usize> {
         match self {
+            Self::LogBarkSure => 0..log_bark_patch::WINDOW,
             Self::LogBarkLate => log_bark_patch::LATE_ATTACK,
             _ => 0..self.window(),
         }
@@ -99,6 +105,7 @@ impl Preset {
         match self {
             Self::Timbreid | Self::Timbreid48k => &[],
             Self::LogBark => &[log_bark_patch::EARLY.frames],
+            Self::LogBarkSure => &[log_bark_patch::SURE.frames],
             Self::LogBarkLate => &[log_bark_patch::EARLY.frames, log_bark_patch::LATE.frames],
         }
     }
@@ -109,7 +116,7 @@ impl Preset {
         match self {
             Self::Timbreid => Some(44_100.0),
             Self::Timbreid48k => Some(48_000.0),
-            Self::LogBark | Self::LogBarkLate => None,
+            Self::LogBark | Self::LogBarkSure | Self::LogBarkLate => None,
         }
     }
 
@@ -165,7 +172,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "preset: \"timbreid-96k\" is unknown; there are \"timbreid\", \"timbreid-48k\", \
-             \"log-bark\", \"log-bark-late\""
+             \"log-bark\", \"log-bark-sure\", \"log-bark-late\""
         );
     }
 

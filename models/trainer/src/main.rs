@@ -25,7 +25,7 @@ use tocco_trainer::learning_curve::{Model, learning_curve};
 use tocco_trainer::listening::listen;
 use tocco_trainer::model_card::model_card;
 use tocco_trainer::notes::{Note, Notes};
-use tocco_trainer::package::package;
+use tocco_trainer::package::{package, round_to_half};
 use tocco_trainer::parallel;
 use tocco_trainer::performance::Repertoire;
 use tocco_trainer::playing::perform;
@@ -348,7 +348,10 @@ fn train_package(
         seed: Some(seed),
     };
     let package = package(architecture, &trained, Some(provenance), accuracy.collect())?;
-    let package = with_statistics(package, &all)?;
+    let mut package = with_statistics(package, &all)?;
+    if architecture.stored_in_half {
+        round_to_half(&mut package.tensors);
+    }
     let folder = arguments.out.join(id);
     package.save(&folder)?;
     let card = folder.join("README.md");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use tocco_corpus::Technique;
 use tocco_dsp::{HOP, SAMPLE_RATE};
+use tocco_engines::package::Tensors;
 use tocco_engines::package::manifest::{
     Accuracy, FORMAT, Input, LayerSpec, NetworkSpec, Provenance, ScalerSpec,
 };
@@ -16,6 +17,16 @@ use crate::training::Trained;
 /// The folder of the packages that come with the source, wherever the user stands.
 pub fn models_folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Rounds the largest tensors to half precision: the weights, and what projects the features for a
+/// calibration, if it is there.
+pub fn round_to_half(tensors: &mut Tensors) {
+    for (name, tensor) in tensors {
+        if name.ends_with(".weight") || name.ends_with(".projection") {
+            *tensor = tensor.rounded_to_half();
+        }
+    }
 }
 
 /// The package of a trained network, complete and checked.
@@ -36,14 +47,8 @@ pub fn package(
         let tensor = Tensor::new(vec![values.len()], values.to_vec());
         tensors.insert(name.to_owned(), tensor.expect("one value a feature"));
     }
-    // The engine rounds these weights to half precision when it loads them, unless another format is
-    // named. Stored so, they take half the place in the plugin.
-    if architecture.weight_format.is_none() {
-        for (name, tensor) in &mut tensors {
-            if name.ends_with(".weight") {
-                *tensor = tensor.rounded_to_half();
-            }
-        }
+    if architecture.stored_in_half {
+        round_to_half(&mut tensors);
     }
     let mut layers = architecture.layers.clone();
     if let Some(LayerSpec::Softmax { temperature }) = layers.last_mut() {

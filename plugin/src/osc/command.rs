@@ -118,7 +118,9 @@ fn command(message: &OscMessage) -> Result<Asked, Refusal> {
             let index = ids.iter().position(|known| known == id);
             let choice = index.map(ModelChoice::from_index);
             choice.map(Asked::Model).ok_or_else(|| {
-                refused("\"a\", \"b\", \"c\", \"tocco\", \"tocco-late\" or \"user\"")
+                refused(
+                    "\"a\", \"b\", \"c\", \"tocco\", \"tocco-sure\", \"tocco-late\" or \"user\"",
+                )
             })
         }
         ("/tocco/model", _) => Err(refused("one string")),
@@ -218,6 +220,11 @@ mod tests {
                 "/tocco/model",
                 vec![text("tocco-late")],
                 Asked::Model(ModelChoice::ToccoLate),
+            ),
+            (
+                "/tocco/model",
+                vec![text("tocco-sure")],
+                Asked::Model(ModelChoice::ToccoSure),
             ),
         ];
         let mut all = Vec::new();

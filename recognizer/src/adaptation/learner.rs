@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn only_packages_with_statistics_of_features_can_learn() {
-        for id in ["a", "b", "c", "tocco", "tocco-late"] {
+        for id in ["a", "b", "c", "tocco", "tocco-sure", "tocco-late"] {
             let learner = Learner::new(&shipped(id)).unwrap();
             assert_eq!(learner.is_some(), id.starts_with("tocco"));
         }

@@ -55,6 +55,7 @@ mod tests {
     fn levels_are_averaged_over_stretches_and_motion_is_left_out() {
         for (preset, n_point) in [
             (Preset::LogBark, 4 * 24),
+            (Preset::LogBarkSure, 4 * 24),
             (Preset::LogBarkLate, (4 + 4) * 24),
         ] {
             let features = preset.feature_names();

@@ -53,6 +53,7 @@ pub mod decision;
 pub mod decisions;
 pub mod input;
 pub mod mailbox;
+pub mod level_feed;
 pub mod meters;
 pub mod model;
 pub mod pace;

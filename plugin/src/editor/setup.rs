@@ -1,0 +1,68 @@
+//! The page where everything is set, from what comes in to what goes out.
+
+use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Ui};
+
+use super::palette::{FAINT, PANEL, TEXT};
+use super::{ToccoApp, controls, counters, errors, map, sounds, velocity};
+use crate::service::Status;
+
+impl ToccoApp {
+    pub(super) fn set_up(&mut self, ui: &mut Ui, status: &Status) {
+        let Some(gui) = self.gui.clone() else {
+            return;
+        };
+        let labels = status.models.back().map(|info| info.labels.as_slice());
+        let labels = labels.unwrap_or_default();
+        let calibration = &status.calibration;
+        let note = self.last.map(|(note, _)| note);
+        let (shared, params) = (&self.shared, &self.shared.params);
+        errors(ui, status);
+        let area = ScrollArea::vertical().auto_shrink(false);
+        area.show(ui, |ui| {
+            section(ui, "Listen", |ui| {
+                controls::show(ui, shared, &gui, &mut self.folder);
+            });
+            section(ui, "Map", |ui| map::show(ui, shared, &gui, calibration, labels));
+            section(ui, "Teach", |ui| {
+                self.lesson.show(ui, shared, calibration, labels);
+            });
+            section(ui, "Velocity", |ui| {
+                velocity::show(ui, params, &gui, labels, note);
+            });
+            section(ui, "Sound", |ui| {
+                sounds::voices(ui, params, &gui);
+                sounds::controllers(ui, params, &gui);
+            });
+            let details = CollapsingHeader::new(RichText::new("Details").color(FAINT));
+            details.show(ui, |ui| {
+                ui.label(RichText::new(running(status)).size(12.0).color(FAINT));
+                for refused in &status.refused {
+                    ui.label(RichText::new(refused).size(12.0).color(FAINT));
+                }
+                counters::show(ui, shared);
+            });
+        });
+    }
+}
+
+/// A part of the page, with its name.
+fn section(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
+    let frame = egui::Frame::new().fill(PANEL).corner_radius(6);
+    frame.inner_margin(10).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        // Columns justify text, which tears short lines apart.
+        ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
+            ui.label(RichText::new(name).size(14.0).color(TEXT));
+            content(ui);
+        });
+    });
+}
+
+/// What runs at present.
+fn running(status: &Status) -> String {
+    match (&status.activation_error, status.models.back()) {
+        (Some(error), _) => format!("Not listening: {error}"),
+        (None, None) => "Not running: the host has not started the plugin yet.".to_owned(),
+        (None, Some(info)) => format!("Running: {info}."),
+    }
+}

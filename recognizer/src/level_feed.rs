@@ -330,8 +330,8 @@ mod tests {
                     }
                 }
             });
-            let (mut last, mut seen) = (None, 0);
-            while u64::from(seen) + feed.dropped() < u64::from(N) {
+            let (mut last, mut seen) = (None, 0_u64);
+            while seen + feed.dropped() < u64::from(N) {
                 if let Some(column) = feed.next_column() {
                     assert!(last.is_none_or(|last| last < column.end));
                     last = Some(column.end);

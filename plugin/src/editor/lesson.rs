@@ -115,7 +115,7 @@ impl Lesson {
         };
         ui.label(small(&text, colour));
         for (index, doubt) in doubts(calibration, labels) {
-            ui.horizontal_wrapped(|ui| {
+            ui.horizontal(|ui| {
                 let button = ui.small_button(format!("Forget {}", index + 1));
                 if button.on_hover_text(FORGET_HINT).clicked() {
                     shared.calibrate(Command::Forget(index));

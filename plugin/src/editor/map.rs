@@ -41,7 +41,7 @@ const COLUMNS: [Head; 9] = [
     Head("Gate", 42.0, "Its notes that are named with less certainty are not played."),
     Head("Hold", 52.0, "Against double hits: it is not played again for so long."),
     Head("Voice", 34.0, "Whether its own sound is heard, if the voices are up."),
-    Head("Teach", 60.0, "Plays into a lesson: see below."),
+    Head("Lesson", 60.0, "What you play becomes examples: see below."),
 ];
 
 /// Its head and a row for each of `labels`.
@@ -121,7 +121,7 @@ fn technique(
     });
     // Where the name's own tooltip says what the tick does, the swatch says where to play.
     let swatch = cells[USED].with_max_x(cells[USED].left() + 16.0);
-    let response = ui.interact(swatch, ui.id().with(("place", class)), Sense::hover());
+    let response = ui.interact(swatch, ui.scope_id().with(("place", class)), Sense::hover());
     bars::explain(response, class);
     within(ui, cells[SEND], |ui| tick(ui, setter, &own.send, hint(SEND)));
     within(ui, cells[NOTE], |ui| {

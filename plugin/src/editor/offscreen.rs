@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use egui::{Event, FullOutput, Key, Modifiers, PointerButton, Pos2, Rect, Vec2, vec2};
+use egui::{
+    Event, FullOutput, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Rect,
+    TouchPhase, Vec2, vec2,
+};
 use nice_plug::context::PluginApi;
 use nice_plug::context::gui::{GuiContext, GuiContextInner};
 use nice_plug::params::internals::ParamPtr;
@@ -60,6 +63,32 @@ impl Offscreen {
             size: vec2(size.0, size.1),
             scale,
             time: 0.0,
+        }
+    }
+
+    /// Makes it another size, as [`sized`](Self::sized).
+    pub fn resize(&mut self, size: (f32, f32), scale: f32) {
+        self.size = vec2(size.0, size.1);
+        self.scale = scale;
+        // Sizes that follow from those of the frame before settle.
+        for _ in 0..3 {
+            self.pieces(Vec::new());
+        }
+    }
+
+    /// Turns the wheel over the middle of the window until `down` logical pixels are passed.
+    pub fn scroll(&mut self, down: f32) {
+        let middle = (self.size / 2.0).to_pos2();
+        self.pieces(vec![Event::PointerMoved(middle)]);
+        self.pieces(vec![Event::MouseWheel {
+            unit: MouseWheelUnit::Point,
+            delta: vec2(0.0, -down),
+            modifiers: Modifiers::NONE,
+            phase: TouchPhase::Move,
+            source: MouseWheelSource::Unknown,
+        }]);
+        for _ in 0..60 {
+            self.pieces(Vec::new());
         }
     }
 
@@ -153,6 +182,13 @@ impl Offscreen {
             .paint(&primitives, size, self.scale, BACKGROUND)
     }
 
+    /// Where the thing is that has the keys.
+    #[must_use]
+    pub fn focused(&self) -> Option<Rect> {
+        let id = self.context.memory(|memory| memory.focused())?;
+        self.context.read_response(id).map(|response| response.rect)
+    }
+
     fn find(&mut self, text: &str, nth: usize) -> Result<Pos2, String> {
         let pieces = self.pieces(Vec::new());
         let mut found = pieces.iter().filter(|piece| piece.text == text);
@@ -170,7 +206,7 @@ impl Offscreen {
     }
 
     /// Draws a frame in which `events` happen and returns the pieces of text in it.
-    pub(super) fn pieces(&mut self, events: Vec<Event>) -> Vec<Piece> {
+    pub fn pieces(&mut self, events: Vec<Event>) -> Vec<Piece> {
         fn collect(shape: &egui::Shape, clip: Rect, pieces: &mut Vec<Piece>) {
             match shape {
                 egui::Shape::Text(shape) => pieces.push(Piece {

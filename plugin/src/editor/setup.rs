@@ -23,7 +23,7 @@ impl ToccoApp {
                 controls::show(ui, shared, &gui, &mut self.folder);
             });
             section(ui, "Map", |ui| map::show(ui, shared, &gui, calibration, labels));
-            section(ui, "Teach", |ui| {
+            section(ui, "Lesson", |ui| {
                 self.lesson.show(ui, shared, calibration, labels);
             });
             section(ui, "Velocity", |ui| {

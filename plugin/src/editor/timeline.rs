@@ -207,7 +207,7 @@ impl Timeline {
 
     fn meter(&mut self, ui: &mut Ui, rect: Rect, feed: &LevelFeed) {
         let lamp = rect.with_max_y(rect.top() + TAG_HEIGHT - 4.0);
-        let response = ui.interact(lamp, ui.id().with("clip"), Sense::CLICK);
+        let response = ui.interact(lamp, ui.scope_id().with("clip"), Sense::CLICK);
         let clipped = feed.clipped();
         if response.on_hover_text(CLIP_HINT).clicked() {
             self.clips_seen = clipped;

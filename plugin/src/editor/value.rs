@@ -75,7 +75,7 @@ pub fn number_as<P: Param>(
         response.request_focus();
     }
     if response.has_focus() {
-        keys(ui, id, setter, param);
+        keys(ui, &response, setter, param);
     }
     let value = param.unmodulated_normalized_value();
     paint(ui, &response, rect, value, text);
@@ -116,7 +116,8 @@ fn drag<P: Param>(ui: &Ui, response: &Response, setter: &ParamSetter<'_>, param:
 }
 
 /// What the keys do to the number that has them.
-fn keys<P: Param>(ui: &Ui, id: Id, setter: &ParamSetter<'_>, param: &P) {
+fn keys<P: Param>(ui: &Ui, response: &Response, setter: &ParamSetter<'_>, param: &P) {
+    let id = response.id;
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,
@@ -156,7 +157,9 @@ fn keys<P: Param>(ui: &Ui, id: Id, setter: &ParamSetter<'_>, param: &P) {
         (None, false) => return,
     };
     ui.data_mut(|data| data.insert_temp(id, text));
-    ui.memory_mut(|memory| memory.request_focus(id.with("text")));
+    // The field comes with the next frame; until then its place has the keys.
+    let field = ui.interact(response.rect, id.with("text"), Sense::CLICK);
+    field.request_focus();
 }
 
 /// The field in which the number is typed, if it is.
@@ -174,7 +177,6 @@ fn typing<P: Param>(
     let field = TextEdit::singleline(&mut text)
         .id(id.with("text"))
         .font(FontId::proportional(13.0))
-        .vertical_align(egui::Align::Center)
         .margin(vec2(4.0, 1.0));
     let response = ui.put(rect, field);
     if !response.lost_focus() && response.has_focus() {

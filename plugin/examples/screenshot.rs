@@ -66,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for page in ["Play", "Set up"] {
         window.click(page, 0)?;
+        window.leave();
         for (name, width, height, scale) in SIZES {
             window.resize((width, height), scale);
             let picture = window.picture();
@@ -73,8 +74,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             save(&picture, &folder.join(format!("{page}-{name}.png")))?;
             if page == "set-up" && name == "720" {
                 window.scroll(2000.0);
+                window.leave();
                 save(&window.picture(), &folder.join("set-up-720-scrolled.png"))?;
                 window.scroll(-2000.0);
+                window.leave();
             }
         }
     }
@@ -82,9 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for folded in ["Ends of each technique", "Controllers", "Details"] {
         window.click(folded, 0)?;
     }
-    for _ in 0..30 {
-        window.frame();
-    }
+    window.leave();
     save(&window.picture(), &folder.join("set-up-unfolded.png"))?;
     window.click("Play", 0)?;
     window.resize((SIZE.width, SIZE.height), 2.0);

@@ -16,7 +16,7 @@ use crate::params::technique::TechniqueParams;
 use crate::service::Shared;
 
 const ROW: f32 = 24.0;
-const GAP: f32 = 8.0;
+const GAP: f32 = 6.0;
 const SMALL: f32 = 12.0;
 
 /// A column: its head, its width, and what it is.
@@ -33,11 +33,11 @@ const VOICE: usize = 7;
 const TEACH: usize = 8;
 
 const COLUMNS: [Head; 9] = [
-    Head("Use", 196.0, "Untick a technique that you never play: it is then never answered."),
+    Head("Use", 190.0, "Untick a technique that you never play: it is then never answered."),
     Head("Send", 32.0, "Whether MIDI notes of it are sent."),
     Head("Note", 68.0, "Its MIDI note, by name and number. 60 is C4."),
     Head("Channel", 50.0, "Its MIDI channel."),
-    Head("Length", 96.0, "From note on to note off; at 0 until the guitar has died away."),
+    Head("Length", 92.0, "From note on to note off; at 0 until the guitar has died away."),
     Head("Gate", 42.0, "Its notes that are named with less certainty are not played."),
     Head("Hold", 52.0, "Against double hits: it is not played again for so long."),
     Head("Voice", 34.0, "Whether its own sound is heard, if the voices are up."),

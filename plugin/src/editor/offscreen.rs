@@ -172,6 +172,14 @@ impl Offscreen {
         Ok(self.frame())
     }
 
+    /// Takes the pointer out of the window.
+    pub fn leave(&mut self) {
+        self.pieces(vec![Event::PointerGone]);
+        for _ in 0..30 {
+            self.pieces(Vec::new());
+        }
+    }
+
     /// Draws a frame and returns it as a picture.
     pub fn picture(&mut self) -> Picture {
         let output = self.run(Vec::new());

@@ -1,9 +1,9 @@
 //! The page where everything is set, from what comes in to what goes out.
 
-use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Ui};
+use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Ui, UiBuilder};
 
 use super::palette::{FAINT, PANEL, TEXT};
-use super::{ToccoApp, controls, counters, errors, map, sounds, velocity};
+use super::{MARGIN, ToccoApp, controls, counters, errors, map, sounds, velocity};
 use crate::service::Status;
 
 impl ToccoApp {
@@ -17,8 +17,14 @@ impl ToccoApp {
         let note = self.last.map(|(note, _)| note);
         let (shared, params) = (&self.shared, &self.shared.params);
         errors(ui, status);
+        // The bar stands beside the parts, in the window's margin.
+        let width = ui.available_width();
+        let mut rect = ui.available_rect_before_wrap();
+        rect.max.x += f32::from(MARGIN) - 2.0;
+        let mut beside = ui.new_child(UiBuilder::new().max_rect(rect));
         let area = ScrollArea::vertical().auto_shrink(false);
-        area.show(ui, |ui| {
+        area.show(&mut beside, |ui| {
+            ui.set_max_width(width);
             section(ui, "Listen", |ui| {
                 controls::show(ui, shared, &gui, &mut self.folder);
             });

@@ -120,6 +120,7 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
         for page in ["Play", "Set up"] {
             window.click(page, 0).unwrap();
             for (size, scale) in sizes.into_iter().flat_map(|size| [(size, 1.0), (size, 2.0)]) {
+                window.leave();
                 window.resize(size, scale);
                 let pieces = window.pieces(Vec::new());
                 let screen = Rect::from_min_size(egui::Pos2::ZERO, vec2(size.0, size.1));
@@ -133,6 +134,9 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
                     let seen = clip.intersect(screen).expand(1.0);
                     assert!(seen.left() <= rect.left(), "{place}");
                     assert!(rect.right() <= seen.right(), "{place}");
+                    // In the margin stands nothing.
+                    assert!(rect.left() >= 15.0, "{place}");
+                    assert!(rect.right() <= size.0 - 15.0, "{place}");
                     // What is set up may be higher than the window, and is scrolled.
                     if page == "Play" {
                         assert!(seen.contains_rect(*rect), "{place}");
@@ -199,7 +203,7 @@ fn clicks_and_keys_change_what_they_say() {
     window.double_click("-43.5 dB", 0).unwrap();
     assert!(!params.voices.are_on());
 
-    window.click("Ends for each technique", 0).unwrap();
+    window.click("Learn the ends of each technique", 0).unwrap();
     assert!(params.velocity_by_technique.value());
     window.click("notes to the host", 0).unwrap();
     assert!(!params.midi.value());

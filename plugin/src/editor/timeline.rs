@@ -143,7 +143,10 @@ impl Timeline {
         if gate_db < 0.0 {
             let y = height_of(plot, gate_db);
             let line = [pos2(plot.left(), y), pos2(plot.right(), y)];
-            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, FAINT), 5.0, 4.0));
+            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, TEXT), 5.0, 4.0));
+            let at = pos2(plot.left() + 4.0, y - 1.0);
+            let font = FontId::proportional(10.0);
+            painter.text(at, Align2::LEFT_BOTTOM, "threshold", font, TEXT);
         }
         self.marks(ui, plot);
         let painter = ui.painter();
@@ -164,7 +167,7 @@ impl Timeline {
         let mut mesh = Mesh::default();
         let width = plot.width() / COLUMNS as f32;
         let floor = plot.bottom();
-        let colours = [FAINT.gamma_multiply(0.4), FAINT.gamma_multiply(0.9)];
+        let colours = [FAINT.gamma_multiply(0.3), FAINT.gamma_multiply(0.55)];
         for (age, column) in self.columns.iter().rev().enumerate() {
             let top = height_of(plot, column.level_db);
             if top >= floor {

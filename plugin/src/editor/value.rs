@@ -16,6 +16,9 @@ use super::palette::{ACCENT, FAINT, RAISED, TEXT, TRACK};
 /// Height of a number, logical pixels.
 pub const HEIGHT: f32 = 20.0;
 
+/// Width from which on a number is a bar, too.
+const LEAST_BAR: f32 = 100.0;
+
 /// Distance over which a drag goes through all values, logical pixels.
 const WHOLE_DRAG: f32 = 240.0;
 
@@ -206,7 +209,7 @@ fn paint(ui: &Ui, response: &Response, rect: Rect, value: f32, text: &str) {
     painter.rect_filled(rect, 3.0, ground);
     let mut part = rect;
     part.max.x = rect.left() + rect.width() * value.clamp(0.0, 1.0);
-    if part.width() >= 1.0 {
+    if rect.width() >= LEAST_BAR && part.width() >= 1.0 {
         painter.rect_filled(part, 3.0, ACCENT.gamma_multiply(fill));
     }
     if response.has_focus() {

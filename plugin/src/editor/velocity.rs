@@ -57,7 +57,7 @@ pub fn show(
             left,
             setter,
             &params.velocity_by_technique,
-            "Ends for each technique",
+            "Learn the ends of each technique",
             true,
             BY_TECHNIQUE_HINT,
         );

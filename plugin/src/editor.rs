@@ -16,6 +16,7 @@ mod map;
 mod offscreen;
 mod palette;
 mod play;
+mod preset_menu;
 mod rasterizer;
 mod setup;
 mod sounds;
@@ -39,6 +40,7 @@ use nice_plug_egui::{
 use crate::service::{Shared, Status};
 use lesson::Lesson;
 use palette::{ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, TRACK, WARNING};
+use preset_menu::PresetMenu;
 use timeline::Timeline;
 use tocco_recognizer::meters::LastNote;
 
@@ -103,6 +105,7 @@ pub struct ToccoApp {
     last: Option<(LastNote, Instant)>,
     timeline: Timeline,
     lesson: Lesson,
+    presets: PresetMenu,
 }
 
 impl ToccoApp {
@@ -115,6 +118,7 @@ impl ToccoApp {
             last: None,
             timeline: Timeline::default(),
             lesson: Lesson::default(),
+            presets: PresetMenu::default(),
         }
     }
 

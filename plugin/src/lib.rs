@@ -23,6 +23,7 @@ mod newborn;
 pub mod osc;
 pub mod outputs;
 pub mod params;
+pub mod presets;
 pub mod service;
 pub mod shipped;
 pub mod state;

@@ -36,7 +36,8 @@ pub fn show(ui: &mut Ui, labels: &[String], note: Option<LastNote>, glow: f32, h
         bar(ui, track, class, probability, won, glow);
         let text = format!("{:.0} %", 100.0 * probability);
         let at = pos2(row.right(), row.center().y);
-        ui.painter().text(at, Align2::RIGHT_CENTER, text, font, colour);
+        ui.painter()
+            .text(at, Align2::RIGHT_CENTER, text, font, colour);
         explain(response, class);
     }
 }
@@ -45,7 +46,8 @@ pub fn show(ui: &mut Ui, labels: &[String], note: Option<LastNote>, glow: f32, h
 pub fn swatch(ui: &Ui, row: Rect, class: usize) {
     let at = pos2(row.left(), row.center().y - SWATCH / 2.0);
     let rect = Rect::from_min_size(at, vec2(SWATCH, SWATCH));
-    ui.painter().rect_filled(rect, 2.0, palette::of_class(class));
+    ui.painter()
+        .rect_filled(rect, 2.0, palette::of_class(class));
 }
 
 /// Says and draws where `class` is played while the pointer is there.

@@ -18,12 +18,14 @@ const MODEL_HINT: &str = "What names the notes. Tocco is made for players it has
     C are those of the paper.";
 const ENGINE_HINT: &str = "What computes the model. native is always there.";
 const INPUT_HINT: &str = "What is heard of a stereo track.";
-const SENSITIVITY_HINT: &str = "How soft a touch is still a note. 50 % is what the model was made for.";
+const SENSITIVITY_HINT: &str =
+    "How soft a touch is still a note. 50 % is what the model was made for.";
 const INTERVAL_HINT: &str = "Two notes are at least so far apart.";
 const GATE_HINT: &str = "Notes that are named with less certainty are not played.";
 const SECOND_HINT: &str = "150 ms after a note a second network has heard how it rings on, and corrects \
     its name in window and log.";
-const CORRECT_HINT: &str = "Corrects the MIDI note that was played, too. For notation, not for drums.";
+const CORRECT_HINT: &str =
+    "Corrects the MIDI note that was played, too. For notation, not for drums.";
 const MIDI_HINT: &str = "Whether notes go to the host.";
 
 /// What adapting does, and what becomes of it.
@@ -58,7 +60,13 @@ fn ear(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
         number(ui, &setter, &params.sensitivity, WIDTH, SENSITIVITY_HINT);
         ui.end_row();
         name(ui, params.minimum_inter_onset.name());
-        number(ui, &setter, &params.minimum_inter_onset, WIDTH, INTERVAL_HINT);
+        number(
+            ui,
+            &setter,
+            &params.minimum_inter_onset,
+            WIDTH,
+            INTERVAL_HINT,
+        );
         ui.end_row();
         name(ui, params.gate.name());
         number(ui, &setter, &params.gate, WIDTH, GATE_HINT);
@@ -89,7 +97,14 @@ fn decisions(ui: &mut Ui, shared: &Shared, gui: &GuiContext) {
         ui.horizontal(|ui| {
             switch(ui, &setter, &params.second, "on", possible, SECOND_HINT);
             let possible = possible && params.second.value() && params.midi.value();
-            switch(ui, &setter, &params.correct, "corrects MIDI", possible, CORRECT_HINT);
+            switch(
+                ui,
+                &setter,
+                &params.correct,
+                "corrects MIDI",
+                possible,
+                CORRECT_HINT,
+            );
         });
         ui.end_row();
         name(ui, params.adapt.name());
@@ -102,7 +117,14 @@ fn decisions(ui: &mut Ui, shared: &Shared, gui: &GuiContext) {
         });
         ui.end_row();
         name(ui, params.midi.name());
-        switch(ui, &setter, &params.midi, "notes to the host", true, MIDI_HINT);
+        switch(
+            ui,
+            &setter,
+            &params.midi,
+            "notes to the host",
+            true,
+            MIDI_HINT,
+        );
         ui.end_row();
     });
 }

@@ -52,14 +52,21 @@ fn numbers(ui: &mut Ui, shared: &Shared) {
 /// How long the results took.
 fn within(counters: &Counters) -> String {
     let limit = |share| upper_limit(counters.latency_percentile_ms(share));
-    format!("Onset to result: half within {}, 95 % within {}", limit(0.5), limit(0.95))
+    format!(
+        "Onset to result: half within {}, 95 % within {}",
+        limit(0.5),
+        limit(0.95)
+    )
 }
 
 /// The same in short, and how many were late or lost.
 pub fn summary(counters: &Counters) -> String {
     let limit = upper_limit(counters.latency_percentile_ms(0.95));
     let late = counters.over_deadline.load(Relaxed);
-    format!("95 % within {limit}  ·  {late} late  ·  {} lost", counters.first.lost())
+    format!(
+        "95 % within {limit}  ·  {late} late  ·  {} lost",
+        counters.first.lost()
+    )
 }
 
 /// A count; one that ought to be 0 warns when it is not.
@@ -105,7 +112,11 @@ fn histogram(ui: &mut Ui, counts: &[u64; LATENCY_BINS]) {
         painter.text(
             pos2(rect.left() + ms as f32 * width + 2.0, rect.bottom() - 1.0),
             Align2::LEFT_BOTTOM,
-            if ms == 0 { "0".to_owned() } else { format!("{ms} ms") },
+            if ms == 0 {
+                "0".to_owned()
+            } else {
+                format!("{ms} ms")
+            },
             FontId::proportional(10.0),
             FAINT,
         );

@@ -48,7 +48,11 @@ fn outline(x: f32) -> f32 {
         half * (1.0 - along * along).max(0.0).sqrt()
     };
     let (lower, upper) = (bout(0.195, 0.185, 0.47), bout(0.43, 0.13, 0.36));
-    let waist = if (0.195..0.43).contains(&x) { 0.29 } else { 0.0 };
+    let waist = if (0.195..0.43).contains(&x) {
+        0.29
+    } else {
+        0.0
+    };
     let power = 8.0;
     (lower.powf(power) + upper.powf(power) + f32::powf(waist, power)).powf(1.0 / power)
 }

@@ -30,7 +30,7 @@ pub struct Piece {
 
 /// The window without a screen: each frame reads all that an open window reads.
 pub struct Offscreen {
-    app: ToccoApp,
+    pub(super) app: ToccoApp,
     context: egui::Context,
     rasterizer: Rasterizer,
     size: Vec2,

@@ -93,9 +93,15 @@ mod tests {
             };
             for (i, a) in colours.iter().enumerate() {
                 for b in &colours[..i] {
-                    let differences = look(a).into_iter().zip(look(b)).map(|(a, b)| (a - b).powi(2));
+                    let differences = look(a)
+                        .into_iter()
+                        .zip(look(b))
+                        .map(|(a, b)| (a - b).powi(2));
                     let difference = differences.sum::<f64>().sqrt();
-                    assert!(difference > 9.0, "{a:?} and {b:?}, kind {kind}: {difference}");
+                    assert!(
+                        difference > 9.0,
+                        "{a:?} and {b:?}, kind {kind}: {difference}"
+                    );
                 }
             }
         }

@@ -48,7 +48,11 @@ impl ToccoApp {
         ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(size);
             let (name, lines, class) = match &self.last {
-                None => ("Play a note".to_owned(), [String::new(), String::new()], None),
+                None => (
+                    "Play a note".to_owned(),
+                    [String::new(), String::new()],
+                    None,
+                ),
                 Some((note, _)) => {
                     let info = status.model(note.model);
                     let label = |class: usize| info.and_then(|info| info.labels.get(class));
@@ -96,9 +100,7 @@ impl ToccoApp {
             ui.set_height(FOOT);
             let text = match (&status.activation_error, status.models.back()) {
                 (Some(_), _) => "Not listening".to_owned(),
-                (None, None) => {
-                    "Not running: the host has not started the plugin yet.".to_owned()
-                }
+                (None, None) => "Not running: the host has not started the plugin yet.".to_owned(),
                 (None, Some(info)) => format!("Listening with {}", info.stages.first.title),
             };
             ui.label(small(text));

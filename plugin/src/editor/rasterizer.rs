@@ -106,7 +106,8 @@ struct Clip {
 
 impl Picture {
     fn triangle(&mut self, mut corners: [Vertex; 3], clip: &Clip, texture: &ColorImage) {
-        let side = |a: Pos2, b: Pos2, p: Pos2| (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x);
+        let side =
+            |a: Pos2, b: Pos2, p: Pos2| (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x);
         let [a, b, c] = corners.map(|corner| corner.pos);
         let area = side(a, b, c);
         if area < 0.0 {

@@ -28,7 +28,10 @@ impl ToccoApp {
             section(ui, "Listen", |ui| {
                 controls::show(ui, shared, &gui, &mut self.folder);
             });
-            section(ui, "Map", |ui| map::show(ui, shared, &gui, calibration, labels));
+            section(ui, "Map", |ui| {
+                self.presets.show(ui, params, &gui);
+                map::show(ui, shared, &gui, calibration, labels);
+            });
             section(ui, "Lesson", |ui| {
                 self.lesson.show(ui, shared, calibration, labels);
             });

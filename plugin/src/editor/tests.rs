@@ -109,7 +109,13 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
     let tocco = shared.params.model.unmodulated_normalized_value();
     for value in [tocco, user] {
         // SAFETY: the parameter outlives the call.
-        unsafe { shared.params.model.as_ptr()._internal_set_normalized_value(value) };
+        unsafe {
+            shared
+                .params
+                .model
+                .as_ptr()
+                ._internal_set_normalized_value(value)
+        };
         let mut window = set_up(&shared);
         let sizes = [
             (LEAST.width, LEAST.height),
@@ -119,7 +125,10 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
         ];
         for page in ["Play", "Set up"] {
             window.click(page, 0).unwrap();
-            for (size, scale) in sizes.into_iter().flat_map(|size| [(size, 1.0), (size, 2.0)]) {
+            for (size, scale) in sizes
+                .into_iter()
+                .flat_map(|size| [(size, 1.0), (size, 2.0)])
+            {
                 window.leave();
                 window.resize(size, scale);
                 let pieces = window.pieces(Vec::new());
@@ -142,7 +151,10 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
                         assert!(seen.contains_rect(*rect), "{place}");
                     }
                     for other in &pieces[..i] {
-                        let both = rect.intersect(other.rect).intersect(seen).intersect(other.clip);
+                        let both = rect
+                            .intersect(other.rect)
+                            .intersect(seen)
+                            .intersect(other.clip);
                         let apart = both.width() < 2.0 || both.height() < 2.0;
                         let nothing = other.text.trim().is_empty();
                         assert!(apart || nothing, "{place} lies on {other:?}");
@@ -243,7 +255,9 @@ fn space_presses_nothing_and_tab_alone_neither() {
         window.press(Key::Tab);
         let found = window.focused().is_some_and(|rect| {
             let pieces = window.pieces(Vec::new());
-            pieces.iter().any(|piece| piece.text == "Teach" && rect.contains(piece.rect.center()))
+            pieces
+                .iter()
+                .any(|piece| piece.text == "Teach" && rect.contains(piece.rect.center()))
         });
         if found {
             window.press(Key::Enter);
@@ -334,4 +348,49 @@ fn the_window_says_how_the_last_note_was_amended() {
         let amended = text.lines().find(|line| line.starts_with("amended "));
         assert_eq!(amended, expected, "{text}");
     }
+}
+
+#[test]
+fn presets_are_chosen_saved_and_refused_in_the_window() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let folder = tempfile::tempdir().unwrap();
+    let techniques = &shared.params.techniques.of_class;
+    let mut window = set_up(&shared);
+    window.app.presets.folder = Some(folder.path().join("presets"));
+    window.click("choose", 0).unwrap();
+    window.click("General MIDI drums", 0).unwrap();
+    assert_eq!(
+        (techniques[0].channel.value(), techniques[6].note.value()),
+        (10, 46)
+    );
+    assert!(window.frame().contains("General MIDI drums is loaded."));
+
+    window.click("name of a new one", 0).unwrap();
+    window.write("../mine");
+    window.click("Save", 0).unwrap();
+    assert!(window.frame().contains("name: expected 1 to 40 letters"));
+    window.click("../mine", 0).unwrap();
+    for _ in 0..10 {
+        window.press(Key::Delete);
+        window.press(Key::Backspace);
+    }
+    window.write("mine too");
+    window.click("Save", 0).unwrap();
+    assert!(window.frame().contains("Saved as"));
+
+    window.click("mine too", 0).unwrap();
+    window.click("As delivered", 0).unwrap();
+    assert_eq!(techniques[0].channel.value(), 1);
+    let newer = "format = 2\n[parameters]\n";
+    std::fs::write(folder.path().join("presets/newer.toml"), newer).unwrap();
+    window.click("As delivered", 0).unwrap();
+    window.click("newer", 0).unwrap();
+    assert!(window.frame().contains("a newer Tocco wrote it"));
+    window.click("As delivered", 0).unwrap();
+    window.click("mine too", 0).unwrap();
+    assert_eq!(
+        (techniques[0].channel.value(), techniques[6].note.value()),
+        (10, 46)
+    );
 }

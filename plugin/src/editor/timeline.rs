@@ -136,7 +136,13 @@ impl Timeline {
             painter.hline(plot.x_range(), y, Stroke::new(1.0, TRACK));
             let text = format!("{db}");
             let at = pos2(plot.left() - 4.0, y);
-            painter.text(at, Align2::RIGHT_CENTER, text, FontId::proportional(10.0), FAINT);
+            painter.text(
+                at,
+                Align2::RIGHT_CENTER,
+                text,
+                FontId::proportional(10.0),
+                FAINT,
+            );
         }
         let gate_db = feed.gate_db();
         painter.add(Shape::mesh(self.envelope(plot, gate_db)));
@@ -144,12 +150,17 @@ impl Timeline {
             let y = height_of(plot, gate_db);
             let line = [pos2(plot.left(), y), pos2(plot.right(), y)];
             painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, TEXT), 5.0, 4.0));
-            let at = pos2(plot.left() + 4.0, y - 1.0);
-            let font = FontId::proportional(10.0);
-            painter.text(at, Align2::LEFT_BOTTOM, "threshold", font, TEXT);
         }
         self.marks(ui, plot);
         let painter = ui.painter();
+        if gate_db < 0.0 {
+            let at = pos2(plot.left() + 4.0, height_of(plot, gate_db) - 3.0);
+            let font = FontId::proportional(10.0);
+            let galley = painter.layout_no_wrap("threshold".to_owned(), font, TEXT);
+            let rect = Align2::LEFT_BOTTOM.anchor_size(at, galley.size());
+            painter.rect_filled(rect.expand2(vec2(3.0, 0.0)), 2.0, BACKGROUND);
+            painter.galley(rect.min, galley, TEXT);
+        }
         for second in 0..=SECONDS as i32 {
             let x = plot.right() - second as f32 / SECONDS * plot.width();
             let (align, text) = match second {
@@ -215,7 +226,11 @@ impl Timeline {
         if response.on_hover_text(CLIP_HINT).clicked() {
             self.clips_seen = clipped;
         }
-        let colour = if clipped > self.clips_seen { WARNING } else { TRACK };
+        let colour = if clipped > self.clips_seen {
+            WARNING
+        } else {
+            TRACK
+        };
         let painter = ui.painter();
         painter.rect_filled(lamp, 2.0, colour);
         let bar = rect
@@ -225,11 +240,25 @@ impl Timeline {
         let (now, highest) = self.peaks();
         painter.rect_filled(bar.with_min_y(height_of(bar, now)), 2.0, FAINT);
         if highest > BOTTOM_DB {
-            painter.hline(bar.x_range(), height_of(bar, highest), Stroke::new(2.0, TEXT));
+            painter.hline(
+                bar.x_range(),
+                height_of(bar, highest),
+                Stroke::new(2.0, TEXT),
+            );
         }
         let at = pos2(rect.left(), rect.bottom());
-        let text = if clipped > self.clips_seen { "clip" } else { "in" };
-        painter.text(at, Align2::LEFT_BOTTOM, text, FontId::proportional(10.0), FAINT);
+        let text = if clipped > self.clips_seen {
+            "clip"
+        } else {
+            "in"
+        };
+        painter.text(
+            at,
+            Align2::LEFT_BOTTOM,
+            text,
+            FontId::proportional(10.0),
+            FAINT,
+        );
     }
 }
 
@@ -273,7 +302,10 @@ mod tests {
         // Column 40 ends at sample 41 * 256.
         feed.mark(&result(7, 40 * 256 + 3, 2, Decision::First));
         assert!(timeline.take(&feed));
-        assert_eq!((timeline.notes[0].column, timeline.notes[0].mark.class), (40, 2));
+        assert_eq!(
+            (timeline.notes[0].column, timeline.notes[0].mark.class),
+            (40, 2)
+        );
         let second = Decision::Second {
             was: 2,
             was_gated: false,
@@ -282,7 +314,10 @@ mod tests {
         feed.mark(&result(6, 40 * 256 + 3, 5, second)); // of a note that is not seen
         timeline.take(&feed);
         assert_eq!(timeline.notes.len(), 1);
-        assert_eq!((timeline.notes[0].column, timeline.notes[0].mark.class), (40, 5));
+        assert_eq!(
+            (timeline.notes[0].column, timeline.notes[0].mark.class),
+            (40, 5)
+        );
         hear(&feed, 100..41 + COLUMNS as u64, 0.1);
         timeline.take(&feed);
         assert_eq!((timeline.columns.len(), timeline.notes.len()), (COLUMNS, 0));

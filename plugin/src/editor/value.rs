@@ -166,13 +166,7 @@ fn keys<P: Param>(ui: &Ui, response: &Response, setter: &ParamSetter<'_>, param:
 }
 
 /// The field in which the number is typed, if it is.
-fn typing<P: Param>(
-    ui: &mut Ui,
-    id: Id,
-    rect: Rect,
-    setter: &ParamSetter<'_>,
-    param: &P,
-) -> bool {
+fn typing<P: Param>(ui: &mut Ui, id: Id, rect: Rect, setter: &ParamSetter<'_>, param: &P) -> bool {
     let Some(mut text) = ui.data(|data| data.get_temp::<String>(id)) else {
         return false;
     };

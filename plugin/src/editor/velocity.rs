@@ -1,6 +1,8 @@
 //! The velocity: its ends, its curve, and the lesson that finds them.
 
-use egui::{Align2, Button, CollapsingHeader, FontId, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2};
+use egui::{
+    Align2, Button, CollapsingHeader, FontId, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2,
+};
 use nice_plug::context::gui::{GuiContext, ParamSetter};
 use nice_plug::params::Param;
 
@@ -24,8 +26,16 @@ const OWN_HINT: &str = "As all: the ends of all techniques count.";
 
 /// The steps of the lesson: what is on the button, and what it is for.
 const STEPS: [(Step, &str, &str); 3] = [
-    (Step::Soft, "Play soft", "Press it and play softly for some seconds, all techniques that you use."),
-    (Step::Hard, "Play hard", "Press it and play hard for some seconds."),
+    (
+        Step::Soft,
+        "Play soft",
+        "Press it and play softly for some seconds, all techniques that you use.",
+    ),
+    (
+        Step::Hard,
+        "Play hard",
+        "Press it and play hard for some seconds.",
+    ),
     (Step::Done, "Done", "Finds the ends in what you played."),
 ];
 
@@ -41,7 +51,9 @@ pub fn show(
     ui.columns_const(|[left, right]| {
         lesson(left, params, setter);
         left.add_space(4.0);
-        let grid = egui::Grid::new("velocity").num_columns(2).spacing([12.0, 6.0]);
+        let grid = egui::Grid::new("velocity")
+            .num_columns(2)
+            .spacing([12.0, 6.0]);
         grid.show(left, |ui| {
             name(ui, params.soft_end.name());
             number(ui, setter, &params.soft_end, WIDTH, SOFT_HINT);
@@ -93,7 +105,9 @@ fn lesson(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>) {
                 .to_owned(),
             FAINT,
         ),
-        (Standing::Soft | Standing::Hard, hits) => (format!("{}: {hits} hits", standing.text()), ACCENT),
+        (Standing::Soft | Standing::Hard, hits) => {
+            (format!("{}: {hits} hits", standing.text()), ACCENT)
+        }
         (Standing::TooFew | Standing::Alike, _) => (standing.text().to_owned(), WARNING),
         (_, hits) => (format!("{}, from {hits} hits", standing.text()), FAINT),
     };
@@ -101,8 +115,14 @@ fn lesson(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>) {
 }
 
 fn own_ends(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>, labels: &[String]) {
-    let grid = egui::Grid::new("own ends").num_columns(3).spacing([12.0, 4.0]);
+    let grid = egui::Grid::new("own ends")
+        .num_columns(3)
+        .spacing([12.0, 4.0]);
     grid.show(ui, |ui| {
+        for head in ["", "Soft", "Hard"] {
+            name(ui, head);
+        }
+        ui.end_row();
         for (class, label) in labels.iter().enumerate() {
             let own = &params.techniques.of_class[class];
             ui.horizontal(|ui| {
@@ -110,8 +130,20 @@ fn own_ends(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>, labels:
                 bars::swatch(ui, row, class);
                 name(ui, label);
             });
-            number(ui, setter, &own.soft, WIDTH, &format!("{SOFT_HINT} {OWN_HINT}"));
-            number(ui, setter, &own.hard, WIDTH, &format!("{HARD_HINT} {OWN_HINT}"));
+            number(
+                ui,
+                setter,
+                &own.soft,
+                WIDTH,
+                &format!("{SOFT_HINT} {OWN_HINT}"),
+            );
+            number(
+                ui,
+                setter,
+                &own.hard,
+                WIDTH,
+                &format!("{HARD_HINT} {OWN_HINT}"),
+            );
             ui.end_row();
         }
     });
@@ -131,7 +163,11 @@ fn curve(ui: &mut Ui, params: &ToccoParams, last: Option<LastNote>) {
     let small = || FontId::proportional(10.0);
     for db in [-80, -60, -40, -20, 0] {
         painter.vline(x(db as f32), plot.y_range(), Stroke::new(1.0, TRACK));
-        let text = if db == 0 { "0 dB".to_owned() } else { format!("{db}") };
+        let text = if db == 0 {
+            "0 dB".to_owned()
+        } else {
+            format!("{db}")
+        };
         let at = pos2(x(db as f32).min(rect.right() - 14.0), rect.bottom() - 3.0);
         painter.text(at, Align2::CENTER_BOTTOM, text, small(), FAINT);
     }
@@ -139,18 +175,30 @@ fn curve(ui: &mut Ui, params: &ToccoParams, last: Option<LastNote>) {
         let at = y(velocity as f32 / 127.0);
         painter.hline(plot.x_range(), at, Stroke::new(1.0, TRACK));
         let text = velocity.to_string();
-        painter.text(pos2(plot.left() - 4.0, at), Align2::RIGHT_CENTER, text, small(), FAINT);
+        painter.text(
+            pos2(plot.left() - 4.0, at),
+            Align2::RIGHT_CENTER,
+            text,
+            small(),
+            FAINT,
+        );
     }
     let line = |curve: &Curve| -> Vec<_> {
         let levels = (0..=160).map(|step| LOWEST_DB + step as f32 * 0.5);
-        levels.map(|db| pos2(x(db), y(curve.velocity(db)))).collect()
+        levels
+            .map(|db| pos2(x(db), y(curve.velocity(db))))
+            .collect()
     };
     let of_class = params.midi_settings();
     let has_own = |class: usize| {
         let own = &params.techniques.of_class[class];
         own.soft.value() > LOWEST_DB || own.hard.value() > LOWEST_DB
     };
-    for (class, midi) in of_class.iter().enumerate().filter(|(class, _)| has_own(*class)) {
+    for (class, midi) in of_class
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| has_own(*class))
+    {
         let stroke = Stroke::new(1.0, palette::of_class(class));
         painter.add(Shape::line(line(&midi.curve), stroke));
     }
@@ -165,6 +213,12 @@ fn curve(ui: &mut Ui, params: &ToccoParams, last: Option<LastNote>) {
         let at = pos2(x(note.peak_db.clamp(LOWEST_DB, 0.0)), y(velocity));
         painter.circle_filled(at, 5.0, palette::of_class(note.class));
         let text = format!("{:.0}", velocity * 127.0);
-        painter.text(at - vec2(7.0, 5.0), Align2::RIGHT_BOTTOM, text, FontId::proportional(12.0), TEXT);
+        painter.text(
+            at - vec2(7.0, 5.0),
+            Align2::RIGHT_BOTTOM,
+            text,
+            FontId::proportional(12.0),
+            TEXT,
+        );
     }
 }

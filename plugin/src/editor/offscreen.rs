@@ -211,6 +211,8 @@ impl Offscreen {
         for event in [Event::PointerMoved(at), button(at, true), button(at, false)] {
             self.pieces(vec![event]);
         }
+        // What opens, or has the keys from now on, is there in the next frame.
+        self.pieces(Vec::new());
     }
 
     /// Draws a frame in which `events` happen and returns the pieces of text in it.

@@ -20,6 +20,8 @@ pub struct PresetMenu {
     /// The user's presets.
     pub(super) folder: Option<PathBuf>,
     names: Vec<String>,
+    /// Whether their list is open.
+    open: bool,
     /// The one that was chosen or saved last.
     chosen: Option<String>,
     /// What is typed.
@@ -33,6 +35,7 @@ impl Default for PresetMenu {
         Self {
             folder: presets::folder(),
             names: Vec::new(),
+            open: false,
             chosen: None,
             name: String::new(),
             told: None,
@@ -84,8 +87,11 @@ impl PresetMenu {
                     }
                 }
             });
-        if list.response.on_hover_text(HINT).clicked() {
-            // Files may have come or gone.
+        // Files may have come or gone since it was open.
+        let opens = list.inner.is_some() && !self.open;
+        self.open = list.inner.is_some();
+        list.response.on_hover_text(HINT);
+        if opens {
             self.names = self
                 .folder
                 .as_deref()

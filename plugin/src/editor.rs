@@ -28,7 +28,7 @@ mod window;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{Align, Button, Layout, RichText, Ui, vec2};
+use egui::{Align, Button, Layout, RichText, ScrollArea, Ui, vec2};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::ResizeHint;
 use nice_plug::editor::dpi::LogicalSize;
@@ -60,7 +60,7 @@ pub const LEAST: LogicalSize<f32> = LogicalSize {
 const REFRESH: Duration = Duration::from_millis(33);
 
 /// Time between two frames while nothing does.
-const IDLE: Duration = Duration::from_millis(200);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// How long a note stays lit.
 const AFTERGLOW: Duration = Duration::from_millis(1500);
@@ -168,14 +168,29 @@ impl ToccoApp {
         let frame = egui::Frame::new().fill(BACKGROUND).inner_margin(MARGIN);
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {
             ui.spacing_mut().item_spacing = vec2(12.0, 8.0);
-            self.pages(ui);
-            match self.page {
-                Page::Play => self.play(ui, &status),
-                Page::SetUp => self.set_up(ui, &status),
+            let margins = 2.0 * f32::from(MARGIN);
+            let least = vec2(LEAST.width - margins, LEAST.height - margins);
+            if ui.available_size().min(least) == least {
+                return self.page(ui, &status);
             }
+            // A host need not ask how small it may be.
+            ScrollArea::both().id_salt("all").show(ui, |ui| {
+                ui.set_min_size(least);
+                ui.set_max_width(least.x);
+                ui.set_max_height(least.y);
+                self.page(ui, &status);
+            });
         });
         ui.ctx()
             .request_repaint_after(if moves { REFRESH } else { IDLE });
+    }
+
+    fn page(&mut self, ui: &mut Ui, status: &Status) {
+        self.pages(ui);
+        match self.page {
+            Page::Play => self.play(ui, status),
+            Page::SetUp => self.set_up(ui, status),
+        }
     }
 
     /// The line that leads from page to page.

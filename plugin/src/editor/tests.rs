@@ -166,6 +166,30 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
 }
 
 #[test]
+fn a_window_that_is_forced_to_be_smaller_is_scrolled() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    window.resize((400.0, 300.0), 1.0);
+    let foot = |window: &mut Offscreen| {
+        let pieces = window.pieces(Vec::new());
+        let foot = pieces
+            .iter()
+            .find(|piece| piece.text.starts_with("Listening"));
+        foot.map(|piece| piece.rect.bottom())
+    };
+    let before = foot(&mut window).unwrap();
+    assert!((300.0..LEAST.height).contains(&before), "{before}");
+    window.scroll(400.0);
+    let after = foot(&mut window).unwrap();
+    assert!((0.0..300.0).contains(&after), "{after}");
+    // Both pages stand that.
+    window.scroll(-400.0);
+    window.click("Set up", 0).unwrap();
+    assert!(window.frame().contains("Listen"));
+}
+
+#[test]
 fn clicks_and_keys_change_what_they_say() {
     let shared = instance();
     let (_service, _pipeline) = listening(&shared);
@@ -384,6 +408,7 @@ fn presets_are_chosen_saved_and_refused_in_the_window() {
     assert_eq!(techniques[0].channel.value(), 1);
     let newer = "format = 2\n[parameters]\n";
     std::fs::write(folder.path().join("presets/newer.toml"), newer).unwrap();
+    window.leave(); // until the list has faded out
     window.click("As delivered", 0).unwrap();
     window.click("newer", 0).unwrap();
     assert!(window.frame().contains("a newer Tocco wrote it"));

@@ -59,8 +59,9 @@ pub const LEAST: LogicalSize<f32> = LogicalSize {
 /// Time between two frames while something moves.
 const REFRESH: Duration = Duration::from_millis(33);
 
-/// Time between two frames while nothing does.
-const IDLE: Duration = Duration::from_millis(100);
+/// Time between two frames while nothing does: what is neither sound nor input of the user's, such as
+/// an error, is seen so much later.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// How long a note stays lit.
 const AFTERGLOW: Duration = Duration::from_millis(1500);
@@ -132,6 +133,7 @@ impl ToccoApp {
 
     /// Nobody looks any more.
     fn close(&mut self) {
+        self.shared.attention.listen(None);
         self.shared.gauges.levels.open(false);
         lesson::leave(&self.shared);
         self.gui = None;
@@ -181,8 +183,9 @@ impl ToccoApp {
                 self.page(ui, &status);
             });
         });
-        ui.ctx()
-            .request_repaint_after(if moves { REFRESH } else { IDLE });
+        self.shared.attention.rest(!moves);
+        let pause = if moves { REFRESH } else { IDLE };
+        ui.ctx().request_repaint_after(pause);
     }
 
     fn page(&mut self, ui: &mut Ui, status: &Status) {
@@ -221,6 +224,8 @@ impl NiceEguiApp for ToccoApp {
     ) -> Result<(), HandlerError> {
         dress(&context);
         self.open(gui);
+        let waker = move || context.request_repaint();
+        self.shared.attention.listen(Some(Box::new(waker)));
         Ok(())
     }
 

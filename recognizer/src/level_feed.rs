@@ -25,6 +25,9 @@ pub const CLIPPED: f32 = 0.999;
 /// Lowest level, dB full scale, of a column.
 pub const FLOOR_DB: f32 = -128.0;
 
+/// Level, dB full scale, above which a column is something to see.
+pub const QUIET_DB: f32 = -84.0;
+
 /// Steps of a level in a cell, for each dB.
 const STEPS: f32 = 256.0;
 
@@ -107,6 +110,8 @@ pub struct LevelFeed {
     open: AtomicBool,
     columns: Ring<COLUMNS>,
     marks: Ring<MARKS>,
+    /// Whether there was something to see since it was asked last.
+    news: AtomicBool,
     /// Callbacks whose input clipped while somebody read.
     clipped: AtomicU64,
     /// Bits of the detector's gate, dB full scale.
@@ -159,6 +164,12 @@ impl LevelFeed {
         self.columns.dropped.load(Relaxed) + self.marks.dropped.load(Relaxed)
     }
 
+    /// Whether a mark came, or a column above [`QUIET_DB`], since the last call. Real-time safe.
+    #[must_use]
+    pub fn take_news(&self) -> bool {
+        self.news.load(Relaxed) && self.news.swap(false, Relaxed)
+    }
+
     /// Callbacks whose input clipped. Real-time safe.
     #[must_use]
     pub fn clipped(&self) -> u64 {
@@ -199,6 +210,7 @@ impl LevelFeed {
         let onset = note.onset_id & 0xffff;
         let cell = (note.position & 0xffff_ffff) << 32 | onset << 16 | class << 8 | flags;
         self.marks.push(cell);
+        self.news.store(true, Relaxed);
     }
 }
 
@@ -225,8 +237,12 @@ impl LevelMeter {
         if self.hops < COLUMN_HOPS {
             return;
         }
-        let levels = u64::from(cell_of(10.0 * self.power.log10())) << 16
-            | u64::from(cell_of(20.0 * self.peak.log10()));
+        let level_db = 10.0 * self.power.log10();
+        let levels =
+            u64::from(cell_of(level_db)) << 16 | u64::from(cell_of(20.0 * self.peak.log10()));
+        if level_db > QUIET_DB {
+            feed.news.store(true, Relaxed);
+        }
         feed.columns.push((end & 0xffff_ffff) << 32 | levels);
         *self = Self::default();
     }
@@ -265,8 +281,10 @@ mod tests {
         let power: f32 = (63.0 * 0.01 + 0.25) / 64.0;
         assert!((column.level_db - 10.0 * power.log10()).abs() < 0.01);
         assert!((column.peak_db - 20.0 * 0.5f32.log10()).abs() < 0.01);
-        // Nothing is left of it in the next one, and silence has a level.
+        assert!(feed.take_news());
+        // Nothing is left of it in the next one, and silence has a level and is no news.
         hops(&mut meter, &feed, 0.0, COLUMN_HOPS);
+        assert!(!feed.take_news());
         let column = feed.next_column().unwrap();
         assert_eq!((column.level_db, column.peak_db), (FLOOR_DB, FLOOR_DB));
         hops(&mut meter, &feed, 1e30, COLUMN_HOPS);

@@ -7,7 +7,7 @@ use egui::{Align2, Color32, FontId, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use super::palette::{self, BACKGROUND, FAINT, TEXT, TRACK, WARNING};
 use tocco_dsp::{HOP, SAMPLE_RATE};
-use tocco_recognizer::level_feed::{COLUMN_HOPS, Column, LevelFeed, Mark};
+use tocco_recognizer::level_feed::{COLUMN_HOPS, Column, LevelFeed, Mark, QUIET_DB};
 
 /// Seconds that are seen.
 const SECONDS: f32 = 4.0;
@@ -21,9 +21,6 @@ const COLUMNS: usize = (SECONDS * RATE) as usize;
 /// Levels at the lower and the upper edge, dB full scale.
 const BOTTOM_DB: f32 = -90.0;
 const TOP_DB: f32 = 0.0;
-
-/// Level from which on something moves, dB full scale.
-const STILL_DB: f32 = -84.0;
 
 /// Columns over which the meter holds its level, 43 ms.
 const METER_COLUMNS: usize = 8;
@@ -80,7 +77,7 @@ impl Timeline {
             self.notes.pop_front();
         }
         // Silence scrolls through silence: nothing moves.
-        let loud = |column: &Column| column.level_db > STILL_DB;
+        let loud = |column: &Column| column.level_db > QUIET_DB;
         moves && (!self.notes.is_empty() || self.columns.iter().any(loud))
     }
 

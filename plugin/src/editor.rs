@@ -83,9 +83,9 @@ pub fn create(shared: Arc<Shared>) -> Option<ToccoEditor> {
         EguiNiceSettings::new()
             .with_tile("Tocco")
             .with_resize_hint(resizable),
-        ToccoApp::new(shared),
+        ToccoApp::new(Arc::clone(&shared)),
     )?;
-    Some(ToccoEditor(egui))
+    Some(ToccoEditor { egui, shared })
 }
 
 /// What is in front.
@@ -129,14 +129,6 @@ impl ToccoApp {
         self.folder = self.shared.params.user_package.folder();
         self.timeline = Timeline::default();
         self.shared.gauges.levels.open(true);
-    }
-
-    /// Nobody looks any more.
-    fn close(&mut self) {
-        self.shared.attention.listen(None);
-        self.shared.gauges.levels.open(false);
-        lesson::leave(&self.shared);
-        self.gui = None;
     }
 
     /// Takes what is new; whether something moves.
@@ -233,10 +225,13 @@ impl NiceEguiApp for ToccoApp {
         self.draw(ui);
         keys::leave_to_the_host(ui.ctx(), frame);
     }
+}
 
-    fn editor_closed(&mut self) {
-        self.close();
-    }
+/// The window is closed: nothing is measured for it, nobody wakes it, and a lesson that it began ends.
+fn nobody_looks(shared: &Shared) {
+    shared.attention.listen(None);
+    shared.gauges.levels.open(false);
+    lesson::leave(shared);
 }
 
 /// What goes wrong, in words.

@@ -14,7 +14,7 @@ use nice_plug::plugin::PluginState;
 
 use super::palette::BACKGROUND;
 use super::rasterizer::{Picture, Rasterizer};
-use super::{SIZE, ToccoApp, dress};
+use super::{SIZE, ToccoApp, dress, nobody_looks};
 use crate::service::Shared;
 
 /// A piece of text, where it is, and what is seen of it, logical pixels.
@@ -254,7 +254,7 @@ impl Offscreen {
 
 impl Drop for Offscreen {
     fn drop(&mut self) {
-        self.app.close();
+        nobody_looks(&self.app.shared);
     }
 }
 

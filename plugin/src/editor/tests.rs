@@ -11,6 +11,7 @@ use tocco_recognizer::adaptation::LeftOut;
 use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
 use tocco_recognizer::pipeline::Pipeline;
 
+use crate::calibration::Command;
 use crate::params::{ModelChoice, ToccoParams};
 use crate::service::{Activation, Service};
 use crate::velocity_lesson::{Standing, Step};
@@ -325,6 +326,17 @@ fn the_input_is_measured_while_the_window_is_open_and_no_longer() {
     assert!(feed.is_open());
     drop(window);
     assert!(!feed.is_open());
+}
+
+#[test]
+fn a_window_that_the_host_closes_leaves_nothing_running() {
+    let shared = instance();
+    let open = window::Closing(Arc::clone(&shared));
+    shared.gauges.levels.open(true);
+    shared.calibrate(Command::Teach(Some(3)));
+    drop(open);
+    assert!(!shared.gauges.levels.is_open());
+    assert_eq!(shared.gauges.teaching.class(), None);
 }
 
 #[test]

@@ -69,7 +69,7 @@ const AFTERGLOW: Duration = Duration::from_millis(1500);
 /// Distance of everything from the window's edge.
 const MARGIN: i8 = 16;
 
-pub use offscreen::Offscreen;
+pub use offscreen::{Offscreen, Piece};
 pub use rasterizer::Picture;
 pub use window::{ToccoEditor, ToccoWindow, WindowError};
 

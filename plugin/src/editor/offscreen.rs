@@ -208,10 +208,13 @@ impl Offscreen {
     }
 
     fn click_at(&mut self, at: Pos2) {
-        for event in [Event::PointerMoved(at), button(at, true), button(at, false)] {
+        self.pieces(vec![Event::PointerMoved(at)]);
+        // What is under the pointer, what opens, and what has the keys from now on is known a frame
+        // later.
+        self.pieces(Vec::new());
+        for event in [button(at, true), button(at, false)] {
             self.pieces(vec![event]);
         }
-        // What opens, or has the keys from now on, is there in the next frame.
         self.pieces(Vec::new());
     }
 

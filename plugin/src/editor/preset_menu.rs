@@ -20,8 +20,8 @@ pub struct PresetMenu {
     /// The user's presets.
     pub(super) folder: Option<PathBuf>,
     names: Vec<String>,
-    /// Whether their list is open.
-    open: bool,
+    /// Whether the pointer or the keys are at their list.
+    near: bool,
     /// The one that was chosen or saved last.
     chosen: Option<String>,
     /// What is typed.
@@ -35,7 +35,7 @@ impl Default for PresetMenu {
         Self {
             folder: presets::folder(),
             names: Vec::new(),
-            open: false,
+            near: false,
             chosen: None,
             name: String::new(),
             told: None,
@@ -71,7 +71,8 @@ impl PresetMenu {
 
     fn list(&mut self, ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
         let mut wanted = None;
-        let list = ComboBox::from_id_salt("preset")
+        // What opens remembers its height: another number of names is another list.
+        let list = ComboBox::from_id_salt(("preset", self.names.len()))
             .width(WIDTH)
             .selected_text(self.chosen.as_deref().unwrap_or("choose"))
             .show_ui(ui, |ui| {
@@ -87,17 +88,14 @@ impl PresetMenu {
                     }
                 }
             });
-        // Files may have come or gone since it was open.
-        let opens = list.inner.is_some() && !self.open;
-        self.open = list.inner.is_some();
+        // Files may have come or gone; the list is made before it opens, or it would not grow.
+        let near = list.response.hovered() || list.response.has_focus();
         list.response.on_hover_text(HINT);
-        if opens {
-            self.names = self
-                .folder
-                .as_deref()
-                .map(presets::list)
-                .unwrap_or_default();
+        if near && !self.near {
+            let names = self.folder.as_deref().map(presets::list);
+            self.names = names.unwrap_or_default();
         }
+        self.near = near;
         match wanted {
             Some((name, Ok(preset))) => {
                 for (param, value) in preset.targets(params) {

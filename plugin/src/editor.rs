@@ -42,6 +42,7 @@ use lesson::Lesson;
 use palette::{ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, TRACK, WARNING};
 use preset_menu::PresetMenu;
 use timeline::Timeline;
+use tocco_dsp::Technique;
 use tocco_recognizer::meters::LastNote;
 
 /// The window's size when it opens, logical pixels: with a host's frame it fits a screen of 768.
@@ -232,6 +233,14 @@ fn nobody_looks(shared: &Shared) {
     shared.attention.listen(None);
     shared.gauges.levels.open(false);
     lesson::leave(shared);
+}
+
+/// The names of the classes; before a model is there those that most models have.
+fn labels(status: &Status) -> Vec<String> {
+    match status.models.back() {
+        Some(info) => info.labels.clone(),
+        None => Technique::ALL.map(|t| t.label().to_owned()).to_vec(),
+    }
 }
 
 /// What goes wrong, in words.

@@ -144,7 +144,9 @@ fn resize_and_rest() {
         let (width, height) = size();
         assert!(width <= 720 && height <= 600, "{width} x {height}");
         assert!(gui.can_resize.unwrap()(plugin));
-        let (_screen, parent) = parent(width as u16, height as u16);
+        let (screen, parent) = parent(1300, 820);
+        // What is not seen need not be drawn.
+        screen.map_window(parent).unwrap().check().unwrap();
         let window = clap_window {
             api: CLAP_WINDOW_API_X11.as_ptr(),
             specific: clap_window_handle { x11: parent.into() },

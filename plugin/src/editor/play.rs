@@ -3,7 +3,7 @@
 use egui::{Align, Layout, RichText, Sense, Ui, vec2};
 
 use super::palette::{self, FAINT, TEXT};
-use super::{ToccoApp, bars, counters, errors, guitar};
+use super::{ToccoApp, bars, counters, errors, guitar, labels};
 use crate::service::Status;
 
 /// Height of the line with the last technique.
@@ -28,8 +28,7 @@ impl ToccoApp {
         errors(ui, status);
         let spacing = ui.spacing().item_spacing.y;
         let height = ui.available_height() - FOOT - 2.0 * spacing;
-        let labels = status.models.back().map(|info| info.labels.as_slice());
-        let labels = labels.unwrap_or_default();
+        let labels = &labels(status);
         let bar = (height * BARS_SHARE / 8.0)
             .min((height - LEAST_TIMELINE) / 8.0)
             .clamp(LEAST_BAR, LARGEST_BAR);

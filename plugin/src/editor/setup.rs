@@ -3,7 +3,7 @@
 use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Ui, UiBuilder};
 
 use super::palette::{FAINT, PANEL, TEXT};
-use super::{MARGIN, ToccoApp, controls, counters, errors, map, sounds, velocity};
+use super::{MARGIN, ToccoApp, controls, counters, errors, labels, map, sounds, velocity};
 use crate::service::Status;
 
 impl ToccoApp {
@@ -11,8 +11,7 @@ impl ToccoApp {
         let Some(gui) = self.gui.clone() else {
             return;
         };
-        let labels = status.models.back().map(|info| info.labels.as_slice());
-        let labels = labels.unwrap_or_default();
+        let labels = &labels(status);
         let calibration = &status.calibration;
         let note = self.last.map(|(note, _)| note);
         let (shared, params) = (&self.shared, &self.shared.params);

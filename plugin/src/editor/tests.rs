@@ -76,7 +76,11 @@ fn full(shared: &Shared) {
 fn the_window_names_what_runs_and_why_the_rest_does_not() {
     let shared = instance();
     let mut window = Offscreen::new(Arc::clone(&shared));
-    assert!(window.frame().contains("has not started"));
+    let text = window.frame();
+    assert!(
+        text.contains("has not started") && text.contains("Snare 2"),
+        "{text}"
+    );
     let (_service, _pipeline) = listening(&shared);
     shared.status().model_error = Some("weights.safetensors: it is broken".to_owned());
     let text = window.frame();

@@ -185,6 +185,14 @@ impl OnsetDetector {
         }
     }
 
+    /// Mean power of a hop, dB full scale, under which the method hears no onset. Real-time safe.
+    pub fn silence_db(&self) -> f32 {
+        match self.method() {
+            OnsetMethod::Mkl => self.mkl.silence_db(),
+            OnsetMethod::Flux => self.flux.silence_db(),
+        }
+    }
+
     /// Sets [`OnsetConfig::minimum_inter_onset_ms`], milliseconds, clamped to its range; ignored
     /// if not a number. Real-time safe.
     pub fn set_minimum_inter_onset_ms(&mut self, milliseconds: f32) {
@@ -335,6 +343,17 @@ mod detector_tests {
             detector.reset();
             assert_eq!(onsets(&mut detector, &samples), []);
         }
+    }
+
+    #[test]
+    fn the_silence_level_is_told_of_the_method_in_use() {
+        let config = OnsetConfig::default();
+        let mut detector = OnsetDetector::new(OnsetMethod::Mkl, &config).unwrap();
+        assert_eq!(detector.silence_db(), -53.0);
+        detector.set_silence_offset_db(-10.0);
+        assert_eq!(detector.silence_db(), -63.0);
+        detector.set_method(OnsetMethod::Flux);
+        assert_eq!(detector.silence_db(), -80.0);
     }
 
     /// The onsets in `samples` with the method changed at hop `change`.

@@ -26,6 +26,7 @@ use crate::osc::{Form, OscSettings};
 use crate::params::{EngineChoice, ModelChoice, ToccoParams, set};
 use settings::Field;
 pub use settings::Settings;
+pub(crate) use settings::read as value_of;
 
 /// Environment variable that names the file; set to nothing, none is read.
 pub const VARIABLE: &str = "TOCCO_CONFIG";

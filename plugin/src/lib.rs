@@ -12,6 +12,7 @@
 //! The audio thread makes no allocation, takes no lock and calls no system function; whatever it
 //! needs arrives through queues and is freed by the service thread.
 
+pub mod attention;
 pub mod calibration;
 mod clap_entry;
 pub mod condition;
@@ -23,6 +24,7 @@ mod newborn;
 pub mod osc;
 pub mod outputs;
 pub mod params;
+pub mod presets;
 pub mod service;
 pub mod shipped;
 pub mod state;

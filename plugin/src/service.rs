@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use tocco_engines::{EngineId, ModelPackage};
 
+use crate::attention::Attention;
 use crate::calibration::{self, CalibrationSession, CalibrationStatus, Lesson};
 use crate::condition::Condition;
 use crate::configuration::Configuration;
@@ -149,6 +150,8 @@ pub struct Shared {
     pub workshop: Workshop,
     /// Whether the host's pauses end the stream.
     pub continuity: Continuity,
+    /// Wakes the window.
+    pub attention: Attention,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     status: Mutex<Status>,
@@ -186,6 +189,7 @@ impl Shared {
             suppressed: Suppressed::default(),
             workshop: Workshop::default(),
             continuity: Continuity::default(),
+            attention: Attention::default(),
             handled: AtomicU64::new(u64::MAX),
             status: Mutex::new(status),
             calibration: Mutex::default(),
@@ -483,6 +487,8 @@ impl Worker {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
             self.shared.tell_outputs();
+            let levels = &self.shared.gauges.levels;
+            self.shared.attention.call(|| levels.take_news());
         }
     }
 

@@ -51,8 +51,13 @@ fn callbacks_make_no_heap_call_from_the_first_one_on() {
                 let mut host = Host::new();
                 host.choose(model, EngineChoice::Native);
                 host::set(&host.plugin.shared().params.correct, true);
+                // As with an open window: what it does not fetch in time is dropped.
+                let feed = host.plugin.shared().clone();
+                let feed = &feed.gauges.levels;
+                feed.open(true);
                 host.activate(rate, 512, 2, mode);
                 host.play(&samples, &[block]);
+                assert!(feed.next_column().is_some() && feed.next_mark().is_some());
                 host.plugin.reset();
                 host.play(&samples, &[block]);
                 // Time for the classifier thread, and a callback that takes what it says.

@@ -2,7 +2,7 @@
 //! block, no system call.
 //!
 //! In a bundle the window needs a screen. Here the pipeline runs in this process and the window is
-//! drawn without one: every frame reads the meters, the counters, the histogram and the status as
+//! drawn without one: every frame reads the meters, the levels, the counters and the status as
 //! an open window does, and models are swapped meanwhile as the service thread swaps them.
 //!
 //! A program of its own, not a list of tests: it starts itself anew with the counting library of
@@ -40,6 +40,9 @@ const RATE: f64 = 48_000.0;
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(4);
+
+/// Frames of one page.
+const FRAMES_PER_PAGE: u64 = 16;
 
 /// Frames between two swaps.
 const FRAMES_PER_SWAP: u64 = 8;
@@ -106,7 +109,15 @@ fn audit(seconds: f64, plant: Option<&str>) -> Audited {
             stream(pipeline, &shared, seconds, plant)
         });
         while !ended.load(Acquire) {
-            assert!(window.frame().contains("Onsets"));
+            // Both pages, in turn.
+            let (page, text) = match frames / FRAMES_PER_PAGE % 2 {
+                0 => ("Play", "95 % within"),
+                _ => ("Set up", "Cross fire window"),
+            };
+            if frames % FRAMES_PER_PAGE == 0 {
+                window.click(page, 0).unwrap();
+            }
+            assert!(window.frame().contains(text));
             frames += 1;
             if frames % FRAMES_PER_SWAP == 0 {
                 swap(&mut service, frames / FRAMES_PER_SWAP);

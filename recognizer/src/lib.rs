@@ -52,6 +52,7 @@ pub mod counters;
 pub mod decision;
 pub mod decisions;
 pub mod input;
+pub mod level_feed;
 pub mod mailbox;
 pub mod meters;
 pub mod model;

@@ -48,6 +48,7 @@ use crate::adaptation::examples::{self, Teaching};
 use crate::classification::{Classification, Decision, MAX_CLASSES, Note};
 use crate::counters::{Counters, add};
 use crate::decision::{self, most_probable};
+use crate::level_feed::{LevelFeed, LevelMeter};
 use crate::mailbox::{self, mailbox};
 use crate::meters::Meters;
 use crate::model::{LoadedModel, Stage};
@@ -101,6 +102,8 @@ pub struct Gauges {
     pub counters: Counters,
     /// The last note.
     pub meters: Meters,
+    /// The input as it comes.
+    pub levels: LevelFeed,
     /// What is being taught.
     pub teaching: Teaching,
     /// How many notes the model in use has learnt from by listening. Unlike
@@ -149,6 +152,7 @@ struct Recognizer {
     results: Producer<Classification>,
     examples: examples::Sender,
     gauges: Arc<Gauges>,
+    level_meter: LevelMeter,
     clock: StreamClock,
     host_rate: f64,
     pace: Pace,
@@ -198,6 +202,7 @@ impl Pipeline {
             results: results_in,
             examples: examples_in,
             gauges,
+            level_meter: LevelMeter::default(),
             host_rate,
             pace: Pace::new(host_rate, Ticks::calibrated()),
             settings,
@@ -247,6 +252,7 @@ impl Pipeline {
             let length = channels.iter().map(|channel| channel.as_ref().len()).min();
             let length = length.unwrap_or(0);
             recognizer.pace.begin(length);
+            recognizer.gauges.levels.begin_block(channels, length);
             stream.choose_input(settings.input);
             // If it is not, the block is heard with the old one.
             let _ = recognizer.pace.wait(is_settled);
@@ -322,6 +328,7 @@ impl Recognizer {
         if old.minimum_inter_onset_ms != new.minimum_inter_onset_ms {
             detector.set_minimum_inter_onset_ms(new.minimum_inter_onset_ms);
         }
+        self.gauges.levels.set_gate_db(detector.silence_db());
         self.settings = *settings;
         for inline in inline(&mut self.model) {
             inline.prime();
@@ -330,6 +337,7 @@ impl Recognizer {
 
     fn hop(&mut self, hop: &[f32; HOP], end: HopEnd, on_result: &mut impl FnMut(&Classification)) {
         self.take_new_model();
+        self.level_meter.hear(hop, end.host, &self.gauges.levels);
 
         let (first_id, clock) = (self.first_id, self.clock);
         let (callback, epoch) = (self.callback, self.epoch);
@@ -583,6 +591,7 @@ impl Recognizer {
         let counters = &self.gauges.counters;
         counters.book(result, self.host_rate);
         self.gauges.meters.show(result, self.host_rate);
+        self.gauges.levels.mark(result);
         if self.results.push(*result).is_err() {
             let unlogged = match result.decision {
                 Decision::First => &counters.first.unlogged,
@@ -688,6 +697,7 @@ mod tests {
     use super::*;
 
     use crate::classification::ModelSerial;
+    use crate::level_feed::COLUMN_HOPS;
     use crate::model::RunConfig;
     use crate::model::tests::shipped;
     use crate::runner::Wake;
@@ -758,5 +768,38 @@ mod tests {
             let results = listen(&mut pipeline, &samples, blocks);
             assert_eq!(strip(&results), strip(&expected), "blocks of {blocks:?}");
         }
+    }
+
+    #[test]
+    fn a_reader_sees_the_input_and_its_notes_and_changes_nothing() {
+        let samples = playing(48_000.0, 5);
+        let ids = |results: &[Classification]| -> Vec<_> {
+            results
+                .iter()
+                .map(|r| (r.note.onset_id, r.class, r.note.position))
+                .collect()
+        };
+        let (mut unread, _end, _) = pipeline(48_000.0, false);
+        let expected = listen(&mut unread, &samples, &[64]);
+        let (mut pipeline, _end, gauges) = pipeline(48_000.0, false);
+        let feed = &gauges.levels;
+        feed.open(true);
+        let results = listen(&mut pipeline, &samples, &[64]);
+        assert_eq!(ids(&results), ids(&expected));
+        let columns: Vec<_> = std::iter::from_fn(|| feed.next_column()).collect();
+        assert_eq!(columns.len(), samples.len() / (HOP * COLUMN_HOPS));
+        let marks: Vec<_> = std::iter::from_fn(|| feed.next_mark()).collect();
+        assert_eq!(marks.len(), results.len());
+        let gate = feed.gate_db();
+        assert_eq!(gate, -53.0);
+        for (mark, result) in marks.iter().zip(&results) {
+            assert_eq!(u64::from(mark.position), result.note.position);
+            assert_eq!(usize::from(mark.class), result.class);
+            let place = columns.iter().position(|column| column.end > mark.position);
+            let loudest = columns[place.unwrap()..].iter().take(4);
+            let loudest = loudest.map(|column| column.level_db).fold(gate, f32::max);
+            assert!(loudest > gate + 10.0, "{mark:?}: {loudest} dB");
+        }
+        assert_eq!((feed.clipped(), feed.dropped()), (0, 0));
     }
 }

@@ -16,6 +16,7 @@ mod lint;
 mod mingw;
 mod portable;
 mod portable_dll;
+mod screenshot;
 mod testing;
 mod unpacked;
 mod wheels;
@@ -86,6 +87,10 @@ enum Command {
     Install(install::InstallArguments),
     /// Take away what install has put there, and nothing else
     Uninstall,
+    /// Draw the window's pages with a performance running: docs/screenshot.png and docs/setup.png
+    ///
+    /// All sizes and scales go to target/screenshots. No screen is needed.
+    Screenshot,
     /// Run the inputs that failed once, where they are there, against their right values
     ///
     /// Reads ../shared/cases, or `cases` in the folder that TOCCO_SHARED names. Each case is run as its
@@ -285,6 +290,7 @@ fn run() -> Result<()> {
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Install(arguments) => install::install(&arguments),
         Command::Uninstall => install::uninstall(),
+        Command::Screenshot => screenshot::run(),
         Command::Cases => cases::run(),
         Command::Bench(Bench::Deployment(forwarded)) => {
             let bundles = if forwarded.asks_for_help() {

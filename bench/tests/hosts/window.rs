@@ -62,13 +62,14 @@ impl Drop for Screen {
 
 /// Runs [`open_and_close`] in another process on `display`.
 fn run(display: &str, expected: bool) {
+    let text = run_test("window::open_and_close", display, expected);
+    assert_eq!(text.contains("Failed to open editor"), !expected, "{text}");
+}
+
+/// Runs the ignored test `name` in another process on `display`; what it says.
+fn run_test(name: &str, display: &str, expected: bool) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--ignored",
-            "--exact",
-            "window::open_and_close",
-            "--nocapture",
-        ])
+        .args(["--ignored", "--exact", name, "--nocapture"])
         .env("DISPLAY", display)
         .env(EXPECTED, expected.to_string())
         .output()
@@ -77,7 +78,7 @@ fn run(display: &str, expected: bool) {
         + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {text}", output.status);
     assert!(text.contains("1 passed"), "{text}");
-    assert_eq!(text.contains("Failed to open editor"), !expected, "{text}");
+    text
 }
 
 #[test]
@@ -98,6 +99,85 @@ fn without_opengl_the_host_is_told_and_lives() {
 fn without_a_screen_the_host_is_told_and_lives() {
     run(":976", false);
     run("", false);
+}
+
+#[test]
+fn an_open_window_in_which_nothing_moves_is_resized_and_costs_little() {
+    if let Some(screen) = Screen::new(&[]) {
+        let text = run_test("window::resize_and_rest", &screen.display, true);
+        let line = text.lines().find(|line| line.contains("of a core"));
+        println!("{}", line.unwrap_or("no figure"));
+    }
+}
+
+/// Processor time of this process so far, seconds.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    // Fields 14 and 15 of proc(5), ticks of 10 ms.
+    let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+#[test]
+#[ignore = "run by the others, each in a process of its own"]
+fn resize_and_rest() {
+    let host = RawHost::load(Offers {
+        gui: true,
+        ..Offers::default()
+    });
+    let plugin = host.plugin();
+    let gui = host.extension::<clap_plugin_gui>(CLAP_EXT_GUI).unwrap();
+    // SAFETY: the functions are the plugin's, their arguments live through the calls.
+    unsafe {
+        assert!(gui.create.unwrap()(
+            plugin,
+            CLAP_WINDOW_API_X11.as_ptr(),
+            false
+        ));
+        let size = || {
+            let (mut width, mut height) = (0, 0);
+            assert!(gui.get_size.unwrap()(plugin, &mut width, &mut height));
+            (width, height)
+        };
+        let (width, height) = size();
+        assert!(width <= 720 && height <= 600, "{width} x {height}");
+        assert!(gui.can_resize.unwrap()(plugin));
+        let (screen, parent) = parent(1300, 820);
+        // What is not seen need not be drawn.
+        screen.map_window(parent).unwrap().check().unwrap();
+        let window = clap_window {
+            api: CLAP_WINDOW_API_X11.as_ptr(),
+            specific: clap_window_handle { x11: parent.into() },
+        };
+        assert!(gui.set_parent.unwrap()(plugin, &window));
+        assert!(gui.show.unwrap()(plugin));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let adjusted = |mut width: u32, mut height: u32| {
+            assert!(gui.adjust_size.unwrap()(plugin, &mut width, &mut height));
+            (width, height)
+        };
+        assert_eq!(adjusted(100, 100), (720, 480));
+        assert_eq!(adjusted(1400, 900), (1400, 900));
+        for (width, height) in [(1000, 500), (720, 480), (1280, 800), (720, 600)] {
+            assert!(gui.set_size.unwrap()(plugin, width, height));
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            assert_eq!(size(), (width, height));
+        }
+        // The first frames make fonts.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let (before, seconds) = (processor_seconds(), 5.0);
+        std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+        let share = (processor_seconds() - before) / seconds;
+        println!(
+            "open and idle: {:.1} % of a core, drawn by the processor",
+            100.0 * share
+        );
+        // Xvfb has no graphics card. Thirty frames a second would cost several times this.
+        assert!(share < 0.15, "{share}");
+        gui.destroy.unwrap()(plugin);
+    }
 }
 
 #[test]

@@ -292,6 +292,11 @@ impl Flux {
         self.gate_db = GATE_DB + offset_db;
     }
 
+    /// See [`OnsetDetector::silence_db`](super::OnsetDetector::silence_db). Real-time safe.
+    pub(super) fn silence_db(&self) -> f32 {
+        self.gate_db
+    }
+
     /// Forgets what was heard; keeps the settings. Real-time safe.
     pub(super) fn reset(&mut self) {
         self.high_pass = HighPass::new();

@@ -62,6 +62,11 @@ impl Mkl {
         self.aubio.set_silence(offset_db + SILENCE_DB);
     }
 
+    /// See [`OnsetDetector::silence_db`](super::OnsetDetector::silence_db). Real-time safe.
+    pub(super) fn silence_db(&self) -> f32 {
+        self.aubio.get_silence()
+    }
+
     /// Takes the next hop, which must be finite; whether an onset becomes known in it, and then by
     /// how many samples the note's beginning lies before the end of this hop. Real-time safe.
     pub(super) fn process(&mut self, hop: &[f32; HOP]) -> Option<u64> {

@@ -78,7 +78,7 @@ pub(super) fn names(fields: &[Field]) -> String {
 ///
 /// # Errors
 /// What it should be.
-pub(super) fn read(id: &str, written: &DeValue<'_>) -> Result<f32, String> {
+pub(crate) fn read(id: &str, written: &DeValue<'_>) -> Result<f32, String> {
     let params = ToccoParams::default();
     let map = params.param_map();
     let Some((_, param, _)) = map.iter().find(|(known, ..)| known == id) else {

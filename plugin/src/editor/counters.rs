@@ -1,57 +1,80 @@
-//! The counters and the latency histogram in the window.
+//! Book-keeping in the window: counters, the latency histogram, and what was refused.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use egui::{Align2, FontId, RichText, Sense, Ui, pos2, vec2};
 
-use super::{ACCENT, BACKGROUND, FAINT, TEXT, WARNING};
+use super::palette::{ACCENT, BACKGROUND, FAINT, TEXT, WARNING};
+use crate::service::Shared;
 use tocco_recognizer::counters::{Counters, DEADLINE_MS, LATENCY_BINS};
 
-/// Numbers first, then how long the results took.
-pub fn show(ui: &mut Ui, counters: &Counters) {
+/// Counters at the left, how long the results took at the right.
+pub fn show(ui: &mut Ui, shared: &Shared) {
+    let counters = &shared.gauges.counters;
+    ui.columns_const(|[left, right]| {
+        numbers(left, shared);
+        right.label(RichText::new(within(counters)).size(12.0).color(FAINT));
+        let get = |counter: &AtomicU64| counter.load(Relaxed);
+        histogram(right, &counters.latency_ms.each_ref().map(get));
+    });
+}
+
+fn numbers(ui: &mut Ui, shared: &Shared) {
+    let counters = &shared.gauges.counters;
     let get = |counter: &AtomicU64| counter.load(Relaxed);
     let late = counters.first.late_blocks.each_ref().map(get);
-    egui::Grid::new("counters")
-        .num_columns(4)
-        .spacing([14.0, 6.0])
-        .show(ui, |ui| {
-            number(ui, "Onsets", get(&counters.onsets), false);
-            number(ui, "Results", get(&counters.first.results), false);
+    let second = &counters.second;
+    let rows = [
+        ("Onsets", get(&counters.onsets), false),
+        ("Results", get(&counters.first.results), false),
+        ("Lost", counters.first.lost(), true),
+        ("Under the gate", get(&counters.first.gated), false),
+        ("1 block late", late[1], true),
+        ("2 or more", late[2], true),
+        ("Over 20 ms", get(&counters.over_deadline), true),
+        ("MIDI refused", get(&counters.midi_refused), true),
+        // Those given up are no warning: a swap or a reset gives up some.
+        ("Amended", get(&second.decisions.results), false),
+        ("to another", get(&second.changed), false),
+        ("Not drawn", shared.gauges.levels.dropped(), false),
+    ];
+    let grid = egui::Grid::new("counters").num_columns(4);
+    grid.spacing([14.0, 4.0]).show(ui, |ui| {
+        for pair in rows.chunks(2) {
+            for (name, value, bad) in pair {
+                number(ui, name, *value, *bad);
+            }
             ui.end_row();
-            number(ui, "Lost", counters.first.lost(), true);
-            number(ui, "Under the gate", get(&counters.first.gated), false);
-            ui.end_row();
-            number(ui, "1 block late", late[1], true);
-            number(ui, "2 or more", late[2], true);
-            ui.end_row();
-            number(ui, "Over 20 ms", get(&counters.over_deadline), true);
-            number(ui, "MIDI refused", get(&counters.midi_refused), true);
-            ui.end_row();
-            // Those given up are no warning: a swap or a reset gives up some.
-            number(
-                ui,
-                "Amended",
-                get(&counters.second.decisions.results),
-                false,
-            );
-            number(ui, "to another", get(&counters.second.changed), false);
-            ui.end_row();
-        });
+        }
+    });
+}
+
+/// How long the results took.
+fn within(counters: &Counters) -> String {
     let limit = |share| upper_limit(counters.latency_percentile_ms(share));
-    let text = format!(
+    format!(
         "Onset to result: half within {}, 95 % within {}",
         limit(0.5),
         limit(0.95)
-    );
-    ui.label(RichText::new(text).size(12.0).color(FAINT));
-    histogram(ui, &counters.latency_ms.each_ref().map(get));
+    )
+}
+
+/// The same in short, and how many were late or lost.
+pub fn summary(counters: &Counters) -> String {
+    let limit = upper_limit(counters.latency_percentile_ms(0.95));
+    let late = counters.over_deadline.load(Relaxed);
+    format!(
+        "95 % within {limit}  ·  {late} late  ·  {} lost",
+        counters.first.lost()
+    )
 }
 
 /// A count; one that ought to be 0 warns when it is not.
 fn number(ui: &mut Ui, name: &str, value: u64, bad: bool) {
     ui.label(RichText::new(name).color(FAINT));
     let colour = if bad && value > 0 { WARNING } else { TEXT };
-    ui.label(RichText::new(value.to_string()).monospace().color(colour));
+    // Not monospaced: that font's zeros are slashed, and read like eights.
+    ui.label(RichText::new(value.to_string()).color(colour));
 }
 
 /// What the latencies in bin `ms` of the histogram stay within: the bin begins at `ms`, so that all
@@ -67,7 +90,9 @@ fn upper_limit(ms: Option<usize>) -> String {
 
 /// Bars of 1 ms, those behind the deadline in the colour of a warning.
 fn histogram(ui: &mut Ui, counts: &[u64; LATENCY_BINS]) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 64.0), Sense::hover());
+    let size = vec2(ui.available_width(), 80.0);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.on_hover_text("Notes by the time from onset to result, milliseconds.");
     let painter = ui.painter();
     painter.rect_filled(rect, 3.0, BACKGROUND);
     let largest = counts.iter().copied().max().unwrap_or(0).max(1) as f32;
@@ -87,7 +112,11 @@ fn histogram(ui: &mut Ui, counts: &[u64; LATENCY_BINS]) {
         painter.text(
             pos2(rect.left() + ms as f32 * width + 2.0, rect.bottom() - 1.0),
             Align2::LEFT_BOTTOM,
-            format!("{ms}"),
+            if ms == 0 {
+                "0".to_owned()
+            } else {
+                format!("{ms} ms")
+            },
             FontId::proportional(10.0),
             FAINT,
         );

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use egui::{Button, Checkbox, RichText, Ui};
 use nice_plug::context::gui::GuiContext;
 
-use super::{ACCENT, FAINT, TEXT, WARNING, controls};
+use super::palette::{ACCENT, FAINT, WARNING};
+use super::value;
 use crate::calibration::lesson::ENOUGH;
 use crate::calibration::{CalibrationStatus, Command};
 use crate::params::TeachChoice;
@@ -50,12 +51,19 @@ impl Lesson {
         if response.on_hover_text(USE_HINT).changed()
             && let Some(gui) = gui
         {
-            controls::set(&gui.param_setter(), param, used);
+            value::set(&gui.param_setter(), param, used);
         }
     }
 
-    /// The button that begins and ends the teaching of a technique, and how many examples there are.
-    pub fn teach(ui: &mut Ui, shared: &Shared, calibration: &CalibrationStatus, class: usize) {
+    /// The button that begins and ends the teaching of a technique, which is played as `place` says,
+    /// and how many examples there are.
+    pub fn teach(
+        ui: &mut Ui,
+        shared: &Shared,
+        calibration: &CalibrationStatus,
+        class: usize,
+        place: &str,
+    ) {
         let examples = calibration.examples.get(class).copied().unwrap_or(0);
         let teaching = shared.gauges.teaching.class() == Some(class);
         let text = match (teaching, examples) {
@@ -72,7 +80,7 @@ impl Lesson {
         let button = button.min_size(ui.available_size());
         if ui
             .add_enabled(calibration.possible, button)
-            .on_hover_text(TEACH_HINT)
+            .on_hover_text(format!("{place}\n{TEACH_HINT}"))
             .clicked()
         {
             shared.calibrate(Command::Teach((!teaching).then_some(class)));
@@ -90,7 +98,6 @@ impl Lesson {
         ui.spacing_mut().item_spacing.y = 5.0;
         let small = |text: &str, colour| RichText::new(text).size(12.0).color(colour);
         let examples = calibration.report.len();
-        ui.label(RichText::new("Lesson").color(TEXT));
         let taught = shared
             .gauges
             .teaching
@@ -108,7 +115,7 @@ impl Lesson {
         };
         ui.label(small(&text, colour));
         for (index, doubt) in doubts(calibration, labels) {
-            ui.horizontal_wrapped(|ui| {
+            ui.horizontal(|ui| {
                 let button = ui.small_button(format!("Forget {}", index + 1));
                 if button.on_hover_text(FORGET_HINT).clicked() {
                     shared.calibrate(Command::Forget(index));

@@ -5,6 +5,7 @@
 //! first, over a connection of our own, whose errors come back as values.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::NativeSize;
@@ -15,6 +16,7 @@ use nice_plug::editor::{
 use nice_plug_egui::{EguiEditor, EguiEditorHandle, baseview};
 
 use super::ToccoApp;
+use crate::service::Shared;
 
 /// Scales that a screen can have. Others make sizes that no window has.
 const SCALES: std::ops::RangeInclusive<f64> = 0.25..=8.0;
@@ -55,7 +57,10 @@ pub enum WindowError {
 }
 
 /// The editor as the framework knows it.
-pub struct ToccoEditor(pub(super) EguiEditor<ToccoApp>);
+pub struct ToccoEditor {
+    pub(super) egui: EguiEditor<ToccoApp>,
+    pub(super) shared: Arc<Shared>,
+}
 
 impl Editor for ToccoEditor {
     type Handle = ToccoWindow;
@@ -72,30 +77,46 @@ impl Editor for ToccoEditor {
         // The framework logs what is returned, and tells the host that there is no window.
         check_screen(parent.as_ref())?;
         let SpawnedEditor { handle, window } =
-            self.0
+            self.egui
                 .spawn(parent, wait_for_parent, scale, gui_context, host)?;
         Ok(SpawnedEditor {
-            handle: ToccoWindow(handle),
+            handle: ToccoWindow {
+                egui: handle,
+                _closing: Closing(Arc::clone(&self.shared)),
+            },
             window,
         })
     }
 
     fn size(&self) -> NativeSize<u32> {
-        self.0.size()
+        self.egui.size()
     }
 
     fn resize_hint(&self) -> ResizeHint {
-        self.0.resize_hint()
+        self.egui.resize_hint()
     }
 
     unsafe fn assume_standalone_in_process(&self) {
         // SAFETY: the caller's promise.
-        unsafe { self.0.assume_standalone_in_process() }
+        unsafe { self.egui.assume_standalone_in_process() }
     }
 }
 
 /// An open window.
-pub struct ToccoWindow(EguiEditorHandle);
+pub struct ToccoWindow {
+    egui: EguiEditorHandle,
+    _closing: Closing,
+}
+
+/// Ends with the window what is only done for it. The toolkit has a call for that,
+/// `NiceEguiApp::editor_closed`, and nice-plug-egui 0.6 never makes it.
+pub(super) struct Closing(pub(super) Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        super::nobody_looks(&self.0);
+    }
+}
 
 impl EditorHandle for ToccoWindow {
     type Window = baseview::Window;
@@ -111,29 +132,29 @@ impl EditorHandle for ToccoWindow {
         window: &Self::Window,
     ) -> Result<(), WindowError> {
         check_screen(Some(&parent))?;
-        Ok(self.0.set_parent(parent, window)?)
+        Ok(self.egui.set_parent(parent, window)?)
     }
 
     fn show(&self, window: &Self::Window) -> Result<(), WindowError> {
-        Ok(self.0.show(window)?)
+        Ok(self.egui.show(window)?)
     }
 
     fn hide(&self, window: &Self::Window) -> Result<(), WindowError> {
-        Ok(self.0.hide(window)?)
+        Ok(self.egui.hide(window)?)
     }
 
     fn set_size(&self, size: NativeSize<u32>, window: &Self::Window) -> Result<(), WindowError> {
         check_size(size)?;
-        Ok(self.0.set_size(size, window)?)
+        Ok(self.egui.set_size(size, window)?)
     }
 
     fn host_main_thread_callback(&self, window: &Self::Window) {
-        self.0.host_main_thread_callback(window);
+        self.egui.host_main_thread_callback(window);
     }
 
     fn adjust_size(&self, size: NativeSize<u32>, window: &Self::Window) -> Option<NativeSize<u32>> {
         check_size(size).ok()?;
-        self.0.adjust_size(size, window)
+        self.egui.adjust_size(size, window)
     }
 
     fn set_fallback_scale_factor(
@@ -144,7 +165,7 @@ impl EditorHandle for ToccoWindow {
         if !SCALES.contains(&scale) {
             return Err(WindowError::Scale { found: scale });
         }
-        Ok(self.0.set_fallback_scale_factor(scale, window)?)
+        Ok(self.egui.set_fallback_scale_factor(scale, window)?)
     }
 
     fn on_virtual_key_from_host(
@@ -153,19 +174,19 @@ impl EditorHandle for ToccoWindow {
         is_down: bool,
         modifiers: Modifiers,
     ) -> bool {
-        self.0.on_virtual_key_from_host(key, is_down, modifiers)
+        self.egui.on_virtual_key_from_host(key, is_down, modifiers)
     }
 
     fn state_changed(&self) {
-        self.0.state_changed();
+        self.egui.state_changed();
     }
 
     fn param_value_changed(&self, id: &str, value: f32) {
-        self.0.param_value_changed(id, value);
+        self.egui.param_value_changed(id, value);
     }
 
     fn param_modulation_changed(&self, id: &str, offset: f32) {
-        self.0.param_modulation_changed(id, offset);
+        self.egui.param_modulation_changed(id, offset);
     }
 }
 

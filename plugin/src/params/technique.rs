@@ -78,7 +78,7 @@ impl TechniqueParams {
                 linear(0, 127),
             )
             .with_value_to_string(formatters::v2s_i32_key_formatter())
-            .with_string_to_value(formatters::s2v_i32_key_formatter()),
+            .with_string_to_value(Arc::new(note_of_text)),
             send: BoolParam::new(name("Send"), true),
             channel: IntParam::new(name("Channel"), 1, linear(1, 16)),
             length: IntParam::new(
@@ -137,6 +137,12 @@ unsafe impl Params for Techniques {
             })
             .collect()
     }
+}
+
+/// A note by its name or by its number.
+fn note_of_text(text: &str) -> Option<i32> {
+    let number = text.trim().parse().ok();
+    number.or_else(|| formatters::s2v_i32_key_formatter()(text))
 }
 
 fn text_of_length(ms: i32) -> String {
@@ -204,6 +210,10 @@ mod tests {
         }
         assert_eq!(length_of_text(" 70 "), Some(70));
         assert_eq!(length_of_text("long"), None);
+        for (text, note) in [("60", 60), (" C4 ", 60), ("c#2", 37), ("0", 0)] {
+            assert_eq!(note_of_text(text), Some(note), "{text}");
+        }
+        assert_eq!(note_of_text("H4"), None);
         for (db, text) in [(-80.0, "as all"), (-79.5, "-79.5 dB"), (0.0, "0.0 dB")] {
             assert_eq!(text_of_end(db), text);
             assert_eq!(end_of_text(text), Some(db));

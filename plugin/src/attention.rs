@@ -1,0 +1,74 @@
+//! The window at rest: who wakes it when there is something to see.
+//!
+//! While something moves the window draws itself. At rest it asks to be woken, and the service thread
+//! does that within its period after a note or a sound.
+
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::{Mutex, MutexGuard};
+
+/// Wakes the window, on the service thread.
+type Waker = Box<dyn Fn() + Send>;
+
+/// The way from one instance's service thread to its window.
+#[derive(Default)]
+pub struct Attention {
+    waker: Mutex<Option<Waker>>,
+    rests: AtomicBool,
+}
+
+impl Attention {
+    /// Has `waker` called when the window is to be woken, in place of the one before; with `None`
+    /// nobody. Takes a lock: not for the audio thread.
+    pub fn listen(&self, waker: Option<Waker>) {
+        *self.lock() = waker;
+    }
+
+    /// The window rests from now on, or moves by itself.
+    pub fn rest(&self, rests: bool) {
+        self.rests.store(rests, Release);
+    }
+
+    /// Wakes the window if it rests and `has_news`. Takes a lock if so: not for the audio thread.
+    pub(crate) fn call(&self, has_news: impl FnOnce() -> bool) {
+        if self.rests.load(Acquire)
+            && has_news()
+            && self.rests.swap(false, AcqRel)
+            && let Some(waker) = &*self.lock()
+        {
+            waker();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
+        // A box is whole whatever happened to the thread that held it.
+        self.waker.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn who_rests_is_woken_once_and_only_by_news() {
+        let attention = Attention::default();
+        let woken = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&woken);
+        attention.listen(Some(Box::new(move || {
+            count.fetch_add(1, Relaxed);
+        })));
+        attention.call(|| true); // it moves
+        attention.rest(true);
+        attention.call(|| false);
+        assert_eq!(woken.load(Relaxed), 0);
+        attention.call(|| true);
+        attention.call(|| true);
+        assert_eq!(woken.load(Relaxed), 1);
+        attention.listen(None);
+        attention.rest(true);
+        attention.call(|| true);
+        assert_eq!(woken.load(Relaxed), 1);
+    }
+}

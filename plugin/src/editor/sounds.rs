@@ -1,0 +1,67 @@
+//! How loud the voices and the guitar are, and the controllers.
+
+use egui::{CollapsingHeader, Ui};
+use nice_plug::context::gui::GuiContext;
+use nice_plug::params::Param;
+
+use super::value::{choice, name, number};
+use crate::params::ToccoParams;
+
+const WIDTH: f32 = 120.0;
+
+const VOICES_HINT: &str = "Level of the built-in sounds, one for each technique.";
+const DRY_HINT: &str = "Level of the guitar itself.";
+const NUMBER_HINT: &str = "Number of the controller that is sent; off at 0.";
+const PROBABILITY_HINT: &str = "Number of the first of eight controllers: how sure Tocco is of each \
+    technique. Off at 0.";
+const AXIS_HINT: &str = "The controller goes from 0, at one technique, to 127, at the other.";
+
+/// The levels.
+pub fn voices(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
+    let setter = &gui.param_setter();
+    ui.horizontal(|ui| {
+        name(ui, params.voices.voices.name());
+        number(ui, setter, &params.voices.voices, WIDTH, VOICES_HINT);
+        ui.add_space(16.0);
+        name(ui, params.voices.dry.name());
+        number(ui, setter, &params.voices.dry, WIDTH, DRY_HINT);
+    });
+}
+
+/// The controllers, folded away.
+pub fn controllers(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
+    let setter = &gui.param_setter();
+    let control = &params.control;
+    CollapsingHeader::new("Controllers").show(ui, |ui| {
+        ui.columns_const(|[left, right]| {
+            let grid = |id| egui::Grid::new(id).num_columns(2).spacing([12.0, 6.0]);
+            grid("numbers").show(left, |ui| {
+                for (param, hint) in [
+                    (&control.probability, PROBABILITY_HINT),
+                    (&control.axis, AXIS_HINT),
+                    (&control.brightness, NUMBER_HINT),
+                    (&control.level, NUMBER_HINT),
+                ] {
+                    name(ui, param.name());
+                    number(ui, setter, param, WIDTH, hint);
+                    ui.end_row();
+                }
+            });
+            grid("axis").show(right, |ui| {
+                for param in [&control.axis_from, &control.axis_to] {
+                    name(ui, param.name());
+                    choice(ui, setter, param, 180.0, AXIS_HINT);
+                    ui.end_row();
+                }
+                for (param, hint) in [
+                    (&control.channel, "Their MIDI channel."),
+                    (&control.smoothing, "Time to go most of the way."),
+                ] {
+                    name(ui, param.name());
+                    number(ui, setter, param, WIDTH, hint);
+                    ui.end_row();
+                }
+            });
+        });
+    });
+}

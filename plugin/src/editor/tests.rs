@@ -1,0 +1,428 @@
+//! The window, drawn without a screen.
+
+use super::*;
+use std::sync::atomic::Ordering::Relaxed;
+
+use egui::{Key, Rect};
+use nice_plug::params::internals::ParamPtr;
+use nice_plug::params::{Param, Params};
+use tocco_recognizer::adaptation::LeftOut;
+use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
+use tocco_recognizer::pipeline::Pipeline;
+
+use crate::calibration::Command;
+use crate::params::{ModelChoice, ToccoParams};
+use crate::service::{Activation, Service};
+use crate::velocity_lesson::{Standing, Step};
+
+/// The window on *Set up*, high enough for all of it, with everything unfolded.
+fn set_up(shared: &Arc<Shared>) -> Offscreen {
+    let mut window = Offscreen::sized(Arc::clone(shared), (SIZE.width, 2400.0), 1.0);
+    window.click("Set up", 0).unwrap();
+    for folded in ["Ends of each technique", "Controllers", "Details"] {
+        window.click(folded, 0).unwrap();
+    }
+    for _ in 0..30 {
+        window.frame();
+    }
+    window
+}
+
+fn listening(shared: &Arc<Shared>) -> (Service, Box<Pipeline>) {
+    let service = Service::start(Arc::clone(shared)).unwrap();
+    let activation = Activation {
+        host_rate: 48_000.0,
+        max_block: 64,
+        offline: false,
+    };
+    let pipeline = service.activate(activation, None).unwrap();
+    (service, pipeline)
+}
+
+fn instance() -> Arc<Shared> {
+    Arc::new(Shared::new(Arc::new(ToccoParams::default())))
+}
+
+/// Everything that can be said is said.
+fn full(shared: &Shared) {
+    let mut status = shared.status();
+    status.model_error = Some("weights.safetensors: it is broken".to_owned());
+    status.refused = vec!["tocco.toml: `gate`: expected 0 to 1, found 2".to_owned()];
+    let doubt = LeftOut {
+        class: 7,
+        answer: 6,
+        probability: 0.9,
+    };
+    status.calibration.report = vec![doubt; 40];
+    status.calibration.error = Some("technique 9: the model has only 8, counted from 0".to_owned());
+    drop(status);
+    let mut note = Classification::numbered(4);
+    note.class = 7;
+    note.probabilities = [1.0; 8];
+    note.gated = true;
+    note.note.peak_db = -88.0;
+    note.model = ModelSerial(0);
+    shared.gauges.meters.show(&note, 48_000.0);
+    let second = Decision::Second {
+        was: 4,
+        was_gated: true,
+    };
+    note.decision = second;
+    note.seen = 7_248;
+    shared.gauges.meters.show(&note, 48_000.0);
+}
+
+#[test]
+fn the_window_names_what_runs_and_why_the_rest_does_not() {
+    let shared = instance();
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    let text = window.frame();
+    assert!(
+        text.contains("has not started") && text.contains("Snare 2"),
+        "{text}"
+    );
+    let (_service, _pipeline) = listening(&shared);
+    shared.status().model_error = Some("weights.safetensors: it is broken".to_owned());
+    let text = window.frame();
+    for expected in ["it is broken", "Palm mute", "Play a note", "Listening with"] {
+        assert!(text.contains(expected), "{text}");
+    }
+    drop(window);
+    let mut window = set_up(&shared);
+    let text = window.frame();
+    for expected in [
+        "on the audio thread",
+        "it is broken",
+        "amended by Tocco late",
+        "Adapt while playing",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    shared.status().activation_error = Some("host sample rate: found 384000".to_owned());
+    let text = window.frame();
+    assert!(text.contains("Not listening: host sample rate"), "{text}");
+    assert!(!text.contains("on the audio thread"), "{text}");
+}
+
+#[test]
+fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    full(&shared);
+    let user = shared.params.model.preview_normalized(ModelChoice::User);
+    let tocco = shared.params.model.unmodulated_normalized_value();
+    for value in [tocco, user] {
+        // SAFETY: the parameter outlives the call.
+        unsafe {
+            shared
+                .params
+                .model
+                .as_ptr()
+                ._internal_set_normalized_value(value)
+        };
+        let mut window = set_up(&shared);
+        let sizes = [
+            (LEAST.width, LEAST.height),
+            (SIZE.width, SIZE.height),
+            (1400.0, 900.0),
+            (1024.0, 2400.0),
+        ];
+        for page in ["Play", "Set up"] {
+            window.click(page, 0).unwrap();
+            for (size, scale) in sizes
+                .into_iter()
+                .flat_map(|size| [(size, 1.0), (size, 2.0)])
+            {
+                window.leave();
+                window.resize(size, scale);
+                let pieces = window.pieces(Vec::new());
+                let screen = Rect::from_min_size(egui::Pos2::ZERO, vec2(size.0, size.1));
+                for (i, piece) in pieces.iter().enumerate() {
+                    let Piece { text, rect, clip } = piece;
+                    if text.trim().is_empty() {
+                        continue;
+                    }
+                    let place = format!("{page}, {size:?}: {text:?} at {rect}");
+                    // Widths are rounded to whole pixels.
+                    let seen = clip.intersect(screen).expand(1.0);
+                    assert!(seen.left() <= rect.left(), "{place}");
+                    assert!(rect.right() <= seen.right(), "{place}");
+                    // In the margin stands nothing.
+                    assert!(rect.left() >= 15.0, "{place}");
+                    assert!(rect.right() <= size.0 - 15.0, "{place}");
+                    // What is set up may be higher than the window, and is scrolled.
+                    if page == "Play" {
+                        assert!(seen.contains_rect(*rect), "{place}");
+                    }
+                    for other in &pieces[..i] {
+                        let both = rect
+                            .intersect(other.rect)
+                            .intersect(seen)
+                            .intersect(other.clip);
+                        let apart = both.width() < 2.0 || both.height() < 2.0;
+                        let nothing = other.text.trim().is_empty();
+                        assert!(apart || nothing, "{place} lies on {other:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_that_is_forced_to_be_smaller_is_scrolled() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    window.resize((400.0, 300.0), 1.0);
+    // What is out of sight is not drawn.
+    let foot = |window: &mut Offscreen| window.frame().contains("Listening with");
+    assert!(!foot(&mut window) && window.frame().contains("Play a note"));
+    window.scroll(400.0);
+    assert!(foot(&mut window));
+    // Both pages stand that.
+    window.scroll(-400.0);
+    window.click("Set up", 0).unwrap();
+    assert!(window.frame().contains("Listen"));
+}
+
+#[test]
+fn clicks_and_keys_change_what_they_say() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let params = &shared.params;
+    let kick = &params.techniques.of_class[0];
+    let mut window = set_up(&shared);
+
+    // A number takes the keys when it is clicked, and only then.
+    window.press(Key::ArrowUp);
+    assert_eq!(kick.note.value(), 36);
+    window.click("C2  36", 0).unwrap();
+    window.press(Key::ArrowUp);
+    window.press(Key::ArrowRight);
+    window.press(Key::ArrowDown);
+    assert_eq!(kick.note.value(), 37);
+    // Typed, by number and by name; what is no note is forgotten.
+    for (text, note) in [("60", 60), ("d3", 50), ("nonsense", 50), ("127", 127)] {
+        for letter in text.chars() {
+            window.write(&letter.to_string());
+        }
+        window.press(Key::Enter);
+        assert_eq!(kick.note.value(), note, "{text}");
+        window.frame();
+        let shown = format!("{}  {}", kick.note, kick.note.value());
+        window.click(&shown, 0).unwrap();
+    }
+    window.write("4");
+    window.press(Key::Escape);
+    assert_eq!(kick.note.value(), 127);
+    window.double_click("G9  127", 0).unwrap();
+    assert_eq!(kick.note.value(), 36);
+    // Dragged through a quarter of its way.
+    window.drag("C2  36", 0, 60.0).unwrap();
+    assert_eq!(kick.note.value(), 68);
+
+    for (text, nth, param) in [("100 ms", 0, &kick.length), ("0 ms", 0, &kick.hold)] {
+        let before = param.value();
+        window.drag(text, nth, 24.0).unwrap();
+        assert!(param.value() > before, "{text}");
+    }
+    window.drag("0.00", 1, 120.0).unwrap(); // the first is the gate of all
+    assert_eq!((params.gate.value(), kick.gate.value()), (0.0, 0.5));
+    window.drag("as all", 1, 120.0).unwrap();
+    assert_eq!(kick.hard.value(), -40.0);
+    window.drag("off", 0, 60.0).unwrap();
+    assert!(params.voices.are_on());
+    window.double_click("-43.5 dB", 0).unwrap();
+    assert!(!params.voices.are_on());
+
+    window.click("Learn the ends of each technique", 0).unwrap();
+    assert!(params.velocity_by_technique.value());
+    window.click("notes to the host", 0).unwrap();
+    assert!(!params.midi.value());
+    for (text, standing) in [
+        ("Play soft", Standing::Soft),
+        ("Play hard", Standing::Hard),
+        ("Play hard", Standing::Hard),
+    ] {
+        window.click(text, 0).unwrap();
+        assert_eq!(params.requests.velocity.standing(), standing);
+    }
+    params.requests.velocity.hear(0, -20.0);
+    assert!(window.frame().contains("play hard: 1 hits"));
+    window.click("Play hard", 0).unwrap();
+    assert!(window.frame().contains("play hard: 0 hits"), "begun anew");
+    window.click("Done", 0).unwrap();
+    assert_eq!(params.velocity_lesson.value(), Step::Done);
+}
+
+#[test]
+fn space_presses_nothing_and_tab_alone_neither() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let before: Vec<_> = values(&shared);
+    let mut window = set_up(&shared);
+    let teaching = || shared.gauges.teaching.class();
+    for _ in 0..120 {
+        window.press(Key::Tab);
+        window.press(Key::Space);
+        window.write(" ");
+        assert_eq!(teaching(), None);
+    }
+    assert_eq!(values(&shared), before);
+    // Enter does what a click does on what Tab has reached.
+    let mut taught = false;
+    for _ in 0..120 {
+        window.press(Key::Tab);
+        let found = window.focused().is_some_and(|rect| {
+            let pieces = window.pieces(Vec::new());
+            pieces
+                .iter()
+                .any(|piece| piece.text == "Teach" && rect.contains(piece.rect.center()))
+        });
+        if found {
+            window.press(Key::Enter);
+            taught = teaching().is_some();
+            break;
+        }
+    }
+    assert!(taught, "Tab reaches a button that teaches");
+}
+
+fn values(shared: &Shared) -> Vec<(String, f32)> {
+    let map = shared.params.param_map();
+    let value = |(id, param, _): (String, ParamPtr, String)| {
+        // SAFETY: the parameters live.
+        (id, unsafe { param.unmodulated_normalized_value() })
+    };
+    map.into_iter().map(value).collect()
+}
+
+#[test]
+fn tooltips_say_where_to_hit() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    for (label, place) in [
+        ("Snare 1", "lower side"),
+        ("Tom", "thumb"),
+        ("Snare 2", "muted strings"),
+    ] {
+        let text = window.hover(label, 0).unwrap();
+        assert!(text.contains(place), "{label}: {text}");
+    }
+}
+
+#[test]
+fn the_input_is_measured_while_the_window_is_open_and_no_longer() {
+    let shared = instance();
+    let feed = &shared.gauges.levels;
+    assert!(!feed.is_open());
+    let window = Offscreen::new(Arc::clone(&shared));
+    assert!(feed.is_open());
+    drop(window);
+    assert!(!feed.is_open());
+}
+
+#[test]
+fn a_window_that_the_host_closes_leaves_nothing_running() {
+    let shared = instance();
+    let open = window::Closing(Arc::clone(&shared));
+    shared.gauges.levels.open(true);
+    shared.calibrate(Command::Teach(Some(3)));
+    drop(open);
+    assert!(!shared.gauges.levels.is_open());
+    assert_eq!(shared.gauges.teaching.class(), None);
+}
+
+#[test]
+fn the_window_says_how_far_it_has_adapted() {
+    let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+    let mut window = set_up(&shared);
+    for (notes, expected) in [
+        (0, None),
+        (1, Some("adapted to 1 note")),
+        (57, Some("adapted to 57 notes")),
+    ] {
+        shared.gauges.adapted.store(notes, Relaxed);
+        let text = window.frame();
+        let adapted = text.lines().find(|line| line.starts_with("adapted "));
+        assert_eq!(adapted, expected, "{text}");
+    }
+}
+
+#[test]
+fn the_window_says_how_the_last_note_was_amended() {
+    let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+    let (_service, _pipeline) = listening(&shared);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    let meters = &shared.gauges.meters;
+    let note = |onset_id: u64, class: usize, decision: Decision| Classification {
+        decision,
+        class,
+        seen: 7_248,
+        model: ModelSerial(0),
+        ..Classification::numbered(onset_id)
+    };
+    let second = |was: usize| Decision::Second {
+        was,
+        was_gated: false,
+    };
+    for (id, class, decision, expected) in [
+        (1, 0, Decision::First, None),
+        (1, 5, second(0), Some("amended from Kick after 151 ms")),
+        (2, 5, Decision::First, None),
+        (1, 0, second(5), None), // of the note before
+        (2, 5, second(5), Some("amended after 151 ms")),
+    ] {
+        meters.show(&note(id, class, decision), 48_000.0);
+        let text = window.frame();
+        let amended = text.lines().find(|line| line.starts_with("amended "));
+        assert_eq!(amended, expected, "{text}");
+    }
+}
+
+#[test]
+fn presets_are_chosen_saved_and_refused_in_the_window() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let folder = tempfile::tempdir().unwrap();
+    let techniques = &shared.params.techniques.of_class;
+    let mut window = set_up(&shared);
+    window.app.presets.folder = Some(folder.path().join("presets"));
+    window.click("choose", 0).unwrap();
+    window.click("General MIDI drums", 0).unwrap();
+    assert_eq!(
+        (techniques[0].channel.value(), techniques[6].note.value()),
+        (10, 46)
+    );
+    assert!(window.frame().contains("General MIDI drums is loaded."));
+
+    window.click("name of a new one", 0).unwrap();
+    window.write("../mine");
+    window.click("Save", 0).unwrap();
+    assert!(window.frame().contains("name: expected 1 to 40 letters"));
+    window.click("../mine", 0).unwrap();
+    for _ in 0..10 {
+        window.press(Key::Delete);
+        window.press(Key::Backspace);
+    }
+    window.write("mine too");
+    window.click("Save", 0).unwrap();
+    assert!(window.frame().contains("Saved as"));
+
+    window.click("mine too", 0).unwrap();
+    window.click("As delivered", 0).unwrap();
+    assert_eq!(techniques[0].channel.value(), 1);
+    let newer = "format = 2\n[parameters]\n";
+    std::fs::write(folder.path().join("presets/newer.toml"), newer).unwrap();
+    window.click("As delivered", 0).unwrap();
+    window.click("newer", 0).unwrap();
+    assert!(window.frame().contains("a newer Tocco wrote it"));
+    window.click("As delivered", 0).unwrap();
+    window.click("mine too", 0).unwrap();
+    assert_eq!(
+        (techniques[0].channel.value(), techniques[6].note.value()),
+        (10, 46)
+    );
+}

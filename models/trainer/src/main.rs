@@ -349,9 +349,8 @@ fn train_package(
     };
     let package = package(architecture, &trained, Some(provenance), accuracy.collect())?;
     let mut package = with_statistics(package, &all)?;
-    if architecture.stored_in_half {
-        round_to_half(&mut package.tensors);
-    }
+    // The means of features that it takes need no more digits, and the plugin is smaller.
+    round_to_half(&mut package.tensors, ".projection");
     let folder = arguments.out.join(id);
     package.save(&folder)?;
     let card = folder.join("README.md");

@@ -19,11 +19,10 @@ pub fn models_folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Rounds the largest tensors to half precision: the weights, and what projects the features for a
-/// calibration, if it is there.
-pub fn round_to_half(tensors: &mut Tensors) {
+/// Rounds the tensors with this ending of their names to half precision, in which a package keeps them.
+pub fn round_to_half(tensors: &mut Tensors, ending: &str) {
     for (name, tensor) in tensors {
-        if name.ends_with(".weight") || name.ends_with(".projection") {
+        if name.ends_with(ending) {
             *tensor = tensor.rounded_to_half();
         }
     }
@@ -48,7 +47,7 @@ pub fn package(
         tensors.insert(name.to_owned(), tensor.expect("one value a feature"));
     }
     if architecture.stored_in_half {
-        round_to_half(&mut tensors);
+        round_to_half(&mut tensors, ".weight");
     }
     let mut layers = architecture.layers.clone();
     if let Some(LayerSpec::Softmax { temperature }) = layers.last_mut() {

@@ -511,7 +511,7 @@ mod tests {
             (
                 "model = \"d\"",
                 1,
-                "expected one of \"a\", \"b\", \"c\", \"tocco\"",
+                "expected one of \"a\", \"b\", \"c\", \"tocco-sure\", \"tocco\"",
             ),
             ("model = 7", 1, "found 7 (integer)"),
             ("\nengine = \"gpu\"", 2, "\"native-fixed\""),

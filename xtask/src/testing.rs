@@ -198,11 +198,11 @@ fn program(artifact: Artifact) -> Result<Option<Program>> {
 }
 
 /// The plugin's and the recognizer's tests have threads that must answer in time, and so has the real
-/// bundle in the hosts.
+/// bundle in the hosts and in the audit.
 fn is_real_time(crate_folder: &str, target: &str) -> bool {
     matches!(
         (crate_folder, target),
-        ("plugin" | "recognizer", _) | ("bench", "hosts")
+        ("plugin" | "recognizer", _) | ("bench", "hosts" | "audit")
     )
 }
 
@@ -348,7 +348,8 @@ mod tests {
     fn threads_that_must_answer_in_time_have_the_processor_to_themselves() {
         assert!(is_real_time("plugin", "swaps"));
         assert!(is_real_time("bench", "hosts"));
-        assert!(!is_real_time("bench", "audit"));
+        assert!(is_real_time("bench", "audit"));
+        assert!(!is_real_time("bench", "fifteen_cells"));
         assert!(!is_real_time("dsp", "hosts"));
     }
 }

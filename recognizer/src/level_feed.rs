@@ -58,7 +58,8 @@ pub struct Mark {
     pub second: bool,
 }
 
-/// A ring of `N` cells for one writer and one reader.
+/// A ring of `N` cells for one writer and one reader. Not `rtrb`'s, whose reader is a value that somebody
+/// owns: windows come and go, and the audio thread must not care.
 #[derive(Debug)]
 struct Ring<const N: usize> {
     cells: [AtomicU64; N],

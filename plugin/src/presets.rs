@@ -392,6 +392,26 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(format|=| |1|\\[parameters\\]|\n|\"|\\PC){0,60}") {
+            drop(Preset::parse(&text, "mine.toml"));
+        }
+
+        #[test]
+        fn any_value_is_refused_or_within_its_range(
+            id in "(note|gate|own-gate|length|hold|channel|use|voice)_[0-9]|dry|voices|axis-to|cc-axis",
+            value in "-?[0-9]{1,25}(\\.[0-9]{1,25})?(e[0-9]{1,3})?|[+-]?(inf|nan)|true|false|\"[a-z -]{0,12}\"|\\[1\\]",
+        ) {
+            let text = format!("format = 1\n[parameters]\n{id} = {value}\n");
+            if let Ok(preset) = Preset::parse(&text, "mine.toml") {
+                for value in preset.values.values() {
+                    assert!((0.0..=1.0).contains(value), "{text}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn names_are_names_of_files_and_of_no_other_folder() {
         let folder = Path::new("presets");

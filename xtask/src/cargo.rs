@@ -120,25 +120,14 @@ pub fn build_interposer() -> Result<()> {
 /// # Errors
 /// If the build fails.
 pub fn build_report_parts() -> Result<()> {
-    call(
-        "building the parts of the report",
-        &[
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "tocco-bench",
-            "--package",
-            "tocco-engine-tools",
-            "--bins",
-        ],
-    )
+    let mut arguments = vec!["build", "--quiet", "--release", "--workspace"];
+    let programs = ["audit", "deployment", "engines", "tocco-engine-tools"];
+    arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
+    call("building the parts of the report", &arguments)
 }
 
 /// A binary of the workspace and what it is run with.
 pub struct Tool<'a> {
-    /// Its package.
-    pub package: &'a str,
     /// Its name.
     pub binary: &'a str,
     /// The first argument, where the binary has several commands.
@@ -151,24 +140,31 @@ impl Tool<'_> {
     /// Builds it in release, runs it on the bundles of `bundles` and takes on its exit code, so that
     /// its own error message is the last thing on the screen.
     ///
+    /// It is built as one of the workspace: alone it would have dependencies with fewer features, and
+    /// what the tests have compiled would be compiled once more.
+    ///
     /// # Errors
-    /// If cargo cannot be started.
+    /// If it does not build, or cannot be started.
     pub fn run(&self, bundles: &Path, arguments: &[String]) -> Result<()> {
-        let status = command(&["run", "--quiet", "--release", "--manifest-path"])?
-            .arg(root().join("Cargo.toml"))
-            .args(["--package", self.package, "--bin", self.binary, "--"])
+        let build = ["build", "--quiet", "--release", "--workspace", "--bin"];
+        let status = command(&build)?
+            .arg(self.binary)
+            .status()
+            .context("cannot start cargo")?;
+        end_like("cargo", status)?;
+        let program = target_folder()?.join("release").join(self.binary);
+        let status = Command::new(&program)
             .args(self.command)
             .args(arguments)
             .env("TOCCO_BUNDLES", bundles)
             .current_dir(self.folder)
             .status()
-            .context("cannot start cargo")?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         end_like(self.command.unwrap_or(self.binary), status)
     }
 }
 
-/// Ends this program as the one that it started has ended, unless that was well. Cargo becomes the
-/// program that it runs, and so dies of the same signal without a word.
+/// Ends this program as the one that it started has ended, unless that was well. A program that dies of a signal says nothing, so this does.
 pub fn end_like(program: &str, status: ExitStatus) -> Result<()> {
     if status.success() {
         return Ok(());

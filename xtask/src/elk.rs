@@ -113,7 +113,6 @@ fn install_engines(plugins: &Path, licences: &Path) -> Result<()> {
         &place,
     ];
     let tool = Tool {
-        package: "tocco-engine-tools",
         binary: "tocco-engine-tools",
         command: Some("engines"),
         folder: cargo::root(),

@@ -228,22 +228,21 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let command = Arguments::parse().command;
     let here = cargo::enter_workspace()?;
-    let tool = |package, binary, command| Tool {
-        package,
+    let tool = |binary, command| Tool {
         binary,
         command,
         folder: &here,
     };
     let run = |tool: Tool, forwarded: Forwarded| tool.run(&bundle::folder()?, &forwarded.arguments);
-    let bench = |binary| tool("tocco-bench", binary, None);
+    let bench = |binary| tool(binary, None);
     let on_the_bundle = |binary, forwarded: Forwarded| {
         if !forwarded.asks_for_help() {
             bundle::for_this_machine()?;
         }
         run(bench(binary), forwarded)
     };
-    let trainer = |command| tool("tocco-trainer", "tocco-trainer", Some(command));
-    let engine_tools = |command| tool("tocco-engine-tools", "tocco-engine-tools", Some(command));
+    let trainer = |command| tool("tocco-trainer", Some(command));
+    let engine_tools = |command| tool("tocco-engine-tools", Some(command));
     match command {
         Command::Demo(mut forwarded) => match forwarded.take("--target")? {
             // The program has the same options everywhere; only to play is it built for that machine.
@@ -309,7 +308,7 @@ fn run() -> Result<()> {
                 cargo::build_interposer()?;
                 cargo::build_report_parts()?;
             }
-            run(tool("tocco-report", "report", None), forwarded)
+            run(tool("report", None), forwarded)
         }
         Command::Bench(Bench::Soak(forwarded)) => on_the_bundle("soak", forwarded),
         Command::Bench(Bench::Instances(forwarded)) => on_the_bundle("instances", forwarded),
@@ -319,10 +318,7 @@ fn run() -> Result<()> {
         Command::Engines(forwarded) => run(engine_tools("engines"), forwarded),
         Command::Convert(forwarded) => run(engine_tools("convert"), forwarded),
         Command::Infer(forwarded) => run(engine_tools("infer"), forwarded),
-        Command::Features(forwarded) => run(
-            tool("tocco-corpus", "tocco-corpus", Some("features")),
-            forwarded,
-        ),
+        Command::Features(forwarded) => run(tool("tocco-corpus", Some("features")), forwarded),
     }
 }
 

@@ -176,6 +176,23 @@ fn a_headless_bundle_is_not_taken_for_the_usual_one() {
 
 const INFER: &[&str] = &["infer", "--engine", "native", "--file", "x.json"];
 
+/// Calls xtask with a cargo that makes, in place of the tool that it should build, a program that does
+/// `script`.
+fn tool(script: &str, folder: &Path, target: &str, arguments: &[&str]) -> Output {
+    let build = format!(
+        r#"
+for name; do :; done
+mkdir -p "$CARGO_TARGET_DIR/release"
+cat > "$CARGO_TARGET_DIR/release/$name" << 'END'
+#!/bin/sh
+{script}
+END
+chmod +x "$CARGO_TARGET_DIR/release/$name"
+"#
+    );
+    xtask(&build, folder, target, arguments)
+}
+
 #[test]
 fn a_tool_that_dies_of_a_signal_is_told_with_the_signal() {
     for (signal, number, name) in [
@@ -184,7 +201,9 @@ fn a_tool_that_dies_of_a_signal_is_told_with_the_signal() {
         ("KILL", 9, "SIGKILL"),
     ] {
         let script = format!("kill -{signal} $$");
-        let output = xtask(&script, root(), "target", INFER);
+        let target = TempDir::new().unwrap();
+        let target = target.path().to_str().unwrap();
+        let output = tool(&script, root(), target, INFER);
         assert_eq!(output.status.code(), Some(128 + number), "{output:?}");
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
@@ -193,18 +212,24 @@ fn a_tool_that_dies_of_a_signal_is_told_with_the_signal() {
         );
         assert!(message.contains(name), "{message}");
         // What cargo itself dies of, when the memory is gone for example.
-        let output = xtask(&script, root(), "target", &["lint"]);
-        assert_eq!(output.status.code(), Some(1));
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(message.contains(name), "{message}");
+        for (command, code) in [(&["lint"][..], 1), (INFER, 128 + number)] {
+            let output = xtask(&script, root(), target, command);
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(message.contains(name), "{message}");
+        }
     }
 }
 
 #[test]
 fn a_tools_exit_code_is_taken_on() {
-    let output = xtask("exit 3", root(), "target", INFER);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(output.stderr.is_empty(), "{output:?}");
+    let target = TempDir::new().unwrap();
+    let target = target.path().to_str().unwrap();
+    for run in [tool, xtask] {
+        let output = run("exit 3", root(), target, INFER);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
 }
 
 #[test]
@@ -221,7 +246,7 @@ fn tools_run_where_the_user_stands_and_all_is_built_in_one_folder() {
         (root(), built.to_str().unwrap()),
         (&root().join("plugin"), built.to_str().unwrap()),
     ] {
-        let output = xtask(script, folder, target, INFER);
+        let output = tool(script, folder, target, INFER);
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         let [here, target_folder, bundles] = text.lines().collect::<Vec<_>>()[..] else {

@@ -1,4 +1,4 @@
-//! What a feature vector costs: `cargo bench -p tocco-dsp --bench features`.
+//! What a feature vector costs: `cargo bench --bench features`.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What the kernels cost: `cargo bench -p tocco-engines --bench kernels`.
+//! What the kernels cost: `cargo bench --bench kernels`.
 //!
 //! Dense layers of the paper's sizes in each weight format and instruction set, with no input that
 //! is zero, so that every column is read: the worst case. And one step of recurrent networks with

@@ -1,4 +1,4 @@
-//! What onset detection costs: `cargo bench -p tocco-dsp --bench onset`.
+//! What onset detection costs: `cargo bench --bench onset`.
 
 use std::hint::black_box;
 

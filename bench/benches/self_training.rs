@@ -1,4 +1,4 @@
-//! What learning a player by listening costs: `cargo bench -p tocco-engines --bench self_training`.
+//! What learning a player by listening costs: `cargo bench --bench self_training`.
 //!
 //! For each package that has statistics of its features: the point of a note and the adjustment of its
 //! probabilities, which each decision waits for, and learning from it, which nothing waits for; beside

@@ -22,7 +22,7 @@ use tocco_recognizer::adaptation::{LARGEST_PROFILE, Profile, second_profile};
 use tocco_recognizer::classification::MAX_CLASSES;
 use toml::de::{DeTable, DeValue};
 
-use crate::osc::{Form, OscSettings};
+use crate::osc::settings::{Form, OscSettings};
 use crate::params::{EngineChoice, ModelChoice, ToccoParams, set};
 use settings::Field;
 pub use settings::Settings;

@@ -11,6 +11,7 @@
 
 pub mod command;
 pub mod message;
+pub mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::calibration::Command;
 use crate::params;
 use crate::service::Shared;
 use command::{Asked, LARGEST};
+use settings::{Form, OscSettings};
 
 /// Notes that may wait: more than a second of the fastest playing.
 const CAPACITY: usize = 256;
@@ -40,35 +42,6 @@ const WAITING: u64 = 64;
 
 /// Time between two lines of the log about what is refused, or cannot be sent.
 const SILENCE: Duration = Duration::from_secs(1);
-
-/// What a note is told as.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
-    /// The paper's plugin: the number of the class and its probability.
-    #[default]
-    Best,
-    /// The paper's plugin: the probabilities of all classes.
-    All,
-    /// A bundle of all there is to tell.
-    Bundle,
-}
-
-/// What is wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OscSettings {
-    /// Where notes are sent, if at all.
-    pub target: Option<SocketAddr>,
-    /// As what they are sent.
-    pub form: Form,
-    /// The port of the loopback address at which commands are taken, if at all.
-    pub port: Option<u16>,
-}
-
-impl OscSettings {
-    fn is_off(&self) -> bool {
-        self.target.is_none() && self.port.is_none()
-    }
-}
 
 /// Why there is no OSC.
 #[derive(Debug, thiserror::Error)]

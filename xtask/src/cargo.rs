@@ -7,8 +7,6 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 
-use crate::bundle;
-
 /// The workspace's root.
 pub fn root() -> &'static Path {
     // xtask lies in it.
@@ -68,6 +66,14 @@ pub fn target_folder() -> Result<PathBuf> {
         .context("CARGO_TARGET_DIR is not set")
 }
 
+/// Where the bundles are, for the programs that load them.
+///
+/// # Errors
+/// If the build folder is not known.
+pub fn bundles() -> Result<PathBuf> {
+    Ok(target_folder()?.join("bundled"))
+}
+
 /// The cargo that called us.
 pub fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
@@ -79,9 +85,7 @@ pub fn program() -> OsString {
 /// If the build folder is not to be found.
 pub fn command(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(program());
-    command
-        .args(arguments)
-        .env("TOCCO_BUNDLES", bundle::folder()?);
+    command.args(arguments).env("TOCCO_BUNDLES", bundles()?);
     Ok(command)
 }
 

@@ -160,7 +160,7 @@ fn both(cross: &Cross, program: &str, options: &[&str], take: &Path) -> Result<[
 
 fn here(program: &str) -> Result<Command> {
     let mut command = Command::new(cargo::target_folder()?.join("release").join(program));
-    command.env("TOCCO_BUNDLES", bundle::folder()?);
+    command.env("TOCCO_BUNDLES", cargo::bundles()?);
     Ok(command)
 }
 

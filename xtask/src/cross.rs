@@ -17,6 +17,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo;
+use crate::emulator::Emulator;
 use crate::mingw::Mingw;
 use crate::portable::{self, Limits};
 use crate::portable_dll;
@@ -125,14 +126,6 @@ pub fn builds_for(triple: &str) -> bool {
 
 /// Whether this machine is one that the tools are for.
 const HERE: bool = cfg!(all(target_arch = "x86_64", target_os = "linux"));
-
-/// What runs the target's programs.
-pub struct Emulator {
-    /// The program and its options.
-    pub words: Vec<String>,
-    /// What it reads of the environment.
-    pub environment: Vec<(&'static str, String)>,
-}
 
 /// A target, with what builds for it set up.
 pub struct Cross {
@@ -300,7 +293,7 @@ impl Cross {
     /// If it cannot be done.
     pub fn strip(&self, library: &Path) -> Result<()> {
         match &self.target.system {
-            System::Linux(_) => crate::bundle::strip(library),
+            System::Linux(_) => crate::strip::strip(library),
             System::Windows => self.mingw()?.strip(library),
         }
     }

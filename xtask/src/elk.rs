@@ -117,7 +117,7 @@ fn install_engines(plugins: &Path, licences: &Path) -> Result<()> {
         command: Some("engines"),
         folder: cargo::root(),
     };
-    tool.run(&bundle::folder()?, &options.map(str::to_owned))?;
+    tool.run(&cargo::bundles()?, &options.map(str::to_owned))?;
     for library in files::below(&folder)? {
         let name = library.file_name().context("a library without a name")?;
         let is_text = library.extension().is_some_and(|end| end == "txt");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::bundle;
+use crate::{bundle, cargo};
 
 /// Each bundle with the folder that hosts search, below the user's.
 const PLACES: [(&str, &str); 2] = [(".clap", "Tocco.clap"), (".vst3", "Tocco.vst3")];
@@ -37,7 +37,7 @@ pub fn install(arguments: &InstallArguments) -> Result<()> {
         bundle::for_this_machine()?;
     }
     for (place, name) in PLACES {
-        let source = bundle::folder()?.join(name);
+        let source = cargo::bundles()?.join(name);
         let folder = home.join(place);
         let (new, destination) = (folder.join(format!(".{name}.new")), folder.join(name));
         // Renamed when it is whole: a host that runs keeps the file that it has open.

@@ -8,6 +8,7 @@ mod compare;
 mod cross;
 mod dependencies;
 mod elk;
+mod emulator;
 mod files;
 mod fuzz;
 mod install;
@@ -17,6 +18,7 @@ mod mingw;
 mod portable;
 mod portable_dll;
 mod screenshot;
+mod strip;
 mod testing;
 mod unpacked;
 mod wheels;
@@ -233,7 +235,7 @@ fn run() -> Result<()> {
         command,
         folder: &here,
     };
-    let run = |tool: Tool, forwarded: Forwarded| tool.run(&bundle::folder()?, &forwarded.arguments);
+    let run = |tool: Tool, forwarded: Forwarded| tool.run(&cargo::bundles()?, &forwarded.arguments);
     let bench = |binary| tool(binary, None);
     let on_the_bundle = |binary, forwarded: Forwarded| {
         if !forwarded.asks_for_help() {
@@ -264,7 +266,7 @@ fn run() -> Result<()> {
         Command::Windows => windows::run(),
         Command::Compare(arguments) => compare::run(&arguments, &here),
         Command::Audit(forwarded) => {
-            let mut bundles = bundle::folder()?;
+            let mut bundles = cargo::bundles()?;
             if !forwarded.asks_for_help() {
                 // What calls come from is told by name.
                 if forwarded.has("--backtrace") {
@@ -293,7 +295,7 @@ fn run() -> Result<()> {
         Command::Cases => cases::run(),
         Command::Bench(Bench::Deployment(forwarded)) => {
             let bundles = if forwarded.asks_for_help() {
-                bundle::folder()?
+                cargo::bundles()?
             } else {
                 bundle::with_polling_worker()?
             };

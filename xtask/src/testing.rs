@@ -240,7 +240,7 @@ fn run_program(
         .current_dir(&program.folder)
         .env("CARGO", cargo::program())
         .env("CARGO_MANIFEST_DIR", &program.folder)
-        .env("TOCCO_BUNDLES", bundle::folder()?);
+        .env("TOCCO_BUNDLES", cargo::bundles()?);
     finish(&program.title, command, count)
 }
 
@@ -259,7 +259,7 @@ fn call_cargo(
         .args(selection)
         .args(&arguments.filter)
         .envs(sanitizer()?)
-        .env("TOCCO_BUNDLES", bundle::folder()?);
+        .env("TOCCO_BUNDLES", cargo::bundles()?);
     finish(&format!("{title}: {shown}"), command, count)
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::cargo;
-use crate::cross::Emulator;
+use crate::emulator::Emulator;
 use crate::mingw::Mingw;
 use crate::unpacked::{run, set_up as unpack};
 

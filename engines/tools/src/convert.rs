@@ -9,6 +9,7 @@ use tocco_engines::convert::{Format, convert};
 use tocco_engines::{LoadError, ModelPackage, foreign};
 
 use crate::manifest_template;
+use crate::shipped::{package_names, shipped_packages};
 use crate::verify::{self, Difference};
 
 /// Options of `convert`.
@@ -176,25 +177,6 @@ fn package(model: &str) -> Result<ModelPackage> {
         );
     }
     Ok(ModelPackage::load(dir)?)
-}
-
-/// Folder of the packages that come with the source.
-pub fn shipped_packages() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    source.ancestors().nth(2).unwrap_or(source).join("models")
-}
-
-/// Names of the packages in `dir`, in order.
-pub fn package_names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok())
-        .filter(|entry| entry.path().join("model.toml").is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
 }
 
 /// The feature vectors in the CSV file at `path`, in the order of the package's features, scaled.

@@ -8,6 +8,7 @@ mod list;
 mod manifest_template;
 mod pins;
 mod probe;
+mod shipped;
 mod verify;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use tocco_engines::inspect::{Description, TensorDescription, describe};
 use tocco_engines::package::manifest::DEFAULT_ONSET;
 use tocco_engines::{LoadError, Manifest, ModelPackage, file_kind, foreign};
 
-use crate::convert::{package_names, shipped_packages};
+use crate::shipped::{package_names, shipped_packages};
 
 /// Writes the manifest for `file` into the folder `out`, or beside the file. In another folder the
 /// file is copied beside it.

@@ -7,10 +7,10 @@ use tocco_dsp::{OnsetConfig, OnsetMethod};
 use tocco_engines::WeightFormat;
 use tocco_engines::package::manifest::LayerSpec;
 
-use crate::augmentation::{Augmentation, SoundAugmentation};
-use crate::patch_perturbation::PatchPerturbation;
-use crate::sound::equaliser::EqualiserRange;
-use crate::sound::room::RoomRange;
+use crate::augmentation::copies::{Augmentation, SoundAugmentation};
+use crate::augmentation::equaliser::EqualiserRange;
+use crate::augmentation::patch_perturbation::PatchPerturbation;
+use crate::augmentation::room::RoomRange;
 
 /// Epsilon of batch normalisation: the default of Keras, with which the paper trained.
 const BATCH_NORM_EPSILON: f64 = 1e-3;
@@ -245,9 +245,6 @@ fn paper_c() -> Architecture {
         recipe,
     )
 }
-
-/// Bands of a log-Bark patch, two channels each.
-pub(crate) const BARK_BANDS: usize = 24;
 
 /// Our own: a log-Bark patch, and a recipe made for players who are in no recording. What was
 /// tried for it stands in `models/RESEARCH.md`.

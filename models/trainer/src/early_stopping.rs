@@ -3,38 +3,9 @@
 use std::num::NonZeroUsize;
 
 use crate::architecture::Architecture;
-use crate::notes::Note;
 use crate::parallel;
+use crate::splits::Split;
 use crate::training::{CHECKPOINT_EPOCHS, train};
-
-/// A division of notes into those that train and those that test.
-#[derive(Debug, Clone)]
-pub struct Split<'a> {
-    /// What is left out, for people.
-    pub name: String,
-    /// The notes to train on.
-    pub training: Vec<&'a Note>,
-    /// The notes left out.
-    pub left_out: Vec<&'a Note>,
-}
-
-/// Leaves each player out in turn; of those who are only trained on, nobody is tested.
-pub fn by_player<'a>(notes: &[&'a Note], players: &[String]) -> Vec<Split<'a>> {
-    let mut splits = Vec::new();
-    for (player, name) in players.iter().enumerate() {
-        let (mut left_out, training): (Vec<&Note>, Vec<&Note>) =
-            notes.iter().partition(|note| note.player == player);
-        left_out.retain(|note| !note.only_trains);
-        if !left_out.is_empty() && !training.is_empty() {
-            splits.push(Split {
-                name: name.clone(),
-                training,
-                left_out,
-            });
-        }
-    }
-    splits
-}
 
 /// The number of epochs after which, over all `splits`, most of the notes left out are classified
 /// rightly; all epochs of the recipe if there is nothing to compare, or the recipe says so.
@@ -79,6 +50,8 @@ fn best_checkpoint(right: &[usize]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notes::Note;
+    use crate::splits::by_player;
     use crate::training::tests::easy_notes;
 
     #[test]

@@ -1,11 +1,11 @@
 //! Trains, exports and evaluates the model packages.
 //!
 //! The way of the data: [`notes`] hears the recordings with the plugin's own detector and features
-//! and adds augmented copies ([`augmentation`], [`rehearsal`], [`sound`]); [`training`] fits a network ([`network`]) of an
-//! [`architecture`] to some of the notes, for as many epochs as [`early_stopping`] finds good;
-//! [`package`] makes a model package of it, which is then measured through `tocco_engines` as the
-//! plugin runs it ([`protocol`], [`conditions`], [`playing`] of [`performance`]s, [`listening`], [`learning_curve`], [`fewer_techniques`], [`metrics`], [`bootstrap`], [`reliability`],
-//! [`report`]) and told how sure it may be of itself ([`temperature`]).
+//! and adds copies ([`augmentation`]); [`training`] fits a network ([`network`]) of an [`architecture`] to
+//! some of the notes ([`splits`]), for as many epochs as [`early_stopping`] finds good; [`package`] makes a
+//! model package of it, with the [`statistics`] that a calibration starts from. It is then measured through
+//! `tocco_engines` as the plugin runs it ([`evaluation`]), also in [`performance`]s, told how sure it may be
+//! of itself ([`temperature`]), and written about ([`report`]).
 //!
 //! # Another architecture
 //! An entry in [`architecture`] is all that a network of the known layers needs: its features,
@@ -36,28 +36,18 @@
 
 pub mod architecture;
 pub mod augmentation;
-pub mod bootstrap;
-pub mod calibration;
-pub mod conditions;
-pub mod decisions;
 pub mod early_stopping;
-pub mod fewer_techniques;
-pub mod learning_curve;
-pub mod listening;
-pub mod metrics;
-pub mod model_card;
+pub mod evaluation;
 pub mod network;
 pub mod notes;
 pub mod package;
 pub mod parallel;
-pub mod patch_perturbation;
 pub mod performance;
-pub mod playing;
 pub mod progress;
-pub mod protocol;
-pub mod rehearsal;
-pub mod reliability;
 pub mod report;
-pub mod sound;
+pub mod sessions;
+pub mod shuffle;
+pub mod splits;
+pub mod statistics;
 pub mod temperature;
 pub mod training;

@@ -10,11 +10,11 @@ use tocco_corpus::{Corpus, Heard, HeardNote, Listener, Take, Technique};
 use tocco_dsp::OnsetMethod;
 use tocco_dsp::features::FeatureExtractor;
 
-use crate::augmentation::{Augmentation, Augmenter, PRE_ROLL};
+use crate::augmentation::copies::{Augmentation, Augmenter, PRE_ROLL};
+use crate::augmentation::rehearsal::rehearse;
+use crate::augmentation::ringing::Ringing;
 use crate::parallel;
 use crate::performance::Repertoire;
-use crate::rehearsal::rehearse;
-use crate::sound::ringing::Ringing;
 
 /// The latest part of a note that rings under the copies of others, samples after its onset: 400 ms.
 const LATEST_RINGING: usize = 19_200;

@@ -22,10 +22,10 @@ use rand_distr::{Distribution, StandardNormal};
 use tocco_corpus::{Corpus, Recording, Technique};
 use tocco_dsp::SAMPLE_RATE;
 
-use crate::calibration::sessions;
-use crate::sound::noise::add_noise;
-use crate::sound::varispeed::varispeed;
-use crate::sound::{amplitude, power};
+use crate::augmentation::level::{amplitude, power};
+use crate::augmentation::noise::add_noise;
+use crate::augmentation::varispeed::varispeed;
+use crate::sessions::sessions;
 
 /// What is cut out of a recording before a label, samples: 3 ms, over which it is faded in.
 pub const BEFORE: usize = 144;

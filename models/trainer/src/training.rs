@@ -13,9 +13,10 @@ use tocco_corpus::Technique;
 use tocco_engines::Scaler;
 
 use crate::architecture::{Architecture, Sampling, Scaling};
+use crate::augmentation::patch_perturbation::{FRAME_LEN, PatchPerturbation};
 use crate::network::{Dropout, Network};
 use crate::notes::Note;
-use crate::patch_perturbation::{FRAME_LEN, PatchPerturbation};
+use crate::shuffle::shuffle;
 
 /// Epochs between two looks at the notes that were left out.
 pub const CHECKPOINT_EPOCHS: usize = 5;
@@ -195,12 +196,6 @@ fn batches<T>(order: &[T], size: usize) -> impl Iterator<Item = &[T]> {
         };
         &order[i * size..end]
     })
-}
-
-pub(crate) fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
-    for i in (1..items.len()).rev() {
-        items.swap(i, random.random_range(0..=i));
-    }
 }
 
 fn scaled(rows: &[&[f32]], scaler: &Scaler, device: &Device) -> Tensor<2> {

@@ -9,7 +9,7 @@ use tocco_corpus::Corpus;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{EngineId, ModelPackage};
 use tocco_trainer::architecture::Architecture;
-use tocco_trainer::protocol::holdout;
+use tocco_trainer::evaluation::protocol::holdout;
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,0 +1,9 @@
+//! The commands, one a file.
+
+pub mod calibrate;
+pub mod evaluate;
+pub mod train;
+
+mod corpora;
+mod packages;
+mod unheard;

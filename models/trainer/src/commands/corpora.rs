@@ -1,0 +1,120 @@
+//! The recordings that a command was given, and how they are heard.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tocco_corpus::{Corpus, Listener};
+use tocco_trainer::architecture::Architecture;
+use tocco_trainer::evaluation::conditions::{Altered, CONDITIONS, Recordings};
+use tocco_trainer::notes::Notes;
+use tocco_trainer::parallel;
+use tocco_trainer::progress::Progress;
+
+/// The seed of the shipped packages.
+pub(super) const SEED: u64 = 1;
+
+/// Which recordings.
+#[derive(Args)]
+pub(super) struct Data {
+    /// Folder of recordings with their labels; can be given several times
+    #[arg(long = "data", value_name = "DIR", required = true)]
+    tested: Vec<PathBuf>,
+    /// Folder of recordings that networks are trained on and never tested on, but for those of the
+    /// player left out; can be given several times
+    #[arg(long = "training-data", value_name = "DIR")]
+    only_trained_on: Vec<PathBuf>,
+}
+
+/// The recordings of [`Data`].
+pub(super) struct Corpora {
+    pub(super) tested: Corpus,
+    pub(super) only_trained_on: Option<Corpus>,
+}
+
+impl Data {
+    /// The options, without where the folders lie.
+    pub(super) fn in_words(&self) -> String {
+        let name = |folder: &PathBuf| {
+            let name = folder.file_name().unwrap_or_default();
+            name.to_string_lossy().to_uppercase()
+        };
+        let tested = self.tested.iter().map(|f| format!(" --data {}", name(f)));
+        let more = self.only_trained_on.iter();
+        let more = more.map(|f| format!(" --training-data {}", name(f)));
+        tested.chain(more).collect()
+    }
+
+    pub(super) fn scan(&self) -> Result<Corpora> {
+        let all: Vec<&PathBuf> = self.tested.iter().chain(&self.only_trained_on).collect();
+        // What lies in two folders is found among all of them.
+        Corpus::scan_all(&all)?;
+        let more = (!self.only_trained_on.is_empty()).then(|| {
+            let more = Corpus::scan_all(&self.only_trained_on);
+            more.context("--training-data")
+        });
+        Ok(Corpora {
+            tested: Corpus::scan_all(&self.tested)?,
+            only_trained_on: more.transpose()?,
+        })
+    }
+}
+
+/// As many as asked for, or as there are processors.
+pub(super) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.unwrap_or_else(parallel::available)
+}
+
+/// The notes of `corpora` as the models of `architecture` hear them, with their copies.
+pub(super) fn hear(
+    architecture: &Architecture,
+    corpora: &Corpora,
+    seed: u64,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<Notes> {
+    let augmentation = Some(&architecture.recipe.augmentation);
+    let listener = architecture.listener();
+    let hear = |corpus| Notes::hear(corpus, &listener, augmentation, seed, threads);
+    let mut notes = hear(&corpora.tested)?;
+    let only_trained_on = corpora.only_trained_on.as_ref();
+    if let Some(more) = only_trained_on.map(hear).transpose()? {
+        notes.train_also_on(more);
+    }
+    progress.line(format!(
+        "{}: {} notes of {} players in {} takes",
+        architecture.id,
+        notes.notes.len(),
+        notes.players.len(),
+        notes.n_takes
+    ));
+    Ok(notes)
+}
+
+/// The notes of `corpus` under all conditions.
+pub(super) fn alter(
+    corpus: &Corpus,
+    listener: &Listener,
+    seed: u64,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<Vec<Altered>> {
+    let recordings = Recordings::read(corpus)?;
+    let altered = CONDITIONS.iter().map(|(name, condition)| {
+        let detected = recordings.hear(*condition, listener, seed, threads)?;
+        let at_clean_onsets =
+            recordings.hear_at_clean_onsets(*condition, listener, seed, threads)?;
+        progress.line(format!(
+            "{name}: {} of {} notes detected",
+            detected.notes.len(),
+            detected.onsets.labelled
+        ));
+        Ok(Altered {
+            name,
+            at_clean_onsets,
+            detected,
+        })
+    });
+    altered.collect()
+}

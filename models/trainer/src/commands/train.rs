@@ -1,0 +1,187 @@
+//! The command `train`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tocco_engines::EngineId;
+use tocco_engines::package::manifest::{Accuracy, Provenance};
+use tocco_trainer::architecture::Architecture;
+use tocco_trainer::early_stopping::best_epochs;
+use tocco_trainer::evaluation::Protocol;
+use tocco_trainer::evaluation::fewer_techniques::fewer_techniques;
+use tocco_trainer::evaluation::listening::listen;
+use tocco_trainer::evaluation::playing::perform;
+use tocco_trainer::evaluation::protocol::{Run, cross_validate};
+use tocco_trainer::notes::Note;
+use tocco_trainer::package::{package, round_to_half};
+use tocco_trainer::performance::Repertoire;
+use tocco_trainer::progress::Progress;
+use tocco_trainer::report::model_card::model_card;
+use tocco_trainer::sessions::sessions;
+use tocco_trainer::splits::by_player;
+use tocco_trainer::statistics::with_statistics;
+use tocco_trainer::training::train;
+
+use super::corpora::{Corpora, Data, SEED, threads};
+use super::unheard::{Unheard, tell};
+
+/// An example of the command line.
+pub const EXAMPLE: &str = "Example: cargo xtask train --data ../shared/recordings --model c";
+
+#[derive(Args)]
+pub struct TrainArguments {
+    #[command(flatten)]
+    data: Data,
+    /// Which model to train; can be given several times; without it, all
+    #[arg(long = "model", value_name = "ID")]
+    models: Vec<String>,
+    /// Where the packages go, each into a folder of its id
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
+    out: PathBuf,
+    /// Begins all random numbers
+    #[arg(long, value_name = "N", default_value_t = SEED)]
+    seed: u64,
+    /// Trainings at the same time; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// File for the progress, beside the screen
+    #[arg(long, value_name = "FILE", default_value = "out/train.log")]
+    log: PathBuf,
+}
+
+/// Trains, measures and writes the packages.
+pub fn run(arguments: &TrainArguments) -> Result<()> {
+    let architectures = if arguments.models.is_empty() {
+        Architecture::all()
+    } else {
+        let models = arguments.models.iter();
+        models
+            .map(|id| Architecture::find(id))
+            .collect::<Result<_>>()?
+    };
+    let corpora = arguments.data.scan()?;
+    let progress = Progress::with_log(&arguments.log)?;
+    let threads = threads(arguments.threads);
+    let mut unheard = BTreeMap::new();
+    for architecture in &architectures {
+        train_package(
+            architecture,
+            &corpora,
+            &mut unheard,
+            arguments,
+            threads,
+            &progress,
+        )?;
+    }
+    Ok(())
+}
+
+fn train_package(
+    architecture: &Architecture,
+    corpora: &Corpora,
+    unheard: &mut BTreeMap<&'static str, Unheard>,
+    arguments: &TrainArguments,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<()> {
+    let (id, seed) = (architecture.id, arguments.seed);
+    let corpus = &corpora.tested;
+    let run = Run {
+        engine: EngineId::Native,
+        seed,
+        threads,
+        progress,
+    };
+    let second = architecture.second.map(Architecture::find).transpose()?;
+    for architecture in std::iter::once(architecture).chain(&second) {
+        if !unheard.contains_key(architecture.id) {
+            let measured = Unheard::measure(architecture, corpora, run)?;
+            unheard.insert(architecture.id, measured);
+        }
+    }
+    let Unheard { notes, evaluation } = &unheard[id];
+    let later = second.map(|second| &unheard[second.id].evaluation);
+    let mut evaluation = evaluation.clone();
+    evaluation.listening = listen(&evaluation, later, &sessions(corpus), seed)?;
+    evaluation.fewer = fewer_techniques(&evaluation, later)?;
+    if architecture.recipe.augmentation.sound.is_some() {
+        let networks = evaluation.networks(later);
+        let repertoires = Repertoire::of(corpus)?;
+        let performances = perform(&repertoires, &networks, EngineId::Native, seed)?;
+        evaluation.performances = Some(performances);
+    }
+    if let Some(later) = later {
+        let amended = evaluation.amended(later)?;
+        tell(&amended, progress);
+        evaluation.second = Some(Box::new(amended));
+    }
+    let random = cross_validate(architecture, notes, Protocol::RandomFiveFold, &[], run)?;
+    tell(&random, progress);
+    let evaluations = [evaluation, random];
+
+    let all: Vec<&Note> = notes.notes.iter().collect();
+    let more = all.iter().filter(|note| note.only_trains).count();
+    let epochs = best_epochs(architecture, by_player(&all, &notes.players), seed, threads);
+    progress.line(format!("{id}: training on all notes for {epochs} epochs"));
+    let mut trained = train(architecture, &all, &[], epochs, seed);
+    if architecture.recipe.tempered {
+        // The networks of the first protocol are this one without a player each.
+        trained.temperature = evaluations[0].best_temperature();
+    }
+    let accuracy = evaluations.iter().map(|evaluation| Accuracy {
+        protocol: evaluation.protocol.name().to_owned(),
+        accuracy: rounded(evaluation.confusion.accuracy()),
+        macro_f1: rounded(evaluation.confusion.macro_f1()),
+        notes: evaluation.confusion.notes(),
+    });
+    let provenance = Provenance {
+        data: format!(
+            "{} takes, {} labelled notes{} by the guitarists {}, from the onset studies of Stefani \
+             and Turchet (GitHub domenicostefani){}; not part of this project",
+            notes.n_takes,
+            notes.onsets.labelled,
+            if more == 0 {
+                format!(" ({} detected)", all.len())
+            } else {
+                format!(
+                    " and {more} that are only trained on ({} detected)",
+                    all.len()
+                )
+            },
+            notes.players.join(", "),
+            if corpora.only_trained_on.is_some() {
+                " and from Karoryfer's Shinyguitar (CC0)"
+            } else {
+                ""
+            }
+        ),
+        trained_by: Some(format!(
+            "cargo xtask train{} --model {id} --seed {seed}",
+            arguments.data.in_words()
+        )),
+        seed: Some(seed),
+    };
+    let package = package(architecture, &trained, Some(provenance), accuracy.collect())?;
+    let mut package = with_statistics(package, &all)?;
+    // The means of features that it takes need no more digits, and the plugin is smaller.
+    round_to_half(&mut package.tensors, ".projection");
+    let folder = arguments.out.join(id);
+    package.save(&folder)?;
+    let card = folder.join("README.md");
+    fs::write(
+        &card,
+        model_card(architecture, &package, &evaluations, epochs),
+    )
+    .with_context(|| format!("{}: cannot be written", card.display()))?;
+    progress.line(format!("{id}: written to {}", folder.display()));
+    Ok(())
+}
+
+/// Three digits, as in the card: more would mean nothing with some hundred notes.
+fn rounded(share: f64) -> f64 {
+    (share * 1e3).round() / 1e3
+}

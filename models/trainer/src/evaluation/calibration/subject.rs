@@ -1,0 +1,130 @@
+//! The players that teach a model, each with a model that has never heard that player.
+
+use std::num::NonZeroUsize;
+
+use anyhow::{Result, bail};
+use tocco_corpus::{Corpus, Listener, Technique};
+use tocco_engines::ModelPackage;
+
+use crate::architecture::Architecture;
+use crate::early_stopping::best_epochs;
+use crate::notes::{Note, Notes};
+use crate::package::package;
+use crate::parallel;
+use crate::progress::Progress;
+use crate::splits::by_player;
+use crate::statistics::with_statistics;
+use crate::training::train;
+
+/// A player with a model that has never heard that player.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// The player.
+    pub name: String,
+    /// The model.
+    pub package: ModelPackage,
+    /// All notes of the player.
+    pub notes: Vec<&'a Note>,
+    /// The session of each take of the corpus, `[n_takes]`.
+    pub sessions: &'a [String],
+    /// The same player with the model that amends this one's answers, if one does: it hears the same
+    /// notes, in the same order, and is taught the same.
+    pub second: Option<Box<Subject<'a>>>,
+}
+
+/// Each player of `notes` with a network of `architecture` trained on the others only, for a time
+/// that was chosen without that player.
+///
+/// # Errors
+/// When there are fewer than two players.
+pub fn left_out_subjects<'a>(
+    architecture: &Architecture,
+    notes: &'a Notes,
+    sessions: &'a [String],
+    seed: u64,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<Vec<Subject<'a>>> {
+    let all: Vec<&Note> = notes.notes.iter().collect();
+    let splits = by_player(&all, &notes.players);
+    if splits.len() < 2 {
+        bail!(
+            "--protocol leave-one-player-out: expected recordings of at least two players, found \
+             {}; add recordings, or use --protocol holdout",
+            notes.players.len()
+        );
+    }
+    let subjects = parallel::map(splits, threads, |split| -> Result<Subject<'a>> {
+        let inner = by_player(&split.training, &notes.players);
+        let epochs = best_epochs(architecture, inner, seed, NonZeroUsize::MIN);
+        let trained = train(architecture, &split.training, &[], epochs, seed);
+        progress.line(format!(
+            "{} without {}: trained for {epochs} epochs",
+            architecture.id, split.name
+        ));
+        let package = package(architecture, &trained, None, Vec::new())?;
+        Ok(Subject {
+            name: split.name,
+            package: with_statistics(package, &split.training)?,
+            notes: split.left_out,
+            sessions,
+            second: None,
+        })
+    });
+    subjects.into_iter().collect()
+}
+
+/// Each player of `notes` with the same `package`.
+pub fn subjects_of<'a>(
+    package: &ModelPackage,
+    notes: &'a Notes,
+    sessions: &'a [String],
+) -> Vec<Subject<'a>> {
+    let subject = |(player, name): (usize, &String)| Subject {
+        name: name.clone(),
+        package: package.clone(),
+        notes: notes.notes.iter().filter(|n| n.player == player).collect(),
+        sessions,
+        second: None,
+    };
+    let subjects = notes.players.iter().enumerate().map(subject);
+    subjects
+        .filter(|subject| !subject.notes.is_empty())
+        .collect()
+}
+
+/// The notes of `corpus` as `package` hears them.
+///
+/// # Errors
+/// When a recording is wrong, or the package wants features there are not.
+pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
+    let listener = Listener::of(package)?;
+    Notes::hear(corpus, &listener, None, 0, parallel::available())
+}
+
+/// `subjects`, whose answers those of `later`, the same players in the same order, amend.
+///
+/// # Errors
+/// When the two have not heard the same notes.
+pub fn amended_by<'a>(subjects: &mut [Subject<'a>], later: Vec<Subject<'a>>) -> Result<()> {
+    let known = |subject: &Subject<'_>| -> Vec<(usize, Technique)> {
+        let notes = subject.notes.iter();
+        notes.map(|note| (note.take, note.technique)).collect()
+    };
+    let fits = |(a, b): (&Subject<'_>, &Subject<'_>)| a.name == b.name && known(a) == known(b);
+    if subjects.len() != later.len() || !subjects.iter().zip(&later).all(fits) {
+        bail!("second decision: the two models hear different notes in these recordings");
+    }
+    for (subject, later) in subjects.iter_mut().zip(later) {
+        subject.second = Some(Box::new(later));
+    }
+    Ok(())
+}
+
+/// The technique of each class of a package, which may order its labels as it likes.
+pub(super) fn classes(package: &ModelPackage) -> Result<Vec<Technique>> {
+    let labels = package.manifest.labels.iter();
+    Ok(labels
+        .map(|label| label.parse())
+        .collect::<Result<_, _>>()?)
+}

@@ -45,6 +45,20 @@ impl Technique {
         self as usize
     }
 
+    /// The word for it in the names of recordings.
+    pub const fn file_token(self) -> &'static str {
+        match self {
+            Self::Kick => "kick",
+            Self::Snare1 => "lowersidefingers",
+            Self::Tom => "thumb",
+            Self::Snare2 => "keybed",
+            Self::NaturalHarmonics => "naturalharmonics",
+            Self::PalmMute => "palmmute",
+            Self::PickNearBridge => "picknearbridge",
+            Self::PickOverSoundHole => "soundholepick",
+        }
+    }
+
     /// Its name for people, as in model packages.
     pub const fn label(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 //! host            parameters -> Requests -> service thread
 //! audio thread    note while teaching -> examples::Sender -> service thread
 //!                 the same note 150 ms later -> the second network's example
+//!                 its sound, where that is kept -> take::Sender -> service thread -> Recordings, files
 //! service thread  CalibrationSession: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
 //! ```
 //!
@@ -15,6 +16,7 @@ pub mod lesson;
 pub mod requests;
 pub mod state;
 
+mod recordings;
 mod session;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use tocco_recognizer::adaptation::LeftOut;
 
 pub(crate) use lesson::Lesson;
+pub(crate) use recordings::Recordings;
 pub use requests::Requests;
 pub(crate) use session::CalibrationSession;
 pub use state::{CalibrationState, Saved};

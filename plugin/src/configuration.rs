@@ -57,6 +57,8 @@ pub struct Configuration {
     pub profiles: Vec<PathBuf>,
     /// The folder that lessons are saved to, and found in again.
     pub lessons: Option<PathBuf>,
+    /// The folder that the sound of lessons is written to, and the player's name for it.
+    pub recordings: Option<(PathBuf, String)>,
     /// The MIDI note of each class.
     pub notes: [Option<u8>; MAX_CLASSES],
     /// Other parameters.
@@ -204,6 +206,14 @@ impl Configuration {
     }
 }
 
+/// Whether the trainer reads `name` as a player's in the name of a file.
+fn is_player(name: &str) -> bool {
+    let is_technique = |t: &Technique| t.file_token().eq_ignore_ascii_case(name);
+    (2..=32).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphabetic())
+        && !Technique::ALL.iter().any(is_technique)
+}
+
 /// The file that counts, if there is one.
 fn file() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(VARIABLE) {
@@ -322,9 +332,35 @@ impl Reader<'_> {
                 None => self.wrong(value, "lesson.load", "a list of paths"),
             },
             "save" => self.read.lessons = self.path(value, "lesson.save"),
-            _ => return Err("load and save".to_owned()),
+            "record" => self.read.recordings = self.recordings(value),
+            _ => return Err("load, save and record".to_owned()),
         }
         Ok(())
+    }
+
+    /// Where the sound of lessons goes: `{ folder = "takes", player = "AnnAri" }`.
+    fn recordings(&mut self, value: &Entry<'_>) -> Option<(PathBuf, String)> {
+        let entries = value.get_ref().as_table();
+        for (key, _) in entries.into_iter().flatten() {
+            if !["folder", "player"].contains(&key.get_ref().as_ref()) {
+                let field = format!("lesson.record.{}", key.get_ref());
+                self.unknown(key.span().start, &field, "folder and player");
+            }
+        }
+        let entry = |name: &str| entries?.iter().find(|(key, _)| key.get_ref() == name);
+        let (folder, player) = (entry("folder"), entry("player"));
+        let (Some((_, folder)), Some((_, player))) = (folder, player) else {
+            self.wrong(value, "lesson.record", "{ folder = PATH, player = NAME }");
+            return None;
+        };
+        let name = player.get_ref().as_str().filter(|name| is_player(name));
+        let Some(name) = name.map(str::to_owned) else {
+            let expected =
+                "a name of 2 to 32 letters, A to Z, that is no technique's: files have it";
+            self.wrong(player, "lesson.record.player", expected);
+            return None;
+        };
+        Some((self.path(folder, "lesson.record.folder")?, name))
     }
 
     /// A field that is a parameter: `id`.
@@ -464,6 +500,8 @@ mod tests {
         assert_eq!(read.user_model, Some(PathBuf::from("/udata/my-model")));
         assert_eq!(read.profiles, [PathBuf::from("/udata/me.json")]);
         assert_eq!(read.lessons, Some(PathBuf::from("/udata/lessons")));
+        let takes = (PathBuf::from("/udata/takes"), "AnnAri".to_owned());
+        assert_eq!(read.recordings, Some(takes));
         let notes: Vec<u8> = read.notes.into_iter().flatten().collect();
         assert_eq!(notes, crate::outputs::midi::DEFAULT_NOTES);
         let documented: Vec<&String> = read.settings.keys().collect();
@@ -524,6 +562,26 @@ mod tests {
             ("lesson = 1", 1, "lesson: expected a table"),
             ("[lesson]\nload = \"me.json\"", 2, "a list of paths"),
             ("[lesson]\nload = [\n  1]", 3, "a path in quotes"),
+            (
+                "[lesson]\nrecord = \"takes\"",
+                2,
+                "{ folder = PATH, player = NAME }",
+            ),
+            (
+                "[lesson]\nrecord = { folder = \"a\", player = \"Ann 2\" }",
+                2,
+                "lesson.record.player: expected a name",
+            ),
+            (
+                "[lesson]\nrecord = { folder = \"a\", player = \"kick\" }",
+                2,
+                "no technique's",
+            ),
+            (
+                "[lesson.record]\nfolder = \"a\"\nplayer = \"Bo\"\nrate = 1",
+                4,
+                "lesson.record.rate: there is no such field",
+            ),
             (
                 "[lesson]\nkeep = true",
                 2,

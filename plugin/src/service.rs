@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tocco_engines::{EngineId, ModelPackage};
 
 use crate::attention::Attention;
-use crate::calibration::{self, CalibrationSession, CalibrationStatus, Lesson};
+use crate::calibration::{self, CalibrationSession, CalibrationStatus, Lesson, Recordings};
 use crate::condition::Condition;
 use crate::configuration::Configuration;
 use crate::continuity::Continuity;
@@ -420,6 +420,8 @@ struct Worker {
     /// Why not what was selected is in use, if it is not.
     not_selected: Option<String>,
     lesson: Lesson,
+    /// Where the sound of lessons goes, if it is kept.
+    recordings: Option<Recordings>,
 }
 
 /// What belongs to the pipeline in use.
@@ -452,6 +454,9 @@ impl Worker {
             Err(error) => (Wake::default(), Some(error.to_string())),
         };
         shared.status().other_error = log_error.or(wake_error);
+        let recordings = (shared.configuration.recordings.clone())
+            .map(|(folder, player)| Recordings::new(folder, player));
+        shared.gauges.takes.set(recordings.is_some());
         Self {
             shared,
             wake,
@@ -461,6 +466,7 @@ impl Worker {
             session: None,
             not_selected: None,
             lesson: Lesson::default(),
+            recordings,
         }
     }
 
@@ -481,6 +487,7 @@ impl Worker {
                 Ok(Command::Look) | Err(RecvTimeoutError::Timeout) => {
                     self.follow_selection();
                     self.follow_calibration();
+                    self.write_takes(false);
                     self.follow_velocity();
                     self.follow_voices();
                 }
@@ -494,6 +501,7 @@ impl Worker {
 
     /// Closes the books: the pipeline is gone, so that every onset is accounted for.
     fn end(mut self) {
+        self.write_takes(true);
         if let Some(log) = &mut self.log {
             log.end(&self.shared.gauges.counters);
             // Nobody is left to be told of a failure.
@@ -573,7 +581,10 @@ impl Worker {
             }
         }
         let mut done = 0;
+        let mut corrected = false;
         while let Some(command) = self.shared.next_calibration_command() {
+            use calibration::Command::{Forget, Undo};
+            corrected |= matches!(command, Undo | Forget(_));
             session.obey(command, params);
             done += 1;
         }
@@ -613,6 +624,13 @@ impl Worker {
         {
             self.shared.refuse(error.to_string());
         }
+        // A wrong hit. To forget all is to teach anew: what was played is what it was.
+        if (corrected || undo > 0)
+            && let Some(recordings) = &mut self.recordings
+            && let Err(error) = recordings.forget(|onset| session.knows(onset))
+        {
+            self.shared.refuse(error.to_string());
+        }
         if session.changed() {
             let engine = session.engine;
             let activation = running.activation;
@@ -635,6 +653,29 @@ impl Worker {
         self.shared.masked.store(masked, Release);
         self.shared.params.requests.done(asked);
         self.shared.undone.fetch_sub(done, Release);
+    }
+
+    /// Writes the takes that have ended, or, where nothing more will come, all there are.
+    fn write_takes(&mut self, all: bool) {
+        let (Some(running), Some(session)) = (&mut self.running, &self.session) else {
+            return;
+        };
+        let takes = &mut running.end.takes;
+        let mut next = || match takes.receive() {
+            None if all => takes.finish(),
+            next => next,
+        };
+        while let Some(take) = next() {
+            let (Some(recordings), Some(label)) =
+                (&mut self.recordings, session.labels().get(take.class))
+            else {
+                continue;
+            };
+            let written = recordings.write(take, label, |onset| session.knows(onset));
+            if let Err(error) = written {
+                self.shared.refuse(error.to_string());
+            }
+        }
     }
 
     /// Has the sounds of the voices made if they are to be heard.
@@ -670,6 +711,7 @@ impl Worker {
             pipeline.reset();
             return Ok(pipeline);
         }
+        self.write_takes(true);
         self.running = None;
         let key = self.shared.params.selection_key();
         let (model, info, error) = self.load_or_fall_back(activation)?;
@@ -756,6 +798,9 @@ impl Worker {
         info.calibrated = session.is_calibrated();
         self.shared.status().calibration = session.status();
         self.session = Some(session);
+        if let Some(recordings) = &mut self.recordings {
+            recordings.close();
+        }
         Ok((model, info))
     }
 

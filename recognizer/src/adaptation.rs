@@ -15,6 +15,7 @@ mod prior;
 mod profile;
 mod profile_files;
 mod self_training;
+pub mod take;
 
 pub use calibration::{Calibration, LeftOut, MOST_EXAMPLES, TeachError};
 pub use embedding::Head;

@@ -45,6 +45,7 @@ use tocco_dsp::{
 
 use crate::Decisions;
 use crate::adaptation::examples::{self, Teaching};
+use crate::adaptation::take;
 use crate::classification::{Classification, Decision, MAX_CLASSES, Note};
 use crate::counters::{Counters, add};
 use crate::decision::{self, most_probable};
@@ -106,6 +107,8 @@ pub struct Gauges {
     pub levels: LevelFeed,
     /// What is being taught.
     pub teaching: Teaching,
+    /// Whether the sound of what is taught is wanted.
+    pub takes: take::Wanted,
     /// How many notes the model in use has learnt from by listening. Unlike
     /// [`Counters::learned`] 0 again when it is swapped, or forgets. Written by the audio thread.
     pub adapted: AtomicU64,
@@ -133,6 +136,8 @@ pub struct ServiceEnd {
     pub results: Consumer<Classification>,
     /// Notes to learn from.
     pub examples: examples::Receiver,
+    /// The sound of what was taught, where it is wanted.
+    pub takes: take::Receiver,
 }
 
 /// The audio thread's part.
@@ -151,6 +156,7 @@ struct Recognizer {
     retired: Producer<Box<LoadedModel>>,
     results: Producer<Classification>,
     examples: examples::Sender,
+    takes: take::Sender,
     gauges: Arc<Gauges>,
     level_meter: LevelMeter,
     clock: StreamClock,
@@ -190,6 +196,7 @@ impl Pipeline {
         let (retired_in, retired_out) = RingBuffer::new(RETIRED_CAPACITY);
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
         let (examples_in, examples_out) = examples::queue();
+        let (takes_in, takes_out) = take::queue();
         let first_id = gauges.counters.onsets.load(Relaxed);
         gauges.adapted.store(0, Relaxed);
         let recognizer = Recognizer {
@@ -201,6 +208,7 @@ impl Pipeline {
             retired: retired_in,
             results: results_in,
             examples: examples_in,
+            takes: takes_in,
             gauges,
             level_meter: LevelMeter::default(),
             host_rate,
@@ -219,6 +227,7 @@ impl Pipeline {
             retired: retired_out,
             results: results_out,
             examples: examples_out,
+            takes: takes_out,
         };
         Ok((Self { stream, recognizer }, service))
     }
@@ -355,6 +364,9 @@ impl Recognizer {
             epoch,
         };
         let adapt = self.settings.adapt;
+        let taught = self.gauges.teaching.class();
+        let taught = taught.filter(|_| self.gauges.takes.is_wanted());
+        self.takes.hear(taught, hop, end.analysis, epoch);
         let (teaching, serial) = (&self.gauges.teaching, self.model.serial);
         let source = |note: &Note, second| examples::Source {
             onset_id: note.onset_id,
@@ -396,6 +408,8 @@ impl Recognizer {
                 && (self.examples).send(teaching, class, source(&note, false), heard.features)
             {
                 self.seconds.teach(note.onset_id, class);
+                self.takes
+                    .note(class, note.onset_id, heard.onset.position, epoch);
             }
             // Without its point a note neither teaches nor is its answer changed.
             if let Some(learner) = first.learner.as_mut().filter(|_| adapt) {

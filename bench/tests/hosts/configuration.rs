@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::{MidiMessage, bundle_path};
 use tocco_bench::vst3_host::{SushiHost, Vst3Host};
+use tocco_corpus::Technique;
 
 use crate::headless::{Format, Stage, in_all_hosts};
 use crate::playing::Bundled;
@@ -19,6 +20,7 @@ in_all_hosts!(
     what_is_wrong_is_said_in_words,
     commands_are_taken,
     a_lesson_is_saved_and_found_again,
+    a_lesson_is_recorded_for_the_trainer,
     the_hosts_state_wins,
     what_is_set_of_playing_is_there,
 );
@@ -310,6 +312,42 @@ fn a_lesson_is_saved_and_found_again<H: Format>() {
     stage.rest();
     assert_eq!(stage.text("Examples"), "0");
     stage.end();
+}
+
+fn a_lesson_is_recorded_for_the_trainer<H: Format>() {
+    let installed =
+        Installed::with::<H>("[lesson]\nrecord = { folder = \"takes\", player = \"AnnAri\" }\n");
+    let mut stage = Stage::new(installed.steady::<H>());
+    // What is not taught is not kept.
+    stage.rest();
+    stage.set("Teach", 3.0);
+    stage.until("Teaching", "Tom");
+    // In real time: a file is written no faster than somebody plays.
+    stage.play(|_| std::thread::sleep(Duration::from_micros(1_333)));
+    stage.until("Examples", "5");
+    stage.until("Teaching", "none");
+    stage.rest();
+    stage.set("Undo", 1.0);
+    stage.until("Examples", "4");
+    stage.end();
+
+    let corpus = tocco_corpus::Corpus::scan(&installed.folder.path().join("takes")).unwrap();
+    let [take] = &corpus.takes[..] else {
+        panic!("{:?}", corpus.takes);
+    };
+    assert_eq!(take.player, "AnnAri");
+    assert_eq!(take.labels.len(), 4);
+    assert!(
+        take.labels
+            .iter()
+            .all(|note| note.technique == Technique::Tom)
+    );
+    // Heard again, the notes are where they were.
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tocco");
+    let package = tocco_engines::ModelPackage::load(models).unwrap();
+    let listener = tocco_corpus::Listener::of(&package).unwrap();
+    let (_, found) = take.hear(&listener).unwrap();
+    assert!(found.iter().all(Option::is_some), "{found:?}");
 }
 
 fn what_is_set_of_playing_is_there<H: Format>() {

@@ -98,7 +98,6 @@ fn is_date(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::technique_name::file_token;
     use proptest::prelude::*;
 
     fn parse(name: &str) -> Result<TakeName, CorpusError> {
@@ -179,7 +178,7 @@ mod tests {
         ) {
             let technique = Technique::ALL[class];
             let mut words = before;
-            words.push(file_token(technique).to_owned());
+            words.push(technique.file_token().to_owned());
             words.extend([format!("{player}{session}"), date.clone()]);
             words.extend(crop);
             let name = parse(&format!("{}.wav", words.join("_"))).unwrap();

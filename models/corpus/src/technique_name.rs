@@ -2,23 +2,9 @@
 
 use tocco_dsp::Technique;
 
-/// The word for `technique` in the file names of the recordings.
-pub const fn file_token(technique: Technique) -> &'static str {
-    match technique {
-        Technique::Kick => "kick",
-        Technique::Snare1 => "lowersidefingers",
-        Technique::Tom => "thumb",
-        Technique::Snare2 => "keybed",
-        Technique::NaturalHarmonics => "naturalharmonics",
-        Technique::PalmMute => "palmmute",
-        Technique::PickNearBridge => "picknearbridge",
-        Technique::PickOverSoundHole => "soundholepick",
-    }
-}
-
 /// The technique of a file name's token, whatever its case.
 pub fn from_file_token(token: &str) -> Option<Technique> {
-    let found = |t: &Technique| file_token(*t).eq_ignore_ascii_case(token);
+    let found = |t: &Technique| t.file_token().eq_ignore_ascii_case(token);
     Technique::ALL.into_iter().find(found)
 }
 
@@ -30,7 +16,7 @@ pub fn from_name(name: &str) -> Option<Technique> {
 /// All file-name tokens with their labels, for an error message.
 pub fn file_tokens() -> String {
     Technique::ALL
-        .map(|t| format!("{} ({})", file_token(t), t.label()))
+        .map(|t| format!("{} ({})", t.file_token(), t.label()))
         .join(", ")
 }
 
@@ -42,8 +28,8 @@ mod tests {
     fn labels_and_tokens_lead_back_to_their_technique() {
         for technique in Technique::ALL {
             assert_eq!(from_name(technique.label()), Some(technique));
-            assert_eq!(from_name(file_token(technique)), Some(technique));
-            assert_eq!(from_file_token(file_token(technique)), Some(technique));
+            assert_eq!(from_name(technique.file_token()), Some(technique));
+            assert_eq!(from_file_token(technique.file_token()), Some(technique));
         }
         assert_eq!(from_name("slap"), None);
     }

@@ -207,6 +207,17 @@ impl CalibrationSession {
         }
     }
 
+    /// Whether the note whose onset has this number is an example. Of what a profile was made from
+    /// nobody knows the numbers.
+    pub(crate) fn knows(&self, onset: u64) -> bool {
+        self.first.onsets.contains(&onset)
+    }
+
+    /// The labels of the model, `[n_classes]`.
+    pub(crate) fn labels(&self) -> &[String] {
+        &self.first.base.manifest.labels
+    }
+
     /// How many examples of each class, `[n_classes]`.
     pub(crate) fn examples(&self) -> Vec<usize> {
         self.first.examples()

@@ -18,6 +18,7 @@ mod clap_entry;
 pub mod condition;
 pub mod configuration;
 pub mod continuity;
+pub mod last_minute;
 mod log_file;
 pub mod model;
 mod newborn;

@@ -36,6 +36,8 @@ mod vst3_entry;
 
 #[cfg(feature = "editor")]
 pub mod editor;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 
 use std::sync::Arc;
 

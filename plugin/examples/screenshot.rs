@@ -42,6 +42,12 @@ const SIZES: [(&str, f32, f32, f32); 6] = [
     ("whole", SIZE.width, 1120.0, 1.0),
 ];
 
+/// The same of the guided minute.
+const GUIDED: [(&str, f32, f32, f32); 2] = [
+    ("720-twice", SIZE.width, SIZE.height, 2.0),
+    ("720-least", SIZE.width, 480.0, 1.0),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
     let folder = folder.ok_or("expected the folder of the pictures")?;
@@ -81,6 +87,23 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    window.click("Guide me", 0)?;
+    for step in ["1", "2", "3", "4", "5"] {
+        window.click(step, 0)?;
+        if step == "3" {
+            shared.calibrate(Command::Teach(Some(1)));
+            perform(&mut host, &mut window, 3, 0.1, 0.4);
+        }
+        window.leave();
+        for (name, width, height, scale) in GUIDED {
+            window.resize((width, height), scale);
+            save(
+                &window.picture(),
+                &folder.join(format!("guided-{step}-{name}.png")),
+            )?;
+        }
+    }
+    window.click("All settings", 0)?;
     window.resize((SIZE.width, 1800.0), 1.0);
     for folded in ["Ends of each technique", "Controllers", "Details"] {
         window.click(folded, 0)?;

@@ -9,10 +9,12 @@
 mod bars;
 mod controls;
 mod counters;
+mod guided_minute;
 mod guitar;
 mod keys;
 mod lesson;
 mod map;
+mod minute;
 mod offscreen;
 mod palette;
 mod play;
@@ -38,7 +40,9 @@ use nice_plug_egui::{
 };
 
 use crate::service::{Shared, Status};
+use guided_minute::GuidedMinute;
 use lesson::Lesson;
+use minute::Minute;
 use palette::{ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, TRACK, WARNING};
 use preset_menu::PresetMenu;
 use timeline::Timeline;
@@ -108,6 +112,8 @@ pub struct ToccoApp {
     timeline: Timeline,
     lesson: Lesson,
     presets: PresetMenu,
+    guide: GuidedMinute,
+    minute: Minute,
 }
 
 impl ToccoApp {
@@ -121,6 +127,8 @@ impl ToccoApp {
             timeline: Timeline::default(),
             lesson: Lesson::default(),
             presets: PresetMenu::default(),
+            guide: GuidedMinute::default(),
+            minute: Minute::default(),
         }
     }
 
@@ -136,7 +144,7 @@ impl ToccoApp {
     fn look(&mut self) -> bool {
         let moves = self.timeline.take(&self.shared.gauges.levels);
         let Some(note) = self.shared.gauges.meters.last_note() else {
-            return moves;
+            return moves || self.guide.moves();
         };
         match &mut self.last {
             // An amended note is lit anew only if it has become another.
@@ -145,7 +153,7 @@ impl ToccoApp {
             }
             last => *last = Some((note, Instant::now())),
         }
-        moves || self.glow() > 0.0
+        moves || self.glow() > 0.0 || self.guide.moves()
     }
 
     /// How much of the last note's light is left, 0 to 1.
@@ -183,8 +191,12 @@ impl ToccoApp {
 
     fn page(&mut self, ui: &mut Ui, status: &Status) {
         self.pages(ui);
+        if self.page == Page::SetUp {
+            self.minute.tell(ui);
+        }
         match self.page {
             Page::Play => self.play(ui, status),
+            Page::SetUp if self.guide.is_under_way() => self.guided_minute(ui, status),
             Page::SetUp => self.set_up(ui, status),
         }
     }
@@ -203,6 +215,8 @@ impl ToccoApp {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(RichText::new("Tocco").size(18.0).color(ACCENT));
+                ui.add_space(8.0);
+                self.minute.button(ui, &self.shared);
             });
         });
     }

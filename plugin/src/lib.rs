@@ -18,6 +18,7 @@ mod clap_entry;
 pub mod condition;
 pub mod configuration;
 pub mod continuity;
+pub mod last_minute;
 mod log_file;
 pub mod model;
 mod newborn;
@@ -35,6 +36,8 @@ mod vst3_entry;
 
 #[cfg(feature = "editor")]
 pub mod editor;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 
 use std::sync::Arc;
 

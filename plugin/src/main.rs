@@ -1,5 +1,7 @@
-//! Tocco as a program of its own, on ALSA or JACK.
+//! Tocco as a program of its own, on JACK or ALSA.
 
-fn main() {
-    nice_plug::nice_export_standalone::<tocco::Tocco>();
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tocco::standalone::run(std::env::args_os())
 }

@@ -296,6 +296,12 @@ pub struct ToccoParams {
     /// Forgets all examples when it rises.
     #[id = "forget"]
     pub forget_all: BoolParam,
+    /// Saves the map as a preset when it rises.
+    #[id = "save-preset"]
+    pub save_preset: BoolParam,
+    /// Saves the notes of the last minute as a MIDI file when it rises.
+    #[id = "save-minute"]
+    pub save_minute: BoolParam,
     /// Controllers.
     #[nested(group = "Continuous control")]
     pub control: ControlParams,
@@ -372,7 +378,8 @@ impl Default for ToccoParams {
         };
         let share = FloatRange::Linear { min: 0.0, max: 1.0 };
         let requests = Arc::<Requests>::default();
-        let [teach, undo, forget_all, step] = std::array::from_fn(|_| Arc::clone(&requests));
+        let [teach, undo, forget_all, step, preset, minute] =
+            std::array::from_fn(|_| Arc::clone(&requests));
         let bend = FloatRange::Linear {
             min: -1.0,
             max: 1.0,
@@ -410,6 +417,10 @@ impl Default for ToccoParams {
             undo: BoolParam::new("Undo", false).with_callback(Arc::new(move |on| undo.undo(on))),
             forget_all: BoolParam::new("Forget all", false)
                 .with_callback(Arc::new(move |on| forget_all.forget_all(on))),
+            save_preset: BoolParam::new("Save preset", false)
+                .with_callback(Arc::new(move |on| preset.save_preset(on))),
+            save_minute: BoolParam::new("Save last minute", false)
+                .with_callback(Arc::new(move |on| minute.save_minute(on))),
             control: ControlParams::default(),
             voices: VoiceParams::default(),
             techniques: Techniques::default(),

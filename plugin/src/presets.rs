@@ -300,6 +300,21 @@ pub fn save(folder: &Path, name: &str, params: &ToccoParams) -> Result<PathBuf, 
     }
 }
 
+/// Saves what the parameters are for a host, which has no name for it: as `From the host 1`, or the next
+/// number that is free.
+///
+/// # Errors
+/// When the user has no folder for it, or the file cannot be written.
+pub fn save_next(params: &ToccoParams) -> Result<PathBuf, PresetError> {
+    let folder = folder().ok_or_else(|| {
+        PresetError::File("there is no folder for the data of programs".to_owned())
+    })?;
+    let mut names = (1..).map(|number| format!("From the host {number}"));
+    let free = |name: &String| !folder.join(format!("{name}.toml")).exists();
+    let name = names.find(free).unwrap_or_default();
+    save(&folder, &name, params)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,11 +26,13 @@ use crate::calibration::{self, CalibrationSession, CalibrationStatus, Lesson, Re
 use crate::condition::Condition;
 use crate::configuration::Configuration;
 use crate::continuity::Continuity;
+use crate::last_minute::{self, LastMinute};
 use crate::model::{ModelError, ModelSource, Selection};
 use crate::outputs::event_log::{self, EventLog};
 use crate::outputs::parameters::{OutputParameters, Standing};
 use crate::outputs::retrigger::Suppressed;
 use crate::params::ToccoParams;
+use crate::presets;
 use crate::voices::bank::Bank;
 use crate::voices::workshop::Workshop;
 use tocco_recognizer::classification::ModelSerial;
@@ -148,6 +150,8 @@ pub struct Shared {
     pub suppressed: Suppressed,
     /// Where the voices' sounds are made.
     pub workshop: Workshop,
+    /// The notes of the last minute.
+    pub last_minute: LastMinute,
     /// Whether the host's pauses end the stream.
     pub continuity: Continuity,
     /// Wakes the window.
@@ -188,6 +192,7 @@ impl Shared {
             outputs: OutputParameters::default(),
             suppressed: Suppressed::default(),
             workshop: Workshop::default(),
+            last_minute: LastMinute::default(),
             continuity: Continuity::default(),
             attention: Attention::default(),
             handled: AtomicU64::new(u64::MAX),
@@ -490,6 +495,7 @@ impl Worker {
                     self.write_takes(false);
                     self.follow_velocity();
                     self.follow_voices();
+                    self.follow_saves();
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
@@ -514,7 +520,11 @@ impl Worker {
         let Some(running) = &mut self.running else {
             return;
         };
-        let mut results = std::iter::from_fn(|| running.end.results.pop().ok()).peekable();
+        let (minute, host_rate) = (&self.shared.last_minute, running.activation.host_rate);
+        let now = Instant::now();
+        let mut results = std::iter::from_fn(|| running.end.results.pop().ok())
+            .inspect(|result| minute.add(result, host_rate, now))
+            .peekable();
         if results.peek().is_some() {
             match &mut self.log {
                 Some(log) => {
@@ -696,6 +706,22 @@ impl Worker {
             params.learn_velocity(&learnt);
         }
         lesson.finish(waiting);
+    }
+
+    /// Saves what the host asks for by parameters. What cannot be is told like what is refused.
+    fn follow_saves(&self) {
+        let params = &self.shared.params;
+        let (preset, minute) = params.requests.take_saves();
+        if preset && let Err(error) = presets::save_next(params) {
+            self.shared.refuse(error.to_string());
+        }
+        if minute {
+            let saved = last_minute::folder()
+                .and_then(|folder| self.shared.last_minute.save(&folder, params));
+            if let Err(error) = saved {
+                self.shared.refuse(error.to_string());
+            }
+        }
     }
 
     fn activate(

@@ -85,6 +85,69 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&state).ok()
 }
 
+/// What would be saved of `params`, as a host would have it. Allocates.
+///
+/// # Panics
+/// Never: text and numbers can be written.
+#[must_use]
+pub fn of(params: &ToccoParams) -> Vec<u8> {
+    let values = params.param_map().into_iter().map(|(id, param, _)| {
+        // SAFETY: the parameters live as long as `params`.
+        let value = unsafe {
+            match param {
+                ParamPtr::FloatParam(p) => ParamValue::F32((*p).unmodulated_plain_value()),
+                ParamPtr::IntParam(p) => ParamValue::I32((*p).unmodulated_plain_value()),
+                ParamPtr::BoolParam(p) => ParamValue::Bool((*p).unmodulated_plain_value()),
+                ParamPtr::EnumParam(p) => match (*p).unmodulated_plain_id() {
+                    Some(id) => ParamValue::String(id.to_owned()),
+                    None => ParamValue::I32((*p).unmodulated_plain_value()),
+                },
+            }
+        };
+        (id, value)
+    });
+    let state = PluginState {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        params: values.collect(),
+        fields: params.serialize_fields(),
+    };
+    serde_json::to_vec(&state).expect("text and numbers can be written")
+}
+
+/// Sets `params` to the state in `bytes`, in which one bad value costs itself alone; whether it is a
+/// state. Allocates.
+#[must_use]
+pub fn load(params: &ToccoParams, bytes: &[u8]) -> bool {
+    let state = mended(bytes).map(|mended| serde_json::from_slice::<PluginState>(&mended));
+    let Some(Ok(state)) = state else {
+        return false;
+    };
+    params.requests.unheard(|| {
+        for (id, param, _) in params.param_map() {
+            let Some(value) = state.params.get(&id) else {
+                continue;
+            };
+            // SAFETY: the parameters live as long as `params`.
+            unsafe {
+                let normalized = match (param, value) {
+                    (ParamPtr::FloatParam(p), ParamValue::F32(v)) => (*p).preview_normalized(*v),
+                    (ParamPtr::IntParam(p), ParamValue::I32(v)) => (*p).preview_normalized(*v),
+                    (ParamPtr::BoolParam(p), ParamValue::Bool(v)) => (*p).preview_normalized(*v),
+                    (ParamPtr::EnumParam(p), ParamValue::I32(v)) => (*p).preview_normalized(*v),
+                    (ParamPtr::EnumParam(p), ParamValue::String(id)) => {
+                        (*p).set_from_id(id);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                param._internal_set_normalized_value(normalized);
+            }
+        }
+        params.deserialize_fields(&state.fields);
+    });
+    true
+}
+
 /// Brings every number of `state` into its parameter's range, and leaves out those that are none.
 fn clamp(state: &mut PluginState) {
     let params = ToccoParams::default();
@@ -124,7 +187,9 @@ fn clamp(state: &mut PluginState) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::ModelChoice;
+    use crate::params::{ModelChoice, set};
+    use crate::velocity_lesson::{Standing, Step};
+    use nice_plug::params::persist::PersistentField;
 
     fn read(text: &str) -> PluginState {
         let bytes = mended(text.as_bytes()).expect("it is a state");
@@ -200,6 +265,26 @@ mod tests {
             ));
             assert_eq!(f32_of(&state, "gate"), Some(0.25), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_saved_without_a_host_comes_back() {
+        let params = ToccoParams::default();
+        set(&params.gate, 0.25);
+        set(&params.model, ModelChoice::ToccoSure);
+        set(&params.techniques.of_class[2].note, 99);
+        set(&params.techniques.of_class[6].used, false);
+        set(&params.velocity_lesson, Step::Soft);
+        params.user_package.set("/here".to_owned());
+        let saved = of(&params);
+        assert_eq!(mended(&saved), Some(saved.clone()));
+        let other = ToccoParams::default();
+        assert!(load(&other, &saved));
+        assert_eq!(of(&other), saved);
+        assert_eq!(other.masked_bits(), 1 << 6);
+        // A state asks for nothing.
+        assert_eq!(other.requests.velocity.standing(), Standing::AsSet);
+        assert!(!load(&other, b"no state") && of(&other) == saved);
     }
 
     #[test]

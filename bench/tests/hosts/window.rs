@@ -18,14 +18,14 @@ use crate::raw_clap::{Offers, RawHost};
 const EXPECTED: &str = "TOCCO_TEST_WINDOW";
 
 /// A screen that nobody sees.
-struct Screen {
+pub struct Screen {
     server: Child,
-    display: String,
+    pub display: String,
 }
 
 impl Screen {
     /// One with these options; nothing where Xvfb is not installed.
-    fn new(options: &[&str]) -> Option<Self> {
+    pub fn new(options: &[&str]) -> Option<Self> {
         let server = Command::new("Xvfb")
             .args([
                 "-displayfd",
@@ -67,7 +67,7 @@ fn run(display: &str, expected: bool) {
 }
 
 /// Runs the ignored test `name` in another process on `display`; what it says.
-fn run_test(name: &str, display: &str, expected: bool) -> String {
+pub fn run_test(name: &str, display: &str, expected: bool) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", name, "--nocapture"])
         .env("DISPLAY", display)
@@ -246,7 +246,7 @@ fn open_and_close() {
 }
 
 /// The host's own window, which lives as long as the connection.
-fn parent(width: u16, height: u16) -> (impl Connection, u32) {
+pub fn parent(width: u16, height: u16) -> (impl Connection, u32) {
     let (connection, screen) = x11rb::connect(None).unwrap();
     let root = connection.setup().roots[screen].root;
     let id = connection.generate_id().unwrap();

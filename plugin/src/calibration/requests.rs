@@ -2,8 +2,8 @@
 //!
 //! A parameter is set on any thread, the audio thread among them, where a
 //! [`Command`](super::Command) cannot be given. So each change leaves word here, without a lock, and
-//! the service thread does what the command of the window would. *Undo* and *Forget all* count rising
-//! edges: a value that is sent twice acts once, and one that rises and falls within a block acts. A
+//! the service thread does what the command of the window would. *Undo*, *Forget all* and the two that
+//! save count rising edges: a value that is sent twice acts once, and one that rises and falls within a block acts. A
 //! state brings the values back and asks for nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
@@ -19,6 +19,8 @@ pub struct Requests {
     teach_changed: AtomicBool,
     undo: AtomicU32,
     forget_all: AtomicU32,
+    save_preset: AtomicU32,
+    save_minute: AtomicU32,
     /// What is played for the velocity.
     pub(crate) velocity: VelocityLesson,
     /// Whether a state is being loaded.
@@ -56,6 +58,18 @@ impl Requests {
         self.forget_all.fetch_add(u32::from(heard), Release);
     }
 
+    /// The parameter *Save preset* changed.
+    pub(crate) fn save_preset(&self, on: bool) {
+        let heard = on && !self.deaf.load(SeqCst);
+        self.save_preset.fetch_add(u32::from(heard), Release);
+    }
+
+    /// The parameter *Save last minute* changed.
+    pub(crate) fn save_minute(&self, on: bool) {
+        let heard = on && !self.deaf.load(SeqCst);
+        self.save_minute.fetch_add(u32::from(heard), Release);
+    }
+
     /// The parameter *Velocity lesson* changed.
     pub(crate) fn velocity_step(&self, step: Step) {
         if !self.deaf.load(SeqCst) {
@@ -72,6 +86,12 @@ impl Requests {
     /// Whether the service thread has something to do.
     pub(crate) fn wait(&self) -> bool {
         self.undo.load(Acquire) > 0 || self.forget_all.load(Acquire) > 0 || self.velocity.waits()
+    }
+
+    /// Whether a preset is to be saved, and the last minute: once, however often it was asked for.
+    pub(crate) fn take_saves(&self) -> (bool, bool) {
+        let take = |count: &AtomicU32| count.load(Relaxed) > 0 && count.swap(0, Acquire) > 0;
+        (take(&self.save_preset), take(&self.save_minute))
     }
 
     /// How often to undo, and whether to forget all: to be given back to [`done`](Self::done).

@@ -14,11 +14,11 @@ use crate::service::Shared;
 /// Width of what is chosen or dragged.
 const WIDTH: f32 = 170.0;
 
-const MODEL_HINT: &str = "What names the notes. Tocco is made for players it has never heard; Tocco-sure \
+pub const MODEL_HINT: &str = "What names the notes. Tocco is made for players it has never heard; Tocco-sure \
     knows strings better and answers 7 ms later; A, B and C are those of the paper.";
 const ENGINE_HINT: &str = "What computes the model. native is always there.";
-const INPUT_HINT: &str = "What is heard of a stereo track.";
-const SENSITIVITY_HINT: &str =
+pub const INPUT_HINT: &str = "What is heard of a stereo track.";
+pub const SENSITIVITY_HINT: &str =
     "How soft a touch is still a note. 50 % is what the model was made for.";
 const INTERVAL_HINT: &str = "Two notes are at least so far apart.";
 const GATE_HINT: &str = "Notes that are named with less certainty are not played.";

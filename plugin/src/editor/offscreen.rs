@@ -1,6 +1,7 @@
 //! The window without a screen, for tests, the audit and the pictures of the documentation.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{
@@ -64,6 +65,16 @@ impl Offscreen {
             scale,
             time: 0.0,
         }
+    }
+
+    /// Has the user's presets in `folder`, which need not be there, instead of where the system has them.
+    pub fn keep_presets_in(&mut self, folder: PathBuf) {
+        self.app.presets.folder = Some(folder);
+    }
+
+    /// Saves MIDI files in `folder` instead of where the system has music.
+    pub fn save_minutes_in(&mut self, folder: PathBuf) {
+        self.app.minute.folder = Some(folder);
     }
 
     /// Makes it another size, as [`sized`](Self::sized).

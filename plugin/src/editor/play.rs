@@ -93,10 +93,13 @@ impl ToccoApp {
     }
 
     /// What listens, and how fast it answers.
-    fn foot(&self, ui: &mut Ui, status: &Status) {
+    fn foot(&mut self, ui: &mut Ui, status: &Status) {
         let small = |text: String| RichText::new(text).size(12.0).color(FAINT);
         ui.horizontal(|ui| {
             ui.set_height(FOOT);
+            if self.minute.tell(ui) {
+                return;
+            }
             let text = match (&status.activation_error, status.models.back()) {
                 (Some(_), _) => "Not listening".to_owned(),
                 (None, None) => "Not running: the host has not started the plugin yet.".to_owned(),

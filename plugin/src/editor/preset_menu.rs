@@ -28,6 +28,8 @@ pub struct PresetMenu {
     name: String,
     /// What came of it, and whether it went wrong.
     told: Option<(String, bool)>,
+    /// Whether one was saved.
+    saved: bool,
 }
 
 impl Default for PresetMenu {
@@ -39,6 +41,7 @@ impl Default for PresetMenu {
             chosen: None,
             name: String::new(),
             told: None,
+            saved: false,
         }
     }
 }
@@ -47,15 +50,39 @@ impl PresetMenu {
     /// The list, the name and the button, in a line; below what came of it.
     pub fn show(&mut self, ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
         ui.horizontal(|ui| {
+            self.choose(ui, params, gui);
+            ui.add_space(12.0);
+            self.field(ui, params);
+        });
+        self.tell(ui);
+    }
+
+    /// The list, in a line.
+    pub fn choose(&mut self, ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
+        ui.horizontal(|ui| {
             name(ui, "Preset");
             self.list(ui, params, gui);
-            ui.add_space(12.0);
+        });
+    }
+
+    /// The name and the button.
+    pub fn field(&mut self, ui: &mut Ui, params: &ToccoParams) {
+        ui.horizontal(|ui| {
             let field = TextEdit::singleline(&mut self.name).hint_text("name of a new one");
             ui.add(field.desired_width(WIDTH));
             if ui.button("Save").on_hover_text(self.place()).clicked() {
                 self.save(params);
             }
         });
+    }
+
+    /// Whether one was saved since the window was made.
+    pub fn has_saved(&self) -> bool {
+        self.saved
+    }
+
+    /// What came of it.
+    pub fn tell(&self, ui: &mut Ui) {
         if let Some((text, wrong)) = &self.told {
             let colour = if *wrong { WARNING } else { FAINT };
             ui.label(RichText::new(text).size(12.0).color(colour));
@@ -129,6 +156,7 @@ impl PresetMenu {
             Ok(path) => {
                 self.chosen = Some(name);
                 self.name.clear();
+                self.saved = true;
                 (format!("Saved as {}", path.display()), false)
             }
             Err(error) => (error.to_string(), true),

@@ -16,6 +16,7 @@ impl ToccoApp {
         let note = self.last.map(|(note, _)| note);
         let (shared, params) = (&self.shared, &self.shared.params);
         errors(ui, status);
+        self.guide.invite(ui, note);
         // The bar stands beside the parts, in the window's margin.
         let width = ui.available_width();
         let mut rect = ui.available_rect_before_wrap();

@@ -127,7 +127,7 @@ fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
             (1400.0, 900.0),
             (1024.0, 2400.0),
         ];
-        for page in ["Play", "Set up"] {
+        for page in ["Play", "Set up", "Guide me", "2", "3", "4", "5"] {
             window.click(page, 0).unwrap();
             for (size, scale) in sizes
                 .into_iter()
@@ -257,6 +257,76 @@ fn clicks_and_keys_change_what_they_say() {
 }
 
 #[test]
+fn the_guided_minute_can_be_skipped_gone_back_in_and_left() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    window.click("Set up", 0).unwrap();
+    window.click("Guide me", 0).unwrap();
+    window.click("Back", 0).unwrap(); // there is nothing before
+    for heading in ["Choose the input", "Play softly, then", "Teach the"] {
+        assert!(window.frame().contains(heading), "{heading}");
+        window.click("Skip", 0).unwrap();
+    }
+    assert_eq!(window.frame().matches("skipped").count(), 3);
+    window.click("Back", 0).unwrap();
+    // What runs in a step ends when it is left.
+    window.click("Start", 0).unwrap();
+    assert_eq!(shared.gauges.teaching.class(), Some(0));
+    window.click("Back", 0).unwrap();
+    assert_eq!(shared.gauges.teaching.class(), None);
+    window.click("Start", 0).unwrap();
+    let lesson = &shared.params.requests.velocity;
+    assert_eq!(lesson.standing(), Standing::Soft);
+    window.click("All settings", 0).unwrap();
+    assert_eq!(lesson.standing(), Standing::AsSet);
+    assert!(window.frame().contains("Guide me"));
+
+    // A half waits for its hits, and both are heard.
+    window.click("Guide me", 0).unwrap();
+    window.click("2", 0).unwrap();
+    window.click("Start", 0).unwrap();
+    let wait = |window: &mut Offscreen, seconds: usize| {
+        for _ in 0..60 * seconds {
+            window.frame();
+        }
+    };
+    wait(&mut window, 8);
+    assert_eq!(lesson.standing(), Standing::Soft, "nothing was played");
+    for (level, said) in [(-40.0, "Play hard"), (-10.0, "Learnt")] {
+        lesson.hear(0, level);
+        wait(&mut window, 6);
+        assert!(window.frame().contains("1 hit"), "too few to go on");
+        lesson.hear(0, level);
+        lesson.hear(1, level);
+        wait(&mut window, 2);
+        for _ in 0..500 {
+            if window.frame().contains(said) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(window.frame().contains(said), "{}", window.frame());
+    }
+    assert!(shared.params.soft_end.value() < -40.0 && shared.params.hard_end.value() > -10.0);
+    // Alike, it is said so.
+    window.click("Again", 0).unwrap();
+    for _ in 0..2 {
+        for _ in 0..3 {
+            lesson.hear(0, -20.0);
+        }
+        wait(&mut window, 8);
+    }
+    for _ in 0..500 {
+        if window.frame().contains("were alike") {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("{}", window.frame());
+}
+
+#[test]
 fn space_presses_nothing_and_tab_alone_neither() {
     let shared = instance();
     let (_service, _pipeline) = listening(&shared);
@@ -383,13 +453,34 @@ fn the_window_says_how_the_last_note_was_amended() {
 }
 
 #[test]
+fn the_last_minute_is_saved_where_the_window_says() {
+    let shared = instance();
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    window.save_minutes_in(folder.path().to_owned());
+    window.click("Save last minute", 0).unwrap();
+    assert!(window.frame().contains("no note in the last minute"));
+    let result = Classification {
+        gated: false,
+        ..Classification::numbered(4)
+    };
+    shared.last_minute.add(&result, 48_000.0, Instant::now());
+    for page in ["Play", "Set up"] {
+        window.click(page, 0).unwrap();
+        window.click("Save last minute", 0).unwrap();
+        assert!(window.frame().contains("1 note saved as"), "{page}");
+    }
+    assert!(folder.path().join("Tocco 2.mid").exists());
+}
+
+#[test]
 fn presets_are_chosen_saved_and_refused_in_the_window() {
     let shared = instance();
     let (_service, _pipeline) = listening(&shared);
     let folder = tempfile::tempdir().unwrap();
     let techniques = &shared.params.techniques.of_class;
     let mut window = set_up(&shared);
-    window.app.presets.folder = Some(folder.path().join("presets"));
+    window.keep_presets_in(folder.path().join("presets"));
     window.click("choose", 0).unwrap();
     window.click("General MIDI drums", 0).unwrap();
     assert_eq!(

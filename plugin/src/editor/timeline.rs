@@ -115,6 +115,11 @@ impl Timeline {
         (highest(METER_COLUMNS), highest(COLUMNS))
     }
 
+    /// Whether the input has clipped since the lamp was cleared.
+    pub fn clips(&self, feed: &LevelFeed) -> bool {
+        feed.clipped() > self.clips_seen
+    }
+
     /// Draws the meter and, beside it on the same scale, the timeline.
     pub fn show(&mut self, ui: &mut Ui, feed: &LevelFeed, height: f32) {
         let size = vec2(ui.available_width(), height);
@@ -219,15 +224,11 @@ impl Timeline {
     fn meter(&mut self, ui: &mut Ui, rect: Rect, feed: &LevelFeed) {
         let lamp = rect.with_max_y(rect.top() + TAG_HEIGHT - 4.0);
         let response = ui.interact(lamp, ui.scope_id().with("clip"), Sense::CLICK);
-        let clipped = feed.clipped();
         if response.on_hover_text(CLIP_HINT).clicked() {
-            self.clips_seen = clipped;
+            self.clips_seen = feed.clipped();
         }
-        let colour = if clipped > self.clips_seen {
-            WARNING
-        } else {
-            TRACK
-        };
+        let clips = self.clips(feed);
+        let colour = if clips { WARNING } else { TRACK };
         let painter = ui.painter();
         painter.rect_filled(lamp, 2.0, colour);
         let bar = rect
@@ -244,11 +245,7 @@ impl Timeline {
             );
         }
         let at = pos2(rect.left(), rect.bottom());
-        let text = if clipped > self.clips_seen {
-            "clip"
-        } else {
-            "in"
-        };
+        let text = if clips { "clip" } else { "in" };
         painter.text(
             at,
             Align2::LEFT_BOTTOM,

@@ -21,7 +21,9 @@ const CURVE_HEIGHT: f32 = 176.0;
 const SOFT_HINT: &str = "Level of the softest velocity.";
 const HARD_HINT: &str = "Level of the hardest velocity.";
 const BEND_HINT: &str = "Bends what lies between the ends: above 0 soft notes become louder.";
-const BY_TECHNIQUE_HINT: &str = "The lesson gives each technique ends of its own.";
+/// The name of what gives each technique ends of its own.
+pub const BY_TECHNIQUE: &str = "Learn the ends of each technique";
+pub const BY_TECHNIQUE_HINT: &str = "The lesson gives each technique ends of its own.";
 const OWN_HINT: &str = "As all: the ends of all techniques count.";
 
 /// The steps of the lesson: what is on the button, and what it is for.
@@ -69,7 +71,7 @@ pub fn show(
             left,
             setter,
             &params.velocity_by_technique,
-            "Learn the ends of each technique",
+            BY_TECHNIQUE,
             true,
             BY_TECHNIQUE_HINT,
         );
@@ -151,7 +153,7 @@ fn own_ends(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>, labels:
 
 /// Velocity over level: the curve of all, those of techniques with ends of their own in their colours,
 /// and where the last note lies.
-fn curve(ui: &mut Ui, params: &ToccoParams, last: Option<LastNote>) {
+pub fn curve(ui: &mut Ui, params: &ToccoParams, last: Option<LastNote>) {
     let size = vec2(ui.available_width(), CURVE_HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.on_hover_text("Velocity by the level of a note. The dot is the last note.");

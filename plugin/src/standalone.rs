@@ -1,0 +1,147 @@
+//! Tocco as a program of its own, for those whose host takes no MIDI from an audio track.
+//!
+//! nice-plug has the audio, JACK or ALSA, and the window. What a player needs besides is here: what the
+//! program begins with and keeps ([`state_file`]), notes on the terminal ([`listing`]), a MIDI port that
+//! others can connect to ([`midi_port`]), and an end that says what went wrong.
+
+pub mod arguments;
+mod listing;
+mod midi_port;
+mod program;
+mod state_file;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::*};
+
+use clap::Parser;
+use jack::{Client, ClientOptions};
+use nice_plug::prelude::nice_export_standalone_with_args;
+
+use crate::Tocco;
+use arguments::{Arguments, Backend};
+use listing::Listing;
+use midi_port::MidiPort;
+use program::{Prepared, Program, Windowless};
+use state_file::StateFile;
+
+#[cfg(feature = "editor")]
+use program::Windowed;
+
+/// Why the program does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StandaloneError {
+    /// What was saved, or a preset, is of no use.
+    #[error("{0}")]
+    File(String),
+    /// There is no MIDI port.
+    #[error("MIDI port {name:?}: {reason}; --no-midi-port does without it")]
+    MidiPort {
+        /// What it was to be called.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// There is no server.
+    #[error("JACK: {0}; start a server (jackd, PipeWire), or use --backend alsa")]
+    Jack(String),
+    /// There is no audio.
+    #[error(
+        "no audio: {tried}; what is written above says why. Start a JACK server, or name a device of \
+         ALSA by --input-device and --output-device (an empty name lists them)"
+    )]
+    NoAudio {
+        /// What was tried.
+        tried: &'static str,
+    },
+    /// It began and failed.
+    #[error("it has ended by a fault; what is written above says which")]
+    Ended,
+}
+
+/// Runs the program: until its window is closed, or Ctrl-C.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match start(&Arguments::parse_from(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tocco: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
+    let tocco = Tocco::default();
+    let shared = Arc::clone(tocco.shared());
+    let file = StateFile::open(arguments)?;
+    file.load(&shared.params)?;
+    arguments.apply_preset(&shared.params)?;
+    let jack = match arguments.backend {
+        Backend::Auto => jack_format().ok(),
+        Backend::Jack => Some(jack_format().map_err(StandaloneError::Jack)?),
+        Backend::Alsa | Backend::Dummy => None,
+    };
+    let backend = match (arguments.backend, jack) {
+        (_, Some(_)) => "jack",
+        (Backend::Dummy, None) => "dummy",
+        (_, None) => "alsa",
+    };
+    // JACK has ports for MIDI of its own.
+    let (port, midi) = match (&arguments.midi_port, jack) {
+        (Some(name), None) if !arguments.no_midi_port => {
+            let (port, midi) = MidiPort::open(name)?;
+            (Some(port), Some(midi))
+        }
+        _ => (None, None),
+    };
+    program::prepare(Prepared { tocco, midi });
+    let over = Arc::new(AtomicBool::new(false));
+    let listing = (arguments.headless || arguments.list)
+        .then(|| Listing::start(Arc::clone(&shared), Arc::clone(&over)));
+    let words = arguments.for_the_framework(backend, jack);
+    let good = play(arguments.headless, words);
+    over.store(true, Release);
+    if let Some(listing) = listing {
+        listing.finish();
+    }
+    drop(port);
+    if !good && program::is_waiting() {
+        let tried = match arguments.backend {
+            Backend::Auto => "neither JACK nor ALSA",
+            Backend::Jack => "JACK refused",
+            Backend::Alsa => "ALSA refused",
+            Backend::Dummy => "not even none",
+        };
+        return Err(StandaloneError::NoAudio { tried });
+    }
+    file.save(&shared.params)?;
+    match good {
+        true => Ok(()),
+        false => Err(StandaloneError::Ended),
+    }
+}
+
+#[cfg(feature = "editor")]
+fn play(headless: bool, words: Vec<String>) -> bool {
+    match headless {
+        true => nice_export_standalone_with_args::<Program<Windowless>, _>(words),
+        false => nice_export_standalone_with_args::<Program<Windowed>, _>(words),
+    }
+}
+
+#[cfg(not(feature = "editor"))]
+fn play(_: bool, words: Vec<String>) -> bool {
+    nice_export_standalone_with_args::<Program<Windowless>, _>(words)
+}
+
+/// Hz and samples in a block of the JACK server that runs.
+fn jack_format() -> Result<(f64, u32), String> {
+    // The library tells every stone that it turns.
+    jack::set_logger(jack::LoggerType::None);
+    match Client::new("tocco-asks", ClientOptions::NO_START_SERVER) {
+        Ok((client, _)) => Ok((f64::from(client.sample_rate()), client.buffer_size())),
+        Err(error) => Err(format!("no server answers ({error})")),
+    }
+}

@@ -1,0 +1,110 @@
+//! The notes on the terminal, one a line.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::last_minute::Decided;
+use crate::service::{Shared, Status};
+
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// Writes the notes until it is over.
+pub struct Listing(JoinHandle<()>);
+
+impl Listing {
+    /// Writes the notes that `shared` hears to the standard output, until it is `over`.
+    pub fn start(shared: Arc<Shared>, over: Arc<AtomicBool>) -> Self {
+        let write = move || {
+            let mut count = 0;
+            loop {
+                let last = over.load(Acquire);
+                let decided;
+                (decided, count) = shared.last_minute.since(count);
+                let mut lines = String::new();
+                if !decided.is_empty() {
+                    let status = shared.status();
+                    let of = |decided: &Decided| line(decided, &status);
+                    lines = decided.iter().map(of).collect();
+                }
+                let mut out = std::io::stdout().lock();
+                // Who closes the pipe has read enough.
+                if out
+                    .write_all(lines.as_bytes())
+                    .and_then(|()| out.flush())
+                    .is_err()
+                    || last
+                {
+                    return;
+                }
+                drop(out);
+                std::thread::sleep(PERIOD);
+            }
+        };
+        Self(std::thread::spawn(write))
+    }
+
+    /// Waits for the last line.
+    pub fn finish(self) {
+        // A thread that failed has said so.
+        let _ = self.0.join();
+    }
+}
+
+/// Seconds, technique, probability and level; what a second decision makes of it, if that is another.
+fn line(decided: &Decided, status: &Status) -> String {
+    let result = &decided.result;
+    if result.is_second() && !result.changed() {
+        return String::new();
+    }
+    let label = status
+        .model(result.model)
+        .and_then(|model| model.labels.get(result.class));
+    let label = label.map_or("?", String::as_str);
+    let remark = match (result.is_second(), result.gated) {
+        (true, _) => "  amended",
+        (false, true) => "  under the gate",
+        (false, false) => "",
+    };
+    format!(
+        "{:9.3} s  {label:<24} {:3.0} %  {:4.0} dB{remark}\n",
+        decided.seconds,
+        100.0 * result.probability(),
+        result.note.peak_db
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tocco_recognizer::classification::{Classification, Decision};
+
+    #[test]
+    fn a_note_is_a_line_and_an_answer_that_stays_is_none() {
+        let mut result = Classification::numbered(4);
+        result.probabilities = [0.874; 8];
+        result.note.peak_db = -23.4;
+        let decided = Decided {
+            seconds: 12.3456,
+            result,
+        };
+        let written = line(&decided, &Status::default());
+        assert_eq!(
+            written,
+            format!("{:9.3} s  {:<24}  87 %   -23 dB\n", 12.346, "?")
+        );
+        let second = |was: usize| {
+            let mut decided = decided;
+            decided.result.decision = Decision::Second {
+                was,
+                was_gated: false,
+            };
+            line(&decided, &Status::default())
+        };
+        assert_eq!(second(4), "");
+        assert!(second(5).ends_with("  amended\n"));
+    }
+}

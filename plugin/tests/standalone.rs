@@ -1,0 +1,214 @@
+//! The program of its own, as it is called: what it says, what it keeps, and how it ends.
+//!
+//! Where `jackd` is installed it is played to as well, by JACK's metronome; elsewhere that is left out.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tocco::params::ToccoParams;
+use tocco::state;
+
+fn tocco(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tocco"));
+    command
+        .args(arguments)
+        .env("HOME", home)
+        .env("XDG_DATA_HOME", home.join("data"))
+        // A server of this test's own, or none.
+        .env("JACK_DEFAULT_SERVER", "tocco-test")
+        .env_remove("DISPLAY");
+    command
+}
+
+fn run(home: &Path, arguments: &[&str]) -> (Output, String) {
+    let output = tocco(home, arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output, said)
+}
+
+#[test]
+fn it_says_its_version_and_refuses_what_makes_no_sense() {
+    let home = tempfile::tempdir().unwrap();
+    let (output, said) = run(home.path(), &["--version"]);
+    assert!(output.status.success());
+    assert_eq!(said.trim(), concat!("tocco ", env!("CARGO_PKG_VERSION")));
+    let (output, said) = run(home.path(), &["--help"]);
+    assert!(
+        output.status.success() && said.contains("--headless"),
+        "{said}"
+    );
+    for (arguments, expected) in [
+        (&["--backend", "oss"][..], "auto, jack, alsa, dummy"),
+        (
+            &["--preset", "no/name", "--backend", "dummy"],
+            "name: expected",
+        ),
+    ] {
+        let (output, said) = run(home.path(), arguments);
+        assert!(
+            !output.status.success() && said.contains(expected),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn without_audio_it_says_so_and_fails() {
+    let home = tempfile::tempdir().unwrap();
+    let (output, said) = run(home.path(), &["--headless", "--backend", "jack"]);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("tocco: JACK: no server answers"), "{said}");
+    // This machine may have a sound card, but no device of that name.
+    let alsa = [
+        "--headless",
+        "--backend",
+        "alsa",
+        "--no-midi-port",
+        "--output-device",
+        "none",
+    ];
+    let (output, said) = run(home.path(), &alsa);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("tocco: no audio: ALSA refused"), "{said}");
+    let saved = home.path().join("data/tocco/standalone.json");
+    assert!(!saved.exists(), "what never ran saves nothing");
+}
+
+/// A program that is ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Ends it as Ctrl-C does, and waits.
+fn interrupt(running: &mut Running) -> std::process::ExitStatus {
+    // SAFETY: the process is a child that was not waited for.
+    unsafe { libc::kill(running.0.id() as i32, libc::SIGINT) };
+    running.0.wait().unwrap()
+}
+
+#[test]
+fn what_was_set_is_kept_and_what_is_broken_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("mine.json");
+    let file = path.to_str().unwrap();
+    let arguments = [
+        "--headless",
+        "--backend=dummy",
+        "--no-midi-port",
+        "--state",
+        file,
+    ];
+    let with_preset = [&arguments[..], &["--preset", "General MIDI drums"]].concat();
+    for arguments in [&with_preset[..], &arguments[..]] {
+        let mut running = Running(tocco(home.path(), arguments).spawn().unwrap());
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(interrupt(&mut running).success());
+        let params = ToccoParams::default();
+        assert!(state::load(&params, &std::fs::read(&path).unwrap()));
+        assert_eq!(params.techniques.of_class[0].channel.value(), 10);
+    }
+    std::fs::write(&path, "no state").unwrap();
+    let (output, said) = run(home.path(), &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("mine.json: expected a state that Tocco saved"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"no state");
+}
+
+#[test]
+fn played_to_by_jack_it_names_notes_at_the_servers_rate() {
+    let jackd = Command::new("jackd")
+        .args([
+            "--no-realtime",
+            "-n",
+            "tocco-test",
+            "-d",
+            "dummy",
+            "-r",
+            "44100",
+            "-p",
+            "256",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(jackd) = jackd else {
+        eprintln!("jackd is not installed: nothing was played");
+        return;
+    };
+    let _jackd = Running(jackd);
+    let jack = |program: &str, arguments: &[&str]| {
+        Command::new(program)
+            .args(arguments)
+            .env("JACK_DEFAULT_SERVER", "tocco-test")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    std::thread::sleep(Duration::from_secs(1));
+    let home = tempfile::tempdir().unwrap();
+    let mut running = Running(
+        tocco(home.path(), &["--headless"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let (lines, heard) = mpsc::channel();
+    let out = BufReader::new(running.0.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    let _metronome = Running(jack("jack_metro", &["-b", "120"]));
+    std::thread::sleep(Duration::from_secs(2));
+    let ports = jack("jack_lsp", &[]).wait_with_output().unwrap();
+    let ports = String::from_utf8_lossy(&ports.stdout).into_owned();
+    let of = |words: &[&str]| {
+        let found = ports
+            .lines()
+            .find(|port| words.iter().all(|w| port.contains(w)));
+        found
+            .unwrap_or_else(|| panic!("{words:?} in {ports}"))
+            .to_owned()
+    };
+    let (from, to) = (of(&["metro", "120"]), of(&["tocco", "input_1"]));
+    assert!(ports.contains("midi"), "a MIDI port: {ports}");
+    assert!(
+        jack("jack_connect", &[&from, &to])
+            .wait()
+            .unwrap()
+            .success()
+    );
+    // Two beats a second: their distance tells the rate that Tocco takes the stream for.
+    let mut seconds = Vec::new();
+    let begin = Instant::now();
+    while seconds.len() < 6 {
+        let left = Duration::from_secs(20).saturating_sub(begin.elapsed());
+        let line = heard.recv_timeout(left).expect("a line for each beat");
+        println!("{line}");
+        if let Some((at, _)) = line.split_once(" s  ")
+            && !line.ends_with("amended")
+        {
+            seconds.push(at.trim().parse::<f64>().unwrap());
+        }
+    }
+    let mut apart: Vec<f64> = seconds.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    apart.sort_by(f64::total_cmp);
+    let median = apart[apart.len() / 2];
+    assert!((median - 0.5).abs() < 0.01, "{seconds:?}");
+    assert!(interrupt(&mut running).success());
+    assert!(home.path().join("data/tocco/standalone.json").exists());
+}

@@ -41,7 +41,7 @@ use nice_plug_egui::{
 
 use crate::service::{Shared, Status};
 use guided_minute::GuidedMinute;
-use lesson::Lesson;
+use lesson::LessonPanel;
 use minute::Minute;
 use palette::{ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, TRACK, WARNING};
 use preset_menu::PresetMenu;
@@ -110,7 +110,7 @@ pub struct ToccoApp {
     /// The last note and when it was first drawn.
     last: Option<(LastNote, Instant)>,
     timeline: Timeline,
-    lesson: Lesson,
+    lesson: LessonPanel,
     presets: PresetMenu,
     guide: GuidedMinute,
     minute: Minute,
@@ -125,7 +125,7 @@ impl ToccoApp {
             page: Page::Play,
             last: None,
             timeline: Timeline::default(),
-            lesson: Lesson::default(),
+            lesson: LessonPanel::default(),
             presets: PresetMenu::default(),
             guide: GuidedMinute::default(),
             minute: Minute::default(),
@@ -137,13 +137,13 @@ impl ToccoApp {
         self.gui = Some(gui);
         self.folder = self.shared.params.user_package.folder();
         self.timeline = Timeline::default();
-        self.shared.gauges.levels.open(true);
+        self.shared.telemetry.levels.open(true);
     }
 
     /// Takes what is new; whether something moves.
     fn look(&mut self) -> bool {
-        let moves = self.timeline.take(&self.shared.gauges.levels);
-        let Some(note) = self.shared.gauges.meters.last_note() else {
+        let moves = self.timeline.take(&self.shared.telemetry.levels);
+        let Some(note) = self.shared.telemetry.meters.last_note() else {
             return moves || self.guide.moves();
         };
         match &mut self.last {
@@ -245,7 +245,7 @@ impl NiceEguiApp for ToccoApp {
 /// The window is closed: nothing is measured for it, nobody wakes it, and a lesson that it began ends.
 fn nobody_looks(shared: &Shared) {
     shared.attention.listen(None);
-    shared.gauges.levels.open(false);
+    shared.telemetry.levels.open(false);
     lesson::leave(shared);
 }
 

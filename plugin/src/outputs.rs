@@ -5,6 +5,7 @@ pub mod control;
 pub mod event_log;
 pub mod midi;
 pub mod parameters;
+pub mod performance;
 pub mod retrigger;
 pub mod sounding;
 pub mod velocity;

@@ -37,7 +37,7 @@ use crate::voices::bank::Bank;
 use crate::voices::workshop::Workshop;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, ModelInfo, RunConfig};
-use tocco_recognizer::pipeline::{Gauges, Pipeline, PipelineError, ServiceEnd};
+use tocco_recognizer::pipeline::{Pipeline, PipelineError, ServiceEnd, Telemetry};
 use tocco_recognizer::runner::Wake;
 use tocco_recognizer::runner::worker::WorkerError;
 
@@ -143,7 +143,7 @@ pub struct Shared {
     /// What the instance began with.
     pub configuration: Configuration,
     /// Counters and meters.
-    pub gauges: Arc<Gauges>,
+    pub telemetry: Arc<Telemetry>,
     /// What the host reads of the last note.
     pub outputs: OutputParameters,
     /// Notes that were heard and not played.
@@ -188,7 +188,7 @@ impl Shared {
         Self {
             params,
             configuration,
-            gauges: Arc::default(),
+            telemetry: Arc::default(),
             outputs: OutputParameters::default(),
             suppressed: Suppressed::default(),
             workshop: Workshop::default(),
@@ -225,7 +225,7 @@ impl Shared {
     /// example at once. Real-time safe.
     pub fn attend_teach(&self) {
         if let Some(class) = self.params.requests.take_teach() {
-            self.gauges.teaching.set(class);
+            self.telemetry.teaching.set(class);
         }
     }
 
@@ -237,7 +237,7 @@ impl Shared {
         };
         self.outputs.stand(Standing {
             condition,
-            teaching: self.gauges.teaching.class(),
+            teaching: self.telemetry.teaching.class(),
             examples,
             double_hits: self.suppressed.double.load(Relaxed),
             cross_hits: self.suppressed.cross.load(Relaxed),
@@ -254,7 +254,7 @@ impl Shared {
     /// milliseconds; the next note is an example at once. Takes a lock: not for the audio thread.
     pub fn calibrate(&self, command: calibration::Command) {
         if let calibration::Command::Teach(class) = &command {
-            self.gauges.teaching.set(*class);
+            self.telemetry.teaching.set(*class);
         }
         let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
         self.undone.fetch_add(1, Release);
@@ -461,7 +461,7 @@ impl Worker {
         shared.status().other_error = log_error.or(wake_error);
         let recordings = (shared.configuration.recordings.clone())
             .map(|(folder, player)| Recordings::new(folder, player));
-        shared.gauges.takes.set(recordings.is_some());
+        shared.telemetry.takes.set(recordings.is_some());
         Self {
             shared,
             wake,
@@ -500,7 +500,7 @@ impl Worker {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
             self.shared.tell_outputs();
-            let levels = &self.shared.gauges.levels;
+            let levels = &self.shared.telemetry.levels;
             self.shared.attention.call(|| levels.take_news());
         }
     }
@@ -509,7 +509,7 @@ impl Worker {
     fn end(mut self) {
         self.write_takes(true);
         if let Some(log) = &mut self.log {
-            log.end(&self.shared.gauges.counters);
+            log.end(&self.shared.telemetry.counters);
             // Nobody is left to be told of a failure.
             let _ = log.flush();
         }
@@ -578,7 +578,7 @@ impl Worker {
             return;
         };
         let params = &self.shared.params;
-        let teaching = &self.shared.gauges.teaching;
+        let teaching = &self.shared.telemetry.teaching;
         let course = self.lesson.ends_at();
         let mut news = false;
         self.shared.attend_teach();
@@ -741,8 +741,8 @@ impl Worker {
         self.running = None;
         let key = self.shared.params.selection_key();
         let (model, info, error) = self.load_or_fall_back(activation)?;
-        let gauges = Arc::clone(&self.shared.gauges);
-        let (pipeline, end) = Pipeline::new(activation.host_rate, model, gauges)?;
+        let telemetry = Arc::clone(&self.shared.telemetry);
+        let (pipeline, end) = Pipeline::new(activation.host_rate, model, telemetry)?;
         if let Some(error) = &error {
             nice_plug::nice_warn!("{error}");
         }

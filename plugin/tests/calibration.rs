@@ -155,9 +155,9 @@ fn teaching_changes_the_answers_loses_no_note_and_is_undone() {
         assert_eq!(player.play(), before);
         assert!(player.shared.params.calibration.saved().profiles.is_empty());
 
-        let counters = &player.shared.gauges.counters;
+        let counters = &player.shared.telemetry.counters;
         assert_eq!(counters.first.lost(), 0);
-        assert_eq!(player.shared.gauges.teaching.missed(), 0);
+        assert_eq!(player.shared.telemetry.teaching.missed(), 0);
         assert!(counters.swaps.load(Relaxed) > 5);
         let ids = player.results.iter().map(|result| result.note.onset_id);
         assert!(
@@ -262,11 +262,11 @@ fn the_window_teaches() {
 
     // Snare 1, by more notes than are enough: the lesson of a technique ends by itself.
     window.click("Teach", 1).unwrap();
-    assert_eq!(shared.gauges.teaching.class(), Some(1));
+    assert_eq!(shared.telemetry.teaching.class(), Some(1));
     let text = window.frame();
     assert!(text.contains("an example of Snare 1"), "{text}");
     assert!(text.contains("0 of 5"), "{text}");
-    while shared.gauges.teaching.class().is_some() {
+    while shared.telemetry.teaching.class().is_some() {
         player.play();
         // Not in wait, which plays on, a hundred times faster than anyone.
         std::thread::sleep(Duration::from_millis(50));
@@ -287,9 +287,9 @@ fn the_window_teaches() {
 
     // Begun and ended by hand.
     window.click("Teach", 0).unwrap();
-    assert_eq!(shared.gauges.teaching.class(), Some(0));
+    assert_eq!(shared.telemetry.teaching.class(), Some(0));
     window.click("0 of 5", 0).unwrap();
-    assert_eq!(shared.gauges.teaching.class(), None);
+    assert_eq!(shared.telemetry.teaching.class(), None);
     player.play();
     player.tell(&[]);
     assert_eq!(status().examples[0], 0);

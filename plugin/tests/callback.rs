@@ -31,7 +31,7 @@ fn the_same_playing_gives_the_same_midi_at_every_block_size() {
         let samples = tones(48_000.0, NOTES, 0.15);
         let mut expected = listening(64);
         expected.play(&samples, &[64]);
-        let counters = &expected.plugin.shared().gauges.counters;
+        let counters = &expected.plugin.shared().telemetry.counters;
         assert_eq!(counters.first.results.load(Relaxed), NOTES as u64);
         let corrected = counters.second.changed.load(Relaxed) as usize;
         assert!(corrected == 0 || model == ModelChoice::Tocco);
@@ -159,7 +159,7 @@ fn a_second_decision_makes_no_midi_unless_it_is_to_correct() {
         let amended = host
             .plugin
             .shared()
-            .gauges
+            .telemetry
             .counters
             .second
             .decisions
@@ -246,7 +246,7 @@ fn a_host_that_takes_no_events_is_counted_and_no_note_hangs() {
     let ends = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
     let ended = host.sent().iter().filter(|(_, event)| ends(event)).count();
     assert_eq!(ended, host.notes().len());
-    let counters = &host.plugin.shared().gauges.counters;
+    let counters = &host.plugin.shared().telemetry.counters;
     let results = counters.first.results.load(Relaxed) as usize;
     assert_eq!(results, 3);
     assert_eq!(
@@ -279,7 +279,7 @@ fn storms_leave_no_trace_with(method: &str) {
         host.play(&samples, &[512]);
         let heard: Vec<u8> = host.notes()[before..].iter().map(|note| note.1).collect();
         assert_eq!(heard, expected);
-        let counters = &host.plugin.shared().gauges.counters;
+        let counters = &host.plugin.shared().telemetry.counters;
         assert_eq!(
             counters.onsets.load(Relaxed),
             counters.first.results.load(Relaxed),
@@ -310,7 +310,7 @@ fn nan_and_storms_do_not_reach_second_decisions() {
             assert!((0.0..=1.0).contains(pressure), "{event:?}");
         }
     }
-    let counters = &host.plugin.shared().gauges.counters;
+    let counters = &host.plugin.shared().telemetry.counters;
     let onsets = counters.onsets.load(Relaxed);
     assert!(onsets >= 8);
     assert_eq!(counters.first.results.load(Relaxed), onsets);

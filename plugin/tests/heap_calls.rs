@@ -53,7 +53,7 @@ fn callbacks_make_no_heap_call_from_the_first_one_on() {
                 host::set(&host.plugin.shared().params.correct, true);
                 // As with an open window: what it does not fetch in time is dropped.
                 let feed = host.plugin.shared().clone();
-                let feed = &feed.gauges.levels;
+                let feed = &feed.telemetry.levels;
                 feed.open(true);
                 host.activate(rate, 512, 2, mode);
                 host.play(&samples, &[block]);
@@ -69,7 +69,7 @@ fn callbacks_make_no_heap_call_from_the_first_one_on() {
                     host.play(&samples, &[block]);
                 }
                 assert_eq!(heap_calls(), 0, "{model:?}, {mode:?}, {rate} Hz");
-                let counters = &host.plugin.shared().gauges.counters;
+                let counters = &host.plugin.shared().telemetry.counters;
                 let amended = counters.second.decisions.results.load(Relaxed) > 0;
                 assert_eq!(amended, model.may_have_second());
                 let learned = counters.learned.load(Relaxed) > 0;
@@ -95,7 +95,7 @@ fn swaps_and_readers_make_no_heap_call_in_callbacks() {
         host.choose(model, EngineChoice::Native);
         while !host.plugin.shared().is_settled() {
             host.play(&samples, &[64]);
-            let _ = host.plugin.shared().gauges.meters.last_note();
+            let _ = host.plugin.shared().telemetry.meters.last_note();
             drop(host.plugin.shared().status().clone());
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -125,7 +125,7 @@ fn swaps_of_the_onset_method_make_no_heap_call_in_callbacks() {
         let error = host.plugin.shared().status().model_error.clone();
         assert_eq!(error, None);
     }
-    let swaps = &host.plugin.shared().gauges.counters.swaps;
+    let swaps = &host.plugin.shared().telemetry.counters.swaps;
     assert_eq!(swaps.load(Relaxed), 3);
     assert_eq!(heap_calls(), 0);
 }
@@ -155,7 +155,7 @@ fn teaching_makes_no_heap_call_in_callbacks() {
             }
             host.play(&samples, &[64]);
         }
-        let swaps = &host.plugin.shared().gauges.counters.swaps;
+        let swaps = &host.plugin.shared().telemetry.counters.swaps;
         assert!(swaps.load(Relaxed) > 2);
         assert_eq!(heap_calls(), 0, "{model:?}");
     }

@@ -12,7 +12,7 @@ use tocco::shipped;
 use tocco_engines::EngineId;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, RunConfig};
-use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::pipeline::{Pipeline, Settings, Telemetry};
 use tocco_recognizer::runner::Wake;
 
 const RATE: f64 = 48_000.0;
@@ -42,9 +42,9 @@ fn a_swap_to_another_method_loses_no_note_and_makes_none() {
     for (from, to) in [("mkl", "flux"), ("flux", "mkl")] {
         // A step that is prime to the spacing: the swap comes everywhere in and between notes.
         for swap in (100..600).step_by(7) {
-            let gauges = Arc::new(Gauges::default());
+            let telemetry = Arc::new(Telemetry::default());
             let (mut pipeline, mut service) =
-                Pipeline::new(RATE, model(from, 0), Arc::clone(&gauges)).unwrap();
+                Pipeline::new(RATE, model(from, 0), Arc::clone(&telemetry)).unwrap();
             let mut results = Vec::new();
             for (index, block) in samples.chunks(BLOCK).enumerate() {
                 if index == swap {
@@ -54,7 +54,7 @@ fn a_swap_to_another_method_loses_no_note_and_makes_none() {
                     results.push((result.note.onset_id, result.note.position, result.model));
                 });
             }
-            let counters = &gauges.counters;
+            let counters = &telemetry.counters;
             assert_eq!(counters.onsets.load(Relaxed), results.len() as u64);
             assert_eq!(counters.first.lost(), 0);
             assert_eq!(counters.swaps.load(Relaxed), 1);

@@ -12,7 +12,7 @@ use tocco_engines::native::{NativeEngine, NativeOptions};
 use tocco_engines::{Classifier, Engine, EngineId, InferError};
 use tocco_recognizer::classification::{Classification, MAX_CLASSES, ModelSerial};
 use tocco_recognizer::model::{LoadedModel, RunConfig};
-use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::pipeline::{Pipeline, ServiceEnd, Settings, Telemetry};
 use tocco_recognizer::runner::worker::{self, WorkerConfig};
 use tocco_recognizer::runner::{Runner, Wake};
 
@@ -65,7 +65,7 @@ impl Engine for Slow {
 }
 
 /// A pipeline with model C, on the audio thread or slowly on a classifier thread.
-fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
+fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Telemetry>) {
     let package = shipped::C.package().unwrap();
     let config = RunConfig {
         offline: false,
@@ -89,9 +89,9 @@ fn pipeline(slow: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
         };
         model.stages.first.runner = Runner::Thread(worker::start(classifier, config).unwrap().0);
     }
-    let gauges = Arc::new(Gauges::default());
-    let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
-    (pipeline, end, gauges)
+    let telemetry = Arc::new(Telemetry::default());
+    let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&telemetry)).unwrap();
+    (pipeline, end, telemetry)
 }
 
 fn stream(pipeline: &mut Pipeline, samples: &[f32], results: &mut Vec<Classification>) {
@@ -112,7 +112,7 @@ fn too_many_notes_are_counted_and_none_is_mistaken() {
         .collect();
     assert!(expected.len() > 200, "{} notes", expected.len());
 
-    let (mut pipeline, _end, gauges) = pipeline(true);
+    let (mut pipeline, _end, telemetry) = pipeline(true);
     let mut results = Vec::new();
     stream(&mut pipeline, &samples, &mut results);
     // The last answers, unhurried.
@@ -120,7 +120,7 @@ fn too_many_notes_are_counted_and_none_is_mistaken() {
         stream(&mut pipeline, &[0.0; 64], &mut results);
         std::thread::sleep(Duration::from_millis(1));
     }
-    let counters = &gauges.counters;
+    let counters = &telemetry.counters;
     assert_eq!(counters.onsets.load(Relaxed), expected.len() as u64);
     assert_eq!(counters.first.results.load(Relaxed), results.len() as u64);
     let dropped = counters.first.dropped_full.load(Relaxed);
@@ -139,7 +139,7 @@ fn too_many_notes_are_counted_and_none_is_mistaken() {
 #[test]
 fn a_reset_or_an_end_amid_notes_keeps_the_books_straight() {
     let samples = clicks(40);
-    let (mut pipeline, _end, gauges) = pipeline(true);
+    let (mut pipeline, _end, telemetry) = pipeline(true);
     let mut results = Vec::new();
     for round in 0..20 {
         // Cut off at a different place each time, mostly amid a note.
@@ -151,7 +151,7 @@ fn a_reset_or_an_end_amid_notes_keeps_the_books_straight() {
         pipeline.reset();
     }
     drop(pipeline);
-    let counters = &gauges.counters;
+    let counters = &telemetry.counters;
     assert!(counters.first.abandoned.load(Relaxed) > 0);
     assert_eq!(
         counters.onsets.load(Relaxed),

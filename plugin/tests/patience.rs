@@ -126,7 +126,7 @@ fn why_a_users_model_is_not_in_use_is_still_said_after_an_example() {
     while host
         .plugin
         .shared()
-        .gauges
+        .telemetry
         .counters
         .swaps
         .load(std::sync::atomic::Ordering::Relaxed)

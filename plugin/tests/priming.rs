@@ -10,7 +10,7 @@ use tocco::shipped;
 use tocco_engines::{Classifier, Engine, EngineId, InferError, ModelPackage};
 use tocco_recognizer::classification::{ModelSerial, Note};
 use tocco_recognizer::model::{LoadedModel, RunConfig};
-use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::pipeline::{Pipeline, Settings, Telemetry};
 use tocco_recognizer::runner::worker::{self, WorkerConfig};
 use tocco_recognizer::runner::{InlineRunner, Runner, Wake};
 
@@ -112,7 +112,7 @@ fn an_inline_network_is_primed_by_the_first_callback_and_by_the_one_that_swaps_i
     };
     let (first, first_runs) = model(0);
     let (second, second_runs) = model(1);
-    let (mut pipeline, end) = Pipeline::new(48_000.0, first, Arc::<Gauges>::default()).unwrap();
+    let (mut pipeline, end) = Pipeline::new(48_000.0, first, Arc::<Telemetry>::default()).unwrap();
     assert_eq!(first_runs.lock().unwrap().len(), 0);
     let audio = std::thread::spawn(move || {
         let mut block = || pipeline.process(&[[0.0; 64]], &Settings::default(), |_, _| ());
@@ -149,7 +149,7 @@ fn sound_that_decays_into_denormals_leaves_no_trace() {
         let serial = ModelSerial(0);
         let (model, _) = LoadedModel::new(&package, EngineId::Native, serial, config).unwrap();
         let (mut pipeline, _end) =
-            Pipeline::new(48_000.0, model, Arc::<Gauges>::default()).unwrap();
+            Pipeline::new(48_000.0, model, Arc::<Telemetry>::default()).unwrap();
         let mut heard = Vec::new();
         let mut play = |samples: &[f32]| {
             for block in samples.chunks(64) {

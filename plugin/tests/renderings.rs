@@ -66,7 +66,7 @@ fn rendered(
             std::thread::sleep(Duration::from_millis(u64::from(random >> 8 & 31)));
         }
     }
-    let counters = &host.plugin.shared().gauges.counters;
+    let counters = &host.plugin.shared().telemetry.counters;
     let counts = [
         &counters.onsets,
         &counters.first.results,
@@ -149,7 +149,7 @@ fn in_real_time_nothing_waits() {
             longest = longest.max(began.elapsed());
         }
     }
-    let counters = &host.plugin.shared().gauges.counters;
+    let counters = &host.plugin.shared().telemetry.counters;
     println!("longest callback {longest:?}");
     assert_eq!(counters.onsets.load(Relaxed), 6);
     assert_eq!(counters.first.results.load(Relaxed), 6);
@@ -171,7 +171,7 @@ fn a_model_that_is_chosen_at_the_first_block_is_there_before_the_first_notes() {
         host.activate(48_000.0, 64, 1, ProcessMode::Realtime);
         host.choose(chosen, EngineChoice::Native);
         host.play(&samples, &[64]);
-        let counters = &host.plugin.shared().gauges.counters;
+        let counters = &host.plugin.shared().telemetry.counters;
         assert_eq!(counters.swaps.load(Relaxed), 1);
         host.sent().to_vec()
     };

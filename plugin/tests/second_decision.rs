@@ -22,7 +22,7 @@ use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 use tocco_recognizer::counters::Counters;
 use tocco_recognizer::decision::{amended, most_probable};
 use tocco_recognizer::model::RunConfig;
-use tocco_recognizer::pipeline::{Gauges, Pipeline, Settings};
+use tocco_recognizer::pipeline::{Pipeline, Settings, Telemetry};
 use tocco_recognizer::runner::{Runner, Wake};
 
 /// A plugin's inside.
@@ -89,7 +89,7 @@ impl Player {
     }
 
     fn counters(&self) -> &Counters {
-        &self.shared.gauges.counters
+        &self.shared.telemetry.counters
     }
 
     fn first(&self) -> Vec<Classification> {
@@ -289,7 +289,7 @@ fn swaps_do_not_wait_for_second_decisions_and_count_what_they_give_up() {
     let params = |player: &Player| Arc::clone(&player.shared.params);
     for offline in [true, false] {
         let mut player = Player::new(offline, true);
-        let counters = Arc::clone(&player.shared.gauges);
+        let counters = Arc::clone(&player.shared.telemetry);
         let swaps = || counters.counters.swaps.load(Relaxed);
         for round in 0..12 {
             let params = params(&player);
@@ -356,7 +356,7 @@ fn pipeline(
 ) -> (
     Pipeline,
     tocco_recognizer::pipeline::ServiceEnd,
-    Arc<Gauges>,
+    Arc<Telemetry>,
 ) {
     let selection = Selection {
         model: ModelSource::Tocco,
@@ -371,9 +371,9 @@ fn pipeline(
     let serial = tocco_recognizer::classification::ModelSerial(0);
     let (mut model, _) = selection.load(serial, config).unwrap();
     change(&mut model.stages.second.as_mut().unwrap().runner);
-    let gauges = Arc::new(Gauges::default());
-    let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
-    (pipeline, end, gauges)
+    let telemetry = Arc::new(Telemetry::default());
+    let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&telemetry)).unwrap();
+    (pipeline, end, telemetry)
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
     let samples = performance();
     for dead in [false, true] {
         let mut work = None;
-        let (mut pipeline, _end, gauges) = pipeline(|runner| {
+        let (mut pipeline, _end, telemetry) = pipeline(|runner| {
             let (remote, other) = tocco_recognizer::runner::queue::queues(1_296);
             *runner = Runner::Thread(remote);
             work = Some(other).filter(|_| !dead);
@@ -399,7 +399,7 @@ fn a_classifier_thread_that_stands_still_or_is_dead_costs_no_first_decision() {
                 results += 1;
             });
         }
-        let counters = &gauges.counters;
+        let counters = &telemetry.counters;
         assert_eq!(counters.first.lost(), 0);
         assert_eq!(counters.onsets.load(Relaxed), results);
         let lost = match dead {
@@ -445,7 +445,7 @@ fn both_networks_learn_what_is_taught_though_teaching_swaps_the_model() {
         let (first, second) = taught(&player);
         assert_eq!(first[2], notes);
         assert_eq!(second, first);
-        assert_eq!(player.shared.gauges.teaching.missed(), 0);
+        assert_eq!(player.shared.telemetry.teaching.missed(), 0);
         assert!(player.counters().swaps.load(Relaxed) > 1);
         let saved = player.shared.params.calibration.saved().profiles;
         assert_eq!(saved.keys().collect::<Vec<_>>(), ["tocco", "tocco-late"]);

@@ -20,7 +20,7 @@ use tocco_recognizer::counters::Counters;
 use tocco_recognizer::decision::{LEAST_PROBABILITY, amended, most_probable};
 use tocco_recognizer::input::extraction;
 use tocco_recognizer::model::{LoadedModel, RunConfig};
-use tocco_recognizer::pipeline::{Gauges, Pipeline, ServiceEnd, Settings};
+use tocco_recognizer::pipeline::{Pipeline, ServiceEnd, Settings, Telemetry};
 use tocco_recognizer::runner::queue::{self, Answer};
 use tocco_recognizer::runner::{Runner, Wake};
 
@@ -35,7 +35,7 @@ fn adapt(adapt: bool) -> Settings {
 struct Listener {
     pipeline: Pipeline,
     _end: ServiceEnd,
-    gauges: Arc<Gauges>,
+    telemetry: Arc<Telemetry>,
     results: Vec<Classification>,
 }
 
@@ -45,12 +45,12 @@ impl Listener {
     }
 
     fn of(model: Box<LoadedModel>) -> Self {
-        let gauges = Arc::new(Gauges::default());
-        let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&gauges)).unwrap();
+        let telemetry = Arc::new(Telemetry::default());
+        let (pipeline, end) = Pipeline::new(48_000.0, model, Arc::clone(&telemetry)).unwrap();
         Self {
             pipeline,
             _end: end,
-            gauges,
+            telemetry,
             results: Vec::new(),
         }
     }
@@ -76,7 +76,7 @@ impl Listener {
     }
 
     fn counters(&self) -> &Counters {
-        &self.gauges.counters
+        &self.telemetry.counters
     }
 
     fn learned(&self) -> u64 {
@@ -84,7 +84,7 @@ impl Listener {
     }
 
     fn adapted(&self) -> u64 {
-        self.gauges.adapted.load(Relaxed)
+        self.telemetry.adapted.load(Relaxed)
     }
 }
 
@@ -479,7 +479,7 @@ fn a_swap_a_lesson_and_a_restart_forget_and_the_counter_goes_on() {
         }
         said(&results)
     };
-    let adapted = || shared.gauges.adapted.load(Relaxed);
+    let adapted = || shared.telemetry.adapted.load(Relaxed);
     let expected = play(&mut pipeline, &samples);
     let learned = adapted();
     assert!(learned > 30);
@@ -505,7 +505,7 @@ fn a_swap_a_lesson_and_a_restart_forget_and_the_counter_goes_on() {
         }
         assert!(adapted() < 5, "{}", adapted());
     }
-    assert!(shared.gauges.counters.learned.load(Relaxed) >= learned);
+    assert!(shared.telemetry.counters.learned.load(Relaxed) >= learned);
 
     let mut pipeline = service
         .activate(activation(44_100.0), Some(pipeline))

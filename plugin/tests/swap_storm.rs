@@ -84,14 +84,18 @@ fn storm(mode: ProcessMode, blocks: usize, seed: u64) {
         .back()
         .map(|info| info.id().to_owned());
     assert_eq!(newest.as_deref(), Some("b"), "{mode:?}");
-    let last = shared.gauges.meters.last_note().expect("notes were played");
+    let last = shared
+        .telemetry
+        .meters
+        .last_note()
+        .expect("notes were played");
     let model = shared
         .status()
         .model(last.model)
         .map(|info| info.id().to_owned());
     assert_eq!(model.as_deref(), Some("b"), "the newest choice is in use");
     drop(host);
-    let counters = &shared.gauges.counters;
+    let counters = &shared.telemetry.counters;
     let (onsets, results) = (
         counters.onsets.load(Relaxed),
         counters.first.results.load(Relaxed),

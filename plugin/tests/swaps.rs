@@ -80,7 +80,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
     set(&shared.params.model, ModelChoice::C);
     let service = Service::start(Arc::clone(&shared)).unwrap();
     let mut pipeline = service.activate(activation(false), None).unwrap();
-    let counters = &shared.gauges.counters;
+    let counters = &shared.telemetry.counters;
     let mut results: Vec<Classification> = Vec::with_capacity(1 << 16);
     // Room for all, so that it does not grow while memory is weighed.
     let mut names = HashMap::with_capacity(4096);

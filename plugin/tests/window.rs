@@ -98,7 +98,7 @@ fn main() -> ExitCode {
 fn audit(seconds: f64, plant: Option<&str>) -> Audited {
     let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
     let (pipeline, mut service) =
-        Pipeline::new(RATE, model(0), Arc::clone(&shared.gauges)).unwrap();
+        Pipeline::new(RATE, model(0), Arc::clone(&shared.telemetry)).unwrap();
     let mut window = Offscreen::new(Arc::clone(&shared));
     let ended = AtomicBool::new(false);
     let mut frames = 0;
@@ -128,15 +128,15 @@ fn audit(seconds: f64, plant: Option<&str>) -> Audited {
     });
     Audited {
         frames,
-        swaps: shared.gauges.counters.swaps.load(Relaxed),
+        swaps: shared.telemetry.counters.swaps.load(Relaxed),
         amended: shared
-            .gauges
+            .telemetry
             .counters
             .second
             .decisions
             .results
             .load(Relaxed),
-        learned: shared.gauges.counters.learned.load(Relaxed),
+        learned: shared.telemetry.counters.learned.load(Relaxed),
         ..found
     }
 }

@@ -34,7 +34,7 @@ pub struct Counters {
     /// MIDI events that the host did not take.
     pub midi_refused: AtomicU64,
     /// Notes that taught a network something by the last decision about them: never more than
-    /// results. What the model in use has learnt is [`Gauges::adapted`](crate::pipeline::Gauges).
+    /// results. What the model in use has learnt is [`Telemetry::adapted`](crate::pipeline::Telemetry).
     pub learned: AtomicU64,
     /// Models and engines taken into use after the first.
     pub swaps: AtomicU64,

@@ -98,7 +98,7 @@ impl Default for Settings {
 
 /// What the pipeline's owner and the audio thread share.
 #[derive(Debug, Default)]
-pub struct Gauges {
+pub struct Telemetry {
     /// Counts of everything.
     pub counters: Counters,
     /// The last note.
@@ -157,7 +157,7 @@ struct Recognizer {
     results: Producer<Classification>,
     examples: examples::Sender,
     takes: take::Sender,
-    gauges: Arc<Gauges>,
+    telemetry: Arc<Telemetry>,
     level_meter: LevelMeter,
     clock: StreamClock,
     host_rate: f64,
@@ -186,7 +186,7 @@ impl Pipeline {
     pub fn new(
         host_rate: f64,
         model: Box<LoadedModel>,
-        gauges: Arc<Gauges>,
+        telemetry: Arc<Telemetry>,
     ) -> Result<(Self, ServiceEnd), PipelineError> {
         let stream = HopStream::new(host_rate)?;
         let settings = Settings::default();
@@ -197,8 +197,8 @@ impl Pipeline {
         let (results_in, results_out) = RingBuffer::new(LOG_CAPACITY);
         let (examples_in, examples_out) = examples::queue();
         let (takes_in, takes_out) = take::queue();
-        let first_id = gauges.counters.onsets.load(Relaxed);
-        gauges.adapted.store(0, Relaxed);
+        let first_id = telemetry.counters.onsets.load(Relaxed);
+        telemetry.adapted.store(0, Relaxed);
         let recognizer = Recognizer {
             clock: stream.clock(),
             analyzer,
@@ -209,7 +209,7 @@ impl Pipeline {
             results: results_in,
             examples: examples_in,
             takes: takes_in,
-            gauges,
+            telemetry,
             level_meter: LevelMeter::default(),
             host_rate,
             pace: Pace::new(host_rate, Ticks::calibrated()),
@@ -261,7 +261,7 @@ impl Pipeline {
             let length = channels.iter().map(|channel| channel.as_ref().len()).min();
             let length = length.unwrap_or(0);
             recognizer.pace.begin(length);
-            recognizer.gauges.levels.begin_block(channels, length);
+            recognizer.telemetry.levels.begin_block(channels, length);
             stream.choose_input(settings.input);
             // If it is not, the block is heard with the old one.
             let _ = recognizer.pace.wait(is_settled);
@@ -304,24 +304,27 @@ impl Drop for Pipeline {
     /// Counts what was under way: every onset has its place in the book-keeping.
     fn drop(&mut self) {
         let Recognizer {
-            gauges,
+            telemetry,
             pending,
             model,
             seconds,
             ..
         } = &self.recognizer;
         add(
-            &gauges.counters.first.abandoned,
+            &telemetry.counters.first.abandoned,
             *pending + model.under_way(),
         );
-        add(&gauges.counters.second.decisions.abandoned, seconds.open());
+        add(
+            &telemetry.counters.second.decisions.abandoned,
+            seconds.open(),
+        );
     }
 }
 
 impl Recognizer {
     fn begin_block(&mut self, settings: &Settings) {
         self.callback += 1;
-        add(&self.gauges.counters.callbacks, 1);
+        add(&self.telemetry.counters.callbacks, 1);
         self.gate = settings.gate;
         if self.settings.adapt && !settings.adapt {
             self.forget_player();
@@ -337,7 +340,7 @@ impl Recognizer {
         if old.minimum_inter_onset_ms != new.minimum_inter_onset_ms {
             detector.set_minimum_inter_onset_ms(new.minimum_inter_onset_ms);
         }
-        self.gauges.levels.set_gate_db(detector.silence_db());
+        self.telemetry.levels.set_gate_db(detector.silence_db());
         self.settings = *settings;
         for inline in inline(&mut self.model) {
             inline.prime();
@@ -346,7 +349,7 @@ impl Recognizer {
 
     fn hop(&mut self, hop: &[f32; HOP], end: HopEnd, on_result: &mut impl FnMut(&Classification)) {
         self.take_new_model();
-        self.level_meter.hear(hop, end.host, &self.gauges.levels);
+        self.level_meter.hear(hop, end.host, &self.telemetry.levels);
 
         let (first_id, clock) = (self.first_id, self.clock);
         let (callback, epoch) = (self.callback, self.epoch);
@@ -364,10 +367,10 @@ impl Recognizer {
             epoch,
         };
         let adapt = self.settings.adapt;
-        let taught = self.gauges.teaching.class();
-        let taught = taught.filter(|_| self.gauges.takes.is_wanted());
+        let taught = self.telemetry.teaching.class();
+        let taught = taught.filter(|_| self.telemetry.takes.is_wanted());
         self.takes.hear(taught, hop, end.analysis, epoch);
-        let (teaching, serial) = (&self.gauges.teaching, self.model.serial);
+        let (teaching, serial) = (&self.telemetry.teaching, self.model.serial);
         let source = |note: &Note, second| examples::Source {
             onset_id: note.onset_id,
             model: serial,
@@ -387,7 +390,7 @@ impl Recognizer {
             note,
             second: later,
         } = (self.analyzer).push_hop(hop, &mut first.extraction, second_extraction);
-        let counters = &self.gauges.counters;
+        let counters = &self.telemetry.counters;
         if let Some(onset) = onset {
             add(&counters.onsets, 1);
             self.pending += 1;
@@ -459,10 +462,10 @@ impl Recognizer {
                 Ok(Some(answer)) if answer.note.epoch == self.epoch => {
                     self.conclude(answer, now, false, on_result);
                 }
-                Ok(Some(_)) => add(&self.gauges.counters.first.abandoned, 1),
+                Ok(Some(_)) => add(&self.telemetry.counters.first.abandoned, 1),
                 Ok(None) => break,
                 Err(Died { lost }) => {
-                    add(&self.gauges.counters.first.failed, lost as u64);
+                    add(&self.telemetry.counters.first.failed, lost as u64);
                     break;
                 }
             }
@@ -473,7 +476,7 @@ impl Recognizer {
                 Ok(None) => break,
                 Err(Died { .. }) => {
                     // Nor will those be answered that are still to be sent.
-                    let failed = &self.gauges.counters.second.decisions.failed;
+                    let failed = &self.telemetry.counters.second.decisions.failed;
                     add(failed, self.seconds.give_up());
                     break;
                 }
@@ -490,7 +493,7 @@ impl Recognizer {
         on_result: &mut impl FnMut(&Classification),
     ) {
         let Some(mut probabilities) = answer.probabilities else {
-            add(&self.gauges.counters.first.failed, 1);
+            add(&self.telemetry.counters.first.failed, 1);
             return;
         };
         let learner = self.model.stages.first.learner.as_ref();
@@ -516,7 +519,7 @@ impl Recognizer {
         let Some(first) = self.seconds.close(answer.note.onset_id) else {
             return; // given up at a reset, and counted there
         };
-        let counters = &self.gauges.counters.second.decisions;
+        let counters = &self.telemetry.counters.second.decisions;
         let Some(mut probabilities) = answer.probabilities else {
             add(&counters.failed, 1);
             return;
@@ -560,8 +563,8 @@ impl Recognizer {
             }
             (None, None) => false,
         };
-        add(&self.gauges.counters.learned, u64::from(learned));
-        add(&self.gauges.adapted, u64::from(learned));
+        add(&self.telemetry.counters.learned, u64::from(learned));
+        add(&self.telemetry.adapted, u64::from(learned));
     }
 
     fn forget_player(&mut self) {
@@ -569,7 +572,7 @@ impl Recognizer {
         for learner in stages.filter_map(|stage| stage.learner.as_mut()) {
             learner.forget();
         }
-        self.gauges.adapted.store(0, Relaxed);
+        self.telemetry.adapted.store(0, Relaxed);
     }
 
     fn result(
@@ -602,10 +605,10 @@ impl Recognizer {
     }
 
     fn give_out(&mut self, result: &Classification, on_result: &mut impl FnMut(&Classification)) {
-        let counters = &self.gauges.counters;
+        let counters = &self.telemetry.counters;
         counters.book(result, self.host_rate);
-        self.gauges.meters.show(result, self.host_rate);
-        self.gauges.levels.mark(result);
+        self.telemetry.meters.show(result, self.host_rate);
+        self.telemetry.levels.mark(result);
         if self.results.push(*result).is_err() {
             let unlogged = match result.decision {
                 Decision::First => &counters.first.unlogged,
@@ -638,13 +641,13 @@ impl Recognizer {
         };
         self.model_waits = 0;
         add(
-            &self.gauges.counters.first.abandoned,
+            &self.telemetry.counters.first.abandoned,
             self.model.under_way(),
         );
         std::mem::swap(&mut self.model, &mut model);
         // To wait for them would be to wait for a gap of 150 ms in the playing.
         add(
-            &self.gauges.counters.second.decisions.abandoned,
+            &self.telemetry.counters.second.decisions.abandoned,
             self.seconds.give_up(),
         );
         // There was room, and nobody else pushes.
@@ -653,21 +656,21 @@ impl Recognizer {
         for inline in inline(&mut self.model) {
             inline.prime();
         }
-        self.gauges.adapted.store(0, Relaxed);
-        add(&self.gauges.counters.swaps, 1);
+        self.telemetry.adapted.store(0, Relaxed);
+        add(&self.telemetry.counters.swaps, 1);
     }
 
     fn reset(&mut self) {
         self.pace.reset();
         self.position = 0;
         self.analyzer.reset();
-        add(&self.gauges.counters.first.abandoned, self.pending);
+        add(&self.telemetry.counters.first.abandoned, self.pending);
         self.pending = 0;
         // What the classifier thread has in hand is counted when it comes back.
         self.epoch = self.epoch.wrapping_add(1);
         // Of second decisions it is counted now, and what comes back finds no note.
         add(
-            &self.gauges.counters.second.decisions.abandoned,
+            &self.telemetry.counters.second.decisions.abandoned,
             self.seconds.clear(),
         );
         for inline in inline(&mut self.model) {
@@ -735,7 +738,7 @@ mod tests {
         samples
     }
 
-    fn pipeline(host_rate: f64, offline: bool) -> (Pipeline, ServiceEnd, Arc<Gauges>) {
+    fn pipeline(host_rate: f64, offline: bool) -> (Pipeline, ServiceEnd, Arc<Telemetry>) {
         let config = RunConfig {
             offline,
             wake: Wake::Armed,
@@ -743,9 +746,9 @@ mod tests {
         };
         let (model, _) =
             LoadedModel::new(&shipped("c"), EngineId::Native, ModelSerial(0), config).unwrap();
-        let gauges = Arc::new(Gauges::default());
-        let (pipeline, end) = Pipeline::new(host_rate, model, Arc::clone(&gauges)).unwrap();
-        (pipeline, end, gauges)
+        let telemetry = Arc::new(Telemetry::default());
+        let (pipeline, end) = Pipeline::new(host_rate, model, Arc::clone(&telemetry)).unwrap();
+        (pipeline, end, telemetry)
     }
 
     fn listen(pipeline: &mut Pipeline, samples: &[f32], blocks: &[usize]) -> Vec<Classification> {
@@ -772,11 +775,11 @@ mod tests {
                 |r: &Classification| (r.note.onset_id, r.note.position, r.seen, r.probabilities);
             results.iter().map(one).collect()
         };
-        let (mut first, _end, gauges) = pipeline(48_000.0, false);
+        let (mut first, _end, telemetry) = pipeline(48_000.0, false);
         let expected = listen(&mut first, &samples, &[64]);
         assert_eq!(expected.len(), 12);
-        assert_eq!(gauges.counters.onsets.load(Relaxed), 12);
-        assert_eq!(gauges.counters.first.results.load(Relaxed), 12);
+        assert_eq!(telemetry.counters.onsets.load(Relaxed), 12);
+        assert_eq!(telemetry.counters.first.results.load(Relaxed), 12);
         for blocks in [&[1][..], &[63], &[65], &[512], &[8192], &[1, 700, 64, 3000]] {
             let (mut pipeline, _end, _) = pipeline(48_000.0, false);
             let results = listen(&mut pipeline, &samples, blocks);
@@ -795,8 +798,8 @@ mod tests {
         };
         let (mut unread, _end, _) = pipeline(48_000.0, false);
         let expected = listen(&mut unread, &samples, &[64]);
-        let (mut pipeline, _end, gauges) = pipeline(48_000.0, false);
-        let feed = &gauges.levels;
+        let (mut pipeline, _end, telemetry) = pipeline(48_000.0, false);
+        let feed = &telemetry.levels;
         feed.open(true);
         let results = listen(&mut pipeline, &samples, &[64]);
         assert_eq!(ids(&results), ids(&expected));

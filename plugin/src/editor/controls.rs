@@ -111,7 +111,7 @@ fn decisions(ui: &mut Ui, shared: &Shared, gui: &GuiContext) {
         let possible = params.model.value().may_adapt();
         ui.horizontal(|ui| {
             switch(ui, &setter, &params.adapt, "on", possible, ADAPT_HINT);
-            if let Some(text) = adapted(shared.gauges.adapted.load(Relaxed)) {
+            if let Some(text) = adapted(shared.telemetry.adapted.load(Relaxed)) {
                 ui.label(RichText::new(text).size(12.0).color(FAINT));
             }
         });

@@ -10,7 +10,7 @@ use tocco_recognizer::counters::{Counters, DEADLINE_MS, LATENCY_BINS};
 
 /// Counters at the left, how long the results took at the right.
 pub fn show(ui: &mut Ui, shared: &Shared) {
-    let counters = &shared.gauges.counters;
+    let counters = &shared.telemetry.counters;
     ui.columns_const(|[left, right]| {
         numbers(left, shared);
         right.label(RichText::new(within(counters)).size(12.0).color(FAINT));
@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, shared: &Shared) {
 }
 
 fn numbers(ui: &mut Ui, shared: &Shared) {
-    let counters = &shared.gauges.counters;
+    let counters = &shared.telemetry.counters;
     let get = |counter: &AtomicU64| counter.load(Relaxed);
     let late = counters.first.late_blocks.each_ref().map(get);
     let second = &counters.second;
@@ -36,7 +36,7 @@ fn numbers(ui: &mut Ui, shared: &Shared) {
         // Those given up are no warning: a swap or a reset gives up some.
         ("Amended", get(&second.decisions.results), false),
         ("to another", get(&second.changed), false),
-        ("Not drawn", shared.gauges.levels.dropped(), false),
+        ("Not drawn", shared.telemetry.levels.dropped(), false),
     ];
     let grid = egui::Grid::new("counters").num_columns(4);
     grid.spacing([14.0, 4.0]).show(ui, |ui| {

@@ -376,7 +376,7 @@ impl ToccoApp {
             number(ui, &setter, sensitivity, 117.0, controls::SENSITIVITY_HINT);
             ui.end_row();
         });
-        let feed = &self.shared.gauges.levels;
+        let feed = &self.shared.telemetry.levels;
         let (text, colour) = match (self.guide.notes, self.timeline.clips(feed)) {
             (_, true) => (
                 "It is too loud: turn the guitar down where it comes in, then click the lamp."

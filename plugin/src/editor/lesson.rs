@@ -29,12 +29,12 @@ const USE_HINT: &str = "Untick a technique that you never play: it is then never
 
 /// What the window remembers of a lesson.
 #[derive(Default)]
-pub struct Lesson {
+pub struct LessonPanel {
     /// When *Forget all* was pressed once.
     forgetting: Option<Instant>,
 }
 
-impl Lesson {
+impl LessonPanel {
     /// Whether the technique is used at all, and its name.
     pub fn used(
         ui: &mut Ui,
@@ -65,7 +65,7 @@ impl Lesson {
         place: &str,
     ) {
         let examples = calibration.examples.get(class).copied().unwrap_or(0);
-        let teaching = shared.gauges.teaching.class() == Some(class);
+        let teaching = shared.telemetry.teaching.class() == Some(class);
         let text = match (teaching, examples) {
             // Until the service has begun it.
             (true, _) => {
@@ -99,7 +99,7 @@ impl Lesson {
         let small = |text: &str, colour| RichText::new(text).size(12.0).color(colour);
         let examples = calibration.report.len();
         let taught = shared
-            .gauges
+            .telemetry
             .teaching
             .class()
             .and_then(|class| labels.get(class));
@@ -169,7 +169,7 @@ impl Lesson {
 
 /// From now on no note is an example, if one was.
 fn end(shared: &Shared) {
-    if shared.gauges.teaching.class().is_some() {
+    if shared.telemetry.teaching.class().is_some() {
         shared.calibrate(Command::Teach(None));
     }
 }

@@ -7,7 +7,7 @@ use egui::{Align, Checkbox, Layout, Rect, RichText, Sense, Ui, UiBuilder, pos2, 
 use nice_plug::context::gui::{GuiContext, ParamSetter};
 use nice_plug::params::{BoolParam, Param};
 
-use super::lesson::Lesson;
+use super::lesson::LessonPanel;
 use super::palette::{FAINT, TEXT};
 use super::value::{name, number, number_as, set};
 use super::{bars, guitar};
@@ -152,7 +152,7 @@ fn technique(
         |ui| {
             let colour = if own.used.value() { TEXT } else { FAINT };
             let text = RichText::new(label).size(14.0).color(colour);
-            Lesson::used(ui, shared, Some(gui), calibration, class, text);
+            LessonPanel::used(ui, shared, Some(gui), calibration, class, text);
         },
     );
     // Where the name's own tooltip says what the tick does, the swatch says where to play.
@@ -182,7 +182,7 @@ fn technique(
         tick(ui, setter, &own.voice, hint(VOICE))
     });
     within(ui, cells[TEACH].shrink2(vec2(0.0, 1.5)), |ui| {
-        Lesson::teach(ui, shared, calibration, class, guitar::place(class));
+        LessonPanel::teach(ui, shared, calibration, class, guitar::place(class));
     });
 }
 

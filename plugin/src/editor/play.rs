@@ -36,7 +36,7 @@ impl ToccoApp {
         let glow = self.glow();
         ui.scope(|ui| bars::show(ui, labels, note, glow, bar));
         let rest = (height - 8.0 * bar).max(LEAST_TIMELINE);
-        let feed = &self.shared.gauges.levels;
+        let feed = &self.shared.telemetry.levels;
         self.timeline.show(ui, feed, rest);
         self.foot(ui, status);
     }
@@ -107,7 +107,7 @@ impl ToccoApp {
             };
             ui.label(small(text));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let text = counters::summary(&self.shared.gauges.counters);
+                let text = counters::summary(&self.shared.telemetry.counters);
                 let hint = "From onset to result. Late: more than 20 ms.";
                 ui.label(small(text)).on_hover_text(hint);
             });

@@ -62,14 +62,14 @@ fn full(shared: &Shared) {
     note.gated = true;
     note.note.peak_db = -88.0;
     note.model = ModelSerial(0);
-    shared.gauges.meters.show(&note, 48_000.0);
+    shared.telemetry.meters.show(&note, 48_000.0);
     let second = Decision::Second {
         was: 4,
         was_gated: true,
     };
     note.decision = second;
     note.seen = 7_248;
-    shared.gauges.meters.show(&note, 48_000.0);
+    shared.telemetry.meters.show(&note, 48_000.0);
 }
 
 #[test]
@@ -272,9 +272,9 @@ fn the_guided_minute_can_be_skipped_gone_back_in_and_left() {
     window.click("Back", 0).unwrap();
     // What runs in a step ends when it is left.
     window.click("Start", 0).unwrap();
-    assert_eq!(shared.gauges.teaching.class(), Some(0));
+    assert_eq!(shared.telemetry.teaching.class(), Some(0));
     window.click("Back", 0).unwrap();
-    assert_eq!(shared.gauges.teaching.class(), None);
+    assert_eq!(shared.telemetry.teaching.class(), None);
     window.click("Start", 0).unwrap();
     let lesson = &shared.params.requests.velocity;
     assert_eq!(lesson.standing(), Standing::Soft);
@@ -332,7 +332,7 @@ fn space_presses_nothing_and_tab_alone_neither() {
     let (_service, _pipeline) = listening(&shared);
     let before: Vec<_> = values(&shared);
     let mut window = set_up(&shared);
-    let teaching = || shared.gauges.teaching.class();
+    let teaching = || shared.telemetry.teaching.class();
     for _ in 0..120 {
         window.press(Key::Tab);
         window.press(Key::Space);
@@ -386,7 +386,7 @@ fn tooltips_say_where_to_hit() {
 #[test]
 fn the_input_is_measured_while_the_window_is_open_and_no_longer() {
     let shared = instance();
-    let feed = &shared.gauges.levels;
+    let feed = &shared.telemetry.levels;
     assert!(!feed.is_open());
     let window = Offscreen::new(Arc::clone(&shared));
     assert!(feed.is_open());
@@ -398,11 +398,11 @@ fn the_input_is_measured_while_the_window_is_open_and_no_longer() {
 fn a_window_that_the_host_closes_leaves_nothing_running() {
     let shared = instance();
     let open = window::Closing(Arc::clone(&shared));
-    shared.gauges.levels.open(true);
+    shared.telemetry.levels.open(true);
     shared.calibrate(Command::Teach(Some(3)));
     drop(open);
-    assert!(!shared.gauges.levels.is_open());
-    assert_eq!(shared.gauges.teaching.class(), None);
+    assert!(!shared.telemetry.levels.is_open());
+    assert_eq!(shared.telemetry.teaching.class(), None);
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn the_window_says_how_far_it_has_adapted() {
         (1, Some("adapted to 1 note")),
         (57, Some("adapted to 57 notes")),
     ] {
-        shared.gauges.adapted.store(notes, Relaxed);
+        shared.telemetry.adapted.store(notes, Relaxed);
         let text = window.frame();
         let adapted = text.lines().find(|line| line.starts_with("adapted "));
         assert_eq!(adapted, expected, "{text}");
@@ -426,7 +426,7 @@ fn the_window_says_how_the_last_note_was_amended() {
     let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
     let (_service, _pipeline) = listening(&shared);
     let mut window = Offscreen::new(Arc::clone(&shared));
-    let meters = &shared.gauges.meters;
+    let meters = &shared.telemetry.meters;
     let note = |onset_id: u64, class: usize, decision: Decision| Classification {
         decision,
         class,

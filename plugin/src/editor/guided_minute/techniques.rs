@@ -5,7 +5,7 @@ use nice_plug::context::gui::GuiContext;
 
 use crate::calibration::lesson::ENOUGH;
 use crate::calibration::{CalibrationStatus, Command};
-use crate::editor::lesson::Lesson;
+use crate::editor::lesson::LessonPanel;
 use crate::editor::palette::{self, ACCENT, FAINT, TEXT, TRACK};
 use crate::editor::{bars, guitar};
 use crate::service::{Shared, Status};
@@ -67,7 +67,7 @@ impl Techniques {
     /// Goes on when it is time to. Whoever teaches, host or window: it follows.
     pub fn attend(&mut self, shared: &Shared, status: &Status, now: f64) {
         let calibration = &status.calibration;
-        let taught = shared.gauges.teaching.class();
+        let taught = shared.telemetry.teaching.class();
         let examples = |class: usize| calibration.examples.get(class).copied().unwrap_or(0);
         self.phase = match (taught, self.phase) {
             (
@@ -241,7 +241,7 @@ impl Techniques {
         let colour = if teaches { TEXT } else { FAINT };
         let name = RichText::new(label).size(14.0).color(colour);
         let mut child = within(ui, left, left + NAME_WIDTH);
-        Lesson::used(&mut child, shared, Some(gui), calibration, class, name);
+        LessonPanel::used(&mut child, shared, Some(gui), calibration, class, name);
         let examples = calibration.examples.get(class).copied().unwrap_or(0);
         // The dots of a lesson that adds to one before.
         let shown = match teaches {

@@ -1,0 +1,309 @@
+//! What is made of the decisions about notes: which are played, as MIDI, controllers and voices, and
+//! what OSC and the output parameters tell of them.
+
+use nice_plug::prelude::NoteEvent;
+use tocco_recognizer::classification::Classification;
+use tocco_recognizer::counters::add;
+
+use super::brightness::Brightness;
+use super::control::{Control, ControlSettings};
+use super::midi::{self, MidiOut, MidiSettings};
+use super::retrigger::{Amendment, Retrigger, Rules, Verdict};
+use crate::osc::Osc;
+use crate::params::ToccoParams;
+use crate::service::Shared;
+use crate::voices::bank::Bank;
+use crate::voices::player::Player;
+
+/// An instance's, on the audio thread.
+pub struct Performance {
+    /// Hz.
+    host_rate: f64,
+    retrigger: Retrigger,
+    midi: MidiOut,
+    control: Control,
+    brightness: Brightness,
+    player: Player,
+    bank: Option<Box<Bank>>,
+    /// What notes are sent with, if OSC is on.
+    pub osc: Option<Osc>,
+}
+
+/// One block of it, with what is set for it.
+pub struct PerformedBlock<'a> {
+    performance: &'a mut Performance,
+    params: &'a ToccoParams,
+    shared: &'a Shared,
+    midi_settings: MidiSettings,
+    control_settings: ControlSettings,
+    rules: Rules,
+    midi_on: bool,
+    correct: bool,
+    bypassed: bool,
+    voices_on: bool,
+    /// Whether a note of some technique lasts as long as its string sounds.
+    any_sounding: bool,
+    /// Whether controllers are sent.
+    controls: bool,
+    /// Notes that the host did not take.
+    refused: u64,
+}
+
+impl Performance {
+    /// At the start of a stream of `host_rate` Hz. Allocates.
+    #[must_use]
+    pub fn new(host_rate: f64) -> Self {
+        Self {
+            host_rate,
+            retrigger: Retrigger::default(),
+            midi: MidiOut::new(host_rate),
+            control: Control::new(host_rate),
+            brightness: Brightness::new(host_rate),
+            player: Player::new(host_rate),
+            bank: None,
+            osc: None,
+        }
+    }
+
+    /// The same for a stream of another rate; OSC goes on, and so do the sounds if they are of that rate.
+    /// Allocates.
+    pub fn restart(&mut self, host_rate: f64) {
+        let bank = self.bank.take().filter(|bank| bank.rate == host_rate);
+        *self = Self {
+            bank,
+            osc: self.osc.take(),
+            ..Self::new(host_rate)
+        };
+    }
+
+    /// The rate that there are sounds of, Hz.
+    #[must_use]
+    pub fn bank_rate(&self) -> Option<f64> {
+        self.bank.as_ref().map(|bank| bank.rate)
+    }
+
+    /// Starts anew, with the levels as `params` have them. Real-time safe.
+    pub fn reset(&mut self, params: &ToccoParams) {
+        self.retrigger.reset();
+        self.midi.reset();
+        self.control.reset();
+        self.brightness.reset();
+        self.set_voice_levels(params);
+        self.player.reset();
+    }
+
+    /// The levels as they are set, but for a bypass. Real-time safe.
+    pub fn set_voice_levels(&mut self, params: &ToccoParams) {
+        let (wet, dry) = match params.bypass.value() {
+            true => (0.0, 1.0),
+            false => params.voices.levels(),
+        };
+        self.player.set_levels(wet, dry);
+    }
+
+    /// Begins a block. Real-time safe.
+    pub fn begin_block<'a>(
+        &'a mut self,
+        params: &'a ToccoParams,
+        shared: &'a Shared,
+    ) -> PerformedBlock<'a> {
+        let midi_settings = params.midi_settings();
+        let control_settings = params.control.settings();
+        let (midi_on, bypassed) = (params.midi.value(), params.bypass.value());
+        if bypassed {
+            self.midi.end_all();
+        }
+        PerformedBlock {
+            rules: params.rules(self.host_rate),
+            performance: self,
+            params,
+            shared,
+            any_sounding: midi::any_sounding(&midi_settings),
+            controls: midi_on && !bypassed && control_settings.any(),
+            midi_settings,
+            control_settings,
+            midi_on,
+            correct: params.correct.value(),
+            bypassed,
+            voices_on: params.voices.are_on(),
+            refused: 0,
+        }
+    }
+
+    /// Mixes the voices into a block of the untouched sound, which they leave alone where they are off.
+    /// Real-time safe.
+    pub fn mix(&mut self, params: &ToccoParams, shared: &Shared, channels: &mut [&mut [f32]]) {
+        shared.workshop.fetch(&mut self.bank, self.host_rate);
+        if params.bypass.value() {
+            self.player.fade_out();
+        }
+        self.player.mix(self.bank.as_deref(), channels);
+    }
+}
+
+impl PerformedBlock<'_> {
+    /// Makes of a decision, known `offset` samples into the block of `channels`, what follows from it.
+    /// Real-time safe as far as `send` is.
+    pub fn hear<C: AsRef<[f32]>>(
+        &mut self,
+        result: &Classification,
+        offset: usize,
+        channels: &[C],
+        send: &mut impl FnMut(NoteEvent<()>) -> bool,
+    ) {
+        // It goes on listening, to be there at once when the bypass ends, and says nothing.
+        if self.bypassed {
+            return;
+        }
+        let Performance {
+            host_rate,
+            midi,
+            osc,
+            ..
+        } = &mut *self.performance;
+        self.shared.outputs.record(result, offset, *host_rate);
+        if let Some(osc) = osc {
+            osc.tell(result, *host_rate);
+        }
+        if self.any_sounding {
+            midi.hear(channels, offset + 1);
+        }
+        if self.controls {
+            self.control(result, offset, channels, send);
+        }
+        if result.is_second() {
+            self.amend(result, offset, send);
+        } else {
+            self.teach(result);
+            self.play(result, offset, send);
+        }
+    }
+
+    /// Ends the block, which is `length` samples long. Real-time safe as far as `send` is.
+    pub fn end<C: AsRef<[f32]>>(
+        self,
+        channels: &[C],
+        length: usize,
+        send: &mut impl FnMut(NoteEvent<()>) -> bool,
+    ) {
+        let Performance {
+            midi,
+            control,
+            brightness,
+            ..
+        } = self.performance;
+        if self.any_sounding {
+            midi.hear(channels, length);
+        }
+        if self.controls {
+            if self.control_settings.brightness() {
+                brightness.hear_until(channels, length);
+            }
+            if let Some(last) = length.checked_sub(1) {
+                move_controllers(control, midi, &self.control_settings, last, send);
+            }
+        }
+        control.end_block(length);
+        brightness.end_block();
+        midi.end_block(length, send);
+        if self.refused > 0 {
+            add(&self.shared.telemetry.counters.midi_refused, self.refused);
+        }
+    }
+
+    fn control<C: AsRef<[f32]>>(
+        &mut self,
+        result: &Classification,
+        offset: usize,
+        channels: &[C],
+        send: &mut impl FnMut(NoteEvent<()>) -> bool,
+    ) {
+        let Performance {
+            midi,
+            control,
+            brightness,
+            ..
+        } = &mut *self.performance;
+        let settings = &self.control_settings;
+        let bright = settings.brightness().then(|| {
+            brightness.hear_until(channels, offset + 1);
+            brightness.of_last(result.latency())
+        });
+        move_controllers(control, midi, settings, offset, send);
+        control.hear(result, offset, bright, settings);
+        // What is not smoothed comes before its note.
+        move_controllers(control, midi, settings, offset, send);
+    }
+
+    /// Lets the lesson of the velocity hear a first decision.
+    fn teach(&self, result: &Classification) {
+        let lesson = &self.params.requests.velocity;
+        if !result.gated {
+            lesson.hear(result.class, result.note.peak_db);
+        }
+        if let Some(class) = self.shared.telemetry.teaching.class() {
+            lesson.hear_taught(class, result.note.peak_db);
+        }
+    }
+
+    fn play(
+        &mut self,
+        result: &Classification,
+        offset: usize,
+        send: &mut impl FnMut(NoteEvent<()>) -> bool,
+    ) {
+        let performance = &mut *self.performance;
+        let suppressed = &self.shared.suppressed;
+        if performance.retrigger.first(result, &self.rules, suppressed) != Verdict::Play {
+            return;
+        }
+        let class = result.class;
+        if self.voices_on && self.params.techniques.of_class[class].voice.value() {
+            let velocity = self.midi_settings[class]
+                .curve
+                .velocity(result.note.peak_db);
+            performance.player.start(offset, class, velocity * velocity);
+        }
+        if self.midi_on {
+            self.refused += performance
+                .midi
+                .note(result, offset, &self.midi_settings, send);
+        }
+    }
+
+    fn amend(
+        &mut self,
+        result: &Classification,
+        offset: usize,
+        send: &mut impl FnMut(NoteEvent<()>) -> bool,
+    ) {
+        if !(self.correct && self.midi_on) {
+            return;
+        }
+        let Performance {
+            midi, retrigger, ..
+        } = &mut *self.performance;
+        let settings = &self.midi_settings;
+        self.refused += match retrigger.second(result, &self.rules, &self.shared.suppressed) {
+            Amendment::Nothing => 0,
+            Amendment::Pressures => midi.press(result, offset, settings, send),
+            Amendment::Play => midi.replace(result, offset, settings, send),
+        };
+    }
+}
+
+/// Moves the controllers up to and including `offset`, and ends the notes that are due meanwhile: a
+/// host is told all in the order of time. Real-time safe.
+fn move_controllers(
+    control: &mut Control,
+    midi: &mut MidiOut,
+    settings: &ControlSettings,
+    offset: usize,
+    send: &mut impl FnMut(NoteEvent<()>) -> bool,
+) {
+    while let Some(step) = control.next_step(offset, settings) {
+        midi.end_notes(step, send);
+        control.step(step, settings, send);
+    }
+    midi.end_notes(offset, send);
+}

@@ -9,6 +9,7 @@ mod high_pass;
 mod method;
 mod mkl;
 pub(crate) mod steepest_rise;
+mod super_flux;
 
 use std::ops::RangeInclusive;
 

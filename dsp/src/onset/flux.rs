@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::high_pass::HighPass;
+use super::super_flux::{ShortFrame, SuperFlux};
 use crate::bark_spectrum::{BANDS, BarkSpectrum, FRAME};
 use crate::{HOP, OnsetConfig};
 
@@ -67,6 +68,9 @@ const START_LOUDNESS_DB: f32 = 15.0;
 /// How many those are.
 const START_SAMPLES: usize = 4;
 
+/// What both looks place within so many samples, 20 ms, is the same note.
+const SAME_NOTE: u64 = 960;
+
 /// By how much the end of the hop that rises most lags behind the note, samples: the mean over
 /// the labelled notes of the recordings (`tests/onset_recordings.rs`).
 const DELAY: u64 = 59;
@@ -79,6 +83,9 @@ const DELAY: u64 = 59;
 /// detection": here the maximum is taken over time, which a string's beating needs more than over
 /// frequency). A note is where the flux is high *and* the level rises: a finger that touches or
 /// leaves a ringing string makes flux, but the sound becomes softer.
+///
+/// A note that these levels hardly show, since strings ring on, is found by a second look at longer
+/// frames, 9 ms after its beginning: see [`SuperFlux`].
 ///
 /// A high-pass goes before all else, so that a constant or what a hand does to the table is not
 /// heard. A note rises out of another that rings on as out of silence, only by less.
@@ -102,8 +109,18 @@ pub(super) struct Flux {
     hops: u64,
     /// Hops since the last one that rose enough, at most [`RISE_ENDS`].
     since_rise: usize,
+    second_look: SuperFlux,
+    /// Where the last note was, samples since the start or reset, and which look heard it.
+    last: Option<(i64, Look)>,
     threshold_factor: f32,
     gate_db: f32,
+}
+
+/// The look at the short frames, which answers at once, or that at the long ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Second,
 }
 
 /// By how much a hop rises above what was a span ago, dB.
@@ -133,6 +150,8 @@ impl Flux {
             long_flux: [0.0; MEMORY],
             hops: 0,
             since_rise: RISE_ENDS,
+            second_look: SuperFlux::new(),
+            last: None,
             threshold_factor: 1.0,
             gate_db: 0.0,
         };
@@ -143,14 +162,22 @@ impl Flux {
 
     /// Takes the next hop, which must be finite; the note that becomes known in it. Real-time safe.
     pub(super) fn process(&mut self, hop: &[f32; HOP]) -> Option<Found> {
-        self.listen(hop);
+        let (hop, powers) = self.listen(hop);
+        let factor = self.threshold_factor;
+        let now = self.now();
+        let mut shown = ShortFrame {
+            bark: powers.map(|power| power as f32),
+            loudness: self.levels[now] - GATE_DB,
+            ..ShortFrame::default()
+        };
         if self.hops <= (FRAME / HOP) as u64 {
+            self.second_look.process(&hop, shown, factor);
             return self.start();
         }
-        let now = self.now();
         let short = self.rise(SHORT, |flux| &flux.short_flux);
         let long = self.rise(LONG, |flux| &flux.long_flux);
-        let factor = self.threshold_factor;
+        (shown.level_rise, shown.high_rise) = (long.level, short.high);
+        let seen = self.second_look.process(&hop, shown, factor) && self.loud(0.0);
         let above_long = long.flux >= LONG_FLUX_DB * factor && long.level >= LONG_LEVEL_DB * factor;
         let above_short = short.flux >= SHORT_FLUX_DB * factor
             && (short.level >= SHORT_LEVEL_DB * factor
@@ -161,17 +188,35 @@ impl Flux {
             + LOUDNESS_WEIGHT * loudness.min(MOST_LOUDNESS_DB);
         let rises =
             (above_long || above_short) && evidence >= EVIDENCE_DB * factor && self.loud(0.0);
-        self.begins(rises).then(|| {
+        let first = self.begins(rises).then(|| {
             let hops_ago = self.steepest(now);
             Found {
                 delay: (hops_ago * HOP) as u64 + DELAY,
                 hops_ago: hops_ago as u64,
             }
-        })
+        });
+        let second = seen.then_some(Found {
+            delay: SuperFlux::DELAY,
+            hops_ago: SuperFlux::HOPS_AGO,
+        });
+        self.once(first, Look::First)
+            .or_else(|| self.once(second, Look::Second))
     }
 
-    /// Takes the measures of the next hop.
-    fn listen(&mut self, hop: &[f32; HOP]) {
+    /// `found`, unless the other look has heard the same note.
+    fn once(&mut self, found: Option<Found>, look: Look) -> Option<Found> {
+        let found = found?;
+        let position = self.hops as i64 * HOP as i64 - found.delay as i64;
+        let same = |(last, by): (i64, Look)| by != look && position <= last + SAME_NOTE as i64;
+        if self.last.is_some_and(same) {
+            return None;
+        }
+        self.last = Some((position, look));
+        Some(found)
+    }
+
+    /// Takes the measures of the next hop; the hop high-passed, and its powers in Bark bands.
+    fn listen(&mut self, hop: &[f32; HOP]) -> ([f32; HOP], [f64; BANDS]) {
         let hop = self.high_pass.process(hop);
         self.frame.copy_within(HOP.., 0);
         self.frame[FRAME - HOP..].copy_from_slice(&hop);
@@ -195,6 +240,7 @@ impl Flux {
             let rises = rises.map(|(level, highest)| (level - highest).clamp(0.0, CEILING_DB));
             flux[now] = rises.sum::<f32>() / BANDS as f32;
         }
+        (hop, powers)
     }
 
     /// Until the first frame is full what came before is unknown: as if it had sounded the same.
@@ -303,6 +349,8 @@ impl Flux {
         self.frame = [0.0; FRAME];
         self.hops = 0;
         self.since_rise = RISE_ENDS;
+        self.second_look.reset();
+        self.last = None;
     }
 }
 

@@ -5,6 +5,7 @@
 //! others can connect to ([`midi_port`]), and an end that says what went wrong.
 
 pub mod arguments;
+mod interrupt;
 mod listing;
 mod midi_port;
 mod program;
@@ -12,14 +13,15 @@ mod state_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::{Arc, mpsc};
 
 use clap::Parser;
 use jack::{Client, ClientOptions};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
 use crate::Tocco;
+use crate::service::Shared;
 use arguments::{Arguments, Backend};
 use listing::Listing;
 use midi_port::MidiPort;
@@ -73,11 +75,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
+    let (to_end, ends) = mpsc::channel::<(StateFile, Arc<Shared>)>();
+    // Without a window the framework ends by itself.
+    if cfg!(feature = "editor") && !arguments.headless {
+        interrupt::on_interrupt(move || {
+            let saved = ends.recv().map(|(file, shared)| file.save(&shared.params));
+            std::process::exit(match saved {
+                Ok(Err(error)) => {
+                    eprintln!("tocco: {error}");
+                    1
+                }
+                _ => 0,
+            });
+        });
+    }
     let tocco = Tocco::default();
     let shared = Arc::clone(tocco.shared());
     let file = StateFile::open(arguments)?;
     file.load(&shared.params)?;
     arguments.apply_preset(&shared.params)?;
+    // If nobody waits for it, nobody needs it.
+    let _ = to_end.send((file.clone(), Arc::clone(&shared)));
     let jack = match arguments.backend {
         Backend::Auto => jack_format().ok(),
         Backend::Jack => Some(jack_format().map_err(StandaloneError::Jack)?),

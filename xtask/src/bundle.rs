@@ -172,6 +172,24 @@ pub fn with_polling_worker() -> Result<PathBuf> {
     copy_library("bundled-with-polling-worker")
 }
 
+/// The program of its own, stripped, as the file `to`; as it was built last unless `builds`. Needs what
+/// it links: libasound2-dev and libjack-jackd2-dev of Debian.
+///
+/// # Errors
+/// If the build fails.
+pub fn standalone(to: &Path, builds: bool) -> Result<()> {
+    if builds {
+        let options = ["--release", "--features", "standalone", "--bin", PLUGIN].map(str::to_owned);
+        let _variant = Variant::begin(&options)?;
+        build_library(PLUGIN, &options).context(
+            "apt-get install libasound2-dev libjack-jackd2-dev brings what the program links",
+        )?;
+    }
+    let program = cargo::target_folder()?.join("release").join(PLUGIN);
+    fs::copy(&program, to).with_context(|| program.display().to_string())?;
+    strip(to)
+}
+
 /// Copies the library that was built last into `folder` of the build folder: on Linux that is a
 /// CLAP.
 fn copy_library(folder: &str) -> Result<PathBuf> {

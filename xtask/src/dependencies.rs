@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId, TargetKind};
+use cargo_metadata::{
+    CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId, TargetKind,
+};
 
 use crate::{cargo, unpacked, wheels};
 
@@ -35,14 +37,17 @@ pub fn check() -> Result<()> {
     unpacked::run(deny, "deny.toml says what is allowed")
 }
 
-/// The licences of all crates that are linked into the plugin for a target, each text once.
+/// The licences of all crates that are linked into the plugin for a target with `features` besides those
+/// that it always has, each text once.
 ///
 /// # Errors
 /// If cargo cannot tell the crates, or a file cannot be read.
-pub fn licences(triple: &str) -> Result<String> {
+pub fn licences(triple: &str, features: &[&str]) -> Result<String> {
     let mut command = MetadataCommand::new();
+    let features = features.iter().map(|feature| (*feature).to_owned());
     command
         .manifest_path(cargo::root().join("Cargo.toml"))
+        .features(CargoOpt::SomeFeatures(features.collect()))
         .other_options(["--filter-platform".to_owned(), triple.to_owned()]);
     let metadata = command.exec().context("cargo metadata")?;
     let mut text = String::from(
@@ -147,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_linked_is_named_and_what_only_builds_is_not() {
-        let text = licences("x86_64-unknown-linux-gnu").unwrap();
+        let text = licences("x86_64-unknown-linux-gnu", &[]).unwrap();
         let names = |name: &str| {
             text.lines()
                 .any(|line| line.starts_with(&format!("{name} ")))
@@ -165,6 +170,9 @@ mod tests {
         ] {
             assert!(!names(other), "{other}");
         }
+        let standalone = ["tocco/standalone"];
+        let text = licences("x86_64-unknown-linux-gnu", &standalone).unwrap();
+        assert!(text.contains("\ncpal ") && text.contains("\njack "));
         assert!(text.contains("GNU GENERAL PUBLIC LICENSE"));
         assert!(text.contains("Permission is hereby granted, free of charge"));
     }

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::archive;
 use crate::bundle;
 use crate::cargo::{self, Tool};
 use crate::cross::Cross;
@@ -27,7 +27,8 @@ const RELEASES: [(&str, (u32, u32), u32); 3] = [
     ("1.1 (Yocto scarthgap)", (2, 39), 32),
 ];
 
-const MODELS: [&str; 6] = ["a", "b", "c", "tocco", "tocco-sure", "tocco-late"];
+/// The model packages that the archives have.
+pub const MODELS: [&str; 6] = ["a", "b", "c", "tocco", "tocco-sure", "tocco-late"];
 
 /// Options of `cargo xtask elk`.
 #[derive(Args)]
@@ -50,13 +51,11 @@ pub fn run(arguments: &ElkArguments) -> Result<()> {
     let target = cargo::target_folder()?;
     let name = format!("tocco-elk-{}", env!("CARGO_PKG_VERSION"));
     let folder = target.join("elk").join(&name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    }
+    archive::empty(&folder)?;
     let filled = fill(&folder, &cross, !arguments.no_engines);
     filled.with_context(|| format!("cannot fill {}", folder.display()))?;
     let archive = target.join("elk").join(format!("{name}.tar.gz"));
-    pack(&folder, &archive)?;
+    archive::pack(&folder, &archive)?;
     println!("{}", archive.display());
     Ok(())
 }
@@ -88,12 +87,15 @@ fn fill(folder: &Path, cross: &Cross, with_engines: bool) -> Result<()> {
     }
     let licences = folder.join("licences");
     fs::create_dir(&licences)?;
-    fs::write(licences.join("crates.txt"), dependencies::licences(TARGET)?)?;
+    fs::write(
+        licences.join("crates.txt"),
+        dependencies::licences(TARGET, &[])?,
+    )?;
     if with_engines {
         install_engines(&plugins, &licences)?;
     }
     fs::write(folder.join("ENGINES.md"), engines_page(&plugins)?)?;
-    fs::write(folder.join("SHA256SUMS"), sums(folder)?)?;
+    fs::write(folder.join("SHA256SUMS"), archive::sums(folder)?)?;
     Ok(())
 }
 
@@ -157,47 +159,6 @@ fn engines_page(plugins: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// What `sha256sum -c` checks.
-fn sums(folder: &Path) -> Result<Vec<u8>> {
-    let mut command = Command::new("sha256sum");
-    for file in files::below(folder)? {
-        command.arg(file.strip_prefix(folder)?);
-    }
-    let output = command
-        .current_dir(folder)
-        .output()
-        .context("sha256sum, of coreutils")?;
-    ensure!(
-        output.status.success(),
-        "sha256sum failed ({})",
-        output.status
-    );
-    Ok(output.stdout)
-}
-
-/// Packs `folder` so that the same files make the same archive: in order, with the date of the last
-/// commit and without owners.
-fn pack(folder: &Path, archive: &Path) -> Result<()> {
-    let date = cargo::date_of_the_last_commit();
-    let status = Command::new("tar")
-        .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-        .args([
-            "--mode=u+rw,go+r,go-w",
-            "--format=ustar",
-            "--use-compress-program=gzip -9n",
-        ])
-        .arg(format!("--mtime=@{date}"))
-        .arg("-cf")
-        .arg(archive)
-        .arg("-C")
-        .arg(folder.parent().context("no folder to pack")?)
-        .arg(folder.file_name().context("no folder to pack")?)
-        .status()
-        .context("GNU tar is needed")?;
-    ensure!(status.success(), "tar failed ({status})");
-    Ok(())
-}
-
 /// A drum for Sushi's sample player, as a WAV file of 16 bits: a tone that falls and dies away. The
 /// player takes it for key 60; the plugin's keys begin two octaves below.
 fn drum() -> Vec<u8> {
@@ -235,24 +196,6 @@ fn drum() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_same_files_make_the_same_archive() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = |name: &str, order: [&str; 2]| {
-            let inner = folder.path().join(name).join("tocco");
-            fs::create_dir_all(&inner).unwrap();
-            for file in order {
-                fs::write(inner.join(file), file).unwrap();
-            }
-            let archive = folder.path().join(format!("{name}.tar.gz"));
-            pack(&inner, &archive).unwrap();
-            fs::read(archive).unwrap()
-        };
-        let first = made("one", ["a", "b"]);
-        std::thread::sleep(std::time::Duration::from_millis(1100));
-        assert!(first == made("two", ["b", "a"]));
-    }
 
     #[test]
     fn the_drum_begins_loud_and_ends_silent() {

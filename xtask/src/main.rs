@@ -1,6 +1,7 @@
 //! Every chore of Tocco as `cargo xtask <command>`. Thin: it builds, sets up and hands over to
 //! the crate that does the work, whose own `--help` explains the options.
 
+mod archive;
 mod bundle;
 mod cargo;
 mod cases;
@@ -15,6 +16,7 @@ mod install;
 mod instructions;
 mod lint;
 mod mingw;
+mod package;
 mod portable;
 mod portable_dll;
 mod screenshot;
@@ -83,13 +85,19 @@ enum Command {
     /// The CLAP and the VST3 with their window, and what installs them. docs/windows.md says what was
     /// tried how.
     Windows,
+    /// Make the archive for Linux: target/package/tocco-linux-ARCHITECTURE-VERSION.tar.gz
+    ///
+    /// Both bundles, the program of its own, the models, the licences of all that is in it, a guide and
+    /// what installs them. The same sources make the same bytes. --target aarch64-unknown-linux-gnu is for
+    /// 64-bit ARM: without window and program.
+    Package(package::PackageArguments),
     /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
     ///
     /// Builds and bundles the plugin, then replaces ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3.
     Install(install::InstallArguments),
     /// Take away what install has put there, and nothing else
     Uninstall,
-    /// Draw the window's pages with a performance running: docs/screenshot.png and docs/setup.png
+    /// Draw the window's pages with a performance running: screenshot.png, setup.png, guided.png in docs
     ///
     /// All sizes and scales go to target/screenshots. No screen is needed.
     Screenshot,
@@ -264,6 +272,7 @@ fn run() -> Result<()> {
         },
         Command::Elk(arguments) => elk::run(&arguments),
         Command::Windows => windows::run(),
+        Command::Package(arguments) => package::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments, &here),
         Command::Audit(forwarded) => {
             let mut bundles = cargo::bundles()?;

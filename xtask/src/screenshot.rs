@@ -5,12 +5,13 @@ use anyhow::{Context, Result, bail};
 use crate::cargo;
 
 /// Pictures that the documents show: as they are made, and as they are there.
-const SHOWN: [(&str, &str); 2] = [
+const SHOWN: [(&str, &str); 3] = [
     ("play-720-twice.png", "screenshot.png"),
     ("set-up-whole.png", "setup.png"),
+    ("guided-3-720-twice.png", "guided.png"),
 ];
 
-/// Draws both pages in all sizes into target/screenshots, with a performance running, and puts two of
+/// Draws both pages in all sizes into target/screenshots, with a performance running, and puts three of
 /// them into docs/.
 ///
 /// # Errors

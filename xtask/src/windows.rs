@@ -53,7 +53,7 @@ fn fill(folder: &Path, bundles: &Path) -> Result<()> {
         let text = fs::read_to_string(cargo::root().join(from)).context(from)?;
         fs::write(folder.join(to), with_both_ends(&text))?;
     }
-    let licences = dependencies::licences(WINDOWS.triple)?;
+    let licences = dependencies::licences(WINDOWS.triple, &[])?;
     fs::write(folder.join("licences.txt"), with_both_ends(&licences))?;
     Ok(())
 }

@@ -18,6 +18,7 @@ fn documents() -> String {
     let files = [
         "README.md",
         "docs/guide.md",
+        "docs/hosts.md",
         "docs/own-network.md",
         "docs/engines.md",
         "docs/elk.md",

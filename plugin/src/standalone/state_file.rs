@@ -11,7 +11,7 @@ use crate::params::ToccoParams;
 use crate::state;
 
 /// Where it is; nowhere if nothing is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StateFile(Option<PathBuf>);
 
 impl StateFile {

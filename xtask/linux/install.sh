@@ -1,0 +1,60 @@
+#!/bin/sh
+# Puts Tocco where your hosts look, for you alone: no root is needed. Run it in the folder that the
+# archive was unpacked into; once more for a new version. Your presets and lessons stay.
+#
+#   sh install.sh             installs
+#   sh install.sh --remove    takes away what this has put there
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+data=${XDG_DATA_HOME:-$HOME/.local/share}/tocco
+
+case "${1:-}" in
+  "") ;;
+  --remove)
+    rm -rf "$HOME/.clap/Tocco.clap" "$HOME/.vst3/Tocco.vst3" "$HOME/.local/bin/tocco"
+    rm -rf "$data/models" "$data/guide.html" "$data/play.png" "$data/setup.png"
+    echo "removed; presets and lessons in $data stay"
+    exit 0
+    ;;
+  *)
+    echo "error: $1: expected nothing or --remove" >&2
+    exit 2
+    ;;
+esac
+
+(cd "$here" && sha256sum -c --quiet SHA256SUMS) || {
+  echo "error: files of the archive are damaged; fetch it again" >&2
+  exit 1
+}
+machine=$(uname -m)
+for folder in "$here"/Tocco.vst3/Contents/*-linux; do
+  made=$(basename "$folder")
+  if [ -d "$folder" ] && [ "$made" != "$machine-linux" ]; then
+    echo "error: this is a $machine machine; the archive is for ${made%-linux}" >&2
+    exit 1
+  fi
+done
+
+# In place when it is whole.
+put() {
+  mkdir -p "$(dirname "$2")"
+  rm -rf "$2.new"
+  cp -R "$1" "$2.new"
+  rm -rf "$2"
+  mv "$2.new" "$2"
+}
+
+put "$here/Tocco.clap" "$HOME/.clap/Tocco.clap"
+put "$here/Tocco.vst3" "$HOME/.vst3/Tocco.vst3"
+put "$here/models" "$data/models"
+for file in guide.html play.png setup.png; do
+  [ -e "$here/$file" ] && put "$here/$file" "$data/$file"
+done
+echo "installed ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3: rescan the plugins in your host"
+if [ -e "$here/bin/tocco" ]; then
+  put "$here/bin/tocco" "$HOME/.local/bin/tocco"
+  chmod +x "$HOME/.local/bin/tocco"
+  echo "installed ~/.local/bin/tocco, which needs no host (libasound2, libjack-jackd2-0)"
+fi
+echo "the guide is $data/guide.html"

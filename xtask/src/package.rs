@@ -74,7 +74,7 @@ pub fn run(arguments: &PackageArguments) -> Result<()> {
         if builds {
             bundle::for_this_machine()?;
         }
-        (bundle::folder()?, !arguments.no_standalone)
+        (cargo::bundles()?, !arguments.no_standalone)
     };
     let architecture = target.split('-').next().unwrap_or(target);
     let name = format!("tocco-linux-{architecture}-{}", env!("CARGO_PKG_VERSION"));

@@ -301,3 +301,105 @@ fn edges() -> Vec<usize> {
 fn decibels(power: f32) -> f32 {
     10.0 * (power + FLOOR).log10()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// White noise, the same on every run.
+    fn noise(length: usize, amplitude: f32) -> Vec<f32> {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..length).map(|_| amplitude * next()).collect()
+    }
+
+    fn add_sine(samples: &mut [f32], start: usize, hertz: f32, amplitude: f32) {
+        for (i, sample) in samples.iter_mut().enumerate().skip(start) {
+            *sample += amplitude * (std::f32::consts::TAU * hertz * i as f32 / 48_000.0).sin();
+        }
+    }
+
+    /// The measures at the end of `samples`, and whether a note was heard in any hop.
+    fn measured(look: &mut SuperFlux, samples: &[f32]) -> ([f32; MEASURES], bool) {
+        let mut heard = false;
+        for hop in samples.as_chunks::<HOP>().0 {
+            heard |= look.process(hop, ShortFrame::default(), 1.0);
+        }
+        (look.measures(), heard)
+    }
+
+    #[test]
+    fn bands_are_a_bin_wide_below_and_a_semitone_above() {
+        let edges = edges();
+        assert_eq!(edges[..16], (1..17).collect::<Vec<_>>());
+        assert!(edges.windows(2).all(|pair| pair[0] < pair[1]), "{edges:?}");
+        let last = *edges.last().unwrap() as f64 * f64::from(SAMPLE_RATE) / FRAME as f64;
+        assert!((14_500.0..=HIGHEST_HZ).contains(&last), "{last}");
+        let look = SuperFlux::new();
+        for bands in [&look.low, &look.falling, &look.high] {
+            assert!(bands.len() >= 3 && bands.end < edges.len(), "{bands:?}");
+        }
+        assert!(look.rises.len() > STRONGEST);
+    }
+
+    #[test]
+    fn a_soft_partial_beside_a_loud_one_shows_though_the_sum_does_not() {
+        let length = 9_600;
+        let mut samples = noise(length, 1e-5);
+        add_sine(&mut samples, 0, 440.0, 0.3);
+        add_sine(&mut samples, length - 432, 3_000.0, 0.03);
+        let (measures, _) = measured(&mut SuperFlux::new(), &samples);
+        let [strongest, _, _, _, _, whole, ..] = measures;
+        assert!(strongest > 8.0, "{measures:?}");
+        assert!(whole < 0.5, "{measures:?}");
+    }
+
+    #[test]
+    fn steady_sound_and_vibrato_are_no_note() {
+        let mut vibrato = noise(48_000, 1e-5);
+        let mut phases = [0.0_f32; 12];
+        for (i, sample) in vibrato.iter_mut().enumerate() {
+            // Five and a half times a second, a third of a semitone up and down.
+            let turn = (std::f32::consts::TAU * 5.5 * i as f32 / 48_000.0).sin();
+            let hertz = 220.0 * (turn * 0.33 / 12.0).exp2();
+            for (k, phase) in phases.iter_mut().enumerate() {
+                let partial = (k + 1) as f32;
+                *phase = (*phase + hertz * partial / 48_000.0).fract();
+                *sample += 0.1 / partial * (std::f32::consts::TAU * *phase).sin();
+            }
+        }
+        for samples in [
+            vibrato,
+            noise(48_000, 0.3),
+            noise(48_000, 1e-4),
+            vec![0.0; 48_000],
+        ] {
+            let (measures, heard) = measured(&mut SuperFlux::new(), &samples);
+            assert!(!heard, "{measures:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_heard_before_matters_after_the_memory() {
+        let storm = |i: usize| {
+            if i.is_multiple_of(3) {
+                f32::MAX
+            } else {
+                f32::MIN
+            }
+        };
+        let storm: Vec<f32> = (0..6_400).map(storm).collect();
+        let samples = noise(SuperFlux::MEMORY_HOPS * HOP, 0.01);
+        let (mut stormy, mut calm) = (SuperFlux::new(), SuperFlux::new());
+        measured(&mut stormy, &storm);
+        let (after_storm, _) = measured(&mut stormy, &samples);
+        assert_eq!(after_storm, measured(&mut calm, &samples).0);
+        stormy.reset();
+        calm.reset();
+        let (again, heard) = measured(&mut stormy, &samples);
+        assert_eq!((again, heard), measured(&mut calm, &samples));
+    }
+}

@@ -59,8 +59,13 @@ const WEIGHTS: [f32; MEASURES] = [
     0.41, -3.33, 0.16, -0.27, 0.42, -0.12, 0.19, 0.10, 0.17, 0.20, -0.16, -0.05, 0.13,
 ];
 /// What they must reach together.
-const EVIDENCE: f32 = 13.73;
+const EVIDENCE: f32 = 14.25;
 const MEASURES: usize = 13;
+/// Which of them is the rise of the whole,
+const WHOLE: usize = 5;
+/// and how much that may be, dB: what rises more, a trace out of silence too, is for the first
+/// look to place.
+const MOST_RISE_DB: f32 = 4.0;
 /// A rise goes on until so many hops show none.
 const RISE_ENDS: usize = 4;
 
@@ -166,9 +171,11 @@ impl SuperFlux {
         self.listen(hop, short);
         // What came before the start is unknown.
         let heard = self.hops >= Self::MEMORY_HOPS as u64;
-        let weighed = self.measures().into_iter().zip(WEIGHTS);
+        let measures = self.measures();
+        let weighed = measures.into_iter().zip(WEIGHTS);
         let evidence: f32 = weighed.map(|(measure, weight)| measure * weight).sum();
-        let rises = heard && evidence >= EVIDENCE * threshold_factor;
+        let hidden = measures[WHOLE] < MOST_RISE_DB;
+        let rises = heard && hidden && evidence >= EVIDENCE * threshold_factor;
         let begins = rises && self.since_rise == RISE_ENDS;
         self.since_rise = if rises {
             0

@@ -200,8 +200,8 @@ fn a_minute_of_clicks_and_notes_ends_with_a_lesson_a_velocity_and_a_preset() {
     let targets = Preset::read(&preset).unwrap().targets(params);
     for (param, value) in targets {
         // SAFETY: the parameters live as long as `shared`.
-        let found = unsafe { param.unmodulated_normalized_value() };
-        assert!((found - value).abs() < 1e-3, "{}", unsafe { param.name() });
+        let (name, found) = unsafe { (param.name(), param.unmodulated_normalized_value()) };
+        assert!((found - value).abs() < 1e-3, "{name}");
     }
     println!(
         "{:.0} s of playing; velocity from {before:?} to {after:?} dB; {} of 35 examples would be \

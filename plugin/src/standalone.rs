@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::{Arc, mpsc};
 
 use clap::Parser;
+use cpal::traits::{DeviceTrait, HostTrait};
 use jack::{Client, ClientOptions};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
@@ -24,7 +25,7 @@ use crate::Tocco;
 use crate::service::Shared;
 use arguments::{Arguments, Backend};
 use listing::Listing;
-use midi_port::MidiPort;
+use midi_port::{MidiPort, MidiQueue};
 use program::{Prepared, Program, Windowless};
 use state_file::StateFile;
 
@@ -107,18 +108,16 @@ fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
         (_, None) => "alsa",
     };
     // JACK has ports for MIDI of its own.
-    let (port, midi) = match (&arguments.midi_port, jack) {
-        (Some(name), None) if !arguments.no_midi_port => {
-            let (port, midi) = MidiPort::open(name)?;
-            (Some(port), Some(midi))
-        }
+    let (port, midi) = match jack {
+        None if !arguments.no_midi_port => midi_port(arguments.midi_port.as_deref())?,
         _ => (None, None),
     };
     program::prepare(Prepared { tocco, midi });
     let over = Arc::new(AtomicBool::new(false));
     let listing = (arguments.headless || arguments.list)
         .then(|| Listing::start(Arc::clone(&shared), Arc::clone(&over)));
-    let words = arguments.for_the_framework(backend, jack);
+    let input = if backend == "alsa" { own_input() } else { None };
+    let words = arguments.for_the_framework(backend, jack, input);
     let good = play(arguments.headless, words);
     over.store(true, Release);
     if let Some(listing) = listing {
@@ -152,6 +151,24 @@ fn play(headless: bool, words: Vec<String>) -> bool {
 #[cfg(not(feature = "editor"))]
 fn play(_: bool, words: Vec<String>) -> bool {
     nice_export_standalone_with_args::<Program<Windowless>, _>(words)
+}
+
+/// The port called `name`, and where its notes are put. Without a name there may be none, which is said.
+fn midi_port(name: Option<&str>) -> Result<(Option<MidiPort>, Option<MidiQueue>), StandaloneError> {
+    match MidiPort::open(name.unwrap_or("Tocco")) {
+        Ok((port, midi)) => Ok((Some(port), Some(midi))),
+        Err(error) if name.is_none() => {
+            eprintln!("tocco: {error}; it goes on without");
+            Ok((None, None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What cpal, and so the framework, calls the input that the system takes for its own.
+fn own_input() -> Option<String> {
+    let device = cpal::default_host().default_input_device()?;
+    Some(device.description().ok()?.name().to_owned())
 }
 
 /// Hz and samples in a block of the JACK server that runs.

@@ -33,15 +33,15 @@ pub struct Arguments {
     /// A preset: its name, or its file
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// What the MIDI port is called that others can connect to; with JACK Tocco has JACK's
-    #[arg(long, value_name = "NAME", default_value = "Tocco")]
+    /// What the MIDI port is called that others can connect to, Tocco unless named; with JACK it has JACK's
+    #[arg(long, value_name = "NAME")]
     pub midi_port: Option<String>,
     /// Without a MIDI port
     #[arg(long)]
     pub no_midi_port: bool,
-    /// Device of ALSA that the guitar comes in by; an empty name lists all
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub input_device: String,
+    /// Device of ALSA that the guitar comes in by, the system's own unless named; an empty name lists all
+    #[arg(long, value_name = "NAME")]
+    pub input_device: Option<String>,
     /// Device of ALSA that the sound goes out by
     #[arg(long, value_name = "NAME")]
     pub output_device: Option<String>,
@@ -101,9 +101,15 @@ impl Arguments {
         Ok(())
     }
 
-    /// What the framework is told: `backend`, and JACK's own rate and block, which it would not ask for.
+    /// What the framework is told: `backend`, and what it would not ask for, JACK's own rate and block, and
+    /// the name of ALSA's own `input`.
     #[must_use]
-    pub fn for_the_framework(&self, backend: &str, jack: Option<(f64, u32)>) -> Vec<String> {
+    pub fn for_the_framework(
+        &self,
+        backend: &str,
+        jack: Option<(f64, u32)>,
+        input: Option<String>,
+    ) -> Vec<String> {
         let alsa = (f64::from(self.sample_rate), self.period_size);
         let (rate, period) = jack.unwrap_or(alsa);
         let mut words = vec!["tocco".to_owned(), format!("--backend={backend}")];
@@ -112,10 +118,10 @@ impl Arguments {
         words.push(format!("--input-latency={}", self.input_latency));
         let capacity = (4.0 * self.input_latency).max(0.1);
         words.push(format!("--input-capacity={capacity}"));
-        if backend == "alsa" {
-            words.push(format!("--input-device={}", self.input_device));
-        }
+        let input = self.input_device.clone().or(input);
+        let input = input.filter(|_| backend == "alsa");
         for (name, value) in [
+            ("input-device", &input),
             ("output-device", &self.output_device),
             ("connect-jack-inputs", &self.connect_inputs),
             ("connect-jack-midi-output", &self.connect_midi),
@@ -137,17 +143,17 @@ mod tests {
     #[test]
     fn jack_tells_rate_and_block_and_alsa_is_told() {
         let words = arguments(&["--period-size", "64", "--connect-inputs", "a:1,a:2"]);
-        let jack = words.for_the_framework("jack", Some((44_100.0, 256)));
+        let jack = words.for_the_framework("jack", Some((44_100.0, 256)), Some("x".to_owned()));
         for word in ["--backend=jack", "--sample-rate=44100", "--period-size=256"] {
             assert!(jack.iter().any(|found| found == word), "{jack:?}");
         }
         assert!(jack.contains(&"--connect-jack-inputs=a:1,a:2".to_owned()));
         assert!(!jack.iter().any(|word| word.contains("device")), "{jack:?}");
-        let alsa = words.for_the_framework("alsa", None);
+        let alsa = words.for_the_framework("alsa", None, Some("x".to_owned()));
         for word in [
             "--sample-rate=48000",
             "--period-size=64",
-            "--input-device=default",
+            "--input-device=x",
         ] {
             assert!(alsa.iter().any(|found| found == word), "{alsa:?}");
         }

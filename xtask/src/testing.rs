@@ -37,6 +37,8 @@ struct Count {
     /// Programs that ended badly.
     broken: Vec<String>,
     times: Vec<(String, Duration)>,
+    /// What was not run, and why.
+    skipped: Vec<String>,
 }
 
 /// A built test program.
@@ -90,6 +92,7 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
             let start = Instant::now();
             run_all(&programs, arguments, &count)?;
             took("running the tests", start, &count);
+            lock(&count).skipped = skipped(&programs)?;
         }
     }
     let count = count.into_inner().unwrap_or_default();
@@ -103,6 +106,9 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
         "all tests: {} passed, {} failed",
         count.passed, count.failed
     );
+    for skipped in &count.skipped {
+        println!("skipped: {skipped}");
+    }
     for broken in &count.broken {
         println!("failed: {broken}");
     }
@@ -195,6 +201,29 @@ fn program(artifact: Artifact) -> Result<Option<Program>> {
         executable: executable.into_std_path_buf(),
         folder: folder.to_owned(),
     }))
+}
+
+/// The test programs of the workspace that were not built, since they need features that the bundles
+/// do not have, and how to run them.
+fn skipped(programs: &[Program]) -> Result<Vec<String>> {
+    let mut metadata = cargo_metadata::MetadataCommand::new();
+    let metadata = metadata.current_dir(cargo::root()).no_deps().exec()?;
+    let mut skipped = Vec::new();
+    for package in &metadata.packages {
+        for target in package.targets.iter().filter(|target| target.is_test()) {
+            let source = target.src_path.strip_prefix(&metadata.workspace_root);
+            let title = source.unwrap_or(&target.src_path);
+            let features = target.required_features.join(",");
+            if !features.is_empty() && !programs.iter().any(|program| program.title == *title) {
+                skipped.push(format!(
+                    "{title}: it needs the feature {features}: cargo test --release --package {} \
+                     --features {features} --test {}",
+                    package.name, target.name
+                ));
+            }
+        }
+    }
+    Ok(skipped)
 }
 
 /// The plugin's and the recognizer's tests have threads that must answer in time, and so has the real

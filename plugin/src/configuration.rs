@@ -578,11 +578,6 @@ mod tests {
                 "no technique's",
             ),
             (
-                "[lesson.record]\nfolder = \"a\"\nplayer = \"Bo\"\nrate = 1",
-                4,
-                "lesson.record.rate: there is no such field",
-            ),
-            (
                 "[lesson]\nkeep = true",
                 2,
                 "lesson.keep: there is no such field",
@@ -661,6 +656,20 @@ mod tests {
             };
             assert_eq!(read, rest, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_unknown_of_a_record_is_refused_and_the_record_is_kept() {
+        let read = parse("[lesson.record]\nfolder = \"a\"\nplayer = \"Bo\"\nrate = 1\n");
+        let place = (PathBuf::from("/udata/a"), "Bo".to_owned());
+        assert_eq!(read.recordings, Some(place));
+        let [refused] = &read.refused[..] else {
+            panic!("{:?}", read.refused);
+        };
+        assert!(
+            refused.contains("line 4: lesson.record.rate: there is no such field"),
+            "{refused}"
+        );
     }
 
     #[test]

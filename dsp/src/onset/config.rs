@@ -14,6 +14,9 @@ pub struct OnsetConfig {
     pub silence_offset_db: f32,
     /// Shortest time between two onsets, milliseconds, 0 to 1000. Default 20 (the paper's).
     pub minimum_inter_onset_ms: f32,
+    /// Whether notes that hardly make the sound louder are looked for as well, where the method can.
+    /// Default true.
+    pub second_look: bool,
 }
 
 impl Default for OnsetConfig {
@@ -22,6 +25,7 @@ impl Default for OnsetConfig {
             threshold_factor: 1.0,
             silence_offset_db: 0.0,
             minimum_inter_onset_ms: 20.0,
+            second_look: true,
         }
     }
 }

@@ -110,6 +110,7 @@ pub(super) struct Flux {
     /// Hops since the last one that rose enough, at most [`RISE_ENDS`].
     since_rise: usize,
     second_look: SuperFlux,
+    looks_twice: bool,
     /// Where the last note was, samples since the start or reset, and which look heard it.
     last: Option<(i64, Look)>,
     threshold_factor: f32,
@@ -151,6 +152,7 @@ impl Flux {
             hops: 0,
             since_rise: RISE_ENDS,
             second_look: SuperFlux::new(),
+            looks_twice: config.second_look,
             last: None,
             threshold_factor: 1.0,
             gate_db: 0.0,
@@ -177,7 +179,8 @@ impl Flux {
         let short = self.rise(SHORT, |flux| &flux.short_flux);
         let long = self.rise(LONG, |flux| &flux.long_flux);
         (shown.level_rise, shown.high_rise) = (long.level, short.high);
-        let seen = self.second_look.process(&hop, shown, factor) && self.loud(0.0);
+        let seen =
+            self.second_look.process(&hop, shown, factor) && self.looks_twice && self.loud(0.0);
         let above_long = long.flux >= LONG_FLUX_DB * factor && long.level >= LONG_LEVEL_DB * factor;
         let above_short = short.flux >= SHORT_FLUX_DB * factor
             && (short.level >= SHORT_LEVEL_DB * factor
@@ -422,6 +425,24 @@ mod tests {
             assert!((9_600..9_744).contains(&first), "{first}");
             let soon = 14_400..14_544;
             assert!(soon.contains(&second), "{ringing_db} dB: {second}");
+        }
+    }
+
+    #[test]
+    fn a_note_under_a_ringing_one_is_heard_by_the_second_look_alone() {
+        let once = OnsetConfig {
+            second_look: false,
+            ..OnsetConfig::default()
+        };
+        for db in [-4.0, -8.0, -12.0, -15.0] {
+            let mut samples = noise(48_000, 1e-4);
+            add_note(&mut samples, 9_600, 110.0, 0.3);
+            add_note(&mut samples, 14_400, 294.0, 0.3 * 10_f32.powf(db / 20.0));
+            let found = heard(&mut flux(), &samples);
+            assert_eq!(found.len(), 2, "{db} dB: {found:?}");
+            assert!((14_400..14_544).contains(&found[1]), "{db} dB: {found:?}");
+            let found = heard(&mut Flux::new(&once), &samples);
+            assert_eq!(found.len(), 1, "{db} dB: {found:?}");
         }
     }
 

@@ -332,7 +332,7 @@ pub fn onset_config(sensitivity: f32, minimum_inter_onset_ms: f32) -> OnsetConfi
         threshold_factor: (-steps).exp2(),
         silence_offset_db: -10.0 * steps,
         minimum_inter_onset_ms,
-        ..OnsetConfig::default()
+        second_look: true,
     }
 }
 

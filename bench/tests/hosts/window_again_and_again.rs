@@ -47,7 +47,6 @@ const MORE_PER_WINDOW: f64 = 96.0;
 struct Held {
     /// What was allocated and not freed: what the allocator and the drivers keep besides comes and goes.
     allocated_kib: f64,
-    resident_kib: f64,
     files: usize,
     threads: usize,
 }
@@ -65,7 +64,6 @@ impl Held {
         };
         Self {
             allocated_kib: (heap.uordblks + heap.hblkhd) as f64 / 1024.0,
-            resident_kib: of("VmRSS:"),
             files: std::fs::read_dir("/proc/self/fd").unwrap().count(),
             threads: of("Threads:") as usize,
         }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use host::{Host, heap_call, heap_calls, tones};
 use nice_plug::prelude::*;
+use tocco::Tocco;
 use tocco::calibration::Command;
+use tocco::configuration::Configuration;
 use tocco::params::{EngineChoice, ModelChoice};
 use tocco::velocity_lesson::Step;
 use tocco_dsp::synth::Performance;
@@ -207,6 +209,28 @@ fn voices_controllers_and_lessons_make_no_heap_call_in_callbacks() {
         let controller = |(_, event): &&host::Sent| matches!(event, NoteEvent::MidiCC { .. });
         assert!(host.sent().iter().filter(controller).count() > 100);
     }
+}
+
+#[test]
+fn a_lesson_whose_sound_is_kept_makes_no_heap_call_in_callbacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tocco.toml");
+    let text = "[lesson]\nrecord = { folder = \"takes\", player = \"AnnAri\" }\n";
+    let mut host = Host::new();
+    host.plugin = Tocco::configured(Configuration::parse(text, &file));
+    let shared = host.plugin.shared().clone();
+    host.activate(48_000.0, 512, 1, ProcessMode::Realtime);
+    shared.calibrate(Command::Teach(Some(2)));
+    let mut samples = Performance::demo(1).samples[..6 * 48_000].to_vec();
+    for block in samples.chunks_mut(512) {
+        host.block(block);
+        // As fast as somebody plays: the queue is emptied meanwhile.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(heap_calls(), 0);
+    drop(host);
+    let written = folder.path().join("takes").read_dir().unwrap().count();
+    assert!(written >= 2, "a recording and its labels: {written}");
 }
 
 #[test]

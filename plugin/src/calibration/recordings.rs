@@ -53,20 +53,21 @@ impl Recordings {
         }
         fs::create_dir_all(&self.folder).map_err(|error| failed(&self.folder, error))?;
         let wav = self.free_name(label)?;
-        let written = write_wav(&wav, &take.samples).and_then(|()| write_times(&wav, &take.notes));
-        if written.is_err() {
-            // One without the other would be in the trainer's way.
-            let _ = fs::remove_file(&wav);
-        }
+        write_wav(&wav, &take.samples)
+            .and_then(|()| write_times(&wav, &take.notes))
+            .inspect_err(|_| {
+                // One without the other would be in the trainer's way.
+                let _ = fs::remove_file(&wav);
+            })?;
         self.written.push(Written {
             wav,
             notes: take.notes,
         });
-        written
+        Ok(())
     }
 
     /// Takes the labels of notes that are no examples any more out of the files. A take that has no
-    /// other goes.
+    /// other goes; what the user has moved away meanwhile is left alone.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -74,11 +75,15 @@ impl Recordings {
         for Written { wav, notes } in &mut self.written {
             let before = notes.len();
             notes.retain(|note| is_example(note.onset_id));
+            let times = wav.with_extension("txt");
+            if notes.len() == before || !wav.exists() || !times.exists() {
+                continue;
+            }
             if notes.is_empty() {
-                for file in [wav.clone(), wav.with_extension("txt")] {
-                    fs::remove_file(&file).map_err(|error| failed(&file, error))?;
+                for file in [&times, wav] {
+                    fs::remove_file(file).map_err(|error| failed(file, error))?;
                 }
-            } else if notes.len() < before {
+            } else {
                 write_times(wav, notes)?;
             }
         }
@@ -220,6 +225,16 @@ mod tests {
         assert_eq!(names.len(), 4, "{names:?}");
         let text = fs::read_to_string(folder.path().join(&names[0])).unwrap();
         assert_eq!(text, "0.010000\n");
+        // What was moved away is not missed, and does not come back.
+        recordings
+            .write(take(&[(6, 0), (7, 9)]), "Tom", |_| true)
+            .unwrap();
+        let moved = files(folder.path());
+        for name in moved.iter().filter(|name| name.contains("thumb")) {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        recordings.forget(|id| id < 7).unwrap();
+        assert_eq!(files(folder.path()), names);
         // What belongs to an earlier lesson stays.
         recordings.close();
         recordings.forget(|_| false).unwrap();

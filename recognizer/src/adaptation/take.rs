@@ -165,16 +165,15 @@ impl Receiver {
             let goes_on = (self.take.class, self.epoch) == (piece.class, piece.epoch)
                 && self.end == begins
                 && self.take.samples.len() < LONGEST;
-            let ended = (!goes_on).then(|| self.end());
+            let ended = (!goes_on).then(|| self.finish());
             (self.take.class, self.epoch) = (piece.class, piece.epoch);
             self.end = piece.end;
             self.take.samples.extend_from_slice(&piece.samples);
             if let Some(take) = ended.flatten() {
-                // A take of one hop that ends at once has no note.
                 return Some(take);
             }
             if piece.last
-                && let Some(take) = self.end()
+                && let Some(take) = self.finish()
             {
                 return Some(take);
             }
@@ -182,13 +181,9 @@ impl Receiver {
         None
     }
 
-    /// What there is of a take that has not ended, if it has notes: nothing more will come.
+    /// Ends the take and begins an empty one; one without a note is nothing. For what there is of a take
+    /// when nothing more will come.
     pub fn finish(&mut self) -> Option<Take> {
-        self.end()
-    }
-
-    /// Ends the take and begins an empty one. One without a note is nothing.
-    fn end(&mut self) -> Option<Take> {
         while let Ok(note) = self.notes.pop() {
             self.placed.push(note);
         }

@@ -107,7 +107,7 @@ pub fn from_build<T>(build: impl FnOnce() -> Result<T>) -> Result<T> {
 /// # Errors
 /// If the build fails.
 pub fn with_programs(programs: &[&str]) -> Result<()> {
-    let mut arguments = vec!["build", "--release", "--workspace", "--lib"];
+    let mut arguments = [&["build", "--lib"], &cargo::ALL_CRATES[..]].concat();
     arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
     from_build(|| cargo::call("building the plugin and its hosts", &arguments))
 }

@@ -102,6 +102,11 @@ pub fn call(purpose: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// What every build in release selects: all crates but this one, which has a profile of its own. The
+/// same for programs and tests, because another selection gives dependencies other features, and what
+/// one has compiled the other compiles once more.
+pub const ALL_CRATES: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
+
 /// Builds the library that the audit preloads.
 ///
 /// # Errors
@@ -124,7 +129,7 @@ pub fn build_interposer() -> Result<()> {
 /// # Errors
 /// If the build fails.
 pub fn build_report_parts() -> Result<()> {
-    let mut arguments = vec!["build", "--quiet", "--release", "--workspace"];
+    let mut arguments = [&["build", "--quiet"], &ALL_CRATES[..]].concat();
     let programs = ["audit", "deployment", "engines", "tocco-engine-tools"];
     arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
     call("building the parts of the report", &arguments)
@@ -144,14 +149,12 @@ impl Tool<'_> {
     /// Builds it in release, runs it on the bundles of `bundles` and takes on its exit code, so that
     /// its own error message is the last thing on the screen.
     ///
-    /// It is built as one of the workspace: alone it would have dependencies with fewer features, and
-    /// what the tests have compiled would be compiled once more.
-    ///
     /// # Errors
     /// If it does not build, or cannot be started.
     pub fn run(&self, bundles: &Path, arguments: &[String]) -> Result<()> {
-        let build = ["build", "--quiet", "--release", "--workspace", "--bin"];
+        let build = [&["build", "--quiet"], &ALL_CRATES[..]].concat();
         let status = command(&build)?
+            .arg("--bin")
             .arg(self.binary)
             .status()
             .context("cannot start cargo")?;

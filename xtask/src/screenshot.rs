@@ -17,7 +17,7 @@ const SHOWN: [(&str, &str); 3] = [
 /// # Errors
 /// If the example cannot be built or run, or a picture cannot be copied.
 pub fn run() -> Result<()> {
-    let arguments = ["build", "--quiet", "--release", "--workspace"];
+    let arguments = [&["build", "--quiet"], &cargo::ALL_CRATES[..]].concat();
     let example = ["--example", "screenshot"];
     cargo::call("building the window", &[&arguments[..], &example].concat())?;
     let target = cargo::target_folder()?;

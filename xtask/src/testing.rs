@@ -82,9 +82,18 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
         }
         None => {
             // In one call: the tests' dependencies have features that would make two of it. Benchmarks
-            // alone are left out. The counting library is part of the workspace, too.
-            let all = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
-            let programs = bundle::from_build(|| build(&[&["--release"], &all[..]].concat()))?;
+            // are left out. The counting library is one of the crates, too.
+            let all = ["--lib", "--bins", "--tests", "--examples"];
+            let all = [&cargo::ALL_CRATES[..], &all].concat();
+            let mut programs = bundle::from_build(|| build(&all))?;
+            // This one in the profile that it runs in, where its dependencies are.
+            programs.extend(build(&[
+                "--profile",
+                "xtask",
+                "--package",
+                "xtask",
+                "--tests",
+            ])?);
             if arguments.no_run {
                 return Ok(());
             }
@@ -128,7 +137,7 @@ fn run_all(programs: &[Program], arguments: &TestArguments, count: &Mutex<Count>
     let others = || {
         let programs = programs.iter().filter(|program| !program.real_time);
         run_in_order(programs, Priority::Lowest, arguments, count)?;
-        let doctests = ["--release", "--workspace", "--doc"];
+        let doctests = [&cargo::ALL_CRATES[..], &["--doc"]].concat();
         call_cargo("documentation's tests", &doctests, arguments, count)
     };
     let checked = || {

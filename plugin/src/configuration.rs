@@ -53,6 +53,8 @@ pub struct Configuration {
     pub engine: Option<EngineChoice>,
     /// Folder of the user's own model.
     pub user_model: Option<PathBuf>,
+    /// Folder of the user's own sounds, or an SFZ file.
+    pub sounds: Option<PathBuf>,
     /// Profiles of the calibration to begin with.
     pub profiles: Vec<PathBuf>,
     /// The folder that lessons are saved to, and found in again.
@@ -124,6 +126,7 @@ impl Configuration {
                 "midi" => reader.table(value, "midi", Reader::midi),
                 "osc" => reader.table(value, "osc", Reader::osc),
                 "log" => reader.table(value, "log", Reader::log),
+                "voices" => reader.table(value, "voices", Reader::voices),
                 "technique" => reader.table(value, "technique", Reader::technique),
                 other => match settings::TABLES.iter().find(|(table, _)| *table == other) {
                     Some((table, fields)) => reader.settings(value, table, fields, ""),
@@ -131,7 +134,7 @@ impl Configuration {
                         let tables = settings::TABLES.map(|(table, _)| format!("[{table}]"));
                         let tables = tables.join(", ");
                         let known = format!(
-                            "model, engine, user-model, [lesson], [midi], {tables}, \
+                            "model, engine, user-model, [lesson], [midi], {tables}, [voices], \
                              [technique.<name>], [osc] and [log]"
                         );
                         reader.unknown(at, other, &known);
@@ -153,6 +156,9 @@ impl Configuration {
         }
         if let Some(folder) = &self.user_model {
             params.user_package.set(folder.display().to_string());
+        }
+        if let Some(path) = &self.sounds {
+            params.sounds.set(path.display().to_string());
         }
         settings::apply(&self.settings, params);
         for (param, note) in params.techniques.of_class.iter().zip(self.notes) {
@@ -396,6 +402,18 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn voices(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
+        if field == "sounds" {
+            self.read.sounds = self.path(value, "voices.sounds");
+            return Ok(());
+        }
+        let Some((name, id)) = settings::VOICES.iter().find(|(name, _)| *name == field) else {
+            return Err(format!("sounds, {}", settings::names(&settings::VOICES)));
+        };
+        self.setting(value, &format!("voices.{name}"), (*id).to_owned());
+        Ok(())
+    }
+
     fn midi(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
         if let Some((name, id)) = settings::MIDI.iter().find(|(name, _)| *name == field) {
             self.setting(value, &format!("midi.{name}"), (*id).to_owned());
@@ -513,6 +531,7 @@ mod tests {
         };
         let mut expected = all("_1", &settings::OF_TECHNIQUE);
         expected.extend(all("", &settings::MIDI));
+        expected.extend(all("", &settings::VOICES));
         for (_, fields) in settings::TABLES {
             expected.extend(all("", fields));
         }

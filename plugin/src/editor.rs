@@ -9,6 +9,7 @@
 mod bars;
 mod controls;
 mod counters;
+mod font;
 mod guided_minute;
 mod guitar;
 mod keys;
@@ -107,6 +108,8 @@ pub struct ToccoApp {
     page: Page,
     /// The user's folder while it is typed.
     folder: String,
+    /// The path of the user's sounds while it is typed.
+    sounds: String,
     /// The last note and when it was first drawn.
     last: Option<(LastNote, Instant)>,
     timeline: Timeline,
@@ -119,7 +122,8 @@ pub struct ToccoApp {
 impl ToccoApp {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
-            folder: shared.params.user_package.folder(),
+            folder: shared.params.user_package.path(),
+            sounds: shared.params.sounds.path(),
             shared,
             gui: None,
             page: Page::Play,
@@ -135,7 +139,8 @@ impl ToccoApp {
     /// Somebody looks from now on.
     fn open(&mut self, gui: GuiContext) {
         self.gui = Some(gui);
-        self.folder = self.shared.params.user_package.folder();
+        self.folder = self.shared.params.user_package.path();
+        self.sounds = self.shared.params.sounds.path();
         self.timeline = Timeline::default();
         self.shared.telemetry.levels.open(true);
     }
@@ -263,7 +268,11 @@ fn errors(ui: &mut Ui, status: &Status) {
         let text = format!("Not listening: {error}");
         ui.label(RichText::new(text).size(12.0).color(WARNING));
     }
-    let errors = [&status.model_error, &status.other_error];
+    let errors = [
+        &status.model_error,
+        &status.sounds_error,
+        &status.other_error,
+    ];
     // One is enough to look at the log.
     for error in errors.into_iter().flatten().chain(status.refused.first()) {
         ui.label(RichText::new(error).size(12.0).color(WARNING));
@@ -272,6 +281,7 @@ fn errors(ui: &mut Ui, status: &Status) {
 
 /// Colours and behaviour of everything.
 fn dress(context: &egui::Context) {
+    context.set_fonts(font::definitions());
     context.add_plugin(keys::SpaceIsTheHosts);
     context.set_theme(egui::Theme::Dark);
     context.all_styles_mut(|style| {

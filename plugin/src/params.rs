@@ -184,18 +184,18 @@ impl TeachChoice {
     }
 }
 
-/// Folder of the user's own model package. Part of the host's state, not a parameter.
+/// Where something of the user's lies. Part of the host's state, not a parameter.
 #[derive(Debug, Default)]
-pub struct UserPackage {
-    folder: Mutex<String>,
+pub struct SavedPath {
+    path: Mutex<String>,
     /// Counts the changes, so that the audio thread can notice one without the lock.
     changes: AtomicU32,
 }
 
-impl UserPackage {
-    /// The folder; empty if none was set. Not for the audio thread.
+impl SavedPath {
+    /// The path; empty if none was set. Not for the audio thread.
     #[must_use]
-    pub fn folder(&self) -> String {
+    pub fn path(&self) -> String {
         self.map(Clone::clone)
     }
 
@@ -207,13 +207,13 @@ impl UserPackage {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, String> {
         // A string is whole whatever happened to the thread that held it.
-        self.folder.lock().unwrap_or_else(|e| e.into_inner())
+        self.path.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
-impl PersistentField<'_, String> for UserPackage {
-    fn set(&self, folder: String) {
-        *self.lock() = folder;
+impl PersistentField<'_, String> for SavedPath {
+    fn set(&self, path: String) {
+        *self.lock() = path;
         self.changes.fetch_add(1, Release);
     }
 
@@ -230,7 +230,10 @@ impl PersistentField<'_, String> for UserPackage {
 pub struct ToccoParams {
     /// Folder of the user's own model.
     #[persist = "user-package"]
-    pub user_package: UserPackage,
+    pub user_package: SavedPath,
+    /// Folder of the user's own sounds, or an SFZ file.
+    #[persist = "sounds"]
+    pub sounds: SavedPath,
     /// What the models were taught.
     #[persist = "calibration"]
     pub calibration: CalibrationState,
@@ -386,7 +389,8 @@ impl Default for ToccoParams {
             max: 1.0,
         };
         Self {
-            user_package: UserPackage::default(),
+            user_package: SavedPath::default(),
+            sounds: SavedPath::default(),
             calibration: CalibrationState::default(),
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             engine: EnumParam::new("Engine", EngineChoice::Native),
@@ -435,10 +439,19 @@ impl ToccoParams {
     /// Sets the folder of the user's package on behalf of the user: the host hears of it. Not for the
     /// audio thread.
     pub fn choose_package(&self, folder: String) {
-        if folder != self.user_package.folder() {
+        if folder != self.user_package.path() {
             self.user_package.set(folder);
             self.unsaved.add();
         }
+    }
+
+    /// Sets where the user's own sounds lie on behalf of the user, and has them read again: the host
+    /// hears of it. Not for the audio thread.
+    pub fn choose_sounds(&self, path: String) {
+        if path != self.sounds.path() {
+            self.unsaved.add();
+        }
+        self.sounds.set(path);
     }
 
     /// Changes what will be saved of the calibration: the host hears of it. Not for the audio thread.
@@ -486,7 +499,7 @@ impl ToccoParams {
                 ModelChoice::ToccoSure => ModelSource::ToccoSure,
                 ModelChoice::ToccoLate => ModelSource::ToccoLate,
                 ModelChoice::User => {
-                    ModelSource::Folder(PathBuf::from(self.user_package.folder().trim()))
+                    ModelSource::Folder(PathBuf::from(self.user_package.path().trim()))
                 }
             },
             engine: self.engine.value().into(),
@@ -715,7 +728,7 @@ mod tests {
         let fields = params.serialize_fields();
         let restored = ToccoParams::default();
         restored.deserialize_fields(&fields);
-        assert_eq!(restored.user_package.folder(), "/home/me/my model");
+        assert_eq!(restored.user_package.path(), "/home/me/my model");
     }
 
     #[test]
@@ -752,7 +765,7 @@ mod tests {
         let before = params.selection_key();
         params.user_package.set("/somewhere".to_owned());
         assert_eq!(params.selection_key(), before);
-        assert_eq!(params.user_package.folder(), "/somewhere");
+        assert_eq!(params.user_package.path(), "/somewhere");
     }
 
     #[test]

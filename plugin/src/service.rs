@@ -34,6 +34,7 @@ use crate::outputs::retrigger::Suppressed;
 use crate::params::ToccoParams;
 use crate::presets;
 use crate::voices::bank::Bank;
+use crate::voices::kit;
 use crate::voices::workshop::Workshop;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, ModelInfo, RunConfig};
@@ -64,6 +65,9 @@ const READ_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Longest time that an engine may take to load a network: the largest library has 200 MB.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest time that the user's sounds may take.
+const SOUNDS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a pipeline is to be built for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +103,8 @@ pub struct Status {
     pub model_error: Option<String>,
     /// Why nothing is heard since the host's last activation.
     pub activation_error: Option<String>,
+    /// What of the user's own sounds is not to be had.
+    pub sounds_error: Option<String>,
     /// What is wrong otherwise.
     pub other_error: Option<String>,
     /// What was refused of the configuration, and what is not to be had of it.
@@ -126,6 +132,7 @@ impl Status {
             Condition::AnotherModel
         // That a model cannot be taught at all is no fault.
         } else if self.other_error.is_some()
+            || self.sounds_error.is_some()
             || !self.refused.is_empty()
             || calibration.possible && calibration.error.is_some()
         {
@@ -218,7 +225,7 @@ impl Shared {
             && self.undone.load(Acquire) == 0
             && !self.params.requests.wait()
             && self.masked.load(Acquire) == self.params.masked_bits()
-            && self.workshop.is_settled(self.params.voices.are_on())
+            && (self.workshop).is_settled(self.params.voices.are_on(), self.params.sounds.changes())
     }
 
     /// Begins or ends the lesson that the parameter *Teach* was changed to: the next note is an
@@ -690,8 +697,33 @@ impl Worker {
 
     /// Has the sounds of the voices made if they are to be heard.
     fn follow_voices(&self) {
-        let is_on = self.shared.params.voices.are_on();
-        self.shared.workshop.follow(is_on, Bank::synthesised);
+        let params = &self.shared.params;
+        let (is_on, choices) = (params.voices.are_on(), params.sounds.changes());
+        let workshop = &self.shared.workshop;
+        workshop.follow(is_on, choices, |rate| self.sounds(rate));
+    }
+
+    /// The sounds that the user chose, or ours where they are not to be had.
+    fn sounds(&self, rate: f64) -> Bank {
+        let path = self.shared.params.sounds.path();
+        let path = path.trim();
+        let (bank, error) = match path {
+            "" => (None, None),
+            _ => {
+                let from = PathBuf::from(path);
+                let read = move || Ok(kit::load(&from, rate));
+                match within(SOUNDS_PATIENCE, path.to_owned(), read) {
+                    Ok(Ok((bank, left_out))) => (Some(bank), left_out.map(|e| e.to_string())),
+                    Ok(Err(error)) => (None, Some(error.to_string())),
+                    Err(error) => (None, Some(error.to_string())),
+                }
+            }
+        };
+        if let Some(error) = &error {
+            nice_plug::nice_warn!("{error}");
+        }
+        self.shared.status().sounds_error = error;
+        bank.unwrap_or_else(|| Bank::synthesised(rate))
     }
 
     /// Learns the ends of the velocity if that is asked for.

@@ -248,7 +248,7 @@ mod tests {
             assert_eq!(state.fields["user-package"], "\"/here\"");
             let params = ToccoParams::default();
             params.deserialize_fields(&state.fields);
-            assert_eq!(params.user_package.folder(), "/here");
+            assert_eq!(params.user_package.path(), "/here");
         }
     }
 

@@ -4,7 +4,7 @@ mod host;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host::{Host, heap_call, heap_calls, tones};
 use nice_plug::prelude::*;
@@ -209,6 +209,47 @@ fn voices_controllers_and_lessons_make_no_heap_call_in_callbacks() {
         let controller = |(_, event): &&host::Sent| matches!(event, NoteEvent::MidiCC { .. });
         assert!(host.sent().iter().filter(controller).count() > 100);
     }
+}
+
+#[test]
+fn sounds_of_the_users_come_and_go_without_a_heap_call_in_callbacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 44_100,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    for name in ["kick 1.wav", "kick 2.wav", "tom.wav", "palm-mute v60.wav"] {
+        let mut wav = hound::WavWriter::create(folder.path().join(name), spec).unwrap();
+        for _ in 0..44_100 {
+            wav.write_sample(8_192i16).unwrap();
+        }
+        wav.finalize().unwrap();
+    }
+    let samples = Performance::demo(1).samples[..4 * 48_000].to_vec();
+    let mut host = Host::new();
+    let shared = host.plugin.shared().clone();
+    let params = &shared.params;
+    host::set(&params.voices.voices, -6.0);
+    host.activate(48_000.0, 512, 2, ProcessMode::Realtime);
+    for path in [folder.path().to_str().unwrap(), "", "/nowhere"] {
+        params.choose_sounds(path.to_owned());
+        for block in samples.chunks(512) {
+            host.block(&mut block.to_vec());
+        }
+        let start = Instant::now();
+        while !shared.is_settled() {
+            assert!(start.elapsed() < Duration::from_secs(10), "{path}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let error = shared.status().sounds_error.clone();
+        assert_eq!(error.is_some(), path == "/nowhere", "{error:?}");
+        for block in samples.chunks(512) {
+            host.block(&mut block.to_vec());
+        }
+    }
+    assert_eq!(heap_calls(), 0);
 }
 
 #[test]

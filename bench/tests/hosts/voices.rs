@@ -1,10 +1,12 @@
 //! The built-in voices, mixed with the guitar.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tocco_bench::plugin_host::{Automated, MidiMessage, PluginStream, StreamFormat};
 
 use crate::playing::{Bundled, PERFORMANCE, in_both_hosts};
+use crate::state::{document, with_document};
 
 in_both_hosts!(
     a_voice_begins_at_the_sample_of_its_note,
@@ -12,6 +14,8 @@ in_both_hosts!(
     the_guitar_has_its_own_level_and_a_bypass_passes_it_untouched,
     voices_come_while_it_runs_and_go_again,
     a_technique_can_be_silent,
+    sounds_of_the_users_take_the_places_of_ours,
+    sounds_that_are_not_to_be_had_are_ours,
 );
 
 /// The first half of it is enough.
@@ -161,4 +165,62 @@ fn a_technique_can_be_silent<H: Bundled>() {
     let heard = hear(&mut host, 64);
     assert!(!heard.notes.is_empty());
     assert!(heard.sound.iter().all(|sample| *sample == 0.0));
+}
+
+/// As a project that was saved with the user's sounds.
+fn choose_sounds<H: Bundled>(host: &mut H, path: &Path) {
+    let state = host.save_state().unwrap();
+    let mut project: serde_json::Value = serde_json::from_str(&document(&state)).unwrap();
+    // The framework keeps each field as JSON of its own.
+    let field = serde_json::to_string(path.to_str().unwrap()).unwrap();
+    assert!(project["fields"]["sounds"].is_string(), "{project}");
+    project["fields"]["sounds"] = field.into();
+    host.restore_state(&with_document(&state, &project.to_string()))
+        .unwrap();
+}
+
+fn sounds_of_the_users_take_the_places_of_ours<H: Bundled>() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    // Every key has the same two sounds in turn: a step of half and of a quarter.
+    for (name, value) in [("a.wav", 16_384i16), ("b.wav", 8_192)] {
+        let mut wav = hound::WavWriter::create(folder.path().join(name), spec).unwrap();
+        for _ in 0..100 {
+            wav.write_sample(value).unwrap();
+        }
+        wav.finalize().unwrap();
+    }
+    let sfz = folder.path().join("kit.sfz");
+    let text = "<group> amp_veltrack=0 seq_length=2\n<region> seq_position=1 sample=a.wav\n\
+        <region> seq_position=2 sample=b.wav\n";
+    std::fs::write(&sfz, text).unwrap();
+    let mut host = host::<H>("0 dB", "off");
+    choose_sounds(&mut host, &sfz);
+    let heard = hear(&mut host, 64);
+    assert!(heard.notes.len() > 8, "{:?}", heard.notes);
+    let mut counts = [0; 128];
+    for (at, key) in &heard.notes {
+        let count = &mut counts[usize::from(*key)];
+        let expected = [0.5, 0.25][*count % 2];
+        *count += 1;
+        assert_eq!(heard.sound[*at + 50], expected, "key {key} at {at}");
+        if *at + 120 < heard.sound.len() {
+            assert_eq!(heard.sound[*at + 120], 0.0, "key {key} at {at}");
+        }
+    }
+    assert!(counts.iter().any(|count| *count > 1), "nothing took turns");
+}
+
+fn sounds_that_are_not_to_be_had_are_ours<H: Bundled>() {
+    let mut host = host::<H>("0 dB", "off");
+    let expected = hear(&mut host, 64);
+    choose_sounds(&mut host, Path::new("/nowhere/kit.sfz"));
+    let heard = hear(&mut host, 64);
+    assert_eq!(heard.notes, expected.notes);
+    assert!(heard.sound == expected.sound);
 }

@@ -12,7 +12,7 @@ use crate::params::{TeachChoice, ToccoParams};
 pub(super) type Field = (&'static str, &'static str);
 
 /// The fields of each table.
-pub(super) const TABLES: [(&str, &[Field]); 3] = [
+pub(super) const TABLES: [(&str, &[Field]); 2] = [
     (
         "velocity",
         &[
@@ -35,8 +35,10 @@ pub(super) const TABLES: [(&str, &[Field]); 3] = [
             ("smoothing", "cc-smoothing"),
         ],
     ),
-    ("voices", &[("level", "voices"), ("dry", "dry")]),
 ];
+
+/// Fields of `[voices]` beside the sounds.
+pub(super) const VOICES: [Field; 2] = [("level", "voices"), ("dry", "dry")];
 
 /// Fields of `[midi]` beside the notes.
 pub(super) const MIDI: [Field; 1] = [("cross-fire", "cross")];
@@ -169,7 +171,10 @@ mod tests {
         let ids: Vec<String> = params.param_map().into_iter().map(|(id, ..)| id).collect();
         let of_technique = OF_TECHNIQUE.map(|(_, id)| format!("{id}_8"));
         let tables = TABLES.iter().flat_map(|(_, fields)| *fields);
-        let others = tables.chain(&MIDI).map(|(_, id)| (*id).to_owned());
+        let others = tables
+            .chain(&MIDI)
+            .chain(&VOICES)
+            .map(|(_, id)| (*id).to_owned());
         for id in others.chain(of_technique) {
             assert!(ids.contains(&id), "{id}");
         }

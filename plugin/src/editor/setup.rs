@@ -39,7 +39,7 @@ impl ToccoApp {
                 velocity::show(ui, params, &gui, labels, note);
             });
             section(ui, "Sound", |ui| {
-                sounds::voices(ui, params, &gui);
+                sounds::voices(ui, params, &gui, &mut self.sounds);
                 sounds::controllers(ui, params, &gui);
             });
             let details = CollapsingHeader::new(RichText::new("Details").color(FAINT));

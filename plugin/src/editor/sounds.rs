@@ -1,6 +1,6 @@
 //! How loud the voices and the guitar are, and the controllers.
 
-use egui::{CollapsingHeader, Ui};
+use egui::{CollapsingHeader, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
 
@@ -9,15 +9,20 @@ use crate::params::ToccoParams;
 
 const WIDTH: f32 = 120.0;
 
-const VOICES_HINT: &str = "Level of the built-in sounds, one for each technique.";
+const VOICES_HINT: &str =
+    "Level of the sounds, one for each technique: the built-in ones or your own.";
+const SOUNDS_HINT: &str = "WAV or FLAC files, each named after its technique: kick.wav, snare-1.flac. \
+    Several of one technique take turns; kick v60.wav answers velocities up to 60. Of an SFZ file the \
+    keys are the techniques' MIDI notes. Empty: the built-in sounds.";
+const AGAIN_HINT: &str = "Reads the files once more.";
 const DRY_HINT: &str = "Level of the guitar itself.";
 const NUMBER_HINT: &str = "Number of the controller that is sent; off at 0.";
 const PROBABILITY_HINT: &str = "Number of the first of eight controllers: how sure Tocco is of each \
     technique. Off at 0.";
 const AXIS_HINT: &str = "The controller goes from 0, at one technique, to 127, at the other.";
 
-/// The levels.
-pub fn voices(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
+/// The levels, and where the user's own sounds lie; `path` is that while it is typed.
+pub fn voices(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext, path: &mut String) {
     let setter = &gui.param_setter();
     ui.horizontal(|ui| {
         name(ui, params.voices.voices.name());
@@ -25,6 +30,17 @@ pub fn voices(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
         ui.add_space(16.0);
         name(ui, params.voices.dry.name());
         number(ui, setter, &params.voices.dry, WIDTH, DRY_HINT);
+    });
+    ui.horizontal(|ui| {
+        name(ui, "Own sounds");
+        let edit = TextEdit::singleline(path).hint_text("a folder with kick.wav …, or an SFZ file");
+        let edit = ui.add(edit.desired_width(ui.available_width() - 100.0));
+        if edit.on_hover_text(SOUNDS_HINT).lost_focus() && *path != params.sounds.path() {
+            params.choose_sounds(path.clone());
+        }
+        if ui.button("Read again").on_hover_text(AGAIN_HINT).clicked() {
+            params.choose_sounds(path.clone());
+        }
     });
 }
 

@@ -517,3 +517,30 @@ fn presets_are_chosen_saved_and_refused_in_the_window() {
         (10, 46)
     );
 }
+
+#[test]
+fn sounds_of_the_users_are_chosen_by_typing_and_told_if_they_are_not_there() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    shared.workshop.open(48_000.0, None);
+    crate::params::set(&shared.params.voices.voices, 0.0);
+    let mut window = set_up(&shared);
+    let hint = "a folder with kick.wav …, or an SFZ file";
+    window.click(hint, 0).unwrap();
+    window.write("/nowhere");
+    window.press(Key::Enter);
+    assert_eq!(shared.params.sounds.path(), "/nowhere");
+    let start = Instant::now();
+    while !shared.is_settled() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let text = window.frame();
+    assert!(
+        text.contains("/nowhere: expected a folder of recordings or an SFZ file"),
+        "{text}"
+    );
+    let before = shared.params.sounds.changes();
+    window.click("Read again", 0).unwrap();
+    assert_eq!(shared.params.sounds.changes(), before + 1);
+}

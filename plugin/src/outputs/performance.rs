@@ -12,7 +12,7 @@ use super::retrigger::{Amendment, Retrigger, Rules, Verdict};
 use crate::osc::Osc;
 use crate::params::ToccoParams;
 use crate::service::Shared;
-use crate::voices::bank::Bank;
+use crate::voices::bank::{Bank, Hit};
 use crate::voices::player::Player;
 
 /// An instance's, on the audio thread.
@@ -133,7 +133,9 @@ impl Performance {
     /// Mixes the voices into a block of the untouched sound, which they leave alone where they are off.
     /// Real-time safe.
     pub fn mix(&mut self, params: &ToccoParams, shared: &Shared, channels: &mut [&mut [f32]]) {
-        shared.workshop.fetch(&mut self.bank, self.host_rate);
+        if shared.workshop.fetch(&mut self.bank, self.host_rate) {
+            self.player.silence();
+        }
         if params.bypass.value() {
             self.player.fade_out();
         }
@@ -259,10 +261,13 @@ impl PerformedBlock<'_> {
         }
         let class = result.class;
         if self.voices_on && self.params.techniques.of_class[class].voice.value() {
-            let velocity = self.midi_settings[class]
-                .curve
-                .velocity(result.note.peak_db);
-            performance.player.start(offset, class, velocity * velocity);
+            let settings = &self.midi_settings[class];
+            let hit = Hit {
+                class,
+                key: settings.key,
+                velocity: settings.curve.velocity(result.note.peak_db),
+            };
+            performance.player.start(offset, hit);
         }
         if self.midi_on {
             self.refused += performance

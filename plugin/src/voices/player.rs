@@ -3,7 +3,9 @@
 //! A fixed number of voices; a note that finds none free takes the one that has sounded longest. With
 //! *Voices* down and *Dry* at 0 dB, and once that has been reached, no sample is touched.
 
-use super::bank::Bank;
+use tocco_recognizer::classification::MAX_CLASSES;
+
+use super::bank::{Bank, Hit};
 
 /// Sounds at once.
 pub const VOICES: usize = 24;
@@ -21,14 +23,14 @@ const FADE: f64 = 0.003;
 #[derive(Debug, Clone, Copy, Default)]
 struct Start {
     offset: usize,
-    class: usize,
-    gain: f32,
+    hit: Hit,
 }
 
 /// A sound that is under way.
 #[derive(Debug, Clone, Copy)]
 struct Voice {
-    class: usize,
+    /// Number of the recording in the bank.
+    shot: usize,
     /// The next sample of it.
     position: usize,
     gain: f32,
@@ -74,6 +76,8 @@ pub struct Player {
     voices: [Option<Voice>; VOICES],
     starts: [Start; MOST_STARTS],
     n_starts: usize,
+    /// Notes of each class since the stream began: some sounds take turns.
+    counts: [u32; MAX_CLASSES],
     wet: Ramp,
     dry: Ramp,
     /// What a fading voice loses with each sample, of full gain.
@@ -88,6 +92,7 @@ impl Player {
             voices: [None; VOICES],
             starts: [Start::default(); MOST_STARTS],
             n_starts: 0,
+            counts: [0; MAX_CLASSES],
             wet: Ramp::new(0.0, host_rate),
             dry: Ramp::new(1.0, host_rate),
             fade: (1.0 / (FADE * host_rate)) as f32,
@@ -104,21 +109,22 @@ impl Player {
     pub fn reset(&mut self) {
         self.voices = [None; VOICES];
         self.n_starts = 0;
+        self.counts = [0; MAX_CLASSES];
         self.wet.value = self.wet.target;
         self.dry.value = self.dry.target;
     }
 
-    /// A note of `class` begins at `offset` of the block, not before the one before it, with the
-    /// factor `gain`. Real-time safe.
-    pub fn start(&mut self, offset: usize, class: usize, gain: f32) {
+    /// A note begins at `offset` of the block, not before the one before it. Real-time safe.
+    pub fn start(&mut self, offset: usize, hit: Hit) {
         if let Some(start) = self.starts.get_mut(self.n_starts) {
-            *start = Start {
-                offset,
-                class,
-                gain,
-            };
+            *start = Start { offset, hit };
             self.n_starts += 1;
         }
+    }
+
+    /// Forgets all that sounds, because its bank is gone. Real-time safe.
+    pub fn silence(&mut self) {
+        self.voices = [None; VOICES];
     }
 
     /// Lets all that sounds fade out. Real-time safe.
@@ -139,7 +145,7 @@ impl Player {
     pub fn mix<C: AsMut<[f32]>>(&mut self, bank: Option<&Bank>, channels: &mut [C]) {
         let starts = std::mem::take(&mut self.n_starts);
         if self.is_idle() {
-            self.voices = [None; VOICES];
+            self.silence();
             return;
         }
         let lengths = channels.iter_mut().map(|channel| channel.as_mut().len());
@@ -147,8 +153,9 @@ impl Player {
         let mut next = 0;
         for index in 0..length {
             while next < starts && self.starts[next].offset <= index {
-                let Start { class, gain, .. } = self.starts[next];
-                self.begin(class, gain);
+                if let Some(bank) = bank {
+                    self.begin(bank, self.starts[next].hit);
+                }
                 next += 1;
             }
             let (wet, dry) = (self.wet.next(), self.dry.next());
@@ -163,7 +170,18 @@ impl Player {
         }
     }
 
-    fn begin(&mut self, class: usize, gain: f32) {
+    fn begin(&mut self, bank: &Bank, hit: Hit) {
+        let Some(count) = self.counts.get_mut(hit.class) else {
+            return;
+        };
+        let before = *count;
+        *count = count.wrapping_add(1);
+        for (shot, gain) in bank.sounds(hit, before).take(VOICES) {
+            self.add(shot, gain);
+        }
+    }
+
+    fn add(&mut self, shot: usize, gain: f32) {
         let free = self.voices.iter().position(Option::is_none);
         let longest = || {
             let position = |voice: &Option<Voice>| voice.map_or(0, |voice| voice.position);
@@ -171,7 +189,7 @@ impl Player {
         };
         if let Some(index) = free.or_else(longest) {
             self.voices[index] = Some(Voice {
-                class,
+                shot,
                 position: 0,
                 gain,
                 fall: 0.0,
@@ -184,7 +202,8 @@ impl Player {
         let mut sum = 0.0;
         for slot in &mut self.voices {
             let Some(voice) = slot else { continue };
-            let Some(sample) = bank.shots[voice.class].get(voice.position) else {
+            let shot = bank.shots.get(voice.shot);
+            let Some(sample) = shot.and_then(|shot| shot.get(voice.position)) else {
                 *slot = None;
                 continue;
             };
@@ -207,7 +226,17 @@ mod tests {
     fn bank() -> Bank {
         Bank {
             rate: 1_000.0,
-            shots: std::array::from_fn(|class| vec![class as f32 + 1.0; 100]),
+            shots: (1..=MAX_CLASSES).map(|n| vec![n as f32; 100]).collect(),
+            zones: Vec::new(),
+        }
+    }
+
+    /// A note of `class` as loud as `gain` says.
+    fn hit(class: usize, gain: f32) -> Hit {
+        Hit {
+            class,
+            key: 0,
+            velocity: gain.sqrt(),
         }
     }
 
@@ -221,15 +250,15 @@ mod tests {
     #[test]
     fn a_sound_begins_at_its_sample_in_all_channels() {
         let mut player = player(0.5, 1.0);
-        player.start(7, 2, 1.0);
-        player.start(20, 0, 0.5);
+        player.start(7, hit(2, 1.0));
+        player.start(20, hit(0, 0.25));
         let mut block = [vec![0.25; 200], vec![-0.25; 200]];
         player.mix(Some(&bank()), &mut block);
         let [left, right] = block;
         for (index, (left, right)) in left.into_iter().zip(right).enumerate() {
             let tom = if (7..107).contains(&index) { 1.5 } else { 0.0 };
             let kick = if (20..120).contains(&index) {
-                0.25
+                0.125
             } else {
                 0.0
             };
@@ -247,7 +276,7 @@ mod tests {
             for from in (0..300).step_by(size) {
                 for (at, class) in starts {
                     if (from..from + size).contains(&at) {
-                        player.start(at - from, class, 0.7);
+                        player.start(at - from, hit(class, 0.7));
                     }
                 }
                 let mut block = [vec![0.1; size]];
@@ -266,7 +295,7 @@ mod tests {
     #[test]
     fn down_it_touches_nothing_whatever_it_is() {
         let mut player = player(0.0, 1.0);
-        player.start(0, 0, 1.0);
+        player.start(0, hit(0, 1.0));
         assert!(player.is_idle());
         let odd = [-0.0, f32::NAN, f32::INFINITY, f32::from_bits(1), 0.1];
         let mut block = [odd.to_vec()];
@@ -294,7 +323,7 @@ mod tests {
     fn of_too_many_the_oldest_goes_and_all_can_fade() {
         let mut player = player(1.0, 1.0);
         for offset in 0..VOICES + 1 {
-            player.start(offset, 0, 1.0);
+            player.start(offset, hit(0, 1.0));
         }
         let mut block = [vec![0.0; VOICES + 1]];
         player.mix(Some(&bank()), &mut block);
@@ -306,8 +335,56 @@ mod tests {
         assert!(block[0].is_sorted_by(|a, b| a >= b));
         assert_eq!(block[0][9], 0.0);
         for _ in 0..2 * MOST_STARTS {
-            player.start(0, 0, 1.0);
+            player.start(0, hit(0, 1.0));
         }
         player.mix(Some(&bank()), &mut [vec![0.0; 10]]);
+    }
+
+    #[test]
+    fn sounds_that_take_turns_begin_anew_with_each_stream_and_layers_sound_together() {
+        use crate::voices::bank::{Target, Turn, Zone};
+        let zone = |shot, turn| Zone {
+            target: Target::Class(0),
+            velocities: (1, 127),
+            turn,
+            gain: 1.0,
+            velocity_tracking: 1.0,
+            shot,
+        };
+        let turn = |position| {
+            Some(Turn {
+                position,
+                length: 2,
+            })
+        };
+        let bank = Bank {
+            zones: vec![zone(3, turn(0)), zone(4, turn(1)), zone(0, None)],
+            ..bank()
+        };
+        let mut player = player(1.0, 0.0);
+        let first_two = |player: &mut Player| {
+            player.start(0, hit(0, 1.0));
+            player.start(150, hit(0, 1.0));
+            let mut block = [vec![0.0; 300]];
+            player.mix(Some(&bank), &mut block);
+            (block[0][0], block[0][150])
+        };
+        assert_eq!(first_two(&mut player), (4.0 + 1.0, 5.0 + 1.0));
+        player.start(0, hit(0, 1.0));
+        player.mix(Some(&bank), &mut [vec![0.0; 300]]);
+        player.reset();
+        assert_eq!(first_two(&mut player), (5.0, 6.0));
+        // A bank that has not what sounds.
+        player.start(0, hit(0, 1.0));
+        player.mix(Some(&bank), &mut [vec![0.0; 10]]);
+        let empty = Bank {
+            shots: Vec::new(),
+            ..bank.clone()
+        };
+        player.mix(Some(&empty), &mut [vec![0.0; 10]]);
+        player.silence();
+        let mut block = [vec![0.0; 10]];
+        player.mix(Some(&bank), &mut block);
+        assert_eq!(block[0], [0.0; 10]);
     }
 }

@@ -3,7 +3,7 @@
 //! One bank is on its way in, one on its way back. The audio thread takes a new one only when the
 //! place for its old one is empty.
 
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
 use tocco_recognizer::mailbox::{Receiver, Sender, mailbox};
 
@@ -17,6 +17,8 @@ pub struct Workshop {
     wanted: AtomicU64,
     /// Bits of the rate for which there is a bank.
     made: AtomicU64,
+    /// How often the user had chosen sounds when it was made.
+    made_of: AtomicU32,
 }
 
 impl Default for Workshop {
@@ -26,6 +28,7 @@ impl Default for Workshop {
             old: mailbox(),
             wanted: AtomicU64::new(0),
             made: AtomicU64::new(0),
+            made_of: AtomicU32::new(0),
         }
     }
 }
@@ -38,17 +41,19 @@ impl Workshop {
         self.made.store(has.map_or(0, f64::to_bits), Release);
     }
 
-    /// Takes a bank for `rate` Hz if there is a new one. For the audio thread; real-time safe.
-    pub(crate) fn fetch(&self, bank: &mut Option<Box<Bank>>, rate: f64) {
+    /// Takes a bank for `rate` Hz if there is a new one, and says whether it did. For the audio thread;
+    /// real-time safe.
+    pub(crate) fn fetch(&self, bank: &mut Option<Box<Bank>>, rate: f64) -> bool {
         if self.new.1.is_empty() || !self.old.1.is_empty() {
-            return;
+            return false;
         }
         let Some(new) = self.new.1.take() else {
-            return;
+            return false;
         };
-        let retired = match new.rate == rate {
+        // It may have been made before the rate changed.
+        let fits = new.rate == rate;
+        let retired = match fits {
             true => bank.replace(new),
-            // It was made before the rate changed.
             false => Some(new),
         };
         if let Some(retired) = retired {
@@ -57,21 +62,25 @@ impl Workshop {
             debug_assert!(none.is_none());
             std::mem::forget(none);
         }
+        fits
     }
 
-    /// Whether there is what is to sound, if something `is_on`. Real-time safe.
+    /// Whether there is what is to sound, if something `is_on` and the user has chosen sounds `choices`
+    /// times. Real-time safe.
     #[must_use]
-    pub fn is_settled(&self, is_on: bool) -> bool {
-        !is_on || self.made.load(Acquire) == self.wanted.load(Acquire)
+    pub fn is_settled(&self, is_on: bool, choices: u32) -> bool {
+        let made = || self.made.load(Acquire) == self.wanted.load(Acquire);
+        !is_on || made() && self.made_of.load(Acquire) == choices
     }
 
-    /// Has `make` make a bank for the rate in Hz if something `is_on` and there is none, and frees what
-    /// came back. For the service thread.
-    pub(crate) fn follow(&self, is_on: bool, make: impl FnOnce(f64) -> Bank) {
+    /// Has `make` make a bank for the rate in Hz if something `is_on` and there is none of the sounds
+    /// that the user chose last, and frees what came back. For the service thread.
+    pub(crate) fn follow(&self, is_on: bool, choices: u32, make: impl FnOnce(f64) -> Bank) {
         drop(self.old.1.take());
         let wanted = self.wanted.load(Acquire);
-        if wanted != 0 && !self.is_settled(is_on) {
+        if wanted != 0 && !self.is_settled(is_on, choices) {
             drop(self.new.0.put(Box::new(make(f64::from_bits(wanted)))));
+            self.made_of.store(choices, Release);
             self.made.store(wanted, Release);
         }
     }
@@ -84,7 +93,8 @@ mod tests {
     fn bank(rate: f64) -> Bank {
         Bank {
             rate,
-            shots: Default::default(),
+            shots: Vec::new(),
+            zones: Vec::new(),
         }
     }
 
@@ -92,17 +102,17 @@ mod tests {
     fn a_bank_is_made_once_for_each_rate_and_only_when_it_is_wanted() {
         let workshop = Workshop::default();
         let mut held = None;
-        workshop.follow(true, |_| panic!("before a stream"));
+        workshop.follow(true, 0, |_| panic!("before a stream"));
         workshop.open(48_000.0, None);
-        workshop.follow(false, |_| panic!("nobody wants it"));
-        assert!(workshop.is_settled(false) && !workshop.is_settled(true));
-        workshop.follow(true, bank);
-        assert!(workshop.is_settled(true));
-        workshop.follow(true, |_| panic!("once more"));
+        workshop.follow(false, 0, |_| panic!("nobody wants it"));
+        assert!(workshop.is_settled(false, 0) && !workshop.is_settled(true, 0));
+        workshop.follow(true, 0, bank);
+        assert!(workshop.is_settled(true, 0));
+        workshop.follow(true, 0, |_| panic!("once more"));
         workshop.fetch(&mut held, 48_000.0);
         assert_eq!(held.as_ref().unwrap().rate, 48_000.0);
         workshop.open(44_100.0, None);
-        workshop.follow(true, bank);
+        workshop.follow(true, 0, bank);
         workshop.fetch(&mut held, 44_100.0);
         assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
         // The old one is not fetched yet: the next one waits.
@@ -110,16 +120,22 @@ mod tests {
         workshop.new.0.put(Box::new(bank(96_000.0)));
         workshop.fetch(&mut held, 96_000.0);
         assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
-        workshop.follow(false, bank);
+        workshop.follow(false, 0, bank);
         workshop.fetch(&mut held, 96_000.0);
         assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
         // One for another rate comes back at once.
-        workshop.follow(false, bank);
+        workshop.follow(false, 0, bank);
         workshop.new.0.put(Box::new(bank(8_000.0)));
         workshop.fetch(&mut held, 96_000.0);
         assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
         assert_eq!(workshop.old.1.take().unwrap().rate, 8_000.0);
         workshop.open(96_000.0, Some(96_000.0));
-        assert!(workshop.is_settled(true));
+        assert!(workshop.is_settled(true, 0));
+        // Other sounds are chosen.
+        assert!(!workshop.is_settled(true, 1) && workshop.is_settled(false, 1));
+        workshop.follow(true, 1, bank);
+        assert!(workshop.is_settled(true, 1));
+        assert!(workshop.fetch(&mut held, 96_000.0));
+        assert!(!workshop.fetch(&mut held, 96_000.0));
     }
 }

@@ -6,6 +6,7 @@ use nice_plug::params::Params;
 use nice_plug::plugin::{ParamValue, PluginState};
 use tocco::model::ModelSource;
 use tocco::params::ToccoParams;
+use tocco::voices::{sfz, sound_file};
 
 use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
 use tocco_engine_tools::table;
@@ -84,7 +85,25 @@ pub const TARGETS: &[Target] = &[
         name: "state",
         read: state,
     },
+    Target {
+        name: "sfz",
+        read: |bytes| {
+            let _ = sfz::parse(&String::from_utf8_lossy(bytes));
+        },
+    },
+    Target {
+        name: "flac",
+        read: flac,
+    },
 ];
+
+/// A sound of the user's: what is read is finite and no longer than it may be.
+fn flac(bytes: &[u8]) {
+    let read = sound_file::from_bytes(bytes.to_vec(), Path::new("fuzz"), 8_000.0);
+    for sample in read.into_iter().flatten() {
+        assert!(sample.is_finite());
+    }
+}
 
 /// A manifest by itself: what is read is written and read again as the same.
 fn model_toml(bytes: &[u8]) {

@@ -9,6 +9,6 @@ pub mod bank;
 pub mod kit;
 pub mod player;
 pub mod sfz;
-mod sound_file;
+pub mod sound_file;
 pub mod synthesis;
 pub mod workshop;

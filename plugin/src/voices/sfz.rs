@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bank::Turn;
+use super::bank::{MOST_ZONES, Turn};
 
 /// A recording and the notes that play it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,15 @@ type Opcodes = BTreeMap<String, String>;
 /// The headers that hand their opcodes down, the widest first.
 const LEVELS: [&str; 4] = ["global", "master", "group", "region"];
 
+/// Most bytes of a line, also with what is defined put in: paths are shorter.
+const LONGEST_LINE: usize = 16 << 10;
+
+/// Most bytes of what a name stands for.
+const LONGEST_VALUE: usize = 256;
+
+/// Most regions, one more than a bank has zones: what comes after them is not read.
+const MOST_REGIONS: usize = MOST_ZONES + 1;
+
 /// The regions of a file that sound when a note begins. Allocates.
 ///
 /// # Errors
@@ -57,6 +66,9 @@ pub fn parse(text: &str) -> Result<Vec<Region>, SfzError> {
         if let Some(define) = line.strip_prefix("#define") {
             let mut words = define.split_whitespace();
             if let (Some(name), Some(value)) = (words.next(), words.next()) {
+                if value.len() > LONGEST_VALUE {
+                    return Err(reader.error("a value of at most 256 bytes", value));
+                }
                 reader.defined.push((name.to_owned(), value.to_owned()));
                 // `$KEY` must not be read as `$K` and `EY`.
                 reader
@@ -68,7 +80,12 @@ pub fn parse(text: &str) -> Result<Vec<Region>, SfzError> {
         } else {
             let mut line = line.to_owned();
             for (name, value) in &reader.defined {
-                line = line.replace(name, value);
+                if line.len() <= LONGEST_LINE {
+                    line = line.replace(name, value);
+                }
+            }
+            if line.len() > LONGEST_LINE {
+                return Err(reader.error("a line of at most 16 KiB", &line));
             }
             reader.read(&line)?;
         }
@@ -194,6 +211,9 @@ impl Reader {
             return Ok(());
         }
         self.level = None;
+        if self.regions.len() == MOST_REGIONS {
+            return Ok(());
+        }
         let begins = |trigger: &str| matches!(trigger, "attack" | "first");
         let Some(sample) = self.find("sample") else {
             return Ok(());
@@ -374,6 +394,14 @@ mod tests {
             ("<region> sample=a.wav volume=loud", "a number"),
             ("<region> sample=a.wav seq_length=0", "from 1 on"),
             ("a kick", "opcode=value"),
+            (
+                &format!("#define $A {}", "a".repeat(300)),
+                "at most 256 bytes",
+            ),
+            (
+                &format!("#define $A {}\n{}", "a".repeat(200), "$A".repeat(100)),
+                "16 KiB",
+            ),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -25,6 +25,9 @@ pub const LONGEST: f64 = 30.0;
 /// How a FLAC file begins.
 const FLAC: &[u8] = b"fLaC";
 
+/// Highest rate of a file, Hz.
+const HIGHEST_RATE: f64 = 192_000.0;
+
 /// Bytes of the largest file.
 const LARGEST: u64 = 64 << 20;
 
@@ -40,6 +43,14 @@ const FILTER_LENGTH: usize = 128;
 /// When the file cannot be read, holds no sound, or a longer one than [`LONGEST`].
 pub fn read(path: &Path, rate: f64) -> Result<Vec<f32>, KitError> {
     let bytes = read_file(path, LARGEST).map_err(|error| KitError::Read(error.to_string()))?;
+    from_bytes(bytes, path, rate)
+}
+
+/// The same of the bytes of a file; `path` names it. Allocates.
+///
+/// # Errors
+/// As [`read`].
+pub fn from_bytes(bytes: Vec<u8>, path: &Path, rate: f64) -> Result<Vec<f32>, KitError> {
     let refused = |found: String| KitError::Sound {
         file: path.to_owned(),
         expected: "WAV or FLAC".to_owned(),
@@ -58,6 +69,9 @@ pub fn read(path: &Path, rate: f64) -> Result<Vec<f32>, KitError> {
             found: format!("{seconds:.1} s"),
             remedy: "cut it to one hit",
         });
+    }
+    if from > HIGHEST_RATE {
+        return Err(refused(format!("a rate of {from} Hz")));
     }
     resampled(samples, from, rate).map_err(refused)
 }
@@ -83,7 +97,8 @@ fn decode_flac(bytes: Vec<u8>) -> Result<(Vec<f32>, f64), Error> {
     let Some((id, parameters)) = parameters else {
         return Err(no_sound);
     };
-    let Some(rate) = parameters.sample_rate.filter(|rate| *rate > 0) else {
+    let rates = 1..=HIGHEST_RATE as u32;
+    let Some(rate) = parameters.sample_rate.filter(|rate| rates.contains(rate)) else {
         return Err(no_sound);
     };
     let mut decoder = FlacDecoder::try_new(parameters, &AudioDecoderOptions::default())?;

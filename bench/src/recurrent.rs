@@ -1,26 +1,29 @@
-//! How long one step of a recurrent network takes, in RTNeural's own territory: one input, one
-//! LSTM or GRU layer, a dense output.
+//! How long one step of a network at audio rate takes: one input, one output; in RTNeural's own
+//! territory, one LSTM or GRU layer and a dense one, and in Neural Amp Modeler's, a WaveNet.
 
 pub mod instructions;
 pub mod published;
 pub mod report;
 pub mod scalar;
 pub mod shape;
+mod signal;
+mod wavenet;
 
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use tocco_engines::Engine;
 use tocco_engines::WeightFormat;
-use tocco_engines::convert::{Format, convert};
+use tocco_engines::convert::Format;
 use tocco_engines::native::{InstructionSet, NativeEngine, NativeOptions};
 use tocco_engines::native_fixed::NativeFixedEngine;
 use tocco_engines::network::Network;
-use tocco_engines::{Engine, foreign};
 
 use instructions::Counter;
 use report::{Absent, Report, Row};
 use scalar::ScalarEngine;
 use shape::Shape;
+use signal::SignalEngine;
 
 use crate::machine::Machine;
 use crate::statistics::Spread;
@@ -34,7 +37,8 @@ const SERIES: usize = 20;
 /// Steps that are counted.
 const COUNTED_STEPS: usize = 6400;
 
-/// The engine of a row: `native` and `native-fixed` with a weight format, or the yardstick.
+/// The engine of a row, as far as they are ours: `native` and `native-fixed` with a weight format, and
+/// the yardstick.
 pub const ENGINES: [&str; 4] = ["native", "native-f16", "native-fixed", "scalar"];
 
 /// One engine with one network.
@@ -105,23 +109,16 @@ pub fn compare(
             });
         }
         for format in [Format::Onnx, Format::TfLite, Format::TorchScript] {
-            let engine = format.engine();
-            let loaded = convert(&network, format)
-                .map_err(|e| e.to_string())
-                .and_then(|model| {
-                    foreign::load_bytes(engine, &model, "the benchmark", 1)
-                        .map_err(|e| e.to_string())
-                });
-            match loaded {
-                Ok(loaded) => contestants.push(Contestant {
-                    name: engine.name(),
+            match SignalEngine::new(&network, format) {
+                Ok(engine) => contestants.push(Contestant {
+                    name: format.engine().name(),
                     shape,
-                    engine: loaded,
+                    engine: Box::new(engine),
                     steps: Vec::new(),
                     blocks: Vec::new(),
                 }),
                 Err(reason) => absent.push(Absent {
-                    engine: engine.name(),
+                    engine: format.engine().name(),
                     network: shape.to_string(),
                     reason,
                 }),
@@ -138,6 +135,8 @@ pub fn compare(
     }
     let mut rows = Vec::new();
     for contestant in &contestants {
+        let ours = ENGINES.contains(&contestant.name);
+        let counter = counter.filter(|_| ours);
         let count = |block| counter.and_then(|c| c.count(contestant.name, contestant.shape, block));
         let block_ns = Spread::of(&contestant.blocks);
         rows.push(Row {

@@ -1,9 +1,11 @@
 //! Our own engine, its networks loaded at run time.
 
 pub(crate) mod activation;
+mod condition;
 mod conv1d;
 mod conv2d;
 pub(crate) mod dense;
+mod gated;
 mod history;
 mod instruction_set;
 mod int8;
@@ -15,9 +17,11 @@ pub(crate) mod recurrent;
 mod tanh;
 pub(crate) mod weights;
 
+use crate::network::flat::Kept;
 use crate::network::fold::{Step, fold};
 use crate::network::{Activation, Layer, Network};
 use crate::{Engine, EngineId, InferError, WeightFormat};
+use condition::ConditionKernel;
 use conv1d::Conv1dKernel;
 use conv2d::{CausalConv2dKernel, Conv2dKernel};
 use dense::DenseKernel;
@@ -66,6 +70,10 @@ enum Operation {
     AddInput(f32),
     Conv2d(Conv2dKernel),
     MaxPool2d(MaxPool2dKernel),
+    /// `[2 n]` to `[n]`
+    Gated,
+    Condition(ConditionKernel),
+    Kept(Kept),
 }
 
 /// An operation with the lengths of its input and output.
@@ -96,6 +104,8 @@ pub struct NativeEngine {
     workspace: Workspace,
     /// Steps that go through the layers at once.
     block: usize,
+    /// What is kept of vectors that passed, buffer by buffer, `[block]` times as long as the longest.
+    kept: Vec<Vec<f32>>,
     /// Values before and after an operation, `[block]` times as long as the widest layer.
     front: Vec<f32>,
     back: Vec<f32>,
@@ -117,6 +127,7 @@ impl NativeEngine {
         let mut stages: Vec<Stage> = Vec::new();
         let mut widest = network.n_inputs();
         let mut width = network.n_inputs();
+        let mut buffers = Buffers::default();
         let mut steps = fold(network).into_iter().peekable();
         while let Some(step) = steps.next() {
             let is_relu =
@@ -125,7 +136,7 @@ impl NativeEngine {
             let relu = is_dense && steps.next_if(is_relu).is_some();
             let operation = Operation::new(step, relu, network, &mut packing, options.weights);
             let inputs = width;
-            width = operation.output_width(width, network.n_inputs());
+            width = operation.output_width(width, network.n_inputs(), &mut buffers);
             widest = widest.max(width);
             stages.push(Stage {
                 operation,
@@ -146,6 +157,7 @@ impl NativeEngine {
             stages,
             workspace: packing.finish(),
             block,
+            kept: buffers.with_room_for(block),
             front: vec![0.0; block * widest],
             back: vec![0.0; block * widest],
             output: vec![0.0; network.n_outputs()],
@@ -168,6 +180,7 @@ impl NativeEngine {
     fn advance(&mut self, inputs: &[f32], outputs: &mut [f32], steps: usize) {
         let n_features = self.n_features;
         let workspace = &mut self.workspace;
+        let kept = &mut self.kept;
         let mut front = self.front.as_mut_slice();
         let mut back = self.back.as_mut_slice();
         for (value, input) in front.iter_mut().zip(inputs) {
@@ -213,6 +226,30 @@ impl NativeEngine {
                         x.iter_mut().for_each(|x| *x += input);
                     }
                     true
+                }
+                Operation::Condition(condition) => {
+                    condition.apply(inputs, x);
+                    true
+                }
+                Operation::Kept(Kept::Keep(buffer)) => {
+                    kept[*buffer][..x.len()].copy_from_slice(x);
+                    true
+                }
+                Operation::Kept(Kept::AddTo(buffer)) => {
+                    add(&mut kept[*buffer], x);
+                    true
+                }
+                Operation::Kept(Kept::Add(buffer)) => {
+                    add(x, &kept[*buffer]);
+                    true
+                }
+                Operation::Kept(Kept::Recall(buffer)) => {
+                    y.copy_from_slice(&kept[*buffer][..y.len()]);
+                    false
+                }
+                Operation::Gated => {
+                    gated::apply(workspace, x, y, next);
+                    false
                 }
                 Operation::Dense(dense) => {
                     dense.apply(workspace, x, y, steps);
@@ -267,6 +304,43 @@ impl NativeEngine {
     }
 }
 
+/// Adds `b` to `a`, as far as both go.
+fn add(a: &mut [f32], b: &[f32]) {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+}
+
+/// The buffers of [`Kept`] while a network is packed.
+#[derive(Default)]
+struct Buffers {
+    /// Length of what each keeps now, and of the longest that it ever keeps.
+    widths: Vec<(usize, usize)>,
+}
+
+impl Buffers {
+    /// Length of the vector behind `kept`, for one of `width`.
+    fn after(&mut self, kept: Kept, width: usize) -> usize {
+        match kept {
+            Kept::Keep(buffer) => {
+                if self.widths.len() <= buffer {
+                    self.widths.resize(buffer + 1, (0, 0));
+                }
+                let (_, longest) = self.widths[buffer];
+                self.widths[buffer] = (width, longest.max(width));
+                width
+            }
+            Kept::AddTo(_) | Kept::Add(_) => width,
+            Kept::Recall(buffer) => self.widths.get(buffer).map_or(width, |(now, _)| *now),
+        }
+    }
+
+    fn with_room_for(&self, steps: usize) -> Vec<Vec<f32>> {
+        let buffer = |(_, longest): &(usize, usize)| vec![0.0; steps * longest];
+        self.widths.iter().map(buffer).collect()
+    }
+}
+
 impl Operation {
     /// With `relu`, a dense layer with a ReLU behind it. `format` is what weights are stored as
     /// where that pays.
@@ -282,6 +356,7 @@ impl Operation {
                 let narrow = |(scale, shift): (f64, f64)| (scale as f32, shift as f32);
                 return Self::ScaleShift(affine.into_iter().map(narrow).collect());
             }
+            Step::Kept(kept) => return Self::Kept(kept),
             Step::Layer(layer) => layer,
         };
         match layer {
@@ -310,13 +385,25 @@ impl Operation {
             Layer::AddInput { gain } => Self::AddInput(gain),
             Layer::Conv2d(conv) => Self::Conv2d(Conv2dKernel::new(packing, &conv)),
             Layer::MaxPool2d(pool) => Self::MaxPool2d(MaxPool2dKernel::new(&pool)),
+            Layer::Gated => Self::Gated,
+            Layer::Condition(condition) => Self::Condition(ConditionKernel::new(&condition)),
+            Layer::Residual(_) | Layer::Skip(_) | Layer::SkipSum => {
+                unreachable!("`fold` has taken blocks apart")
+            }
         }
     }
 
-    /// Length of the output for an input of `width`, in a network of `n_inputs` inputs.
-    fn output_width(&self, width: usize, n_inputs: usize) -> usize {
+    /// Length of the output for an input of `width`, in a network of `n_inputs` inputs. `buffers` are
+    /// those that the operations before this one have filled.
+    fn output_width(&self, width: usize, n_inputs: usize, buffers: &mut Buffers) -> usize {
         match self {
-            Self::ScaleShift(_) | Self::Activation(_) | Self::Prelu(_) | Self::AddInput(_) => width,
+            Self::ScaleShift(_)
+            | Self::Activation(_)
+            | Self::Prelu(_)
+            | Self::AddInput(_)
+            | Self::Condition(_) => width,
+            Self::Gated => width / 2,
+            Self::Kept(kept) => buffers.after(*kept, width),
             Self::Dense(dense) => dense.outputs(),
             Self::Conv1d(conv) => conv.outputs(),
             Self::CausalConv2d(conv) => conv.outputs(),
@@ -354,7 +441,11 @@ impl Operation {
             | Self::ConcatSide(_)
             | Self::AddInput(_)
             | Self::Conv2d(_)
-            | Self::MaxPool2d(_) => {}
+            | Self::MaxPool2d(_)
+            | Self::Gated
+            | Self::Condition(_)
+            // What is kept is of one step.
+            | Self::Kept(_) => {}
         }
     }
 }

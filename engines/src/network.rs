@@ -14,21 +14,33 @@
 //! network's output stays what it was (zero before the first). So every new output is that of the
 //! framework which evaluates the whole signal at once.
 //!
+//! # Blocks
+//! Some layers have layers of their own: [`Layer::Residual`] adds what they make of a vector to that
+//! vector, [`Layer::Skip`] to the skip sum. This is a second vector of the step, beside the one that
+//! passes from layer to layer. It begins empty, [`Layer::Skip`] adds to it, [`Layer::SkipSum`] goes
+//! on with it and leaves it empty. A WaveNet is made of these, [`Layer::Conv1d`], [`Layer::Gated`]
+//! and [`Layer::Condition`].
+//!
+//! Source: van den Oord et al., "WaveNet: a generative model for raw audio", 2016.
+//!
 //! # Frames
 //! Two-dimensional layers see the vector of a step as a frame `[features, channels]`, the channel
 //! index running fastest, which is Keras' order.
 
 mod activation;
 mod builder;
+mod condition;
 mod conv1d;
 mod conv2d;
+pub(crate) mod flat;
 pub(crate) mod fold;
 mod linear;
 mod max_pool;
 mod recurrent;
 
 pub use activation::Activation;
-pub(crate) use builder::{Builder, Misfit};
+pub(crate) use builder::{Block, Builder, Misfit};
+pub use condition::Condition;
 pub use conv1d::Conv1d;
 pub use conv2d::{CausalConv2d, Conv2d, Padding};
 pub use linear::{BatchNorm, Dense};
@@ -78,6 +90,16 @@ pub enum Layer {
     Conv2d(Conv2d),
     /// Largest value over a patch's frames and bands, without memory.
     MaxPool2d(MaxPool2d),
+    /// `y_i = tanh(x_i) sigmoid(x_{n + i})`: `[2 n]` to `[n]`.
+    Gated,
+    /// Adds a linear function of the network's input.
+    Condition(Condition),
+    /// `y = x + f(x)`, `f` being the layers inside.
+    Residual(Vec<Layer>),
+    /// `y = x`; adds `f(x)` to the skip sum, `f` being the layers inside, which may be none.
+    Skip(Vec<Layer>),
+    /// `y` is the skip sum, which is empty afterwards.
+    SkipSum,
 }
 
 impl Layer {
@@ -98,7 +120,13 @@ impl Layer {
                     + gru.recurrent_bias.len()
             }
             Self::Lstm(lstm) => lstm.kernel.len() + lstm.recurrent.len() + lstm.bias.len(),
+            Self::Condition(condition) => condition.weight.len(),
+            Self::Residual(layers) | Self::Skip(layers) => {
+                layers.iter().map(Self::parameter_count).sum()
+            }
             Self::Activation(_)
+            | Self::Gated
+            | Self::SkipSum
             | Self::MaxPool(_)
             | Self::MaxPool2d(_)
             | Self::Split(_)

@@ -12,11 +12,21 @@ pub struct Reference<'a> {
     output: Vec<f64>,
 }
 
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Memory {
     inputs: Vec<Vec<f64>>,
     h: Vec<f64>,
     c: Vec<f64>,
+    /// Those of the layers inside a block.
+    inside: Vec<Memory>,
+}
+
+/// What the layers of one step share.
+struct Step {
+    inputs: Vec<f64>,
+    /// How much of the inputs goes through the layers.
+    split: usize,
+    skip_sum: Vec<f64>,
 }
 
 /// Outputs `[n_outputs]` of `network` for the scaled `features` `[n_inputs]`, as at the first step.
@@ -34,7 +44,7 @@ impl<'a> Reference<'a> {
     pub fn new(network: &'a Network) -> Self {
         Self {
             network,
-            memories: vec![Memory::default(); network.layers().len()],
+            memories: Vec::new(),
             output: vec![0.0; network.n_outputs()],
         }
     }
@@ -50,29 +60,35 @@ impl<'a> Reference<'a> {
             "length of the features"
         );
         let inputs: Vec<f64> = features.iter().copied().map(f64::from).collect();
-        let split = self.network.split();
-        let mut x = inputs.clone();
-        for (layer, memory) in self.network.layers().iter().zip(&mut self.memories) {
-            let y = match layer {
-                Layer::Split(_) => Some(x[..split].to_vec()),
-                Layer::ConcatSide => Some([&x[..], &inputs[split..]].concat()),
-                Layer::AddInput { gain } => {
-                    Some(x.iter().map(|x| x + f64::from(*gain) * inputs[0]).collect())
-                }
-                layer => evaluate(layer, memory, x),
-            };
-            match y {
-                Some(y) => x = y,
-                None => return self.output.clone(),
-            }
+        let mut step = Step {
+            inputs: inputs.clone(),
+            split: self.network.split(),
+            skip_sum: Vec::new(),
+        };
+        let layers = self.network.layers();
+        if let Some(y) = evaluate_all(layers, &mut self.memories, inputs, &mut step) {
+            self.output = y;
         }
-        self.output.clone_from(&x);
-        x
+        self.output.clone()
     }
 }
 
+/// What comes out of the last of `layers`, if anything does at this step.
+fn evaluate_all(
+    layers: &[Layer],
+    memories: &mut Vec<Memory>,
+    x: Vec<f64>,
+    step: &mut Step,
+) -> Option<Vec<f64>> {
+    memories.resize_with(layers.len(), Memory::default);
+    layers
+        .iter()
+        .zip(memories)
+        .try_fold(x, |x, (layer, memory)| evaluate(layer, memory, x, step))
+}
+
 /// What comes out of `layer`, if anything does at this step.
-fn evaluate(layer: &Layer, memory: &mut Memory, x: Vec<f64>) -> Option<Vec<f64>> {
+fn evaluate(layer: &Layer, memory: &mut Memory, x: Vec<f64>, step: &mut Step) -> Option<Vec<f64>> {
     Some(match layer {
         Layer::Dense(dense) => affine(&dense.weight, &dense.bias, &x),
         Layer::BatchNorm(norm) => {
@@ -158,8 +174,39 @@ fn evaluate(layer: &Layer, memory: &mut Memory, x: Vec<f64>) -> Option<Vec<f64>>
         }
         Layer::Conv2d(conv) => convolve(conv, &x),
         Layer::MaxPool2d(pool) => largest(pool, &x),
-        Layer::Split(_) | Layer::ConcatSide | Layer::AddInput { .. } => x,
+        Layer::Split(_) => x[..step.split].to_vec(),
+        Layer::ConcatSide => [&x[..], &step.inputs[step.split..]].concat(),
+        Layer::AddInput { gain } => {
+            let input = f64::from(*gain) * step.inputs[0];
+            x.iter().map(|x| x + input).collect()
+        }
+        Layer::Gated => {
+            let (values, gates) = x.split_at(x.len() / 2);
+            let gated = |(value, gate): (&f64, &f64)| value.tanh() * sigmoid(*gate);
+            values.iter().zip(gates).map(gated).collect()
+        }
+        Layer::Condition(condition) => {
+            let none = vec![0.0; condition.size];
+            add(&x, &affine(&condition.weight, &none, &step.inputs))
+        }
+        Layer::Residual(layers) => {
+            let y = evaluate_all(layers, &mut memory.inside, x.clone(), step)?;
+            add(&x, &y)
+        }
+        Layer::Skip(layers) => {
+            let y = evaluate_all(layers, &mut memory.inside, x.clone(), step)?;
+            if step.skip_sum.is_empty() {
+                step.skip_sum = vec![0.0; y.len()];
+            }
+            step.skip_sum = add(&step.skip_sum, &y);
+            x
+        }
+        Layer::SkipSum => std::mem::take(&mut step.skip_sum),
     })
+}
+
+fn add(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
 fn ago(memory: &Memory, age: usize) -> Option<&Vec<f64>> {

@@ -12,10 +12,11 @@ use tocco_bench::recurrent::instructions::Counter;
 use tocco_bench::recurrent::shape::Shape;
 use tocco_bench::recurrent::{compare, counted_steps, make};
 
-/// Times one step of LSTM and GRU networks with one input and one output, in every engine that can
-/// run them, step by step and in blocks of 64: in one process on one core, the engines taking
-/// turns. Beside them stands plain scalar code, the yardstick between machines, and RTNeural's
-/// times, which are quoted.
+/// Times one step of LSTM, GRU and WaveNet networks with one input and one output, in every engine
+/// that can run them, step by step and in blocks of 64: in one process on one core, the engines
+/// taking turns. Beside them stands plain scalar code, the yardstick between machines, and RTNeural's
+/// times, which are quoted. onnx, litert and torch begin anew with each step or block, because their
+/// files have no state.
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask bench recurrent",
@@ -27,7 +28,7 @@ struct Arguments {
     /// Fewer runs, and no instructions counted
     #[arg(long)]
     quick: bool,
-    /// Only this network, such as lstm-40; may be given several times
+    /// Only this network, such as lstm-40, gru-32, wavenet-tanh or wavenet-gated; may be given several times
     #[arg(long, value_name = "NAME")]
     network: Vec<Shape>,
     /// The processor core to run on

@@ -30,7 +30,7 @@ pub struct Report {
 pub struct Row {
     /// Name of the engine, with the weight format if it is not `f32`.
     pub engine: &'static str,
-    /// The network, such as `lstm-40`.
+    /// The network, such as `lstm-40` or `wavenet-tanh`.
     pub network: String,
     /// One step of many, one call each.
     pub step_ns: Spread,
@@ -94,6 +94,10 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f, "\n{SOURCE}")?;
+        writeln!(
+            f,
+            "onnx, litert and torch begin anew with each step or block: their files have no state"
+        )?;
         let mut told: Vec<(&str, &str)> = Vec::new();
         for absent in &self.absent {
             let (engine, reason) = (absent.engine, absent.reason.as_str());

@@ -116,7 +116,10 @@ mod tests {
     fn the_yardstick_computes_the_network() {
         for shape in Shape::all() {
             let network = shape.network().unwrap();
-            let mut scalar = ScalarEngine::new(&network).unwrap();
+            let Ok(mut scalar) = ScalarEngine::new(&network) else {
+                assert!(matches!(shape, Shape::WaveNet { .. }), "{shape}");
+                continue;
+            };
             let mut reference = Reference::new(&network);
             let mut y = [0.0];
             for step in 0..100 {

@@ -8,21 +8,29 @@ use serde_json::{Value, json};
 use tocco_engines::network::Network;
 use tocco_engines::rtneural;
 
-/// One input, so many units of one recurrent layer, a dense layer of one output.
+use super::wavenet;
+
+/// A network of one input and one output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Whether the layer is a GRU; else it is an LSTM.
-    pub gru: bool,
-    /// Length of the state.
-    pub units: usize,
+pub enum Shape {
+    /// One LSTM layer of so many units, and a dense one.
+    Lstm(usize),
+    /// One GRU layer of so many units, and a dense one.
+    Gru(usize),
+    /// A WaveNet of the size of Neural Amp Modeler's *standard*.
+    WaveNet {
+        /// With gates instead of tanh alone.
+        gated: bool,
+    },
 }
 
 impl Shape {
-    /// The rows of RTNeural's comparison.
+    /// The rows of RTNeural's comparison, and the WaveNets.
     pub fn all() -> Vec<Self> {
-        let lstm = [8, 16, 24, 32, 40, 64].map(|units| Self { gru: false, units });
-        let gru = [8, 16, 32, 64].map(|units| Self { gru: true, units });
-        lstm.into_iter().chain(gru).collect()
+        let lstm = [8, 16, 24, 32, 40, 64].map(Self::Lstm);
+        let gru = [8, 16, 32, 64].map(Self::Gru);
+        let wavenet = [false, true].map(|gated| Self::WaveNet { gated });
+        lstm.into_iter().chain(gru).chain(wavenet).collect()
     }
 
     /// A network of this shape with weights that are no pattern.
@@ -30,38 +38,42 @@ impl Shape {
     /// # Errors
     /// Never, unless the reader of model files is at fault.
     pub fn network(self) -> Result<Network> {
-        let mut seed = 1;
-        let units = self.units;
-        let (kind, columns) = if self.gru {
-            ("gru", 3 * units)
-        } else {
-            ("lstm", 4 * units)
-        };
-        let kernel = matrix(1, columns, &mut seed);
-        let recurrent = matrix(units, columns, &mut seed);
-        let bias = if self.gru {
-            matrix(2, columns, &mut seed)
-        } else {
-            json!(row(columns, &mut seed))
-        };
-        let output = [matrix(units, 1, &mut seed), json!(row(1, &mut seed))];
-        let model = json!({
-            "in_shape": [null, null, 1],
-            "layers": [
-                {"type": kind, "activation": "", "shape": [null, null, units],
-                 "weights": [kernel, recurrent, bias]},
-                {"type": "dense", "activation": "", "shape": [null, null, 1], "weights": output},
-            ],
-        });
-        Ok(rtneural::parse(
-            model.to_string().as_bytes(),
-            "the benchmark",
-        )?)
+        match self {
+            Self::Lstm(units) => recurrent("lstm", units),
+            Self::Gru(units) => recurrent("gru", units),
+            Self::WaveNet { gated } => wavenet::network(gated),
+        }
     }
 }
 
+fn recurrent(kind: &str, units: usize) -> Result<Network> {
+    let mut seed = 1;
+    let gru = kind == "gru";
+    let columns = if gru { 3 * units } else { 4 * units };
+    let kernel = matrix(1, columns, &mut seed);
+    let recurrent = matrix(units, columns, &mut seed);
+    let bias = if gru {
+        matrix(2, columns, &mut seed)
+    } else {
+        json!(row(columns, &mut seed))
+    };
+    let output = [matrix(units, 1, &mut seed), json!(row(1, &mut seed))];
+    let model = json!({
+        "in_shape": [null, null, 1],
+        "layers": [
+            {"type": kind, "activation": "", "shape": [null, null, units],
+             "weights": [kernel, recurrent, bias]},
+            {"type": "dense", "activation": "", "shape": [null, null, 1], "weights": output},
+        ],
+    });
+    Ok(rtneural::parse(
+        model.to_string().as_bytes(),
+        "the benchmark",
+    )?)
+}
+
 /// Numbers from -1/4 to 1/4.
-fn row(n: usize, seed: &mut u32) -> Vec<f32> {
+pub(super) fn row(n: usize, seed: &mut u32) -> Vec<f32> {
     let mut next = || {
         *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (*seed >> 8) as f32 / (1 << 25) as f32 - 0.25
@@ -75,8 +87,12 @@ fn matrix(rows: usize, columns: usize, seed: &mut u32) -> Value {
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.gru { "gru" } else { "lstm" };
-        write!(f, "{kind}-{}", self.units)
+        match self {
+            Self::Lstm(units) => write!(f, "lstm-{units}"),
+            Self::Gru(units) => write!(f, "gru-{units}"),
+            Self::WaveNet { gated: false } => f.write_str("wavenet-tanh"),
+            Self::WaveNet { gated: true } => f.write_str("wavenet-gated"),
+        }
     }
 }
 
@@ -84,20 +100,23 @@ impl FromStr for Shape {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let (kind, units) = name
-            .split_once('-')
-            .with_context(|| format!("\"{name}\" is no network like lstm-40 or gru-32"))?;
-        let gru = match kind {
-            "gru" => true,
-            "lstm" => false,
-            _ => bail!("\"{kind}\" is neither lstm nor gru"),
+        let (kind, size) = name.split_once('-').with_context(|| {
+            format!("\"{name}\" is no network like lstm-40, gru-32 or wavenet-tanh")
+        })?;
+        let units = || {
+            size.parse()
+                .ok()
+                .filter(|n| (1..=1024).contains(n))
+                .with_context(|| format!("\"{size}\" is no number of units from 1 to 1024"))
         };
-        let units = units
-            .parse()
-            .ok()
-            .filter(|n| (1..=1024).contains(n))
-            .with_context(|| format!("\"{units}\" is no number of units from 1 to 1024"))?;
-        Ok(Self { gru, units })
+        Ok(match (kind, size) {
+            ("gru", _) => Self::Gru(units()?),
+            ("lstm", _) => Self::Lstm(units()?),
+            ("wavenet", "tanh") => Self::WaveNet { gated: false },
+            ("wavenet", "gated") => Self::WaveNet { gated: true },
+            ("wavenet", _) => bail!("\"{size}\" is neither tanh nor gated"),
+            _ => bail!("\"{kind}\" is neither lstm, gru nor wavenet"),
+        })
     }
 }
 
@@ -112,7 +131,7 @@ mod tests {
             let network = shape.network().unwrap();
             assert_eq!((network.n_inputs(), network.n_outputs()), (1, 1));
         }
-        for name in ["rnn-8", "lstm", "gru-0", "gru-x"] {
+        for name in ["rnn-8", "lstm", "gru-0", "gru-x", "wavenet-16"] {
             assert!(name.parse::<Shape>().is_err(), "{name}");
         }
     }

@@ -112,6 +112,10 @@ impl FoldedNetwork {
                     let shift = affine.iter().map(|(_, shift)| *shift as f32).collect();
                     stages.scale_shift(scale, shift);
                 }
+                Step::Kept(_) => {
+                    let layer = "one with layers inside (residual, skip)";
+                    return Err(Unconvertible::new(layer, format));
+                }
                 Step::Layer(layer) => stages.layer(layer, network, format)?,
             }
         }
@@ -200,7 +204,11 @@ impl Stages {
                     format,
                 ));
             }
-            // `fold` leaves none.
+            Layer::Gated => return Err(Unconvertible::new("gated", format)),
+            Layer::Condition(_) => return Err(Unconvertible::new("condition", format)),
+            // `fold` leaves none of these.
+            Layer::Residual(_) => return Err(Unconvertible::new("residual", format)),
+            Layer::Skip(_) | Layer::SkipSum => return Err(Unconvertible::new("skip", format)),
             Layer::BatchNorm(_) => return Err(Unconvertible::new("batch_norm", format)),
             Layer::Conv1d(_) => return Err(Unconvertible::new("conv1d, with memory,", format)),
             Layer::CausalConv2d(_) => {

@@ -1,6 +1,7 @@
 //! A whole signal in one inference: how a network with memory is run by engines that keep none.
 
 use super::{Format, Unconvertible, onnx, tflite, torchscript};
+use crate::network::flat::{Flat, Kept, flatten};
 use crate::network::{Layer, Network};
 
 /// A model file that maps a signal `[1, steps n_inputs]` to what the network gives at its steps,
@@ -73,6 +74,10 @@ impl Frames {
                 bands: pool.output_features(),
                 channels: pool.channels,
             },
+            Layer::Gated => Self {
+                channels: self.channels / 2,
+                ..self
+            },
             _ => self,
         }
     }
@@ -94,8 +99,26 @@ pub fn convert_signal(
         channels: network.n_inputs(),
     };
     let (mut first, mut stride) = (0, 1);
-    let mut layers = Vec::new();
-    for layer in network.layers() {
+    let mut stages = Vec::new();
+    // What each buffer keeps.
+    let mut kept: Vec<Frames> = Vec::new();
+    for flat in flatten(network) {
+        let layer = match flat {
+            Flat::Layer(layer) => layer,
+            Flat::Kept(operation) => {
+                let before = frames;
+                match operation {
+                    Kept::Keep(buffer) => {
+                        kept.resize(kept.len().max(buffer + 1), frames);
+                        kept[buffer] = frames;
+                    }
+                    Kept::Recall(buffer) => frames = kept[buffer],
+                    Kept::AddTo(_) | Kept::Add(_) => {}
+                }
+                stages.push((flat, before, frames));
+                continue;
+            }
+        };
         frames = frames.as_seen_by(layer);
         match layer {
             Layer::Conv1d(conv) => stride *= conv.stride,
@@ -119,14 +142,14 @@ pub fn convert_signal(
                 format,
             ));
         }
-        layers.push((layer, frames, after));
+        stages.push((flat, frames, after));
         frames = after;
     }
     let sizes = [steps * network.n_inputs(), frames.steps * frames.width()];
     let model = match format {
-        Format::Onnx => onnx::signal::write(&layers, sizes),
-        Format::TfLite => tflite::signal::write(&layers, sizes)?,
-        Format::TorchScript => torchscript::signal::write(&layers, sizes),
+        Format::Onnx => onnx::signal::write(&stages, sizes),
+        Format::TfLite => tflite::signal::write(&stages, sizes)?,
+        Format::TorchScript => torchscript::signal::write(&stages, sizes),
         Format::RtNeural => return Err(Unconvertible::new("a whole signal", format)),
     };
     Ok(Signal {
@@ -137,8 +160,34 @@ pub fn convert_signal(
     })
 }
 
-/// A layer with what goes in and what comes out.
-pub(super) type Placed<'a> = (&'a Layer, Frames, Frames);
+/// A layer, or what is kept, with what goes in and what comes out.
+pub(super) type Placed<'a> = (Flat<'a>, Frames, Frames);
+
+/// The values of a file that the buffers keep, by their names there.
+pub(super) struct Buffers<T>(Vec<T>);
+
+impl<T: Clone> Buffers<T> {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The value behind `kept`, for `value`; `sum` writes the sum of two.
+    pub(super) fn after(&mut self, kept: Kept, value: T, sum: impl FnOnce(&T, &T) -> T) -> T {
+        match kept {
+            Kept::Keep(buffer) => {
+                self.0.resize(self.0.len().max(buffer + 1), value.clone());
+                self.0[buffer] = value.clone();
+                value
+            }
+            Kept::AddTo(buffer) => {
+                self.0[buffer] = sum(&self.0[buffer], &value);
+                value
+            }
+            Kept::Add(buffer) => sum(&value, &self.0[buffer]),
+            Kept::Recall(buffer) => self.0[buffer].clone(),
+        }
+    }
+}
 
 /// `values`, one for each channel or for each value, or one for all, over `width` values.
 pub(super) fn spread_out(values: &[f32], width: usize) -> Vec<f32> {

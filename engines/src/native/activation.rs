@@ -12,7 +12,7 @@ use super::weights::Workspace;
 use crate::network::Activation;
 
 /// Results smaller than this become 0, their limit.
-const SMALLEST: f32 = 1e-24;
+pub(super) const SMALLEST: f32 = 1e-24;
 
 /// Applies `activation` to `values`, vectors of `width`. Real-time safe.
 pub(crate) fn apply(

@@ -16,6 +16,10 @@ const LARGEST_MEMORY: usize = 1 << 22;
 /// nothing, and a step runs on the audio thread.
 const MOST_WORK: usize = 1 << 28;
 
+/// How deep blocks may lie in blocks: deeper than networks are, and not so deep that those who walk
+/// through them run out of stack.
+const DEEPEST: usize = 16;
+
 /// A layer that does not fit.
 #[derive(Debug)]
 pub(crate) struct Misfit {
@@ -32,6 +36,24 @@ impl Misfit {
     }
 }
 
+/// A layer with layers of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// [`Layer::Residual`]
+    Residual,
+    /// [`Layer::Skip`]
+    Skip,
+}
+
+/// A block whose layers are being added.
+struct Open {
+    block: Block,
+    /// What goes into it.
+    shape: [usize; 3],
+    /// The layers before it.
+    before: Vec<Layer>,
+}
+
 /// A network as far as it is known to fit together.
 ///
 /// The lengths of a layer's parameters are the business of those who read them from a file.
@@ -40,8 +62,13 @@ pub(crate) struct Builder {
     /// What comes out of the last layer: frames, bands (features), channels.
     shape: [usize; 3],
     side: Option<usize>,
+    /// Shape of the skip sum, unless that is empty.
+    skip: Option<[usize; 3]>,
     memory: usize,
     work: usize,
+    /// The blocks that are open, the innermost last.
+    open: Vec<Open>,
+    /// The layers of the innermost open block, or else of the network.
     layers: Vec<Layer>,
 }
 
@@ -54,8 +81,10 @@ impl Builder {
             n_inputs,
             shape,
             side: None,
+            skip: None,
             memory: 0,
             work: 0,
+            open: Vec::new(),
             layers: Vec::new(),
         })
     }
@@ -87,11 +116,72 @@ impl Builder {
         }
     }
 
-    /// Adds a layer.
-    pub(crate) fn push(&mut self, layer: Layer) -> Result<(), Misfit> {
-        let shape = self.shape_after(&layer)?;
-        checked_width(shape)?;
-        let memory = memory_of(&layer)
+    /// Begins a block: what is pushed until [`Builder::close`] lies in it.
+    pub(crate) fn open(&mut self, block: Block) -> Result<(), Misfit> {
+        if self.open.len() == DEEPEST {
+            return Err(Misfit::new(
+                format_args!("blocks at most {DEEPEST} deep in each other"),
+                "more",
+            ));
+        }
+        self.remember(Some(self.width()))?;
+        self.open.push(Open {
+            block,
+            shape: self.shape,
+            before: std::mem::take(&mut self.layers),
+        });
+        Ok(())
+    }
+
+    /// Ends the innermost open block, if there is one.
+    pub(crate) fn close(&mut self) -> Result<(), Misfit> {
+        let Some(Open {
+            block,
+            shape,
+            before,
+        }) = self.open.pop()
+        else {
+            return Ok(());
+        };
+        let layers = std::mem::replace(&mut self.layers, before);
+        if layers.iter().any(rests) {
+            return Err(Misfit::new(
+                "layers with an output at every step inside a block",
+                "a stride or a pool over time",
+            ));
+        }
+        self.layers.push(match block {
+            Block::Residual if layers.is_empty() => {
+                return Err(Misfit::new("at least one layer in the block", "none"));
+            }
+            Block::Residual if self.shape != shape => {
+                return Err(Misfit::new(
+                    format_args!(
+                        "{} at the end of the block, as at its beginning",
+                        shape_text(shape)
+                    ),
+                    shape_text(self.shape),
+                ));
+            }
+            Block::Residual => Layer::Residual(layers),
+            Block::Skip => {
+                let sum = *self.skip.get_or_insert(self.shape);
+                if sum != self.shape {
+                    return Err(Misfit::new(
+                        format_args!("{}, as the skip sum has", shape_text(sum)),
+                        shape_text(self.shape),
+                    ));
+                }
+                self.shape = shape;
+                Layer::Skip(layers)
+            }
+        });
+        Ok(())
+    }
+
+    /// Counts so many numbers that are remembered; `None` if they overflow.
+    fn remember(&mut self, memory: Option<usize>) -> Result<(), Misfit> {
+        let memory = memory
             .and_then(|memory| memory.checked_add(self.memory))
             .filter(|memory| *memory <= LARGEST_MEMORY);
         self.memory = memory.ok_or_else(|| {
@@ -100,6 +190,14 @@ impl Builder {
                 "more: a kernel, dilation or pool that is too long",
             )
         })?;
+        Ok(())
+    }
+
+    /// Adds a layer without layers of its own.
+    pub(crate) fn push(&mut self, layer: Layer) -> Result<(), Misfit> {
+        let shape = self.shape_after(&layer)?;
+        checked_width(shape)?;
+        self.remember(memory_of(&layer))?;
         let work = work_of(&layer, shape)
             .and_then(|work| work.checked_add(self.work))
             .filter(|work| *work <= MOST_WORK);
@@ -112,6 +210,9 @@ impl Builder {
         if let Layer::Split(patch) = &layer {
             self.side = Some(self.n_inputs - patch.iter().product::<usize>());
         }
+        if let Layer::SkipSum = &layer {
+            self.skip = None;
+        }
         self.shape = shape;
         self.layers.push(layer);
         Ok(())
@@ -121,6 +222,13 @@ impl Builder {
     pub(crate) fn build(self) -> Result<Network, Misfit> {
         if self.layers.is_empty() {
             return Err(Misfit::new("at least one layer", "none"));
+        }
+        debug_assert!(self.open.is_empty(), "a block is still open");
+        if self.skip.is_some() {
+            return Err(Misfit::new(
+                "a skip_sum behind the last skip, which takes what it gave",
+                "none",
+            ));
         }
         Ok(Network {
             n_inputs: self.n_inputs,
@@ -210,7 +318,7 @@ impl Builder {
             }
             Layer::Split(patch) => {
                 let n = checked_width(*patch)?;
-                if !self.layers.is_empty() || n > self.n_inputs {
+                if !(self.layers.is_empty() && self.open.is_empty()) || n > self.n_inputs {
                     return Err(Misfit::new(
                         format_args!(
                             "the first layer, with a patch of at most {} values",
@@ -232,12 +340,7 @@ impl Builder {
                         shape_text(self.shape),
                     ));
                 }
-                if self.layers.iter().any(rests) {
-                    return Err(Misfit::new(
-                        "layers with an output at every step, which the input of that step is added to",
-                        "a stride or a pool over time",
-                    ));
-                }
+                self.expect_no_rest()?;
                 Ok(self.shape)
             }
             Layer::Conv2d(conv) => {
@@ -263,7 +366,47 @@ impl Builder {
                     [frames, bands] => Ok([frames, bands, pool.channels]),
                 }
             }
+            Layer::Gated => match self.shape {
+                [1, 1, n] if n.is_multiple_of(2) => Ok([1, 1, n / 2]),
+                shape => Err(Misfit::new(
+                    "a vector of an even length, values and gates",
+                    shape_text(shape),
+                )),
+            },
+            Layer::Condition(condition) => {
+                self.expect_no_rest()?;
+                if condition.inputs != self.n_inputs {
+                    return Err(Misfit::new(
+                        format_args!("{} inputs, as the network has", self.n_inputs),
+                        condition.inputs,
+                    ));
+                }
+                vector_of(condition.size, condition.size)
+            }
+            Layer::SkipSum => self
+                .skip
+                .ok_or_else(|| Misfit::new("a skip before, which gives something", "none")),
+            // Theirs is `close`.
+            Layer::Residual(_) | Layer::Skip(_) => Err(Misfit::new(
+                "a block that was opened and closed",
+                "a whole one",
+            )),
         }
+    }
+
+    /// A layer that takes the network's input of the same step needs one.
+    fn expect_no_rest(&self) -> Result<(), Misfit> {
+        let mut all = self
+            .layers
+            .iter()
+            .chain(self.open.iter().flat_map(|open| &open.before));
+        if all.any(rests) {
+            return Err(Misfit::new(
+                "layers with an output at every step, which the input of that step is added to",
+                "a stride or a pool over time",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -356,5 +499,121 @@ fn shape_text(shape: [usize; 3]) -> String {
         [frames, bands, channels] => {
             format!("a patch of {frames} frames, {bands} bands and {channels} channels")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Conv1d, Dense};
+
+    fn dense(inputs: usize, outputs: usize) -> Layer {
+        Layer::Dense(Dense {
+            inputs,
+            outputs,
+            weight: vec![0.5; inputs * outputs],
+            bias: vec![0.0; outputs],
+        })
+    }
+
+    fn strided(width: usize) -> Layer {
+        Layer::Conv1d(Conv1d {
+            inputs: width,
+            outputs: width,
+            kernel: 1,
+            dilation: 1,
+            stride: 2,
+            groups: 1,
+            weight: vec![0.5; width * width],
+            bias: vec![0.0; width],
+        })
+    }
+
+    /// What is wrong with a residual block of `layers` on a vector of 3.
+    fn residual(layers: Vec<Layer>) -> String {
+        let mut builder = Builder::new(1, 3).unwrap();
+        builder.open(Block::Residual).unwrap();
+        let result = layers
+            .into_iter()
+            .try_for_each(|layer| builder.push(layer))
+            .and_then(|()| builder.close());
+        result.map_or_else(
+            |misfit| format!("{} / {}", misfit.expected, misfit.found),
+            |()| "nothing".to_owned(),
+        )
+    }
+
+    #[test]
+    fn a_residual_block_keeps_the_shape_and_never_rests() {
+        assert_eq!(residual(vec![dense(3, 3)]), "nothing");
+        assert_eq!(
+            residual(vec![dense(3, 4)]),
+            "a vector of 3 at the end of the block, as at its beginning / a vector of 4"
+        );
+        assert!(residual(vec![]).starts_with("at least one layer"));
+        let resting = residual(vec![strided(3)]);
+        assert!(resting.contains("at every step"), "{resting}");
+        let split = residual(vec![Layer::Split([1, 1, 3])]);
+        assert!(split.starts_with("the first layer"), "{split}");
+    }
+
+    #[test]
+    fn a_block_behind_a_layer_that_rests_takes_no_input() {
+        let mut builder = Builder::new(1, 3).unwrap();
+        builder.push(strided(3)).unwrap();
+        builder.open(Block::Residual).unwrap();
+        let condition = Layer::Condition(crate::network::Condition {
+            inputs: 3,
+            size: 3,
+            weight: vec![0.0; 9],
+        });
+        let misfit = builder.push(condition).unwrap_err();
+        assert!(misfit.found.contains("stride"), "{misfit:?}");
+    }
+
+    #[test]
+    fn the_skip_sum_has_one_width_and_is_taken_once() {
+        let mut builder = Builder::new(1, 3).unwrap();
+        assert!(builder.push(Layer::SkipSum).is_err());
+        for outputs in [2, 2] {
+            builder.open(Block::Skip).unwrap();
+            builder.push(dense(3, outputs)).unwrap();
+            builder.close().unwrap();
+            assert_eq!(builder.shape(), [1, 1, 3]);
+        }
+        builder.open(Block::Skip).unwrap();
+        let misfit = builder.close().unwrap_err();
+        assert_eq!(misfit.expected, "a vector of 2, as the skip sum has");
+
+        let mut builder = Builder::new(1, 3).unwrap();
+        builder.open(Block::Skip).unwrap();
+        builder.close().unwrap();
+        builder.push(Layer::SkipSum).unwrap();
+        assert!(builder.push(Layer::SkipSum).is_err());
+
+        let mut builder = Builder::new(1, 3).unwrap();
+        builder.open(Block::Skip).unwrap();
+        builder.close().unwrap();
+        let misfit = builder.build().unwrap_err();
+        assert!(misfit.expected.starts_with("a skip_sum"), "{misfit:?}");
+    }
+
+    #[test]
+    fn blocks_lie_only_so_deep_in_each_other() {
+        let mut builder = Builder::new(1, 1).unwrap();
+        for _ in 0..DEEPEST {
+            builder.open(Block::Residual).unwrap();
+        }
+        assert!(builder.open(Block::Residual).is_err());
+    }
+
+    #[test]
+    fn what_blocks_keep_is_counted() {
+        let mut builder = Builder::new(1, LARGEST_VECTOR).unwrap();
+        for _ in 0..LARGEST_MEMORY / LARGEST_VECTOR {
+            builder.open(Block::Residual).unwrap();
+        }
+        let misfit = builder.open(Block::Residual).unwrap_err();
+        assert!(misfit.expected.contains("remember"), "{misfit:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Batch normalisation disappears into its neighbours.
 
+use crate::network::flat::{Flat, Kept, flatten};
 use crate::network::{BatchNorm, Dense, Layer, Network};
 
 /// A layer after folding.
@@ -7,17 +8,26 @@ pub(crate) enum Step {
     Layer(Layer),
     /// `scale x + shift`, one pair a channel.
     ScaleShift(Vec<(f64, f64)>),
+    Kept(Kept),
 }
 
-/// The steps that compute `network`.
+/// The steps that compute `network`, its blocks taken apart.
 ///
 /// A normalisation is `scale x + shift`. Right after a dense or convolutional layer it goes into
 /// that layer: `scale (W x + b) + shift`. Otherwise, if a dense layer follows, it goes into that
 /// one: `W (scale x + shift) + b`; not so into a convolution, whose padding is zero and not
-/// `shift`. Where neither is the case it stays a step of its own. Computed in double precision.
+/// `shift`. Where neither is the case it stays a step of its own. What is kept of a vector is kept as it
+/// was: nothing is folded past that. Computed in double precision.
 pub(crate) fn fold(network: &Network) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::with_capacity(network.layers().len());
-    for layer in network.layers() {
+    for flat in flatten(network) {
+        let layer = match flat {
+            Flat::Layer(layer) => layer,
+            Flat::Kept(kept) => {
+                steps.push(Step::Kept(kept));
+                continue;
+            }
+        };
         match layer {
             Layer::BatchNorm(norm) => fold_norm(norm, &mut steps),
             Layer::Dense(dense) => {

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::manifest::{LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
+use super::manifest::{AUDIO_PRESET, LayerSpec, Manifest, NamedPadding, PaddingSpec, ScalerSpec};
 use super::statistics::{Statistics, StatisticsShape};
 use super::tensor::Tensors;
 use crate::network::{
-    Activation, BatchNorm, Builder, Conv2d, Dense, Layer, MaxPool2d, Misfit, Network, Padding,
+    Activation, BatchNorm, Block, Builder, Condition, Conv1d, Conv2d, Dense, Layer, MaxPool2d,
+    Misfit, Network, Padding,
 };
 use crate::{LoadError, Scaler};
 
@@ -17,6 +18,21 @@ pub(super) struct Parts<'a> {
     tensors: &'a Tensors,
     weights_file: &'a str,
     used: HashSet<String>,
+    /// Names of the layers so far.
+    names: HashSet<String>,
+}
+
+/// Where the manifest has the layers.
+const LAYERS: &str = "network.layers";
+
+fn misfit_at(manifest_file: &str, at: &str, misfit: Misfit) -> LoadError {
+    LoadError::malformed(
+        manifest_file,
+        at,
+        misfit.expected,
+        misfit.found,
+        "make the layers fit each other",
+    )
 }
 
 impl<'a> Parts<'a> {
@@ -32,6 +48,7 @@ impl<'a> Parts<'a> {
             tensors,
             weights_file,
             used: HashSet::new(),
+            names: HashSet::new(),
         }
     }
 
@@ -83,37 +100,10 @@ impl<'a> Parts<'a> {
 
     /// The network.
     pub(super) fn network(&mut self) -> Result<Network, LoadError> {
-        let misfit = |manifest_file: &str, i: usize, spec: &LayerSpec, misfit: Misfit| {
-            let name = spec
-                .name()
-                .map(|name| format!(" \"{name}\""))
-                .unwrap_or_default();
-            LoadError::malformed(
-                manifest_file,
-                format_args!("network.layers[{i}]{name}"),
-                misfit.expected,
-                misfit.found,
-                "make the layers fit each other",
-            )
-        };
         let manifest = self.manifest;
-        let layers = &manifest.network.layers;
-        let mut names = HashSet::new();
-        let mut network = Builder::new(1, manifest.input.features.len())
-            .map_err(|error| misfit(self.manifest_file, 0, &LayerSpec::Flatten {}, error))?;
-        for (i, spec) in layers.iter().enumerate() {
-            if let Some(name) = spec.name() {
-                self.check_name(i, name, &mut names)?;
-            }
-            if matches!(spec, LayerSpec::Flatten {} | LayerSpec::ConcatSide {}) {
-                network.flatten();
-            }
-            if let Some(layer) = self.layer(i, spec, &network)? {
-                network
-                    .push(layer)
-                    .map_err(|error| misfit(self.manifest_file, i, spec, error))?;
-            }
-        }
+        let whole = |misfit| misfit_at(self.manifest_file, LAYERS, misfit);
+        let mut network = Builder::new(1, manifest.input.features.len()).map_err(whole)?;
+        self.add(LAYERS, &manifest.network.layers, &mut network)?;
         let labels = manifest.labels.len();
         if labels != network.width() {
             return Err(LoadError::malformed(
@@ -124,10 +114,11 @@ impl<'a> Parts<'a> {
                 "name every output of the last layer once",
             ));
         }
-        if !matches!(
+        let ends_with_softmax = matches!(
             network.last(),
             Some(Layer::Activation(Activation::Softmax { .. }))
-        ) {
+        );
+        if !ends_with_softmax && manifest.input.preset != AUDIO_PRESET {
             return Err(LoadError::malformed(
                 self.manifest_file,
                 "network.layers",
@@ -138,7 +129,50 @@ impl<'a> Parts<'a> {
         }
         network
             .build()
-            .map_err(|error| misfit(self.manifest_file, 0, &LayerSpec::Flatten {}, error))
+            .map_err(|misfit| misfit_at(self.manifest_file, LAYERS, misfit))
+    }
+
+    /// Adds the layers `specs`, which lie at `list` in the manifest, to `network`.
+    fn add(
+        &mut self,
+        list: &str,
+        specs: &[LayerSpec],
+        network: &mut Builder,
+    ) -> Result<(), LoadError> {
+        for (i, spec) in specs.iter().enumerate() {
+            let at = format!("{list}[{i}]");
+            let inside = format!("{at}.layers");
+            let named = match spec.name() {
+                Some(name) => format!("{at} \"{name}\""),
+                None => at.clone(),
+            };
+            let file = self.manifest_file;
+            let misfit = |misfit| misfit_at(file, &named, misfit);
+            if let Some(name) = spec.name() {
+                self.check_name(&at, name)?;
+            }
+            if matches!(spec, LayerSpec::Flatten {} | LayerSpec::ConcatSide {}) {
+                network.flatten();
+            }
+            match spec {
+                LayerSpec::Residual { layers } => {
+                    network.open(Block::Residual).map_err(misfit)?;
+                    self.add(&inside, layers, network)?;
+                    network.close().map_err(misfit)?;
+                }
+                LayerSpec::Skip { layers } => {
+                    network.open(Block::Skip).map_err(misfit)?;
+                    self.add(&inside, layers, network)?;
+                    network.close().map_err(misfit)?;
+                }
+                spec => {
+                    if let Some(layer) = self.layer(&at, spec, network)? {
+                        network.push(layer).map_err(misfit)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses tensors that neither the scaler nor a layer has asked for.
@@ -155,11 +189,11 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The layer `spec`, number `i`, behind what `network` has so far; `None` if it only changes
-    /// how the values are seen.
+    /// The layer `spec`, which lies at `at` in the manifest, behind what `network` has so far; `None`
+    /// if it only changes how the values are seen.
     fn layer(
         &mut self,
-        i: usize,
+        at: &str,
         spec: &LayerSpec,
         network: &Builder,
     ) -> Result<Option<Layer>, LoadError> {
@@ -170,9 +204,9 @@ impl<'a> Parts<'a> {
                 inputs,
                 outputs,
             } => {
-                self.check_width(i, name, "inputs", *inputs, network.width())?;
+                self.check_width(at, name, "inputs", *inputs, network.width())?;
                 if *outputs == 0 {
-                    return Err(self.bad_value(i, "outputs", "at least 1", outputs));
+                    return Err(self.bad_value(at, "outputs", "at least 1", outputs));
                 }
                 Layer::Dense(Dense {
                     inputs: *inputs,
@@ -186,8 +220,8 @@ impl<'a> Parts<'a> {
                 size,
                 epsilon,
             } => {
-                self.check_width(i, name, "size", *size, channels)?;
-                Layer::BatchNorm(self.batch_norm(i, name, *size, *epsilon)?)
+                self.check_width(at, name, "size", *size, channels)?;
+                Layer::BatchNorm(self.batch_norm(at, name, *size, *epsilon)?)
             }
             LayerSpec::Split {
                 frames,
@@ -201,9 +235,9 @@ impl<'a> Parts<'a> {
                 stride,
                 padding,
             } => {
-                let padding = self.padding(i, *padding, *kernel)?;
+                let padding = self.padding(at, *padding, *kernel)?;
                 if *filters == 0 {
-                    return Err(self.bad_value(i, "filters", "at least 1", filters));
+                    return Err(self.bad_value(at, "filters", "at least 1", filters));
                 }
                 Layer::Conv2d(Conv2d {
                     size: [frames, bands],
@@ -228,16 +262,60 @@ impl<'a> Parts<'a> {
                 channels,
                 pool: *pool,
                 stride: stride.unwrap_or(*pool),
-                padding: self.padding(i, *padding, *pool)?,
+                padding: self.padding(at, *padding, *pool)?,
             }),
+            LayerSpec::Conv1d {
+                name,
+                filters,
+                kernel,
+                dilation,
+                groups,
+            } => {
+                let inputs = network.width();
+                for (field, size) in [
+                    ("filters", filters),
+                    ("kernel", kernel),
+                    ("dilation", dilation),
+                    ("groups", groups),
+                ] {
+                    if *size == 0 {
+                        return Err(self.bad_value(at, field, "at least 1", size));
+                    }
+                }
+                Layer::Conv1d(Conv1d {
+                    inputs,
+                    outputs: *filters,
+                    kernel: *kernel,
+                    dilation: *dilation,
+                    stride: 1,
+                    groups: *groups,
+                    weight: self.take(
+                        &format!("{name}.weight"),
+                        &[*filters, *kernel, inputs / groups],
+                    )?,
+                    bias: self.take(&format!("{name}.bias"), &[*filters])?,
+                })
+            }
+            LayerSpec::Gated {} => Layer::Gated,
+            LayerSpec::Condition { name } => {
+                let (size, inputs) = (network.width(), self.manifest.input.features.len());
+                Layer::Condition(Condition {
+                    inputs,
+                    size,
+                    weight: self.take(&format!("{name}.weight"), &[size, inputs])?,
+                })
+            }
+            LayerSpec::SkipSum {} => Layer::SkipSum,
+            // Theirs is `add`, which goes through what lies inside.
+            LayerSpec::Residual { .. } | LayerSpec::Skip { .. } => return Ok(None),
             LayerSpec::Flatten {} => return Ok(None),
             LayerSpec::ConcatSide {} => Layer::ConcatSide,
             LayerSpec::Relu {} => Layer::Activation(Activation::Relu),
             LayerSpec::LeakyRelu { slope } => Layer::Activation(Activation::LeakyRelu {
-                slope: self.finite(i, "slope", *slope)?,
+                slope: self.finite(at, "slope", *slope)?,
             }),
             LayerSpec::Elu { alpha } => Layer::Activation(Activation::Elu {
-                alpha: self.finite(i, "alpha", *alpha)?,
+                alpha: self.finite(at, "alpha", *alpha)?,
             }),
             LayerSpec::Prelu { name, size } => {
                 Layer::Prelu(self.take(&format!("{name}.alpha"), &[*size])?)
@@ -247,7 +325,12 @@ impl<'a> Parts<'a> {
             LayerSpec::Softmax { temperature } => {
                 let narrow = *temperature as f32;
                 if !(narrow.is_normal() && narrow > 0.0) {
-                    return Err(self.bad_value(i, "temperature", "a positive number", temperature));
+                    return Err(self.bad_value(
+                        at,
+                        "temperature",
+                        "a positive number",
+                        temperature,
+                    ));
                 }
                 Layer::Activation(Activation::Softmax {
                     temperature: narrow,
@@ -258,13 +341,13 @@ impl<'a> Parts<'a> {
 
     fn batch_norm(
         &mut self,
-        i: usize,
+        at: &str,
         name: &str,
         size: usize,
         epsilon: f64,
     ) -> Result<BatchNorm, LoadError> {
         if !(epsilon.is_finite() && epsilon > 0.0) {
-            return Err(self.bad_value(i, "epsilon", "a positive number", epsilon));
+            return Err(self.bad_value(at, "epsilon", "a positive number", epsilon));
         }
         let variance_name = format!("{name}.variance");
         let variance = self.take(&variance_name, &[size])?;
@@ -288,7 +371,7 @@ impl<'a> Parts<'a> {
 
     fn padding(
         &self,
-        i: usize,
+        at: &str,
         spec: PaddingSpec,
         window: [usize; 2],
     ) -> Result<[Padding; 2], LoadError> {
@@ -299,7 +382,7 @@ impl<'a> Parts<'a> {
                 Ok(zeros.map(Padding::Explicit))
             }
             PaddingSpec::Zeros(zeros) => Err(self.bad_value(
-                i,
+                at,
                 "padding",
                 "less than the window",
                 format_args!("{zeros:?}"),
@@ -307,27 +390,22 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn finite(&self, i: usize, field: &str, value: f64) -> Result<f32, LoadError> {
+    fn finite(&self, at: &str, field: &str, value: f64) -> Result<f32, LoadError> {
         let narrow = value as f32;
         if narrow.is_finite() {
             Ok(narrow)
         } else {
-            Err(self.bad_value(i, field, "a number in the range of f32", value))
+            Err(self.bad_value(at, field, "a number in the range of f32", value))
         }
     }
 
-    fn check_name(
-        &self,
-        i: usize,
-        name: &str,
-        names: &mut HashSet<String>,
-    ) -> Result<(), LoadError> {
+    fn check_name(&mut self, at: &str, name: &str) -> Result<(), LoadError> {
         let plain = name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        if name.is_empty() || !plain || name == "scaler" || !names.insert(name.to_owned()) {
+        if name.is_empty() || !plain || name == "scaler" || !self.names.insert(name.to_owned()) {
             return Err(self.bad_value(
-                i,
+                at,
                 "name",
                 "a name of letters, digits, - and _ that no other layer has, and not \"scaler\"",
                 format_args!("\"{name}\""),
@@ -338,7 +416,7 @@ impl<'a> Parts<'a> {
 
     fn check_width(
         &self,
-        i: usize,
+        at: &str,
         name: &str,
         field: &str,
         found: usize,
@@ -347,14 +425,14 @@ impl<'a> Parts<'a> {
         if found == width {
             return Ok(());
         }
-        let before = if i == 0 {
+        let before = if at == format!("{LAYERS}[0]") {
             "input.features"
         } else {
             "the layer before it"
         };
         Err(LoadError::malformed(
             self.manifest_file,
-            format_args!("network.layers[{i}] \"{name}\": {field}"),
+            format_args!("{at} \"{name}\": {field}"),
             format_args!("{width}, the width of {before}"),
             found,
             "make the widths of the layers and the number of features fit",
@@ -363,14 +441,14 @@ impl<'a> Parts<'a> {
 
     fn bad_value(
         &self,
-        i: usize,
+        at: &str,
         field: &str,
         expected: &str,
         found: impl std::fmt::Display,
     ) -> LoadError {
         LoadError::malformed(
             self.manifest_file,
-            format_args!("network.layers[{i}].{field}"),
+            format_args!("{at}.{field}"),
             expected,
             found,
             "correct the manifest",

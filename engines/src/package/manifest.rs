@@ -18,6 +18,11 @@ pub const HOP: u32 = 64;
 /// The onset detection method of a manifest that names none: the paper's.
 pub const DEFAULT_ONSET: &str = "mkl";
 
+/// The preset of a network that hears no features of a note but the sound itself, a step a sample. Its
+/// outputs are values, such as samples, and need no softmax. The plugin, which names notes, has no
+/// use for it.
+pub const AUDIO_PRESET: &str = "audio";
+
 /// Longest window and longest wait after the onset that a manifest may ask for: one second,
 /// fifty times what a player accepts.
 const LONGEST_WAIT: u32 = SAMPLE_RATE;
@@ -69,7 +74,7 @@ pub struct Input {
     pub onset: String,
     /// Hops between the detection of an onset and the end of the window.
     pub post_onset_hops: u32,
-    /// Name of the feature preset.
+    /// Name of the feature preset, or [`AUDIO_PRESET`].
     pub preset: String,
     /// Names of the features, in the order of the network's inputs, `[n_features]`.
     pub features: Vec<String>,
@@ -173,6 +178,46 @@ pub enum LayerSpec {
         /// What stands outside the patch; it is never the largest value.
         padding: PaddingSpec,
     },
+    /// Causal convolution over the steps, which remembers earlier ones. Tensors `NAME.weight`
+    /// `[filters, kernel, channels / groups]`, the last tap meeting the newest step, and `NAME.bias`
+    /// `[filters]`. See [`crate::network::Conv1d`].
+    Conv1d {
+        /// Prefix of the tensors.
+        name: String,
+        /// Length of the new vector.
+        filters: usize,
+        /// Number of taps.
+        kernel: usize,
+        /// Steps from one tap to the next, 1 unless given.
+        #[serde(default = "one_step", skip_serializing_if = "is_one_step")]
+        dilation: usize,
+        /// Runs of inputs that each see only their run of outputs, 1 unless given.
+        #[serde(default = "one_step", skip_serializing_if = "is_one_step")]
+        groups: usize,
+    },
+    /// `y_i = tanh(x_i) sigmoid(x_{n + i})`: of `2 n` values the first half are values, the others
+    /// their gates.
+    Gated {},
+    /// `y = x + V u`, `u` being the network's whole input of the same step. Tensor `NAME.weight`
+    /// `V` `[channels, n_features]`.
+    Condition {
+        /// Prefix of the tensor.
+        name: String,
+    },
+    /// `y = x + f(x)`, `f` being the layers inside, which keep the shape.
+    Residual {
+        /// `f`, in the order in which they are evaluated.
+        layers: Vec<LayerSpec>,
+    },
+    /// Adds `f(x)` to the skip sum, `f` being the layers inside or, without any, `f(x) = x`; goes on
+    /// with `x`.
+    Skip {
+        /// `f`, in the order in which they are evaluated.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        layers: Vec<LayerSpec>,
+    },
+    /// Goes on with what the `skip` layers have given since the last `skip_sum`.
+    SkipSum {},
     /// Makes a patch a vector, the channel running fastest.
     Flatten {},
     /// Makes a patch a vector and appends the inputs that `split` has left.
@@ -217,6 +262,8 @@ impl LayerSpec {
             Self::Dense { name, .. }
             | Self::BatchNorm { name, .. }
             | Self::Conv2d { name, .. }
+            | Self::Conv1d { name, .. }
+            | Self::Condition { name }
             | Self::Prelu { name, .. } => Some(name),
             _ => None,
         }
@@ -261,6 +308,16 @@ fn ones() -> [usize; 2] {
 
 fn are_ones(sizes: &[usize; 2]) -> bool {
     *sizes == [1, 1]
+}
+
+fn one_step() -> usize {
+    1
+}
+
+// serde hands the field by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one_step(steps: &usize) -> bool {
+    *steps == 1
 }
 
 fn one() -> f64 {

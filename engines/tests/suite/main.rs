@@ -8,3 +8,4 @@ mod random_package;
 mod real_time;
 mod recurrent;
 mod rtneural;
+mod wavenet;

@@ -11,7 +11,7 @@ use tocco_engines::reference::Reference;
 use tocco_engines::{Engine, rtneural};
 
 /// How far an output may be from double precision, however long the stream.
-const TOLERANCE: f64 = 2e-6;
+pub const TOLERANCE: f64 = 2e-6;
 
 fn matrix(random: &mut Random, rows: usize, columns: usize, scale: f32) -> Value {
     let rows: Vec<_> = (0..rows)
@@ -69,7 +69,7 @@ fn native(network: &Network, instructions: InstructionSet, weights: WeightFormat
 }
 
 /// The largest distance from double precision of any output in `steps` steps of noise.
-fn worst(network: &Network, engine: &mut dyn Engine, steps: usize) -> f64 {
+pub fn worst(network: &Network, engine: &mut dyn Engine, steps: usize) -> f64 {
     let mut random = Random::new(3);
     let mut reference = Reference::new(network);
     let mut outputs = vec![0.0; network.n_outputs()];
@@ -86,7 +86,7 @@ fn worst(network: &Network, engine: &mut dyn Engine, steps: usize) -> f64 {
 }
 
 /// An emulator takes an hour for what a processor does in seconds: `cargo xtask emulate` says so.
-fn steps() -> usize {
+pub fn steps() -> usize {
     match std::env::var_os("TOCCO_EMULATED") {
         Some(_) => 500,
         None => 10_000,
@@ -159,7 +159,7 @@ fn large_layers_may_be_of_half_precision() {
 }
 
 /// What `engine` makes of `inputs` step by step from its beginning.
-fn stepwise(engine: &mut dyn Engine, inputs: &[f32]) -> Vec<f32> {
+pub fn stepwise(engine: &mut dyn Engine, inputs: &[f32]) -> Vec<f32> {
     engine.reset();
     let mut outputs = vec![0.0; inputs.len() / engine.n_features() * engine.n_classes()];
     let steps = outputs.chunks_exact_mut(engine.n_classes());
@@ -170,7 +170,7 @@ fn stepwise(engine: &mut dyn Engine, inputs: &[f32]) -> Vec<f32> {
 }
 
 /// The same in blocks of so many steps.
-fn blockwise(engine: &mut dyn Engine, inputs: &[f32], block: usize) -> Vec<f32> {
+pub fn blockwise(engine: &mut dyn Engine, inputs: &[f32], block: usize) -> Vec<f32> {
     engine.reset();
     let (n_inputs, n_outputs) = (engine.n_features(), engine.n_classes());
     let mut outputs = vec![0.0; inputs.len() / n_inputs * n_outputs];

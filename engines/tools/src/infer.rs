@@ -1,4 +1,4 @@
-//! `infer`: a model file run over the rows of a CSV file.
+//! `infer`: a model file, or the network of a package, run over the rows of a CSV file.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -6,20 +6,24 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use tocco_engine_tools::table::rows;
-use tocco_engines::{Engine, EngineId, foreign};
+use tocco_engines::convert::{Format, convert};
+use tocco_engines::native::NativeEngine;
+use tocco_engines::native_fixed::NativeFixedEngine;
+use tocco_engines::{Engine, EngineId, ModelPackage, foreign};
 
 /// Options of `infer`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask infer --engine native --file model.json --input x.csv --output y.csv\n  \
-    cargo xtask infer --engine onnx --file c.onnx < x.csv\n\n\
+    cargo xtask infer --engine onnx --file c.onnx < x.csv\n  \
+    cargo xtask infer --engine native --file models/c < x.csv\n\n\
     A first line that is no row of numbers is a header and is skipped. The file is the pure\n\
     network: no scaler is applied.")]
 pub struct InferArguments {
     /// native (RTNeural's .json), onnx, litert (.tflite) or torch (.pt)
     #[arg(long, value_name = "ID")]
     engine: EngineId,
-    /// Model file
+    /// Model file, or a package's folder
     #[arg(long, value_name = "MODEL")]
     file: PathBuf,
     /// One step a row, one input a column [default: standard input]
@@ -51,12 +55,35 @@ pub fn run(arguments: &InferArguments) -> Result<()> {
     let Some(first) = rows.first() else {
         bail!("{shown}: expected at least one row of numbers, found none");
     };
-    let mut engine = foreign::load_file(arguments.engine, &arguments.file, first.len())?;
+    let mut engine = load(arguments.engine, &arguments.file, first.len())?;
     let outputs = steps(engine.as_mut(), &rows, &shown)?;
     match &arguments.output {
         Some(path) => write_file(path, &outputs),
         None => write(std::io::stdout().lock(), &outputs).context("standard output"),
     }
+}
+
+/// The engine with the model file at `path`, or with the network of the package there.
+fn load(id: EngineId, path: &Path, n_inputs: usize) -> Result<Box<dyn Engine>> {
+    if !path.is_dir() {
+        return Ok(foreign::load_file(id, path, n_inputs)?);
+    }
+    let network = ModelPackage::load(path)?.network()?;
+    Ok(match id {
+        EngineId::Native => Box::new(NativeEngine::new(&network)),
+        EngineId::NativeFixed => Box::new(NativeFixedEngine::new(
+            &network,
+            &path.display().to_string(),
+        )?),
+        EngineId::Onnx | EngineId::LiteRt | EngineId::Torch => {
+            let format = Format::ALL
+                .into_iter()
+                .find(|format| format.engine() == id)
+                .context("an engine without a format")?;
+            let model = convert(&network, format)?;
+            foreign::load_bytes(id, &model, &path.display().to_string(), n_inputs)?
+        }
+    })
 }
 
 /// One step a row; what the network remembers stays from row to row.

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tocco_engines::WeightFormat;
 use tocco_engines::convert::Format;
+use tocco_engines::reference::Reference;
 use tocco_engines::{Classifier, ModelPackage, discovery};
 
 fn tool(arguments: &[&str]) -> Output {
@@ -293,6 +294,62 @@ fn files_that_no_engine_runs_are_named_with_what_to_do() {
         path(&x),
     ];
     assert!(fails(&infer).contains("torch.jit.save"));
+}
+
+#[test]
+fn a_package_runs_by_infer_in_the_engines_that_have_its_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/package/wavenet");
+    let seed = fs::read(seed).unwrap();
+    let end = seed.iter().position(|byte| *byte == 0).unwrap();
+    fs::write(at("model.toml"), &seed[..end]).unwrap();
+    fs::write(at("weights.safetensors"), &seed[end + 1..]).unwrap();
+    let x = inputs(6, 2);
+    fs::write(at("x.csv"), csv(&x)).unwrap();
+    let x_file = at("x.csv");
+    let mut infer = [
+        "infer",
+        "--engine",
+        "native",
+        "--file",
+        path(folder.path()),
+        "--input",
+        path(&x_file),
+    ];
+    let output = succeeds(&infer);
+    let found = rows(&String::from_utf8(output.stdout).unwrap());
+    let network = ModelPackage::load(folder.path())
+        .unwrap()
+        .network()
+        .unwrap();
+    let mut reference = Reference::new(&network);
+    for (x, found) in x.iter().zip(&found) {
+        let exact = reference.step(x);
+        assert!((found[0] - exact[0]).abs() < 2e-6, "{found:?}, {exact:?}");
+    }
+    infer[2] = "native-fixed";
+    assert!(fails(&infer).contains("choose native"));
+    infer[2] = "onnx";
+    let error = fails(&infer);
+    assert!(error.contains("onnx has no layer like conv1d"), "{error}");
+
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/c");
+    fs::write(&x_file, csv(&inputs(2, 173))).unwrap();
+    infer[4] = path(&shipped);
+    let mut of = |engine| {
+        infer[2] = engine;
+        rows(&String::from_utf8(succeeds(&infer).stdout).unwrap())
+    };
+    let native = of("native");
+    for format in [Format::Onnx, Format::TfLite, Format::TorchScript] {
+        if is_present(format) {
+            let other = of(format.engine().name());
+            for (a, b) in native.iter().flatten().zip(other.iter().flatten()) {
+                assert!((a - b).abs() < 1e-5, "{format}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A whole signal: values are `[steps, width]`.
 
+use super::super::INPUT;
 use super::super::folded::zeros;
-use super::super::signal::{Frames, Placed, inputs_before_taps, reordered, spread_out};
+use super::super::signal::{Buffers, Frames, Placed, inputs_before_taps, reordered, spread_out};
 use super::{Graph, float, integer, integers};
+use crate::network::flat::Flat;
 use crate::network::{Activation, CausalConv2d, Conv1d, Gru, Layer, Lstm, MaxPool, Padding};
 
 /// `sizes` are the lengths of input and output.
@@ -11,8 +13,15 @@ pub(in super::super) fn write(layers: &[Placed], sizes: [usize; 2]) -> Vec<u8> {
     if let Some((_, frames, _)) = layers.first() {
         graph.reshape(&[frames.steps, frames.width()]);
     }
-    for (layer, before, after) in layers {
-        graph.layer(layer, *before, *after);
+    let mut buffers = Buffers::new();
+    for (flat, before, after) in layers {
+        match flat {
+            Flat::Layer(layer) => graph.layer(layer, *before, *after),
+            Flat::Kept(kept) => {
+                let value = graph.value.clone();
+                graph.value = buffers.after(*kept, value, |a, b| graph.sum(a, b));
+            }
+        }
     }
     graph.reshape(&[1, sizes[1]]);
     graph.finish(sizes)
@@ -54,13 +63,39 @@ impl Graph {
             Layer::MaxPool(pool) => self.max_pool(pool, before, after),
             Layer::Gru(gru) => self.gru(gru, after),
             Layer::Lstm(lstm) => self.lstm(lstm, after),
+            Layer::Gated => {
+                let both = self.value.clone();
+                self.slice(&both, after.width(), 2 * after.width());
+                self.node("Sigmoid", &[], &[]);
+                let open = self.value.clone();
+                self.slice(&both, 0, after.width());
+                self.node("Tanh", &[], &[]);
+                self.node("Mul", &[&open], &[]);
+            }
+            Layer::Condition(condition) => {
+                let x = std::mem::replace(&mut self.value, INPUT.to_owned());
+                self.reshape(&[before.steps, condition.inputs]);
+                let sizes = [condition.size, condition.inputs];
+                let weight = self.floats("weight", &sizes, &condition.weight);
+                self.node("Gemm", &[&weight, &x], &[integer("transB", 1)]);
+            }
             // `convert_signal` lets none through.
             Layer::Split(_)
             | Layer::ConcatSide
             | Layer::AddInput { .. }
             | Layer::Conv2d(_)
-            | Layer::MaxPool2d(_) => {}
+            | Layer::MaxPool2d(_)
+            | Layer::Residual(_)
+            | Layer::Skip(_)
+            | Layer::SkipSum => {}
         }
+    }
+
+    /// The name of a new value, `a + b`.
+    fn sum(&mut self, a: &str, b: &str) -> String {
+        a.clone_into(&mut self.value);
+        self.node("Add", &[b], &[]);
+        self.value.clone()
     }
 
     fn activation(&mut self, activation: Activation) {

@@ -2,9 +2,10 @@
 //! one step behind the other.
 
 use super::super::folded::zeros;
-use super::super::signal::{Frames, Placed, spread_out};
+use super::super::signal::{Buffers, Frames, Placed, spread_out};
 use super::super::{Format, INPUT, Unconvertible};
 use super::{EMPTY_BUFFER, FLOAT32, Model, Operator, VALID, field, options};
+use crate::network::flat::Flat;
 use crate::network::{Activation, Conv1d, Gru, Layer, Lstm, Padding};
 
 /// `sizes` are the lengths of input and output.
@@ -23,8 +24,17 @@ pub(in super::super) fn write(
     if let Some((_, frames, _)) = layers.first() {
         model.reshape(&[frames.steps, frames.width()]);
     }
-    for (layer, before, after) in layers {
-        model.layer(layer, *before, *after)?;
+    let mut buffers = Buffers::new();
+    for (flat, before, after) in layers {
+        match flat {
+            Flat::Layer(layer) => model.layer(layer, *before, *after)?,
+            Flat::Kept(kept) => {
+                let sizes = [before.steps, before.width()];
+                model.value = buffers.after(*kept, model.value, |a, b| {
+                    model.binary(Operator::Add, *a, *b, &sizes)
+                });
+            }
+        }
     }
     model.last = true;
     model.reshape(&[1, sizes[1]]);
@@ -99,12 +109,32 @@ impl Model {
             }
             Layer::Gru(gru) => self.gru(gru, steps),
             Layer::Lstm(lstm) => self.lstm(lstm, steps),
+            Layer::Gated => {
+                let (both, sizes) = (self.value, [steps, width]);
+                let values = self.part(both, [0, 0], sizes);
+                self.apply(Operator::Tanh, &[values], &sizes, None);
+                let values = self.value;
+                let gates = self.part(both, [0, width], sizes);
+                self.apply(Operator::Logistic, &[gates], &sizes, None);
+                self.value = self.binary(Operator::Mul, values, self.value, &sizes);
+            }
+            Layer::Condition(condition) => {
+                let x = std::mem::replace(&mut self.value, self.input);
+                self.reshape(&[steps, condition.inputs]);
+                let none = vec![0.0; width];
+                let sizes = [steps, condition.inputs, width];
+                let mixed = self.product(self.value, &condition.weight, &none, sizes);
+                self.value = self.binary(Operator::Add, x, mixed, &[steps, width]);
+            }
             // `convert_signal` lets none through.
             Layer::Split(_)
             | Layer::ConcatSide
             | Layer::AddInput { .. }
             | Layer::Conv2d(_)
-            | Layer::MaxPool2d(_) => {}
+            | Layer::MaxPool2d(_)
+            | Layer::Residual(_)
+            | Layer::Skip(_)
+            | Layer::SkipSum => {}
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! A whole signal: values are `[steps, width]`.
 
 use super::super::folded::zeros;
-use super::super::signal::{Frames, Placed, inputs_before_taps, reordered, spread_out};
+use super::super::signal::{Buffers, Frames, Placed, inputs_before_taps, reordered, spread_out};
 use super::Module;
+use crate::network::flat::Flat;
 use crate::network::{Activation, Layer, Padding};
 
 /// `sizes` are the lengths of input and output.
@@ -17,8 +18,21 @@ pub(in super::super) fn write(layers: &[Placed], sizes: [usize; 2]) -> Vec<u8> {
         values: 0,
         n_inputs: sizes[0],
     };
-    for (i, (layer, before, after)) in layers.iter().enumerate() {
-        module.layer(i, layer, *before, *after);
+    let mut buffers = Buffers::new();
+    for (i, (flat, before, after)) in layers.iter().enumerate() {
+        match flat {
+            Flat::Layer(layer) => module.layer(i, layer, *before, *after),
+            Flat::Kept(kept) => {
+                let value = buffers.after(*kept, module.values, |a, b| {
+                    module.assign(&format!("torch.add(x{a}, x{b})"));
+                    module.values
+                });
+                // The last value is the one that goes on.
+                if value != module.values {
+                    module.assign(&format!("x{value}"));
+                }
+            }
+        }
     }
     module.assign(&format!("torch.reshape(x{}, [-1])", module.values));
     module.archive()
@@ -142,12 +156,29 @@ impl Module {
                 ];
                 self.recurrent(i, "lstm", lstm.units, weights);
             }
+            Layer::Gated => {
+                let n = after.width();
+                let columns = |from: usize| format!("torch.slice({x}, 1, {from}, {}, 1)", from + n);
+                let (values, gates) = (columns(0), columns(n));
+                self.assign(&format!(
+                    "torch.mul(torch.tanh({values}), torch.sigmoid({gates}))"
+                ));
+            }
+            Layer::Condition(condition) => {
+                let sizes = vec![condition.size, condition.inputs];
+                let weight = self.parameter(format!("weight_{i}"), sizes, condition.weight.clone());
+                // The input, `[steps, n_inputs]`, is the first value.
+                self.assign(&format!("torch.addmm({x}, x0, torch.t({weight}))"));
+            }
             // `convert_signal` lets none through.
             Layer::Split(_)
             | Layer::ConcatSide
             | Layer::AddInput { .. }
             | Layer::Conv2d(_)
-            | Layer::MaxPool2d(_) => {}
+            | Layer::MaxPool2d(_)
+            | Layer::Residual(_)
+            | Layer::Skip(_)
+            | Layer::SkipSum => {}
         }
     }
 

@@ -109,7 +109,9 @@ pub struct NativeEngine {
     /// Values before and after an operation, `[block]` times as long as the widest layer.
     front: Vec<f32>,
     back: Vec<f32>,
-    /// The last new output `[n_classes]`.
+    /// Whether there may be no new output at some step: then a block is one step.
+    rests: bool,
+    /// The last new output `[n_classes]`, for the steps at which there is none.
     output: Vec<f32>,
 }
 
@@ -144,13 +146,12 @@ impl NativeEngine {
                 outputs: width,
             });
         }
-        let block = if stages
-            .iter()
-            .all(|stage| stage.operation.is_of_every_step())
-        {
-            (BLOCK_VALUES / widest).clamp(1, MOST_STEPS)
-        } else {
+        let mut operations = stages.iter().map(|stage| &stage.operation);
+        let rests = !operations.all(Operation::is_of_every_step);
+        let block = if rests {
             1
+        } else {
+            (BLOCK_VALUES / widest).clamp(1, MOST_STEPS)
         };
         let mut engine = Self {
             n_features: network.n_inputs(),
@@ -161,6 +162,7 @@ impl NativeEngine {
             front: vec![0.0; block * widest],
             back: vec![0.0; block * widest],
             output: vec![0.0; network.n_outputs()],
+            rests,
         };
         engine.touch();
         engine
@@ -299,8 +301,9 @@ impl NativeEngine {
             }
         }
         outputs.copy_from_slice(&front[..outputs.len()]);
-        let last = outputs.len() - self.output.len();
-        self.output.copy_from_slice(&outputs[last..]);
+        if self.rests {
+            self.output.copy_from_slice(outputs);
+        }
     }
 }
 

@@ -109,42 +109,52 @@ impl DenseKernel {
 
     /// Writes `y` `[steps, outputs]` from `x` `[steps, inputs]`. Real-time safe.
     pub(crate) fn apply(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32], steps: usize) {
+        if let Layout::Rows = self.layout {
+            return self.dispatch(workspace, x, y);
+        }
+        // Step by step: around a loop the compiler would prepare what each of the formats needs,
+        // which is more than many a layer takes.
+        let (mut x, mut y) = (x, y);
+        for _ in 0..steps {
+            let (input, later) = x.split_at(self.inputs);
+            let (output, later_output) = y.split_at_mut(self.outputs);
+            self.dispatch(workspace, input, output);
+            (x, y) = (later, later_output);
+        }
+    }
+
+    /// All steps of a layer that lies in rows, one of any other.
+    fn dispatch(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         match workspace.set() {
             // SAFETY: a workspace's set is one that the processor has, and its weights were packed
             // for it.
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => unsafe { self.apply_avx512(workspace, x, y, steps) },
+            InstructionSet::Avx512 => unsafe { self.apply_avx512(workspace, x, y) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => unsafe { self.apply_avx2(workspace, x, y, steps) },
+            InstructionSet::Avx2 => unsafe { self.apply_avx2(workspace, x, y) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon => unsafe {
-                self.apply_steps::<float32x4_t, float32x4_t>(workspace, x, y, steps);
+                self.apply_steps::<float32x4_t, float32x4_t>(workspace, x, y);
             },
             // SAFETY: as above; plain Rust needs no instructions of its own.
-            _ => unsafe { self.apply_steps::<Plain, Plain>(workspace, x, y, steps) },
+            _ => unsafe { self.apply_steps::<Plain, Plain>(workspace, x, y) },
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    unsafe fn apply_avx512(
-        &self,
-        workspace: &mut Workspace,
-        x: &[f32],
-        y: &mut [f32],
-        steps: usize,
-    ) {
+    unsafe fn apply_avx512(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         // SAFETY: the caller's promise.
-        unsafe { self.apply_steps::<__m512, __m256>(workspace, x, y, steps) }
+        unsafe { self.apply_steps::<__m512, __m256>(workspace, x, y) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn apply_avx2(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32], steps: usize) {
+    unsafe fn apply_avx2(&self, workspace: &mut Workspace, x: &[f32], y: &mut [f32]) {
         // SAFETY: the caller's promise.
-        unsafe { self.apply_steps::<__m256, __m256>(workspace, x, y, steps) }
+        unsafe { self.apply_steps::<__m256, __m256>(workspace, x, y) }
     }
 
     /// # Safety
@@ -155,15 +165,24 @@ impl DenseKernel {
         workspace: &mut Workspace,
         x: &[f32],
         y: &mut [f32],
-        steps: usize,
     ) {
-        let (mut x, mut y) = (x, y);
-        for _ in 0..steps {
-            let (input, later) = x.split_at(self.inputs);
-            let (output, later_output) = y.split_at_mut(self.outputs);
+        if let Layout::Rows = self.layout {
+            assert!(
+                x.len() * self.outputs == y.len() * self.inputs,
+                "as many steps come out as go in"
+            );
+            let weights = workspace.weights(self.place);
+            let (mut x, mut y) = (x, y);
+            while !x.is_empty() {
+                let (input, later) = x.split_at(self.inputs);
+                let (output, later_output) = y.split_at_mut(self.outputs);
+                // SAFETY: the caller's promise; the vectors have the layer's lengths.
+                unsafe { self.apply_rows::<N>(weights, input, output) };
+                (x, y) = (later, later_output);
+            }
+        } else {
             // SAFETY: the caller's promise.
-            unsafe { self.apply_as::<W, N, ANY>(workspace, input, output) };
-            (x, y) = (later, later_output);
+            unsafe { self.apply_as::<W, N, ANY>(workspace, x, y) };
         }
     }
 

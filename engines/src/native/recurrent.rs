@@ -82,6 +82,15 @@ struct Sizes {
 #[repr(C, align(64))]
 struct Row([f32; 16]);
 
+/// What a layer remembers.
+struct State {
+    /// `[3, rows]`: `h`, room for the next `h`, and what the cell keeps.
+    rows: Vec<Row>,
+    /// Whether `h` is in the second row and the room for the next in the first. They take turns, so
+    /// that no step waits for a copy.
+    swapped: bool,
+}
+
 /// A recurrent layer with its state. Its weights are in the [`Workspace`].
 pub(crate) struct RecurrentKernel<C> {
     sizes: Sizes,
@@ -89,8 +98,7 @@ pub(crate) struct RecurrentKernel<C> {
     place: usize,
     /// The vectors of each panel.
     panels: Vec<usize>,
-    /// `[3, rows]`: `h`, room for the next `h`, and what the cell keeps.
-    state: Vec<Row>,
+    state: State,
     cell: PhantomData<C>,
 }
 
@@ -125,7 +133,10 @@ impl<C: Cell> RecurrentKernel<C> {
             format,
             place,
             panels,
-            state: vec![Row([0.0; 16]); 3 * units.div_ceil(16)],
+            state: State {
+                rows: vec![Row([0.0; 16]); 3 * units.div_ceil(16)],
+                swapped: false,
+            },
             cell: PhantomData,
         }
     }
@@ -135,7 +146,8 @@ impl<C: Cell> RecurrentKernel<C> {
     }
 
     pub(crate) fn reset(&mut self) {
-        self.state.fill(Row([0.0; 16]));
+        self.state.rows.fill(Row([0.0; 16]));
+        self.state.swapped = false;
     }
 
     /// Writes `y` `[steps, units]` from `x` `[steps, inputs]`. Real-time safe.
@@ -246,7 +258,7 @@ impl<C: Cell> RecurrentKernel<C> {
 /// same vectors, and `state` has the three padded rows that belong to them.
 #[inline(always)]
 unsafe fn run<V: Lanes, S: Stored, C: Cell>(
-    state: &mut [Row],
+    state: &mut State,
     weights: *const u8,
     Sizes { inputs, units }: Sizes,
     panels: impl Iterator<Item = usize> + Clone,
@@ -259,12 +271,17 @@ unsafe fn run<V: Lanes, S: Stored, C: Cell>(
         "a block's length"
     );
     let rows = units.div_ceil(16) * 16;
-    debug_assert_eq!(state.len() * 16, 3 * rows);
-    let state: *mut f32 = state.as_mut_ptr().cast();
+    debug_assert_eq!(state.rows.len() * 16, 3 * rows);
+    let swapped = state.swapped;
+    state.swapped ^= !steps.is_multiple_of(2);
+    let state: *mut f32 = state.rows.as_mut_ptr().cast();
     // SAFETY: the caller's promise; each place is within its slice, whose length is checked, and a
     // panel's vectors are within the padded rows of the state.
     unsafe {
         let (mut h, mut next, cell) = (state, state.add(rows), state.add(2 * rows));
+        if swapped {
+            std::mem::swap(&mut h, &mut next);
+        }
         for step in 0..steps {
             let mut weights = weights;
             let mut first = 0;
@@ -286,10 +303,6 @@ unsafe fn run<V: Lanes, S: Stored, C: Cell>(
             }
             copy::<V>(next, y.as_mut_ptr().add(step * units), units);
             std::mem::swap(&mut h, &mut next);
-        }
-        if !steps.is_multiple_of(2) {
-            // What is now in `h` belongs to the beginning.
-            copy::<V>(h, next, rows);
         }
     }
 }

@@ -39,7 +39,7 @@ mod max_pool;
 mod recurrent;
 
 pub use activation::Activation;
-pub(crate) use builder::{Block, Builder, Misfit};
+pub(crate) use builder::{Block, Builder, DEEPEST, Misfit};
 pub use condition::Condition;
 pub use conv1d::Conv1d;
 pub use conv2d::{CausalConv2d, Conv2d, Padding};

@@ -18,7 +18,7 @@ const MOST_WORK: usize = 1 << 28;
 
 /// How deep blocks may lie in blocks: deeper than networks are, and not so deep that those who walk
 /// through them run out of stack.
-const DEEPEST: usize = 16;
+pub(crate) const DEEPEST: usize = 16;
 
 /// A layer that does not fit.
 #[derive(Debug)]

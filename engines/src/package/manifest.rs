@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::DEEPEST;
 use crate::{LoadError, WeightFormat};
 
 /// Format of the manifest that this version reads and writes.
@@ -496,6 +497,14 @@ impl Manifest {
                 )?;
             }
         }
+        let depth = depth(&self.network.layers);
+        expect(
+            depth <= DEEPEST,
+            "network.layers",
+            &format!("blocks at most {DEEPEST} deep in each other"),
+            depth.to_string(),
+            "put blocks behind each other",
+        )?;
         self.check_network_files(file)?;
         for (i, accuracy) in self.accuracy.iter().enumerate() {
             for (name, value) in [
@@ -576,6 +585,15 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// How deep blocks lie in each other; no deeper than what reads TOML allows.
+fn depth(layers: &[LayerSpec]) -> usize {
+    let of_layer = |layer: &LayerSpec| match layer {
+        LayerSpec::Residual { layers } | LayerSpec::Skip { layers } => 1 + depth(layers),
+        _ => 0,
+    };
+    layers.iter().map(of_layer).max().unwrap_or(0)
 }
 
 fn is_id(id: &str) -> bool {

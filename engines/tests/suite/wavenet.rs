@@ -598,9 +598,11 @@ fn what_does_not_fit_is_refused_with_its_place() {
     assert_eq!(error.field, "network.layers[1].name");
     let error = refused(vec![conv("a", 2, 3, usize::MAX / 2)]);
     assert!(error.expected.contains("remember"), "{error}");
-    let deep = (0..40).fold(conv("a", 2, 1, 1), |inside, _| residual(vec![inside]));
-    let error = refused(vec![deep]);
+    let deep = |n| (0..n).fold(conv("a", 2, 1, 1), |inside, _| residual(vec![inside]));
+    package(1, 2, vec![deep(16)]);
+    let error = refused(vec![deep(17)]);
     assert!(error.expected.contains("deep"), "{error}");
+    assert_eq!(error.found, "17");
 
     let (mut manifest, tensors) = parts(1, 2, vec![conv("a", 2, 1, 1)]);
     manifest.input.preset = "timbreid".to_owned();

@@ -12,7 +12,7 @@ use super::retrigger::{Amendment, Retrigger, Rules, Verdict};
 use crate::osc::Osc;
 use crate::params::ToccoParams;
 use crate::service::Shared;
-use crate::voices::bank::{Bank, Hit};
+use crate::voices::bank::{Bank, NoteOn};
 use crate::voices::player::Player;
 
 /// An instance's, on the audio thread.
@@ -262,12 +262,12 @@ impl PerformedBlock<'_> {
         let class = result.class;
         if self.voices_on && self.params.techniques.of_class[class].voice.value() {
             let settings = &self.midi_settings[class];
-            let hit = Hit {
+            let note = NoteOn {
                 class,
                 key: settings.key,
                 velocity: settings.curve.velocity(result.note.peak_db),
             };
-            performance.player.start(offset, hit);
+            performance.player.start(offset, note);
         }
         if self.midi_on {
             self.refused += performance

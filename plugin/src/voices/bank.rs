@@ -10,7 +10,7 @@ pub const MOST_ZONES: usize = 512;
 
 /// A note that is to sound.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Hit {
+pub struct NoteOn {
     /// Its class.
     pub class: usize,
     /// Its MIDI note, 0 to 127.
@@ -55,10 +55,10 @@ pub struct Zone {
 }
 
 impl Target {
-    fn is_for(self, hit: &Hit) -> bool {
+    fn is_for(self, note: &NoteOn) -> bool {
         match self {
-            Self::Class(class) => class == hit.class,
-            Self::Keys(lowest, highest) => (lowest..=highest).contains(&hit.key),
+            Self::Class(class) => class == note.class,
+            Self::Keys(lowest, highest) => (lowest..=highest).contains(&note.key),
         }
     }
 }
@@ -86,23 +86,23 @@ impl Bank {
         }
     }
 
-    /// The recordings, by number, that `hit` plays, and their factors; `count` notes of its class came
+    /// The recordings, by number, that `note` plays, and their factors; `count` notes of its class came
     /// before it. Real-time safe.
-    pub fn sounds(&self, hit: Hit, count: u32) -> impl Iterator<Item = (usize, f32)> {
-        let velocity = (hit.velocity * 127.0).round().clamp(1.0, 127.0) as u8;
-        let ours = !self.zones.iter().any(|zone| zone.target.is_for(&hit));
+    pub fn sounds(&self, note: NoteOn, count: u32) -> impl Iterator<Item = (usize, f32)> {
+        let velocity = (note.velocity * 127.0).round().clamp(1.0, 127.0) as u8;
+        let ours = !self.zones.iter().any(|zone| zone.target.is_for(&note));
         let zones = self.zones.iter().filter(move |zone| {
-            zone.target.is_for(&hit)
+            zone.target.is_for(&note)
                 && (zone.velocities.0..=zone.velocities.1).contains(&velocity)
                 && (zone.turn).is_none_or(|turn| count % turn.length.max(1) == turn.position)
         });
         // As loud as the notes of most samplers: by the square of the velocity.
-        let power = hit.velocity * hit.velocity;
+        let power = note.velocity * note.velocity;
         let zones = zones.map(move |zone| {
             let followed = 1.0 - zone.velocity_tracking * (1.0 - power);
             (zone.shot, zone.gain * followed)
         });
-        zones.chain(ours.then_some((hit.class, power)))
+        zones.chain(ours.then_some((note.class, power)))
     }
 }
 
@@ -124,12 +124,12 @@ mod tests {
     }
 
     fn played(bank: &Bank, class: usize, key: u8, velocity: u8, count: u32) -> Vec<usize> {
-        let hit = Hit {
+        let note = NoteOn {
             class,
             key,
             velocity: f32::from(velocity) / 127.0,
         };
-        bank.sounds(hit, count).map(|(shot, _)| shot).collect()
+        bank.sounds(note, count).map(|(shot, _)| shot).collect()
     }
 
     #[test]
@@ -156,12 +156,12 @@ mod tests {
             "layers sound together"
         );
         assert_eq!(played(&bank, 1, 41, 1, 0), [1], "ours");
-        let hit = Hit {
+        let note = NoteOn {
             class: 1,
             key: 38,
             velocity: 0.5,
         };
-        assert_eq!(bank.sounds(hit, 0).next(), Some((11, 0.125)));
+        assert_eq!(bank.sounds(note, 0).next(), Some((11, 0.125)));
         assert_eq!(played(&Bank::synthesised(8_000.0), 7, 0, 0, 0), [7]);
     }
 }

@@ -243,7 +243,7 @@ fn highest(stem: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::voices::bank::Hit;
+    use crate::voices::bank::NoteOn;
 
     fn write(path: &Path, value: f32) {
         let spec = hound::WavSpec {
@@ -261,12 +261,12 @@ mod tests {
 
     /// The first samples of what a note plays, each by its own factor.
     fn played(bank: &Bank, class: usize, key: u8, velocity: u8, count: u32) -> Vec<f32> {
-        let hit = Hit {
+        let note = NoteOn {
             class,
             key,
             velocity: f32::from(velocity) / 127.0,
         };
-        let sounds = bank.sounds(hit, count);
+        let sounds = bank.sounds(note, count);
         sounds.map(|(shot, _)| bank.shots[shot][0]).collect()
     }
 

@@ -5,7 +5,7 @@
 
 use tocco_recognizer::classification::MAX_CLASSES;
 
-use super::bank::{Bank, Hit};
+use super::bank::{Bank, NoteOn};
 
 /// Sounds at once.
 pub const VOICES: usize = 24;
@@ -23,7 +23,7 @@ const FADE: f64 = 0.003;
 #[derive(Debug, Clone, Copy, Default)]
 struct Start {
     offset: usize,
-    hit: Hit,
+    note: NoteOn,
 }
 
 /// A sound that is under way.
@@ -115,9 +115,9 @@ impl Player {
     }
 
     /// A note begins at `offset` of the block, not before the one before it. Real-time safe.
-    pub fn start(&mut self, offset: usize, hit: Hit) {
+    pub fn start(&mut self, offset: usize, note: NoteOn) {
         if let Some(start) = self.starts.get_mut(self.n_starts) {
-            *start = Start { offset, hit };
+            *start = Start { offset, note };
             self.n_starts += 1;
         }
     }
@@ -154,7 +154,7 @@ impl Player {
         for index in 0..length {
             while next < starts && self.starts[next].offset <= index {
                 if let Some(bank) = bank {
-                    self.begin(bank, self.starts[next].hit);
+                    self.begin(bank, self.starts[next].note);
                 }
                 next += 1;
             }
@@ -170,13 +170,13 @@ impl Player {
         }
     }
 
-    fn begin(&mut self, bank: &Bank, hit: Hit) {
-        let Some(count) = self.counts.get_mut(hit.class) else {
+    fn begin(&mut self, bank: &Bank, note: NoteOn) {
+        let Some(count) = self.counts.get_mut(note.class) else {
             return;
         };
         let before = *count;
         *count = count.wrapping_add(1);
-        for (shot, gain) in bank.sounds(hit, before).take(VOICES) {
+        for (shot, gain) in bank.sounds(note, before).take(VOICES) {
             self.add(shot, gain);
         }
     }
@@ -232,8 +232,8 @@ mod tests {
     }
 
     /// A note of `class` as loud as `gain` says.
-    fn hit(class: usize, gain: f32) -> Hit {
-        Hit {
+    fn note_on(class: usize, gain: f32) -> NoteOn {
+        NoteOn {
             class,
             key: 0,
             velocity: gain.sqrt(),
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn a_sound_begins_at_its_sample_in_all_channels() {
         let mut player = player(0.5, 1.0);
-        player.start(7, hit(2, 1.0));
-        player.start(20, hit(0, 0.25));
+        player.start(7, note_on(2, 1.0));
+        player.start(20, note_on(0, 0.25));
         let mut block = [vec![0.25; 200], vec![-0.25; 200]];
         player.mix(Some(&bank()), &mut block);
         let [left, right] = block;
@@ -276,7 +276,7 @@ mod tests {
             for from in (0..300).step_by(size) {
                 for (at, class) in starts {
                     if (from..from + size).contains(&at) {
-                        player.start(at - from, hit(class, 0.7));
+                        player.start(at - from, note_on(class, 0.7));
                     }
                 }
                 let mut block = [vec![0.1; size]];
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn down_it_touches_nothing_whatever_it_is() {
         let mut player = player(0.0, 1.0);
-        player.start(0, hit(0, 1.0));
+        player.start(0, note_on(0, 1.0));
         assert!(player.is_idle());
         let odd = [-0.0, f32::NAN, f32::INFINITY, f32::from_bits(1), 0.1];
         let mut block = [odd.to_vec()];
@@ -323,7 +323,7 @@ mod tests {
     fn of_too_many_the_oldest_goes_and_all_can_fade() {
         let mut player = player(1.0, 1.0);
         for offset in 0..VOICES + 1 {
-            player.start(offset, hit(0, 1.0));
+            player.start(offset, note_on(0, 1.0));
         }
         let mut block = [vec![0.0; VOICES + 1]];
         player.mix(Some(&bank()), &mut block);
@@ -335,7 +335,7 @@ mod tests {
         assert!(block[0].is_sorted_by(|a, b| a >= b));
         assert_eq!(block[0][9], 0.0);
         for _ in 0..2 * MOST_STARTS {
-            player.start(0, hit(0, 1.0));
+            player.start(0, note_on(0, 1.0));
         }
         player.mix(Some(&bank()), &mut [vec![0.0; 10]]);
     }
@@ -363,19 +363,19 @@ mod tests {
         };
         let mut player = player(1.0, 0.0);
         let first_two = |player: &mut Player| {
-            player.start(0, hit(0, 1.0));
-            player.start(150, hit(0, 1.0));
+            player.start(0, note_on(0, 1.0));
+            player.start(150, note_on(0, 1.0));
             let mut block = [vec![0.0; 300]];
             player.mix(Some(&bank), &mut block);
             (block[0][0], block[0][150])
         };
         assert_eq!(first_two(&mut player), (4.0 + 1.0, 5.0 + 1.0));
-        player.start(0, hit(0, 1.0));
+        player.start(0, note_on(0, 1.0));
         player.mix(Some(&bank), &mut [vec![0.0; 300]]);
         player.reset();
         assert_eq!(first_two(&mut player), (5.0, 6.0));
         // A bank that has not what sounds.
-        player.start(0, hit(0, 1.0));
+        player.start(0, note_on(0, 1.0));
         player.mix(Some(&bank), &mut [vec![0.0; 10]]);
         let empty = Bank {
             shots: Vec::new(),

@@ -11,6 +11,8 @@ const PRIMING_RUNS: usize = 8;
 pub struct Classifier {
     scaler: Scaler,
     engine: Box<dyn Engine>,
+    /// Tells notes from what is none, if the package can. It is small, and always ours.
+    rejection: Option<NativeEngine>,
     labels: Vec<String>,
     scaled: Vec<f32>,
 }
@@ -80,7 +82,13 @@ impl Classifier {
             }
         }
         let scaler = package.scaler()?;
+        let options = NativeOptions {
+            weights: WeightFormat::DEFAULT,
+            ..NativeOptions::default()
+        };
+        let rejection = package.rejection()?;
         Ok(Self {
+            rejection: rejection.map(|network| NativeEngine::with_options(&network, options)),
             // Ones, because zeros may be pages that the system has not given yet.
             scaled: vec![1.0; scaler.n_features()],
             scaler,
@@ -113,10 +121,13 @@ impl Classifier {
         self.labels.len()
     }
 
-    /// Bytes of weights that one inference reads; 0 where the engine cannot tell.
+    /// Bytes of weights that an answer about a note reads; 0 where the engine cannot tell.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        self.engine.weight_bytes()
+        match self.engine.weight_bytes() {
+            0 => 0,
+            bytes => bytes + self.rejection.as_ref().map_or(0, Engine::weight_bytes),
+        }
     }
 
     /// Writes the `probabilities` `[n_classes]` of a note with the raw features `features`
@@ -134,6 +145,15 @@ impl Classifier {
         InferError::check_lengths(self.n_features(), features, self.n_classes(), probabilities)?;
         self.scaler.apply(features, &mut self.scaled);
         self.engine.infer(&self.scaled, probabilities)
+    }
+
+    /// Log odds that the features which were classified last are of no note; `None` if the package
+    /// cannot tell. Real-time safe.
+    pub fn rejection(&mut self) -> Option<f32> {
+        let mut log_odds = [0.0];
+        let network = self.rejection.as_mut()?;
+        network.infer(&self.scaled, &mut log_odds).ok()?;
+        Some(log_odds[0])
     }
 
     /// Runs the engine until its allocations have settled. To be called on the thread that will

@@ -3,12 +3,14 @@
 pub mod manifest;
 
 mod architecture;
+mod rejection;
 mod statistics;
 mod tensor;
 
 use std::path::{Path, PathBuf};
 
 pub use manifest::Manifest;
+pub use rejection::PREFIX as REJECTION_PREFIX;
 pub use statistics::{Statistics, project};
 pub use tensor::{Tensor, Tensors};
 
@@ -236,6 +238,17 @@ impl ModelPackage {
         Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file).statistics()
     }
 
+    /// The network that tells notes from what is none, if the package has one: from the scaled features
+    /// `[n_features]` the log odds `[1]` that they are of no note.
+    ///
+    /// # Errors
+    /// When the tensors were changed since the package was checked.
+    pub fn rejection(&self) -> Result<Option<Network>, LoadError> {
+        let manifest_file = self.file(MANIFEST_FILE);
+        let weights_file = self.weights_file();
+        Parts::new(&self.manifest, &manifest_file, &self.tensors, &weights_file).rejection()
+    }
+
     /// Whether a calibration can carry a function of the features past the hidden layers: they are
     /// dense layers with relu.
     #[must_use]
@@ -246,8 +259,8 @@ impl ModelPackage {
     }
 
     /// 16 hexadecimal digits that tell these weights from others: FNV-1a, 64 bits, over the names,
-    /// shapes and values of all tensors but those of [`statistics`](Self::statistics). No
-    /// protection against forgery.
+    /// shapes and values of all tensors but those of [`statistics`](Self::statistics) and
+    /// [`rejection`](Self::rejection), which name no class. No protection against forgery.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -256,8 +269,11 @@ impl ModelPackage {
                 hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
             }
         };
+        let names_no_class = [statistics::PREFIX, rejection::PREFIX];
         let tensors = self.tensors.iter();
-        for (name, tensor) in tensors.filter(|(name, _)| !name.starts_with(statistics::PREFIX)) {
+        for (name, tensor) in
+            tensors.filter(|(name, _)| !names_no_class.iter().any(|p| name.starts_with(p)))
+        {
             add(name.as_bytes());
             add(&[0]);
             for size in tensor.shape() {
@@ -281,6 +297,7 @@ impl ModelPackage {
             parts.network()?;
         }
         parts.statistics()?;
+        parts.rejection()?;
         parts.check_nothing_left()
     }
 

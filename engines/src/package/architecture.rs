@@ -98,6 +98,12 @@ impl<'a> Parts<'a> {
         Statistics::read(self.tensors, &expected, &mut self.used, self.weights_file)
     }
 
+    /// The network that tells notes from what is none, if the tensors are there.
+    pub(super) fn rejection(&mut self) -> Result<Option<Network>, LoadError> {
+        let n_features = self.manifest.input.features.len();
+        super::rejection::read(self.tensors, n_features, &mut self.used, self.weights_file)
+    }
+
     /// The network.
     pub(super) fn network(&mut self) -> Result<Network, LoadError> {
         let manifest = self.manifest;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::random_package::{a, b, c};
 use tocco_engines::package::MANIFEST_FILE;
-use tocco_engines::{LoadError, Malformed, Manifest, ModelPackage, Tensor};
+use tocco_engines::{Classifier, EngineId, LoadError, Malformed, Manifest, ModelPackage, Tensor};
 
 /// The text of both files of network C.
 fn files_of_c() -> (String, Vec<u8>) {
@@ -121,6 +121,98 @@ fn a_second_package_is_kept_and_must_fit() {
             (field, "random/model.toml")
         );
         assert_ne!(error.expected, error.found);
+    }
+}
+
+/// C with a rejection that says twice what the first scaled feature is above zero, less one.
+fn c_with_rejection() -> ModelPackage {
+    let mut package = c();
+    let n_features = package.manifest.input.features.len();
+    let mut first = vec![0.0; 2 * n_features];
+    first[0] = 1.0;
+    for (name, shape, values) in [
+        ("rejection.0.weight", vec![2, n_features], first),
+        ("rejection.0.bias", vec![2], vec![0.0; 2]),
+        ("rejection.1.weight", vec![1, 2], vec![2.0, 0.0]),
+        ("rejection.1.bias", vec![1], vec![-1.0]),
+    ] {
+        let tensor = Tensor::new(shape, values).unwrap();
+        package.tensors.insert(name.to_owned(), tensor);
+    }
+    package
+}
+
+#[test]
+fn a_rejection_is_kept_and_changes_nothing_else() {
+    let (plain, package) = (c(), c_with_rejection());
+    let folder = tempfile::tempdir().unwrap();
+    package.save(folder.path()).unwrap();
+    let loaded = ModelPackage::load(folder.path()).unwrap();
+    assert_eq!(loaded.tensors, package.tensors);
+    // Lessons that were saved before there was one still fit.
+    assert_eq!(loaded.fingerprint(), plain.fingerprint());
+    assert_eq!(loaded.rejection().unwrap().unwrap().n_outputs(), 1);
+    assert_eq!(plain.rejection().unwrap(), None);
+
+    let scaler = loaded.scaler().unwrap();
+    let classifier = |package| Classifier::new(package, EngineId::Native).unwrap();
+    let (mut rejecting, mut plain) = (classifier(&loaded), classifier(&plain));
+    for above in [-1.0, 0.25, 3.0] {
+        let mut features = scaler.mean().to_vec();
+        features[0] += above * scaler.scale()[0];
+        let mut probabilities = [[0.0; 8]; 2];
+        for (classifier, probabilities) in [&mut rejecting, &mut plain]
+            .into_iter()
+            .zip(&mut probabilities)
+        {
+            classifier.classify(&features, probabilities).unwrap();
+        }
+        assert_eq!(probabilities[0], probabilities[1]);
+        let log_odds = rejecting.rejection().unwrap();
+        let expected = 2.0 * above.max(0.0) - 1.0;
+        assert!((log_odds - expected).abs() < 1e-2, "{log_odds} {expected}");
+        assert_eq!(plain.rejection(), None);
+    }
+}
+
+#[test]
+fn a_rejection_that_does_not_fit_is_refused_by_name() {
+    type Fault = fn(&mut ModelPackage);
+    let faults: [(&str, Fault); 4] = [
+        ("rejection.0.bias", |package| {
+            package.tensors.remove("rejection.0.bias");
+        }),
+        ("rejection.0.weight", |package| {
+            let narrow = Tensor::new(vec![2, 3], vec![0.0; 6]).unwrap();
+            package
+                .tensors
+                .insert("rejection.0.weight".to_owned(), narrow);
+        }),
+        ("rejection.1.weight", |package| {
+            for (name, shape) in [("weight", vec![2, 2]), ("bias", vec![2])] {
+                let values = vec![0.0; shape.iter().product()];
+                let tensor = Tensor::new(shape, values).unwrap();
+                package
+                    .tensors
+                    .insert(format!("rejection.1.{name}"), tensor);
+            }
+        }),
+        ("rejection.3.bias", |package| {
+            let bias = Tensor::new(vec![1], vec![0.0]).unwrap();
+            package.tensors.insert("rejection.3.bias".to_owned(), bias);
+        }),
+    ];
+    for (name, fault) in faults {
+        let mut package = c_with_rejection();
+        fault(&mut package);
+        let (manifest, tensors) = (package.manifest, package.tensors);
+        let error = malformed(ModelPackage::new(manifest, tensors, "test"));
+        assert_eq!(error.field, name);
+        assert!(
+            error.file.ends_with("weights.safetensors"),
+            "{}",
+            error.file
+        );
     }
 }
 

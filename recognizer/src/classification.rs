@@ -41,7 +41,7 @@ pub enum Decision {
     Second {
         /// The class of the first decision.
         was: usize,
-        /// Whether the first decision lay under the confidence gate.
+        /// Whether the first decision made no MIDI.
         was_gated: bool,
     },
 }
@@ -61,8 +61,13 @@ pub struct Classification {
     pub n_classes: usize,
     /// Index of the most probable class.
     pub class: usize,
-    /// Whether the probability lies under the confidence gate: such a note makes no MIDI.
+    /// Whether it makes no MIDI: the probability lies under the confidence gate, or it is rejected.
     pub gated: bool,
+    /// Log odds that it is no note, with what was heard around it: see [`rejection`](crate::rejection).
+    /// `None` if the model cannot tell.
+    pub rejection: Option<f32>,
+    /// Whether it is rejected as no note.
+    pub rejected: bool,
     /// Whether it was classified on the audio thread.
     pub inline: bool,
     /// Time from the features being ready to the start of the inference; zero when inline.
@@ -121,6 +126,8 @@ impl Classification {
             n_classes: 8,
             class: (onset_id % 8) as usize,
             gated: onset_id % 2 == 1,
+            rejection: None,
+            rejected: false,
             inline: true,
             wake: Duration::ZERO,
             inference: Duration::ZERO,

@@ -51,6 +51,8 @@ pub struct DecisionCounters {
     pub results: AtomicU64,
     /// Results under the confidence gate.
     pub gated: AtomicU64,
+    /// Results that are no notes: see [`rejection`](crate::rejection). None of them counts as gated.
+    pub rejected: AtomicU64,
     /// Notes dropped because the queue to the classifier thread was full.
     pub dropped_full: AtomicU64,
     /// Notes whose engine reported a failure.
@@ -100,7 +102,8 @@ impl DecisionCounters {
     #[inline]
     fn book(&self, result: &Classification) {
         add(&self.results, 1);
-        add(&self.gated, u64::from(result.gated));
+        add(&self.gated, u64::from(result.gated && !result.rejected));
+        add(&self.rejected, u64::from(result.rejected));
         add(&self.late_blocks[result.late_blocks.min(2) as usize], 1);
     }
 }

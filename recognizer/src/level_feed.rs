@@ -52,7 +52,7 @@ pub struct Mark {
     pub onset: u16,
     /// The most probable class.
     pub class: u8,
-    /// Whether it lies under the confidence gate.
+    /// Whether it makes no MIDI.
     pub gated: bool,
     /// Whether it is a second decision about a note that has a mark.
     pub second: bool,

@@ -10,7 +10,7 @@
 //! teaches. [`pipeline`] applies it to a stream on the audio thread. [`runner`] is where a network
 //! runs, there or on a thread of its own. [`adaptation`] is what a network learns of its player:
 //! from examples ([`adaptation::Calibration`]) and from its own decisions
-//! ([`adaptation::SelfTraining`]).
+//! ([`adaptation::SelfTraining`]). [`rejection`] says which onsets are no note at all.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -59,6 +59,7 @@ pub mod model;
 pub mod pace;
 pub mod pending_decisions;
 pub mod pipeline;
+pub mod rejection;
 pub mod runner;
 pub mod ticks;
 

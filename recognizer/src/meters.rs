@@ -13,8 +13,10 @@ pub struct LastNote {
     pub probabilities: [f32; MAX_CLASSES],
     /// Index of the most probable class.
     pub class: usize,
-    /// Whether it lay under the confidence gate.
+    /// Whether it made no MIDI.
     pub gated: bool,
+    /// Whether that is because it is no note.
+    pub rejected: bool,
     /// Level, dB full scale.
     pub peak_db: f32,
     /// How it was amended by a second decision, if it was.
@@ -40,7 +42,8 @@ pub struct Meters {
     sequence: AtomicU32,
     onset_id: AtomicU64,
     probabilities: [AtomicU32; MAX_CLASSES],
-    class_and_gated: AtomicU32,
+    /// From the third bit on the class, then whether it is rejected, and gated.
+    class_and_flags: AtomicU32,
     peak_db: AtomicU32,
     /// The class before the amendment and one, or 0.
     amended_from: AtomicU32,
@@ -71,10 +74,9 @@ impl Meters {
         for (cell, p) in self.probabilities.iter().zip(result.probabilities) {
             cell.store(p.to_bits(), Relaxed);
         }
-        self.class_and_gated.store(
-            (result.class as u32) << 1 | u32::from(result.gated),
-            Relaxed,
-        );
+        let flags = u32::from(result.rejected) << 1 | u32::from(result.gated);
+        let class = result.class as u32;
+        self.class_and_flags.store(class << 2 | flags, Relaxed);
         self.peak_db.store(result.note.peak_db.to_bits(), Relaxed);
         self.amended_from.store(from, Relaxed);
         self.amended_after_ms.store(after_ms.to_bits(), Relaxed);
@@ -91,14 +93,15 @@ impl Meters {
             if before == 0 {
                 return None;
             }
-            let class_and_gated = self.class_and_gated.load(Relaxed);
+            let class_and_flags = self.class_and_flags.load(Relaxed);
             let note = LastNote {
                 onset_id: self.onset_id.load(Relaxed),
                 probabilities: std::array::from_fn(|i| {
                     f32::from_bits(self.probabilities[i].load(Relaxed))
                 }),
-                class: (class_and_gated >> 1) as usize,
-                gated: class_and_gated & 1 == 1,
+                class: (class_and_flags >> 2) as usize,
+                gated: class_and_flags & 1 == 1,
+                rejected: class_and_flags & 2 == 2,
                 peak_db: f32::from_bits(self.peak_db.load(Relaxed)),
                 amended: (self.amended_from.load(Relaxed).checked_sub(1)).map(|was| Amended {
                     was: was as usize,
@@ -146,7 +149,7 @@ mod tests {
             let id = note.onset_id;
             assert!(note.probabilities.iter().all(|p| *p == id as f32));
             assert_eq!(note.class as u64, id % 8);
-            assert_eq!(note.gated, id % 2 == 1);
+            assert_eq!((note.gated, note.rejected), (id % 2 == 1, false));
             assert_eq!(note.model.0, id as u32);
         }
         enough.store(true, Relaxed);

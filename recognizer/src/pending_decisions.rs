@@ -23,8 +23,12 @@ pub struct First {
     pub probabilities: [f32; MAX_CLASSES],
     /// Index of the most probable class.
     pub class: usize,
-    /// Whether it lay under the confidence gate.
+    /// Whether it made no MIDI.
     pub gated: bool,
+    /// Log odds that it is no note, with what was heard around it, if the model can tell.
+    pub rejection: Option<f32>,
+    /// What was around it: see [`Surroundings`](crate::rejection::Surroundings).
+    pub around: f32,
     /// Level, dB full scale.
     pub peak_db: f32,
 }
@@ -90,14 +94,16 @@ impl SecondDecisions {
         place.open && place.onset_id == onset_id
     }
 
-    /// Keeps what the first decision says. Real-time safe.
+    /// Keeps what the first decision says, and what was `around` its note. Real-time safe.
     #[inline]
-    pub fn keep(&mut self, result: &Classification) {
+    pub fn keep(&mut self, result: &Classification, around: f32) {
         if let Some(place) = self.place(result.note.onset_id) {
             place.first = Some(First {
                 probabilities: result.probabilities,
                 class: result.class,
                 gated: result.gated,
+                rejection: result.rejection,
+                around,
                 peak_db: result.note.peak_db,
             });
         }
@@ -160,7 +166,7 @@ mod tests {
         for id in 0..3 {
             assert_eq!(seconds.expect(id), 0);
         }
-        seconds.keep(&Classification::numbered(1));
+        seconds.keep(&Classification::numbered(1), 0.0);
         assert_eq!(seconds.open(), 3);
         assert_eq!(seconds.close(0), Some(None), "no first decision");
         let first = seconds.close(1).unwrap().unwrap();
@@ -187,7 +193,7 @@ mod tests {
         assert_eq!(seconds.open(), 1);
         assert_eq!((seconds.close(0), seconds.take_taught(0)), (None, None));
         // What comes late for the older note does not reach the newer one.
-        seconds.keep(&Classification::numbered(0));
+        seconds.keep(&Classification::numbered(0), 0.0);
         assert_eq!(seconds.close(wrapped), Some(None));
     }
 

@@ -29,7 +29,8 @@
 //! taken. Second decisions never hold up a swap: those that are to come are given up and counted.
 //!
 //! With [`Settings::adapt`] the networks learn their player by listening: see
-//! [`adaptation`](crate::adaptation). What an answer is changed by is what was learnt before it
+//! [`adaptation`](crate::adaptation). With [`Settings::strictness`] onsets that are no notes are rejected:
+//! see [`rejection`](crate::rejection). What an answer is changed by is what was learnt before it
 //! reached the audio thread. Offline that is the same every time; in real time an answer of the
 //! classifier thread comes a little later, and a note that falls in between does not profit from it.
 
@@ -46,7 +47,7 @@ use tocco_dsp::{
 use crate::Decisions;
 use crate::adaptation::examples::{self, Teaching};
 use crate::adaptation::take;
-use crate::classification::{Classification, Decision, MAX_CLASSES, Note};
+use crate::classification::{Classification, Decision, Note};
 use crate::counters::{Counters, add};
 use crate::decision::{self, most_probable};
 use crate::level_feed::{LevelFeed, LevelMeter};
@@ -55,8 +56,9 @@ use crate::meters::Meters;
 use crate::model::{LoadedModel, Stage};
 use crate::pace::Pace;
 use crate::pending_decisions::SecondDecisions;
+use crate::rejection::{self, DEFAULT_STRICTNESS, Surroundings, is_rejected};
 use crate::runner::queue::{Answer, Died, Refused};
-use crate::runner::{InlineRunner, Runner};
+use crate::runner::{InlineRunner, Runner, Said};
 use crate::ticks::{self, Ticks};
 
 /// Results that may wait for the event log: minutes of the fastest playing.
@@ -78,6 +80,8 @@ pub struct Settings {
     pub onset: OnsetConfig,
     /// Least probability of the winner for a note to make MIDI, 0 to 1.
     pub gate: f32,
+    /// How strictly onsets are rejected that are no notes: from 0, not at all, to 1.
+    pub strictness: f32,
     /// What is heard of a stereo input.
     pub input: InputChoice,
     /// Whether the networks learn their player by listening. Without it they forget what they learnt
@@ -90,6 +94,7 @@ impl Default for Settings {
         Self {
             onset: OnsetConfig::default(),
             gate: 0.0,
+            strictness: DEFAULT_STRICTNESS,
             input: InputChoice::Automatic,
             adapt: true,
         }
@@ -164,6 +169,8 @@ struct Recognizer {
     pace: Pace,
     settings: Settings,
     gate: f32,
+    /// What was heard lately, notes or foreign sounds.
+    surroundings: Surroundings,
     /// Onsets whose features are not there yet.
     pending: u64,
     /// First decisions that await their second.
@@ -215,6 +222,7 @@ impl Pipeline {
             pace: Pace::new(host_rate, Ticks::calibrated()),
             settings,
             gate: settings.gate,
+            surroundings: Surroundings::default(),
             pending: 0,
             seconds: SecondDecisions::new(),
             position: 0,
@@ -492,15 +500,19 @@ impl Recognizer {
         inline: bool,
         on_result: &mut impl FnMut(&Classification),
     ) {
-        let Some(mut probabilities) = answer.probabilities else {
+        let Some(mut said) = answer.said else {
             add(&self.telemetry.counters.first.failed, 1);
             return;
         };
         let learner = self.model.stages.first.learner.as_ref();
         let learnt = learner.and_then(|learner| learner.learnt(answer.note.onset_id));
-        decision::answer(learnt, &mut probabilities);
-        let result = self.result(Decision::First, answer, probabilities, seen, inline);
-        self.seconds.keep(&result);
+        decision::answer(learnt, &mut said.probabilities);
+        let at_s = answer.note.position as f64 / self.host_rate;
+        let own = said.rejection;
+        let around = own.map_or(0.0, |own| self.surroundings.hear(at_s, own));
+        said.rejection = own.map(|own| rejection::among(own, around));
+        let result = self.result(Decision::First, answer, said, seen, inline);
+        self.seconds.keep(&result, around);
         self.give_out(&result, on_result);
         // Where there is a second decision, that is the surer one, and it teaches.
         if self.model.stages.second.is_none() {
@@ -520,7 +532,7 @@ impl Recognizer {
             return; // given up at a reset, and counted there
         };
         let counters = &self.telemetry.counters.second.decisions;
-        let Some(mut probabilities) = answer.probabilities else {
+        let Some(mut said) = answer.said else {
             add(&counters.failed, 1);
             return;
         };
@@ -532,19 +544,27 @@ impl Recognizer {
         let second = self.model.stages.second.as_ref();
         let learner = second.and_then(|second| second.learner.as_ref());
         let learnt = learner.and_then(|learner| learner.learnt(answer.note.onset_id));
-        decision::amend(&first.probabilities, learnt, &mut probabilities);
+        decision::amend(&first.probabilities, learnt, &mut said.probabilities);
+        said.rejection = match said.rejection {
+            Some(own) => Some(rejection::among(own, first.around)),
+            // What the first one said of it stands.
+            None => first.rejection,
+        };
         answer.note.peak_db = first.peak_db;
         let decision = Decision::Second {
             was: first.class,
             was_gated: first.gated,
         };
-        let result = self.result(decision, answer, probabilities, seen, inline);
+        let result = self.result(decision, answer, said, seen, inline);
         self.give_out(&result, on_result);
         self.learn(&result);
     }
 
-    /// The last decision about a note teaches the networks that learn, or none.
+    /// The last decision about a note teaches the networks that learn, or none; what is rejected none.
     fn learn(&mut self, result: &Classification) {
+        if result.rejected {
+            return;
+        }
         let onset = result.note.onset_id;
         let last = &result.probabilities[..result.n_classes];
         let Decisions { first, second } = &mut self.model.stages;
@@ -579,11 +599,17 @@ impl Recognizer {
         &self,
         decision: Decision,
         answer: Answer,
-        probabilities: [f32; MAX_CLASSES],
+        said: Said,
         seen: u64,
         inline: bool,
     ) -> Classification {
+        let Said {
+            probabilities,
+            rejection,
+        } = said;
         let n_classes = self.model.n_classes;
+        let strictness = self.settings.strictness;
+        let rejected = rejection.is_some_and(|log_odds| is_rejected(log_odds, strictness));
         let class = most_probable(&probabilities[..n_classes]);
         // Inline the first chance is the same callback, otherwise the one after.
         let earliest = answer.note.callback + u64::from(!inline);
@@ -595,7 +621,9 @@ impl Recognizer {
             probabilities,
             n_classes,
             class,
-            gated: probabilities[class] < self.gate,
+            gated: rejected || probabilities[class] < self.gate,
+            rejection,
+            rejected,
             inline,
             wake: answer.wake,
             inference: answer.inference,
@@ -663,6 +691,7 @@ impl Recognizer {
     fn reset(&mut self) {
         self.pace.reset();
         self.position = 0;
+        self.surroundings.clear();
         self.analyzer.reset();
         add(&self.telemetry.counters.first.abandoned, self.pending);
         self.pending = 0;
@@ -697,10 +726,10 @@ fn ask(
     let asked = ticks::now(ticks);
     match runner {
         Runner::Inline(inline) => {
-            let probabilities = inline.classify(features).ok();
+            let said = inline.classify(features).ok();
             Ok(Some(Answer {
                 note,
-                probabilities,
+                said,
                 wake: Duration::ZERO,
                 inference: ticks::between(ticks, asked, ticks::now(ticks)),
             }))

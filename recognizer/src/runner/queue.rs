@@ -7,8 +7,9 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_engines::Classifier;
 
+use super::Said;
 use super::wake::Signal;
-use crate::classification::{MAX_CLASSES, Note};
+use crate::classification::Note;
 
 /// Notes that may be under way at once. At the shortest inter-onset interval of 10 ms this is a
 /// third of a second of notes: longer than any inference.
@@ -28,8 +29,8 @@ pub struct Request {
 pub struct Answer {
     /// The note, as it came.
     pub note: Note,
-    /// Probabilities of the classes; `None` when the engine failed.
-    pub probabilities: Option<[f32; MAX_CLASSES]>,
+    /// What the network says; `None` when the engine failed.
+    pub said: Option<Said>,
     /// From the push of the request to the start of the inference.
     pub wake: Duration,
     /// Duration of the inference.
@@ -204,6 +205,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classification::MAX_CLASSES;
 
     fn note(onset_id: u64) -> Note {
         Note {
@@ -220,7 +222,10 @@ mod tests {
     fn answer(request: Request, features: &[f32]) -> Answer {
         Answer {
             note: request.note,
-            probabilities: Some([features[0]; MAX_CLASSES]),
+            said: Some(Said {
+                probabilities: [features[0]; MAX_CLASSES],
+                rejection: None,
+            }),
             wake: Duration::ZERO,
             inference: Duration::ZERO,
         }
@@ -250,7 +255,7 @@ mod tests {
         let mut answered = Vec::new();
         while let Some(answer) = remote.poll() {
             let id = answer.note.onset_id;
-            assert_eq!(answer.probabilities.unwrap()[0], id as f32);
+            assert_eq!(answer.said.unwrap().probabilities[0], id as f32);
             assert_eq!(answer.note, note(id));
             answered.push(id);
         }

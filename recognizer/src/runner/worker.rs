@@ -6,10 +6,10 @@ use std::time::Duration;
 use tocco_dsp::denormals;
 use tocco_engines::{Classifier, InferError};
 
+use super::Said;
 use super::queue::{Answer, ThreadRunner, Work, queues};
 use super::scheduling::{self, Scheduling};
 use super::wake::{Waiter, Wake};
-use crate::classification::MAX_CLASSES;
 use crate::ticks::{self, Ticks};
 
 /// Why there is no classifier thread.
@@ -78,10 +78,10 @@ fn run(
         match work.take(&mut features) {
             Some(request) => {
                 let start = ticks::now(counter);
-                let probabilities = classify(&mut classifier, &features);
+                let said = Said::by(&mut classifier, &features).ok();
                 work.answer(Answer {
                     note: request.note,
-                    probabilities,
+                    said,
                     wake: ticks::between(counter, request.ready, start),
                     inference: ticks::between(counter, start, ticks::now(counter)),
                 });
@@ -92,15 +92,6 @@ fn run(
     }
     // Freed by the one who joins.
     classifier
-}
-
-fn classify(classifier: &mut Classifier, features: &[f32]) -> Option<[f32; MAX_CLASSES]> {
-    let mut probabilities = [0.0; MAX_CLASSES];
-    let n_classes = classifier.n_classes();
-    classifier
-        .classify(features, &mut probabilities[..n_classes])
-        .ok()?;
-    Some(probabilities)
 }
 
 #[cfg(test)]
@@ -150,8 +141,8 @@ mod tests {
                     assert_eq!(answer.note, note(answered));
                     let features = vec![answered as f32 / 100.0; n_features];
                     // The thread flushes denormals, so the reference must, too.
-                    let expected = denormals::flush(|| classify(&mut expected, &features));
-                    assert_eq!(answer.probabilities, expected);
+                    let expected = denormals::flush(|| Said::by(&mut expected, &features));
+                    assert_eq!(answer.said, expected.ok());
                     answered += 1;
                 }
             }

@@ -55,8 +55,11 @@ pub struct LoggedNote {
     pub probabilities: Vec<f32>,
     /// Peak level in dB.
     pub peak_db: f32,
-    /// Whether the confidence gate held the note back from MIDI.
+    /// Whether the note was held back from MIDI, by the confidence gate or as foreign.
     pub gated: bool,
+    /// Whether it was held back as foreign.
+    #[serde(default)]
+    pub rejected: bool,
     /// Whether the audio thread classified it itself.
     pub inline: bool,
     /// Microseconds that the inference took.

@@ -24,6 +24,7 @@ use control::ControlParams;
 use technique::{LOWEST_DB, Techniques};
 use tocco_recognizer::classification::MAX_CLASSES;
 use tocco_recognizer::pipeline::Settings;
+use tocco_recognizer::rejection::DEFAULT_STRICTNESS;
 use voices::VoiceParams;
 
 /// The engines to choose from; those that are not installed are listed too, and say so when chosen.
@@ -258,6 +259,9 @@ pub struct ToccoParams {
     /// Least probability for a note to make MIDI, 0 to 1.
     #[id = "gate"]
     pub gate: FloatParam,
+    /// How strictly onsets are rejected that are no notes: from 0, not at all, to 1.
+    #[id = "foreign"]
+    pub strictness: FloatParam,
     /// Whether MIDI is given out.
     #[id = "midi"]
     pub midi: BoolParam,
@@ -369,6 +373,22 @@ fn share_of_text(text: &str) -> Option<f32> {
     }
 }
 
+/// Nothing is rejected at 0, and that is said in a word.
+fn text_of_strictness(strictness: f32) -> String {
+    if strictness > 0.0 {
+        format!("{strictness:.2}")
+    } else {
+        "off".to_owned()
+    }
+}
+
+fn strictness_of_text(text: &str) -> Option<f32> {
+    if text.trim().eq_ignore_ascii_case("off") {
+        return Some(0.0);
+    }
+    share_of_text(text)
+}
+
 impl Default for ToccoParams {
     fn default() -> Self {
         let percent = FloatRange::Linear {
@@ -405,6 +425,9 @@ impl Default for ToccoParams {
             gate: FloatParam::new("Confidence gate", 0.0, share)
                 .with_value_to_string(formatters::v2s_f32_rounded(2))
                 .with_string_to_value(Arc::new(share_of_text)),
+            strictness: FloatParam::new("Reject foreign sounds", DEFAULT_STRICTNESS, share)
+                .with_value_to_string(Arc::new(text_of_strictness))
+                .with_string_to_value(Arc::new(strictness_of_text)),
             midi: BoolParam::new("MIDI", true),
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
@@ -531,6 +554,7 @@ impl ToccoParams {
         Settings {
             onset: onset_config(self.sensitivity.value(), self.minimum_inter_onset.value()),
             gate: self.gate.value(),
+            strictness: self.strictness.value(),
             input: self.input.value().into(),
             adapt: self.adapt.value(),
         }
@@ -623,6 +647,19 @@ mod tests {
             assert_eq!(gate.string_to_normalized_value(text), Some(value), "{text}");
         }
         assert_eq!(gate.string_to_normalized_value("much"), None);
+    }
+
+    #[test]
+    fn rejection_is_off_at_zero_and_says_so() {
+        let strictness = &ToccoParams::default().strictness;
+        let text = |value: f32| strictness.normalized_value_to_string(value, true);
+        assert_eq!([0.0, 0.5, 1.0].map(text), ["off", "0.50", "1.00"]);
+        for (text, value) in [("off", 0.0), ("Off", 0.0), ("0.5", 0.5), ("70 %", 0.7)] {
+            let found = strictness.string_to_normalized_value(text);
+            assert_eq!(found, Some(value), "{text}");
+        }
+        assert_eq!(strictness.string_to_normalized_value("strict"), None);
+        assert_eq!(ToccoParams::default().settings(), Settings::default());
     }
 
     #[test]

@@ -288,6 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn a_state_from_before_there_was_rejection_leaves_it_as_delivered() {
+        let params = ToccoParams::default();
+        let older: Vec<u8> = {
+            let mut state: serde_json::Value = serde_json::from_slice(&of(&params)).unwrap();
+            let removed = state["params"].as_object_mut().unwrap().remove("foreign");
+            assert!(removed.is_some());
+            serde_json::to_vec(&state).unwrap()
+        };
+        assert!(load(&params, &older));
+        assert_eq!(of(&params), of(&ToccoParams::default()));
+        set(&params.strictness, 0.0);
+        let other = ToccoParams::default();
+        assert!(load(&other, &of(&params)));
+        assert_eq!(other.settings().strictness, 0.0);
+    }
+
+    #[test]
     fn what_is_no_state_is_refused() {
         for text in ["", "no state", "[1]", "{}", r#"{"hello":1}"#, "null", "7"] {
             assert_eq!(mended(text.as_bytes()), None, "{text}");

@@ -14,6 +14,7 @@ use tocco::configuration::Configuration;
 use tocco::params::{EngineChoice, ModelChoice};
 use tocco::velocity_lesson::Step;
 use tocco_dsp::synth::Performance;
+use tocco_recognizer::pipeline::Settings;
 
 struct Counting;
 
@@ -53,6 +54,9 @@ fn callbacks_make_no_heap_call_from_the_first_one_on() {
                 let mut host = Host::new();
                 host.choose(model, EngineChoice::Native);
                 host::set(&host.plugin.shared().params.correct, true);
+                // As delivered.
+                let delivered = Settings::default().strictness;
+                host::set(&host.plugin.shared().params.strictness, delivered);
                 // As with an open window: what it does not fetch in time is dropped.
                 let feed = host.plugin.shared().clone();
                 let feed = &feed.telemetry.levels;

@@ -51,6 +51,8 @@ impl Player {
         set(&params.model, model);
         set(&params.second, second);
         set(&params.adapt, adapt == Adapt::On);
+        // What is played here are no notes of a guitar.
+        set(&params.strictness, 0.0);
         let shared = Arc::new(Shared::new(params));
         let service = Service::start(Arc::clone(&shared)).unwrap();
         let pipeline = service.activate(activation(offline), None).unwrap();

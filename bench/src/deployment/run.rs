@@ -422,6 +422,7 @@ mod tests {
             probabilities: vec![1.0],
             peak_db: 0.0,
             gated: false,
+            rejected: false,
             inline,
             inference_us: 0.0,
             late_blocks: 0,

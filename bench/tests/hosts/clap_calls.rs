@@ -27,6 +27,7 @@ fn steady(offers: Offers) -> RawHost {
     let host = RawHost::load(offers);
     host.set("Adapt while playing", 0.0);
     host.set("Second decision", 0.0);
+    host.set("Reject foreign sounds", 0.0);
     host
 }
 

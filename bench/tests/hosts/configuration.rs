@@ -43,6 +43,7 @@ impl Installed {
         let mut host = self.instance::<H>();
         host.set_text("Adapt while playing", "off").unwrap();
         host.set_text("Second decision", "off").unwrap();
+        host.set_text("Reject foreign sounds", "off").unwrap();
         host
     }
 

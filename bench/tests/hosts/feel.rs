@@ -301,6 +301,8 @@ where
 
     let mut other = H::fresh();
     other.restore_state(&before).unwrap();
+    // Of that it knows nothing, and rejects as delivered.
+    other.set_text("Reject foreign sounds", "off").unwrap();
     let mut stream = other.activate(StreamFormat::PAPER).unwrap();
     let midi = without_ids(&play_on(&mut stream, &PERFORMANCE, repeat(64)));
     assert!(stream.position() > 0);

@@ -42,10 +42,12 @@ pub trait Bundled: PluginHost {
         Self::load(&bundle).unwrap()
     }
 
-    /// One that does not learn while it plays: what it hears twice it names twice alike.
+    /// One that does not learn while it plays, and rejects nothing: what it hears twice it names and plays
+    /// twice alike.
     fn steady() -> Self {
         let mut host = Self::fresh();
         host.set_text("Adapt while playing", "off").unwrap();
+        host.set_text("Reject foreign sounds", "off").unwrap();
         host
     }
 }

@@ -22,6 +22,8 @@ pub const SENSITIVITY_HINT: &str =
     "How soft a touch is still a note. 50 % is what the model was made for.";
 const INTERVAL_HINT: &str = "Two notes are at least so far apart.";
 const GATE_HINT: &str = "Notes that are named with less certainty are not played.";
+const FOREIGN_HINT: &str = "Speech, taps, rubs and squeaks are not played: the higher, the more of them, and \
+    the more notes are lost with them. 0 plays everything.";
 const SECOND_HINT: &str = "150 ms after a note a second network has heard how it rings on, and corrects \
     its name in window and log.";
 const CORRECT_HINT: &str =
@@ -70,6 +72,9 @@ fn ear(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
         ui.end_row();
         name(ui, params.gate.name());
         number(ui, &setter, &params.gate, WIDTH, GATE_HINT);
+        ui.end_row();
+        name(ui, params.strictness.name());
+        number(ui, &setter, &params.strictness, WIDTH, FOREIGN_HINT);
         ui.end_row();
         if params.model.value() == ModelChoice::User {
             name(ui, "Folder");

@@ -29,6 +29,7 @@ fn numbers(ui: &mut Ui, shared: &Shared) {
         ("Results", get(&counters.first.results), false),
         ("Lost", counters.first.lost(), true),
         ("Under the gate", get(&counters.first.gated), false),
+        ("Foreign", get(&counters.first.rejected), false),
         ("1 block late", late[1], true),
         ("2 or more", late[2], true),
         ("Over 20 ms", get(&counters.over_deadline), true),

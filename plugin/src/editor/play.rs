@@ -56,10 +56,10 @@ impl ToccoApp {
                     let info = status.model(note.model);
                     let label = |class: usize| info.and_then(|info| info.labels.get(class));
                     let probability = 100.0 * note.probabilities[note.class];
-                    let gated = if note.gated {
-                        "  ·  under the gate"
-                    } else {
-                        ""
+                    let gated = match (note.rejected, note.gated) {
+                        (true, _) => "  ·  foreign",
+                        (false, true) => "  ·  under the gate",
+                        (false, false) => "",
                     };
                     let amended = note.amended.map_or(String::new(), |amended| {
                         let from = match label(amended.was) {

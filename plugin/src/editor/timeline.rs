@@ -30,8 +30,8 @@ const TAG_HEIGHT: f32 = 16.0;
 const AXIS_HEIGHT: f32 = 14.0;
 
 const HINT: &str = "The input as Tocco hears it, and each note in the colour of its technique. A note is \
-    a rise of the sound that is louder than the dashed line; Sensitivity moves it. Hollow marks lie under \
-    the confidence gate.";
+    a rise of the sound that is louder than the dashed line; Sensitivity moves it. Hollow marks make no \
+    MIDI: they lie under the confidence gate, or are foreign.";
 const CLIP_HINT: &str = "The input reached full scale: turn the guitar down where it comes in. Click to \
     clear.";
 

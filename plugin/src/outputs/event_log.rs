@@ -43,6 +43,10 @@ struct Line<'a> {
     probabilities: &'a [f32],
     peak_db: f32,
     gated: bool,
+    /// Log odds that it is no note, if the model can tell, and whether it is rejected as none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<f32>,
+    rejected: bool,
     inline: bool,
     wake_us: f64,
     inference_us: f64,
@@ -107,6 +111,8 @@ impl EventLog {
             probabilities: &result.probabilities[..result.n_classes],
             peak_db: result.note.peak_db,
             gated: result.gated,
+            rejection: result.rejection,
+            rejected: result.rejected,
             inline: result.inline,
             wake_us: result.wake.as_secs_f64() * 1e6,
             inference_us: result.inference.as_secs_f64() * 1e6,

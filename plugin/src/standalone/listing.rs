@@ -64,10 +64,11 @@ fn line(decided: &Decided, status: &Status) -> String {
         .model(result.model)
         .and_then(|model| model.labels.get(result.class));
     let label = label.map_or("?", String::as_str);
-    let remark = match (result.is_second(), result.gated) {
-        (true, _) => "  amended",
-        (false, true) => "  under the gate",
-        (false, false) => "",
+    let remark = match (result.is_second(), result.rejected, result.gated) {
+        (true, ..) => "  amended",
+        (false, true, _) => "  foreign",
+        (false, false, true) => "  under the gate",
+        (false, false, false) => "",
     };
     format!(
         "{:9.3} s  {label:<24} {:3.0} %  {:4.0} dB{remark}\n",
@@ -96,6 +97,9 @@ mod tests {
             written,
             format!("{:9.3} s  {:<24}  87 %   -23 dB\n", 12.346, "?")
         );
+        let mut foreign = decided;
+        (foreign.result.gated, foreign.result.rejected) = (true, true);
+        assert!(line(&foreign, &Status::default()).ends_with("  foreign\n"));
         let second = |was: usize| {
             let mut decided = decided;
             decided.result.decision = Decision::Second {

@@ -34,9 +34,12 @@ struct Context {
 }
 
 impl Host {
+    /// One that rejects nothing: what most tests play are no notes of a guitar.
     pub fn new() -> Self {
+        let plugin = Tocco::default();
+        set(&plugin.shared().params.strictness, 0.0);
         Self {
-            plugin: Tocco::default(),
+            plugin,
             context: Context {
                 transport: Transport::new(48_000.0),
                 sent: Vec::with_capacity(EVENTS),

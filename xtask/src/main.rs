@@ -127,6 +127,9 @@ enum Command {
     /// Measure what a few examples from the player are worth, or write a calibration profile
     #[command(disable_help_flag = true)]
     Calibrate(Forwarded),
+    /// Train and measure what tells notes from foreign sounds
+    #[command(disable_help_flag = true)]
+    Reject(Forwarded),
     /// Print the feature vectors of a recording as CSV
     #[command(disable_help_flag = true)]
     Features(Forwarded),
@@ -326,6 +329,7 @@ fn run() -> Result<()> {
         Command::Train(forwarded) => run(trainer("train"), forwarded),
         Command::Evaluate(forwarded) => run(trainer("evaluate"), forwarded),
         Command::Calibrate(forwarded) => run(trainer("calibrate"), forwarded),
+        Command::Reject(forwarded) => run(trainer("reject"), forwarded),
         Command::Engines(forwarded) => run(engine_tools("engines"), forwarded),
         Command::Convert(forwarded) => run(engine_tools("convert"), forwarded),
         Command::Infer(forwarded) => run(engine_tools("infer"), forwarded),

@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod evaluate;
+pub mod reject;
 pub mod train;
 
 mod corpora;

@@ -3,7 +3,8 @@
 //! [`protocol`] keeps training and test apart and has each note answered; [`conditions`] are the same
 //! notes altered, [`playing`] the same players in performances, [`listening`] the same players learnt,
 //! [`fewer_techniques`] the same answers among fewer techniques, [`learning_curve`] the same with fewer
-//! players heard, and [`calibration`] the same after a lesson. [`decisions`] applies the product's own
+//! players heard, and [`calibration`] the same after a lesson; [`rejection`] is
+//! about sounds that are no notes. [`decisions`] applies the product's own
 //! rule; [`metrics`], [`reliability`] and [`bootstrap`] make figures of the answers.
 
 pub mod answer;
@@ -17,6 +18,7 @@ pub mod listening;
 pub mod metrics;
 pub mod playing;
 pub mod protocol;
+pub mod rejection;
 pub mod reliability;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,8 @@
 //! some of the notes ([`splits`]), for as many epochs as [`early_stopping`] finds good; [`package`] makes a
 //! model package of it, with the [`statistics`] that a calibration starts from. It is then measured through
 //! `tocco_engines` as the plugin runs it ([`evaluation`]), also in [`performance`]s, told how sure it may be
-//! of itself ([`temperature`]), and written about ([`report`]).
+//! of itself ([`temperature`]), and written about ([`report`]). What tells notes from [`foreign`] sounds is trained
+//! beside that ([`rejection`]).
 //!
 //! # Another architecture
 //! An entry in [`architecture`] is all that a network of the known layers needs: its features,
@@ -38,12 +39,14 @@ pub mod architecture;
 pub mod augmentation;
 pub mod early_stopping;
 pub mod evaluation;
+pub mod foreign;
 pub mod network;
 pub mod notes;
 pub mod package;
 pub mod parallel;
 pub mod performance;
 pub mod progress;
+pub mod rejection;
 pub mod report;
 pub mod sessions;
 pub mod shuffle;

@@ -67,45 +67,8 @@ pub fn rehearse(
     augmentation: &Augmentation,
     seed: u64,
 ) -> Result<Vec<Copy>> {
-    let Some(sound) = &augmentation.sound else {
-        return Ok(Vec::new());
-    };
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut turns: Vec<(usize, bool)> = Vec::new();
-    for (i, note) in repertoire.notes.iter().enumerate() {
-        turns.extend(std::iter::repeat_n((i, false), sound.played));
-        if is_open(note.technique) {
-            turns.extend(std::iter::repeat_n((i, true), sound.played_palm_mutes));
-        }
-    }
-    shuffle(&mut turns, &mut random);
-    let mut studio = Studio {
-        notes: &repertoire.notes,
-        sound,
-        convolver: Convolver::default(),
-        planner: RealFftPlanner::new(),
-    };
     let mut copies = Vec::new();
-    for turns in turns.chunks(NOTES) {
-        let mut onsets: Vec<f64> = Vec::new();
-        while onsets.len() < turns.len() {
-            let from = onsets.last().map_or(0.0, |last| last + 0.2);
-            onsets.extend(STYLE.rhythm(10.0, &mut random).iter().map(|t| from + t));
-        }
-        let cues = turns.iter().zip(&onsets).map(|((note, palm), onset)| Cue {
-            position: (onset * f64::from(SAMPLE_RATE)) as usize,
-            technique: if *palm {
-                Technique::PalmMute
-            } else {
-                repertoire.notes[*note].technique
-            },
-            note: *note,
-        });
-        let cues: Vec<Cue> = cues.collect();
-        let mut performance = Performance::play(&cues, &STYLE, &mut random, |cue, random| {
-            studio.sound(cue, random)
-        });
-        studio.record(&mut performance.samples, augmentation, &mut random);
+    for Rehearsal { turns, performance } in Rehearsal::all(repertoire, augmentation, seed) {
         let heard = hear(&performance, listener)?;
         copies.extend(heard.into_iter().map(|(turn, features)| Copy {
             note: turns[turn].0,
@@ -116,19 +79,85 @@ pub fn rehearse(
     Ok(copies)
 }
 
+/// A stream of notes in one room and through one microphone.
+pub(crate) struct Rehearsal {
+    /// The repertoire's note of each that is played, and whether it is made into a palm mute.
+    turns: Vec<(usize, bool)>,
+    pub(crate) performance: Performance,
+}
+
+impl Rehearsal {
+    /// The notes of `repertoire`, each played so many times as `augmentation` says, one stream after the
+    /// other. None if `augmentation` changes no sound.
+    pub(crate) fn all<'a>(
+        repertoire: &'a Repertoire,
+        augmentation: &'a Augmentation,
+        seed: u64,
+    ) -> impl Iterator<Item = Self> + use<'a> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut turns: Vec<(usize, bool)> = Vec::new();
+        if let Some(sound) = &augmentation.sound {
+            for (i, note) in repertoire.notes.iter().enumerate() {
+                turns.extend(std::iter::repeat_n((i, false), sound.played));
+                if is_open(note.technique) {
+                    turns.extend(std::iter::repeat_n((i, true), sound.played_palm_mutes));
+                }
+            }
+        }
+        shuffle(&mut turns, &mut random);
+        let mut studio = Studio::new(&repertoire.notes);
+        let mut streams = turns
+            .chunks(NOTES)
+            .map(<[_]>::to_vec)
+            .collect::<Vec<_>>()
+            .into_iter();
+        std::iter::from_fn(move || {
+            let (turns, sound) = (streams.next()?, augmentation.sound.as_ref()?);
+            let mut onsets: Vec<f64> = Vec::new();
+            while onsets.len() < turns.len() {
+                let from = onsets.last().map_or(0.0, |last| last + 0.2);
+                onsets.extend(STYLE.rhythm(10.0, &mut random).iter().map(|t| from + t));
+            }
+            let cues = turns.iter().zip(&onsets).map(|((note, palm), onset)| Cue {
+                position: (onset * f64::from(SAMPLE_RATE)) as usize,
+                technique: if *palm {
+                    Technique::PalmMute
+                } else {
+                    repertoire.notes[*note].technique
+                },
+                note: *note,
+            });
+            let cues: Vec<Cue> = cues.collect();
+            let mut performance = Performance::play(&cues, &STYLE, &mut random, |cue, random| {
+                studio.sound(cue, sound, random)
+            });
+            studio.record(&mut performance.samples, augmentation, sound, &mut random);
+            Some(Self { turns, performance })
+        })
+    }
+}
+
 /// Where notes get another sound.
-struct Studio<'a> {
+pub(crate) struct Studio<'a> {
     notes: &'a [CutNote],
-    sound: &'a SoundAugmentation,
     convolver: Convolver,
     planner: RealFftPlanner<f32>,
 }
 
-impl Studio<'_> {
+impl<'a> Studio<'a> {
+    /// For these `notes`.
+    pub(crate) fn new(notes: &'a [CutNote]) -> Self {
+        Self {
+            notes,
+            convolver: Convolver::default(),
+            planner: RealFftPlanner::new(),
+        }
+    }
+
     /// The note of `cue` on another string of another guitar; a made palm mute if it is one and the
     /// note is none.
-    fn sound(&mut self, cue: &Cue, random: &mut impl Rng) -> Vec<f32> {
-        let (note, sound) = (&self.notes[cue.note], self.sound);
+    fn sound(&mut self, cue: &Cue, sound: &SoundAugmentation, random: &mut impl Rng) -> Vec<f32> {
+        let note = &self.notes[cue.note];
         let semitones = if note.technique.is_pitched() {
             sound.pitched_semitones
         } else {
@@ -155,15 +184,16 @@ impl Studio<'_> {
     }
 
     /// The stream `samples` in another room, through another microphone.
-    fn record(
+    pub(crate) fn record(
         &mut self,
         samples: &mut [f32],
         augmentation: &Augmentation,
+        sound: &SoundAugmentation,
         random: &mut ChaCha8Rng,
     ) {
         let rate = SAMPLE_RATE as f32;
-        Equaliser::draw(&self.sound.equaliser, rate, random).apply(samples);
-        let room = Room::draw(&self.sound.room, random);
+        Equaliser::draw(&sound.equaliser, rate, random).apply(samples);
+        let room = Room::draw(&sound.room, random);
         let room = room.impulse_response(rate, samples.len(), random);
         self.convolver.apply(samples, &room);
         let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));

@@ -178,6 +178,11 @@ fn train_package(
     )
     .with_context(|| format!("{}: cannot be written", card.display()))?;
     progress.line(format!("{id}: written to {}", folder.display()));
+    if architecture.recipe.augmentation.sound.is_some() {
+        progress.line(format!(
+            "{id}: it rejects nothing yet; train that with cargo xtask reject --model {id} --write"
+        ));
+    }
     Ok(())
 }
 

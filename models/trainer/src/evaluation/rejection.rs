@@ -78,6 +78,8 @@ pub struct Report {
     /// The models, first and second.
     models: Vec<String>,
     protocol: &'static str,
+    /// Whether kinds of made sounds were left out of the training where they test.
+    kinds_left_out: bool,
     strictness: f32,
     /// Each onset alone, by network: kinds that were left out.
     curve: Vec<Vec<Point>>,
@@ -550,6 +552,7 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
     Report {
         models: architectures.iter().map(|a| a.id.to_owned()).collect(),
         protocol: "leave-one-player-out",
+        kinds_left_out: left_out,
         strictness,
         curve: (0..architectures.len()).map(curve).collect(),
         as_recorded: vec![notes(Purpose::AsItIs, strictness, &every)],
@@ -612,7 +615,12 @@ impl Report {
             self.models.join(" and "),
             self.protocol
         );
-        let _ = writeln!(out, "Each onset alone, kinds of sounds left out");
+        let kinds = if self.kinds_left_out {
+            "left out"
+        } else {
+            "known"
+        };
+        let _ = writeln!(out, "Each onset alone, kinds of made sounds {kinds}");
         for (model, curve) in self.models.iter().zip(&self.curve) {
             let _ = write!(out, "  {model:12}");
             for point in curve {
@@ -684,7 +692,7 @@ impl Report {
         );
         let _ = writeln!(
             out,
-            "\nStrictness: lost as recorded, in performances; MIDI notes a minute in left-out kinds, in recorded sounds"
+            "\nStrictness: lost as recorded, in performances; MIDI notes a minute in made sounds, in recorded ones"
         );
         for (strictness, recorded, performances, made, foreign) in &self.strictnesses {
             let _ = writeln!(

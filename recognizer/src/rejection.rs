@@ -31,8 +31,8 @@ const MOST_EVIDENCE: f32 = 3.0;
 const MOST_FOREIGN: f32 = 12.0;
 const MOST_NOTES: f32 = 8.0;
 
-/// The strictness as delivered: notes are lost at the share that the packages were made for.
-pub const DEFAULT_STRICTNESS: f32 = 0.5;
+/// The strictness as delivered. Stricter, a guitar that no network has heard loses too many notes.
+pub const DEFAULT_STRICTNESS: f32 = 0.1;
 
 /// Strictness next to nothing or next to everything is not told from more.
 const LEAST_STRICTNESS: f32 = 0.01;

@@ -41,7 +41,7 @@ const GROUPS: [&[Kind]; 3] = [
 const LOST: [f64; 6] = [0.005, 0.01, 0.02, 0.03, 0.05, 0.10];
 
 /// Strictnesses that are reported.
-const STRICTNESSES: [f32; 5] = [0.1, 0.3, DEFAULT_STRICTNESS, 0.7, 0.9];
+const STRICTNESSES: [f32; 5] = [DEFAULT_STRICTNESS, 0.3, 0.5, 0.7, 0.9];
 
 /// In the test in which somebody plays and speaks in turn, seconds of each.
 const TURN_S: f64 = 15.0;

@@ -107,7 +107,7 @@ fn an_inline_network_is_primed_by_the_first_callback_and_by_the_one_that_swaps_i
         let serial = ModelSerial(serial);
         let (mut model, _) = LoadedModel::new(&package, EngineId::Native, serial, config).unwrap();
         let (classifier, runs) = witness(&package);
-        model.stages.first.runner = Runner::Inline(InlineRunner::new(classifier));
+        model.stages.first.runner = Runner::Inline(Box::new(InlineRunner::new(classifier)));
         (model, runs)
     };
     let (first, first_runs) = model(0);

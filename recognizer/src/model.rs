@@ -240,7 +240,10 @@ impl Stage {
             match Placement::of(engine, beside + weight_bytes, config.offline) {
                 Placement::Inline => {
                     classifier.prime()?;
-                    (Runner::Inline(InlineRunner::new(classifier)), None)
+                    (
+                        Runner::Inline(Box::new(InlineRunner::new(classifier))),
+                        None,
+                    )
                 }
                 Placement::Thread => {
                     let (remote, scheduling) = worker::start(

@@ -711,7 +711,7 @@ impl Recognizer {
 /// The networks of `model` that run on the audio thread.
 fn inline(model: &mut LoadedModel) -> impl Iterator<Item = &mut InlineRunner> {
     (model.stages.iter_mut()).filter_map(|stage| match &mut stage.runner {
-        Runner::Inline(inline) => Some(inline),
+        Runner::Inline(inline) => Some(&mut **inline),
         Runner::Thread(_) => None,
     })
 }

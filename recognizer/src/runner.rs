@@ -125,7 +125,7 @@ impl InlineRunner {
 /// A network in its place.
 pub enum Runner {
     /// On the audio thread.
-    Inline(InlineRunner),
+    Inline(Box<InlineRunner>),
     /// On the classifier thread.
     Thread(ThreadRunner),
 }

@@ -57,12 +57,13 @@ fn commands(text: &str) -> Vec<String> {
     commands
 }
 
-/// xtask with a cargo that builds nothing: `cargo test --workspace` has just built all programs, and
-/// what runs here is taken from beside xtask.
+/// xtask with a cargo that builds nothing: `cargo xtask test` has just built all programs in release, and
+/// what runs here is taken from there.
 fn xtask(arguments: &[&str]) -> Output {
     let folder = TempDir::new().unwrap();
     let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let built = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().unwrap();
+    let profile = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().unwrap();
+    let built = profile.with_file_name("release");
     let script = format!(
         r#"#!/bin/sh
 if [ "$1" = build ]; then

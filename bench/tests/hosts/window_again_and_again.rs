@@ -21,7 +21,7 @@ use vst3::Steinberg::{
 use vst3::{Class, ComPtr, ComWrapper};
 use x11rb::protocol::xproto::ConnectionExt;
 
-use crate::playing::Bundled;
+use crate::playing::{Bundled, PERFORMANCE};
 use crate::raw_clap::{Offers, RawHost, port};
 use crate::window::{Screen, parent, run_test};
 
@@ -111,16 +111,10 @@ fn thread_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// A note every 200 ms, block by block.
+/// A guitar, block by block, again and again: what is none would be rejected.
 fn sound() -> impl Iterator<Item = [f32; BLOCK]> {
-    let mut position = 0_usize;
-    std::iter::from_fn(move || {
-        Some(std::array::from_fn(|_| {
-            let t = (position % 9_600) as f32 / RATE as f32;
-            position += 1;
-            0.4 * (-t * 40.0).exp() * (t * 700.0 * std::f32::consts::TAU).sin()
-        }))
-    })
+    let (blocks, _) = PERFORMANCE.channels[0].as_chunks();
+    blocks.iter().copied().cycle()
 }
 
 /// Calls `block` in real time until `ended`, and says so on the way.

@@ -574,13 +574,13 @@ mod tests {
     }
 
     /// An analyzer and what it describes notes with.
-    struct Listener {
+    struct TestAnalyzer {
         analyzer: Analyzer,
         first: Extraction,
         second: Option<Extraction>,
     }
 
-    impl Listener {
+    impl TestAnalyzer {
         fn new(config: &OnsetConfig, method: OnsetMethod, post_onset_hops: usize) -> Self {
             Self {
                 analyzer: Analyzer::new(config, method).unwrap(),
@@ -595,12 +595,12 @@ mod tests {
         }
     }
 
-    fn analyzer(post_onset_hops: usize) -> Listener {
+    fn analyzer(post_onset_hops: usize) -> TestAnalyzer {
         let config = OnsetConfig {
             minimum_inter_onset_ms: 0.0,
             ..OnsetConfig::default()
         };
-        Listener::new(&config, OnsetMethod::Mkl, post_onset_hops)
+        TestAnalyzer::new(&config, OnsetMethod::Mkl, post_onset_hops)
     }
 
     /// Silence with knocks that decay within 400 samples, their first sample the loudest.
@@ -617,7 +617,7 @@ mod tests {
     /// Index of the hop and the onset or note in it.
     type Reported = (Vec<(usize, Onset)>, Vec<(usize, Onset, Vec<f32>, f32)>);
 
-    fn run(analyzer: &mut Listener, hops: &[[f32; HOP]]) -> Reported {
+    fn run(analyzer: &mut TestAnalyzer, hops: &[[f32; HOP]]) -> Reported {
         let (mut onsets, mut notes) = (Vec::new(), Vec::new());
         for (index, hop) in hops.iter().enumerate() {
             let Analysis { onset, note, .. } = analyzer.push_hop(hop);
@@ -752,7 +752,7 @@ mod tests {
     }
 
     /// Index of the hop, id and features of each second description.
-    fn run_second(analyzer: &mut Listener, hops: &[[f32; HOP]]) -> Vec<(usize, u64, Vec<f32>)> {
+    fn run_second(analyzer: &mut TestAnalyzer, hops: &[[f32; HOP]]) -> Vec<(usize, u64, Vec<f32>)> {
         let mut notes = Vec::new();
         for (index, hop) in hops.iter().enumerate() {
             let second = analyzer.push_hop(hop).second;
@@ -826,7 +826,7 @@ mod tests {
                 minimum_inter_onset_ms: 0.0,
                 ..OnsetConfig::default()
             };
-            let mut analyzer = Listener::new(&config, from, 40);
+            let mut analyzer = TestAnalyzer::new(&config, from, 40);
             let (onsets, early) = run(&mut analyzer, &hops[..102]);
             assert_eq!((onsets.len(), early.len()), (2, 0), "{from}");
             analyzer.first = Extraction::new(to, extractor(), 40).unwrap();
@@ -841,13 +841,13 @@ mod tests {
         }
     }
 
-    fn flux_analyzer(post_onset_hops: usize) -> Listener {
-        Listener::new(&OnsetConfig::default(), OnsetMethod::Flux, post_onset_hops)
+    fn flux_analyzer(post_onset_hops: usize) -> TestAnalyzer {
+        TestAnalyzer::new(&OnsetConfig::default(), OnsetMethod::Flux, post_onset_hops)
     }
 
     /// Position and end of the window of each note's first and second description, with the hop's
     /// end.
-    fn windows(analyzer: &mut Listener, hops: &[[f32; HOP]]) -> [Vec<(u64, u64, u64)>; 2] {
+    fn windows(analyzer: &mut TestAnalyzer, hops: &[[f32; HOP]]) -> [Vec<(u64, u64, u64)>; 2] {
         let mut windows = [Vec::new(), Vec::new()];
         for (index, hop) in hops.iter().enumerate() {
             let Analysis { note, second, .. } = analyzer.push_hop(hop);

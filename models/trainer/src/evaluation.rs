@@ -31,7 +31,7 @@ use tocco_engines::ModelPackage;
 use crate::notes::{Missed, Onsets};
 use crate::temperature::{self, tempered};
 use answer::Answer;
-use decisions::{Learner, decide};
+use decisions::{AdaptiveNetwork, decide};
 use metrics::{Confusion, Tally};
 use playing::{Networks, Performances};
 use reliability::Graded;
@@ -125,7 +125,7 @@ pub struct Part {
     pub temperature: f64,
     /// What the network's player can be learnt with by listening; only where a part is a player, and
     /// for networks whose notes are compared by their features.
-    pub learner: Option<Learner>,
+    pub learner: Option<AdaptiveNetwork>,
     /// The network as a package, with the statistics that listening needs if it has any; only where a
     /// part is a player.
     pub package: Option<Arc<ModelPackage>>,

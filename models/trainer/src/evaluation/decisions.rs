@@ -9,14 +9,14 @@ use crate::evaluation::answer::Answer;
 
 /// A network that has not heard its player yet, but can learn.
 #[derive(Debug, Clone)]
-pub struct Learner {
+pub struct AdaptiveNetwork {
     /// What learns.
     pub training: SelfTraining,
     /// The technique of each of its classes, `[n_classes]`.
     pub techniques: Vec<Technique>,
 }
 
-impl Learner {
+impl AdaptiveNetwork {
     fn learnt<'a>(&'a self, plain: &'a Answer) -> Learnt<'a> {
         (&self.training, &plain.point)
     }
@@ -24,7 +24,7 @@ impl Learner {
 
 /// The first answer about a note of which the network says `plain`, after what the `learner`, if
 /// there is one, has learnt.
-pub(crate) fn answer(learner: Option<&Learner>, plain: &Answer) -> Answer {
+pub(crate) fn answer(learner: Option<&AdaptiveNetwork>, plain: &Answer) -> Answer {
     let classes = classes(learner);
     let mut probabilities = by_class(plain, classes);
     decision::answer(learner.map(|l| l.learnt(plain)), &mut probabilities);
@@ -33,7 +33,7 @@ pub(crate) fn answer(learner: Option<&Learner>, plain: &Answer) -> Answer {
 
 /// The amended answer about a note of which `first` was the first one and the second network says
 /// `plain`, after what the `learner`, if there is one, has learnt.
-pub(crate) fn amend(first: &Answer, learner: Option<&Learner>, plain: &Answer) -> Answer {
+pub(crate) fn amend(first: &Answer, learner: Option<&AdaptiveNetwork>, plain: &Answer) -> Answer {
     let classes = classes(learner);
     let mut probabilities = by_class(plain, classes);
     let first = by_class(first, classes);
@@ -43,7 +43,7 @@ pub(crate) fn amend(first: &Answer, learner: Option<&Learner>, plain: &Answer) -
 
 /// The answers about a note of which the networks say `plain`: the first one and, if there is a
 /// second network, the amended one.
-pub(crate) fn decide(learners: &[Learner], plain: &[&Answer]) -> Vec<Answer> {
+pub(crate) fn decide(learners: &[AdaptiveNetwork], plain: &[&Answer]) -> Vec<Answer> {
     let mut decided: Vec<Answer> = Vec::new();
     for (i, plain) in plain.iter().enumerate() {
         let learner = learners.get(i);
@@ -57,14 +57,14 @@ pub(crate) fn decide(learners: &[Learner], plain: &[&Answer]) -> Vec<Answer> {
 
 /// Lets the last of what was `decided` about a note teach all `learners`, or none: their networks say
 /// `plain` of it.
-pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answer]) {
+pub(crate) fn learn(learners: &mut [AdaptiveNetwork], plain: &[&Answer], decided: &[Answer]) {
     let (Some(last), Some(first)) = (decided.last(), learners.first()) else {
         return;
     };
     let last = by_class(last, &first.techniques);
     let networks = learners.iter_mut().zip(plain);
     let observation = |(learner, plain)| {
-        let (learner, plain): (&mut Learner, &&Answer) = (learner, plain);
+        let (learner, plain): (&mut AdaptiveNetwork, &&Answer) = (learner, plain);
         Observation {
             training: &mut learner.training,
             point: &plain.point,
@@ -75,7 +75,7 @@ pub(crate) fn learn(learners: &mut [Learner], plain: &[&Answer], decided: &[Answ
 }
 
 /// The techniques of the classes that the rule is to see.
-fn classes(learner: Option<&Learner>) -> &[Technique] {
+fn classes(learner: Option<&AdaptiveNetwork>) -> &[Technique] {
     learner.map_or(&Technique::ALL, |learner| &learner.techniques)
 }
 

@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::evaluation::answer::Answer;
-use crate::evaluation::decisions::{Learner, decide, learn};
+use crate::evaluation::decisions::{AdaptiveNetwork, decide, learn};
 use crate::evaluation::metrics::Confusion;
 use crate::evaluation::{ConditionResult, Evaluation, Listening, Order, Part};
 use crate::notes::Missed;
@@ -39,7 +39,7 @@ pub fn listen(
     let mut players = Vec::new();
     for (i, part) in evaluation.parts.iter().enumerate() {
         let learners = evaluations.iter().map(|e| e.parts.get(i)?.learner.as_ref());
-        let Some(learners) = learners.collect::<Option<Vec<&Learner>>>() else {
+        let Some(learners) = learners.collect::<Option<Vec<&AdaptiveNetwork>>>() else {
             return Ok(Vec::new());
         };
         players.push(Player {
@@ -85,7 +85,7 @@ struct Player<'a> {
     /// Of the corpus; `None` if no note of the player was heard.
     index: Option<usize>,
     /// The first network, and the one that amends its answers.
-    learners: Vec<&'a Learner>,
+    learners: Vec<&'a AdaptiveNetwork>,
 }
 
 /// What was decided, for the first network and the second.
@@ -125,7 +125,8 @@ fn hear(
                 // The same order whatever else is measured.
                 let mut random = ChaCha8Rng::seed_from_u64(seed);
                 random.set_stream(round as u64);
-                let mut learners: Vec<Learner> = player.learners.iter().copied().cloned().collect();
+                let mut learners: Vec<AdaptiveNetwork> =
+                    player.learners.iter().copied().cloned().collect();
                 for (place, i) in draw(order, &in_time, &mut random).into_iter().enumerate() {
                     let note = notes[i];
                     let plain: Vec<&Answer> = answers.iter().map(|a| a[note]).collect();
@@ -226,12 +227,12 @@ mod tests {
     const NOTES: usize = 20;
 
     /// Notes of a technique lie around four times its class.
-    fn learner() -> Learner {
+    fn learner() -> AdaptiveNetwork {
         let notes: Vec<(usize, Vec<f32>)> = (0..16)
             .map(|i| (i / 2, vec![4.0 * (i / 2) as f32 + [-1.0, 1.0][i % 2]]))
             .collect();
         let statistics = Statistics::fit_projected(8, &notes, vec![1.0]).unwrap();
-        Learner {
+        AdaptiveNetwork {
             training: SelfTraining::from_statistics(Scaler::identity(1), &statistics).unwrap(),
             techniques: Technique::ALL.into(),
         }

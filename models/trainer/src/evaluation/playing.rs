@@ -27,7 +27,7 @@ use tocco_recognizer::adaptation::SelfTraining;
 use tocco_recognizer::input::extraction;
 
 use crate::evaluation::answer::Answer;
-use crate::evaluation::decisions::{Learner, amend, answer, learn};
+use crate::evaluation::decisions::{AdaptiveNetwork, amend, answer, learn};
 use crate::notes::fingerprint;
 use crate::performance::{Performance, Played, Repertoire, Style};
 
@@ -291,7 +291,7 @@ pub struct HeardOnset {
 struct Ear {
     classifier: Classifier,
     techniques: Vec<Technique>,
-    learner: Option<Learner>,
+    learner: Option<AdaptiveNetwork>,
     outputs: Vec<f32>,
 }
 
@@ -306,7 +306,7 @@ impl Ear {
         let training = SelfTraining::new(package)?;
         Ok(Self {
             outputs: vec![0.0; techniques.len()],
-            learner: training.map(|training| Learner {
+            learner: training.map(|training| AdaptiveNetwork {
                 training,
                 techniques: techniques.clone(),
             }),
@@ -323,7 +323,7 @@ impl Ear {
             probabilities[technique.class()] = *output;
         }
         let mut point = Vec::new();
-        if let Some(Learner { training, .. }) = &mut self.learner {
+        if let Some(AdaptiveNetwork { training, .. }) = &mut self.learner {
             point = vec![0.0; training.n_point()];
             training.point(features, &mut point);
         }
@@ -409,7 +409,7 @@ fn teach(ears: &mut [Ear], plain: &[&Answer], decided: &[Answer]) {
         return;
     }
     let learners = ears.iter_mut().filter_map(|ear| ear.learner.take());
-    let mut learners: Vec<Learner> = learners.collect();
+    let mut learners: Vec<AdaptiveNetwork> = learners.collect();
     learn(&mut learners, plain, decided);
     for (ear, learner) in ears.iter_mut().zip(learners) {
         ear.learner = Some(learner);

@@ -13,7 +13,7 @@ use crate::architecture::Architecture;
 use crate::early_stopping::best_epochs;
 use crate::evaluation::answer::Answer;
 use crate::evaluation::conditions::Altered;
-use crate::evaluation::decisions::Learner;
+use crate::evaluation::decisions::AdaptiveNetwork;
 use crate::evaluation::metrics::Confusion;
 use crate::evaluation::{ConditionResult, Evaluation, Part, Protocol, best_temperature};
 use crate::notes::{Note, Notes};
@@ -272,7 +272,7 @@ pub(crate) fn classify<'a>(
         confusion: Confusion::default(),
         answers: Vec::new(),
         temperature,
-        learner: training.map(|training| Learner {
+        learner: training.map(|training| AdaptiveNetwork {
             training: training.clone(),
             techniques: techniques.clone(),
         }),
@@ -285,7 +285,7 @@ pub(crate) fn classify<'a>(
             probabilities[technique.class()] = *output;
         }
         let mut point = Vec::new();
-        if let Some(Learner { training, .. }) = &mut part.learner {
+        if let Some(AdaptiveNetwork { training, .. }) = &mut part.learner {
             point = vec![0.0; training.n_point()];
             training.point(&note.features, &mut point);
         }

@@ -8,7 +8,7 @@ use tocco_recognizer::adaptation::{Calibration, SelfTraining};
 use super::subject::{Subject, classes};
 use super::teaching::{Teaching, draw, teach};
 use crate::evaluation::answer::Answer;
-use crate::evaluation::decisions::{Learner, decide, learn};
+use crate::evaluation::decisions::{AdaptiveNetwork, decide, learn};
 use crate::evaluation::listening::mixed;
 use crate::evaluation::protocol::classify;
 
@@ -91,7 +91,7 @@ impl<'a> Trials<'a> {
         };
         let plain = (0..answers[0].len()).map(decide_plain).collect();
         let learners = parts.iter().map(|part| part.learner.clone());
-        let learners = learners.collect::<Option<Vec<Learner>>>();
+        let learners = learners.collect::<Option<Vec<AdaptiveNetwork>>>();
         let listening = learners.map(|mut learners| {
             let mut heard = Vec::new();
             for note in mixed(session.len(), self.lesson.seed ^ number as u64) {

@@ -30,7 +30,7 @@
 //!
 //! With [`Settings::adapt`] the networks learn their player by listening: see
 //! [`adaptation`](crate::adaptation). With [`Settings::strictness`] onsets that are no notes are rejected:
-//! see [`rejection`](crate::rejection). What an answer is changed by is what was learnt before it
+//! see [`rejection`]. What an answer is changed by is what was learnt before it
 //! reached the audio thread. Offline that is the same every time; in real time an answer of the
 //! classifier thread comes a little later, and a note that falls in between does not profit from it.
 

@@ -1,6 +1,7 @@
 //! The readers.
 
 use std::path::{Component, Path};
+use std::sync::atomic::AtomicBool;
 
 use nice_plug::params::Params;
 use nice_plug::plugin::{ParamValue, PluginState};
@@ -99,7 +100,8 @@ pub const TARGETS: &[Target] = &[
 
 /// A sound of the user's: what is read is finite and no longer than it may be.
 fn flac(bytes: &[u8]) {
-    let read = sound_file::from_bytes(bytes.to_vec(), Path::new("fuzz"), 8_000.0);
+    let (file, go_on) = (Path::new("fuzz"), AtomicBool::new(false));
+    let read = sound_file::from_bytes(bytes.to_vec(), file, 8_000.0, &go_on);
     for sample in read.into_iter().flatten() {
         assert!(sample.is_finite());
     }

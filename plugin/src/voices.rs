@@ -7,6 +7,7 @@
 
 pub mod bank;
 pub mod kit;
+pub mod loading;
 pub mod player;
 pub mod sfz;
 pub mod sound_file;

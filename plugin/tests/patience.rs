@@ -87,6 +87,78 @@ fn a_bounce_does_not_wait_again_and_again_for_what_does_not_come() {
     listens(&mut host);
 }
 
+/// A folder with so much sound that it takes long to read.
+fn large_kit() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 96_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let first = folder.path().join("kick 0.wav");
+    let mut wav = hound::WavWriter::create(&first, spec).unwrap();
+    for i in 0..96_000 * 29 {
+        wav.write_sample((i % 1000) as i16).unwrap();
+    }
+    wav.finalize().unwrap();
+    for i in 1..120 {
+        let name = folder.path().join(format!("kick {i}.wav"));
+        std::fs::hard_link(&first, name).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_kit_that_takes_long_to_read_holds_up_no_call_of_the_host() {
+    let folder = large_kit();
+    for mode in [ProcessMode::Realtime, ProcessMode::Offline] {
+        let mut host = Host::new();
+        let shared = host.plugin.shared().clone();
+        host::set(&shared.params.voices.voices, -6.0);
+        let path = folder.path().display().to_string();
+        shared.params.choose_sounds(path.clone());
+        timed("activate", HOST_PATIENCE, || {
+            host.activate(48_000.0, 64, 1, mode)
+        });
+        assert!(!shared.is_settled(), "it was read at once: it is too small");
+        if mode == ProcessMode::Realtime {
+            // Models are swapped meanwhile.
+            host.choose(ModelChoice::B, EngineChoice::Native);
+            let start = Instant::now();
+            while shared.status().models.back().unwrap().stages.first.id != "b" {
+                assert!(start.elapsed() < Duration::from_secs(10));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            assert!(!shared.is_settled());
+            // What nobody wants any more stops.
+            shared.params.choose_sounds(String::new());
+            let start = Instant::now();
+            while !shared.is_settled() {
+                assert!(start.elapsed() < END_PATIENCE);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            shared.params.choose_sounds(path);
+        }
+        // The sounds that it is delivered with are heard meanwhile.
+        for block in tones(48_000.0, 3, 0.15).chunks_mut(64) {
+            host.block(block);
+        }
+        assert_eq!(host.notes().len(), 3);
+        assert!(!shared.is_settled());
+        timed("deactivate while it reads", END_PATIENCE, || {
+            host.plugin.deactivate()
+        });
+        drop(shared);
+        timed("the end", END_PATIENCE, || drop(host));
+        #[cfg(target_os = "linux")]
+        for thread in std::fs::read_dir("/proc/self/task").unwrap() {
+            let name = std::fs::read_to_string(thread.unwrap().path().join("comm"));
+            assert_ne!(name.unwrap_or_default().trim(), "tocco-sounds");
+        }
+    }
+}
+
 #[test]
 fn an_instance_whose_service_was_lost_starts_again() {
     let mut host = Host::new();

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::*};
 
+use nice_plug::prelude::Enum;
 use tocco_engines::bounded_read::read_file;
 
 use super::bank::{Bank, MOST_ZONES, Target, Turn, Zone};
 use super::{sfz, sound_file};
 use crate::params::TeachChoice;
-use nice_plug::prelude::Enum;
 
 /// Bytes of the largest SFZ file.
 const LARGEST_SFZ: u64 = 4 << 20;
@@ -45,6 +46,9 @@ pub enum KitError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The path has not answered for so many seconds.
+    #[error("the sounds have not answered for {0} s; choose a folder on another drive")]
+    NoAnswer(u64),
 }
 
 /// A recording that is to be read, and what it is for.
@@ -54,11 +58,16 @@ struct Wanted {
 }
 
 /// The bank of what is at `path` at `rate` Hz, and why something of it is left out. A class without
-/// a recording has our sound. Reads files: not for the audio thread.
+/// a recording has our sound. Reads files: not for the audio thread. Ends soon when `stop` is set: what it
+/// returns then is of no use.
 ///
 /// # Errors
 /// When nothing of it can be used.
-pub fn load(path: &Path, rate: f64) -> Result<(Bank, Option<KitError>), KitError> {
+pub fn load(
+    path: &Path,
+    rate: f64,
+    stop: &AtomicBool,
+) -> Result<(Bank, Option<KitError>), KitError> {
     let is_sfz = ending(path).is_some_and(|ending| ending == "sfz");
     let (wanted, mut left_out) = match is_sfz {
         true => (regions(path)?, None),
@@ -76,11 +85,13 @@ pub fn load(path: &Path, rate: f64) -> Result<(Bank, Option<KitError>), KitError
     let mut numbers: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut samples = 0;
     for Wanted { file, mut zone } in wanted {
+        if stop.load(Relaxed) {
+            break;
+        }
         zone.shot = match numbers.get(&file) {
             Some(number) => *number,
             None => {
-                let read = sound_file::read(&file, rate);
-                let shot = match read {
+                let shot = match sound_file::read(&file, rate, stop) {
                     Ok(shot) => shot,
                     Err(error) => {
                         left_out.get_or_insert(error);
@@ -191,14 +202,10 @@ fn named(folder: &Path) -> Result<(Vec<Wanted>, Option<KitError>), KitError> {
     let mut wanted = Vec::new();
     // Of one class the layers come from the softest on.
     let mut below = (usize::MAX, 0);
-    let tops: Vec<(usize, u8)> = layers.keys().copied().collect();
+    let loudest: BTreeMap<usize, u8> = layers.keys().copied().collect();
     for ((class, top), files) in layers {
         let lowest = if below.0 == class { below.1 + 1 } else { 1 };
-        let is_loudest = !tops.contains(&(class, 127))
-            && tops
-                .iter()
-                .filter(|(other, _)| *other == class)
-                .all(|(_, other)| *other <= top);
+        let is_loudest = loudest.get(&class) == Some(&top);
         let length = files.len() as u32;
         for (position, file) in (0..).zip(files) {
             wanted.push(Wanted {
@@ -245,6 +252,8 @@ mod tests {
     use super::*;
     use crate::voices::bank::NoteOn;
 
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
     fn write(path: &Path, value: f32) {
         let spec = hound::WavSpec {
             channels: 1,
@@ -287,7 +296,7 @@ mod tests {
             write(&file(name), value);
         }
         std::fs::write(file("notes.txt"), "not a sound").unwrap();
-        let (bank, left_out) = load(folder.path(), 48_000.0).unwrap();
+        let (bank, left_out) = load(folder.path(), 48_000.0, &GO_ON).unwrap();
         assert_eq!(played(&bank, 0, 0, 60, 0), [0.1]);
         assert_eq!(played(&bank, 0, 0, 61, 0), [0.2]);
         assert_eq!(played(&bank, 0, 0, 127, 1), [0.3]);
@@ -300,7 +309,7 @@ mod tests {
         // One broken file costs itself.
         std::fs::write(file("tom.wav"), "no sound").unwrap();
         std::fs::remove_file(file("hat.wav")).unwrap();
-        let (bank, left_out) = load(folder.path(), 48_000.0).unwrap();
+        let (bank, left_out) = load(folder.path(), 48_000.0, &GO_ON).unwrap();
         assert_eq!(played(&bank, 1, 0, 1, 5), [0.4]);
         assert!(left_out.unwrap().to_string().contains("tom.wav"));
     }
@@ -314,27 +323,27 @@ mod tests {
         let text = "<control> default_path=drums/\n<region> key=36 sample=a kick.wav\n\
             <region> key=37 sample=a kick.wav volume=6\n<region> key=38 sample=gone.wav";
         std::fs::write(&path, text).unwrap();
-        let (bank, left_out) = load(&path, 48_000.0).unwrap();
+        let (bank, left_out) = load(&path, 48_000.0, &GO_ON).unwrap();
         assert_eq!(bank.shots.len(), 8 + 1, "one file is read once");
         assert_eq!(played(&bank, 4, 36, 100, 0), [0.1]);
         assert_eq!(played(&bank, 4, 40, 100, 0), [bank.shots[4][0]], "ours");
         assert!(left_out.unwrap().to_string().contains("gone.wav"));
         std::fs::write(&path, "<region> key=36 sample=gone.wav").unwrap();
         assert!(
-            load(&path, 48_000.0)
+            load(&path, 48_000.0, &GO_ON)
                 .unwrap_err()
                 .to_string()
                 .contains("gone.wav")
         );
         std::fs::write(&path, "<region> key=x").unwrap();
-        let text = load(&path, 48_000.0);
+        let text = load(&path, 48_000.0, &GO_ON);
         assert!(text.is_err(), "nothing sounds");
     }
 
     #[test]
     fn what_is_no_kit_is_refused_in_words() {
         let folder = tempfile::tempdir().unwrap();
-        let text = |path: &Path| load(path, 48_000.0).unwrap_err().to_string();
+        let text = |path: &Path| load(path, 48_000.0, &GO_ON).unwrap_err().to_string();
         assert!(text(folder.path()).contains("expected recordings named kick, snare-1"));
         assert!(text(&folder.path().join("gone")).contains("expected a folder of recordings"));
         assert!(text(&folder.path().join("gone.sfz")).contains("gone.sfz"));

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
@@ -37,20 +38,26 @@ const CHUNK: usize = 1024;
 /// Samples of the resampler's filter, at the lower rate.
 const FILTER_LENGTH: usize = 128;
 
-/// The recording in the file at `path`, all channels in one, at `rate` Hz; full scale 1. Allocates.
+/// The recording in the file at `path`, all channels in one, at `rate` Hz; full scale 1. Allocates. Ends
+/// soon when `stop` is set: what it returns then is of no use.
 ///
 /// # Errors
 /// When the file cannot be read, holds no sound, or a longer one than [`LONGEST`].
-pub fn read(path: &Path, rate: f64) -> Result<Vec<f32>, KitError> {
+pub fn read(path: &Path, rate: f64, stop: &AtomicBool) -> Result<Vec<f32>, KitError> {
     let bytes = read_file(path, LARGEST).map_err(|error| KitError::Read(error.to_string()))?;
-    from_bytes(bytes, path, rate)
+    from_bytes(bytes, path, rate, stop)
 }
 
 /// The same of the bytes of a file; `path` names it. Allocates.
 ///
 /// # Errors
 /// As [`read`].
-pub fn from_bytes(bytes: Vec<u8>, path: &Path, rate: f64) -> Result<Vec<f32>, KitError> {
+pub fn from_bytes(
+    bytes: Vec<u8>,
+    path: &Path,
+    rate: f64,
+    stop: &AtomicBool,
+) -> Result<Vec<f32>, KitError> {
     let refused = |found: String| KitError::Sound {
         file: path.to_owned(),
         expected: "WAV or FLAC".to_owned(),
@@ -61,19 +68,22 @@ pub fn from_bytes(bytes: Vec<u8>, path: &Path, rate: f64) -> Result<Vec<f32>, Ki
         true => decode_flac(bytes).map_err(|error| refused(error.to_string()))?,
         false => decode_wav(&bytes, &path.display().to_string())?,
     };
-    let seconds = samples.len() as f64 / from.max(1.0);
+    if !(1.0..=HIGHEST_RATE).contains(&from) {
+        return Err(refused(format!("a rate of {from} Hz")));
+    }
+    let seconds = samples.len() as f64 / from;
     if samples.is_empty() || seconds > LONGEST {
         return Err(KitError::Sound {
             file: path.to_owned(),
             expected: format!("a sound of at most {LONGEST} s"),
-            found: format!("{seconds:.1} s"),
+            found: match samples.is_empty() {
+                true => "none".to_owned(),
+                false => "a longer one".to_owned(),
+            },
             remedy: "cut it to one hit",
         });
     }
-    if from > HIGHEST_RATE {
-        return Err(refused(format!("a rate of {from} Hz")));
-    }
-    resampled(samples, from, rate).map_err(refused)
+    resampled(samples, from, rate, stop).map_err(|error| refused(error.to_string()))
 }
 
 /// All samples of a WAV file, channels averaged, and their rate in Hz; `place` names it.
@@ -81,8 +91,13 @@ fn decode_wav(bytes: &[u8], place: &str) -> Result<(Vec<f32>, f64), KitError> {
     let refused = |error: CorpusError| KitError::Read(error.to_string());
     let wav = WavReader::new(bytes, place).map_err(refused)?;
     let rate = f64::from(wav.sample_rate());
-    let mut mono = Vec::new();
-    wav.read(|frame| mono.push(mean(frame))).map_err(refused)?;
+    let (mut mono, most) = (Vec::new(), most(rate));
+    let take = |frame: &[f32]| {
+        if mono.len() < most {
+            mono.push(mean(frame));
+        }
+    };
+    wav.read(take).map_err(refused)?;
     Ok((mono, rate))
 }
 
@@ -97,13 +112,12 @@ fn decode_flac(bytes: Vec<u8>) -> Result<(Vec<f32>, f64), Error> {
     let Some((id, parameters)) = parameters else {
         return Err(no_sound);
     };
-    let rates = 1..=HIGHEST_RATE as u32;
-    let Some(rate) = parameters.sample_rate.filter(|rate| rates.contains(rate)) else {
+    let Some(rate) = parameters.sample_rate.map(f64::from) else {
         return Err(no_sound);
     };
     let mut decoder = FlacDecoder::try_new(parameters, &AudioDecoderOptions::default())?;
-    let most = (LONGEST * f64::from(rate)) as usize + 1;
-    let (mut mono, mut packed) = (Vec::new(), Vec::new());
+    let (mut mono, most) = (Vec::new(), most(rate));
+    let mut packed = Vec::new();
     while let Some(packet) = format.next_packet()? {
         if packet.track_id != id {
             continue;
@@ -114,11 +128,16 @@ fn decode_flac(bytes: Vec<u8>) -> Result<(Vec<f32>, f64), Error> {
         decoded.copy_to_slice_interleaved(&mut packed);
         mono.extend(packed.chunks_exact(channels).map(mean));
         // It is refused, and need not be read to its end.
-        if mono.len() > most {
+        if mono.len() >= most {
             break;
         }
     }
-    Ok((mono, f64::from(rate)))
+    Ok((mono, rate))
+}
+
+/// Samples of a sound at `rate` Hz that is longer than it may be.
+fn most(rate: f64) -> usize {
+    (LONGEST * rate.min(HIGHEST_RATE)) as usize + 1
 }
 
 /// The mean of a frame's channels, from -16 to 16: floating-point files may hold anything.
@@ -126,31 +145,45 @@ fn mean(frame: &[f32]) -> f32 {
     (frame.iter().sum::<f32>() / frame.len() as f32).clamp(-16.0, 16.0)
 }
 
-fn resampled(samples: Vec<f32>, from: f64, to: f64) -> Result<Vec<f32>, String> {
+/// The samples at the rate `to` instead of `from`, Hz. Ends early when `stop` is set.
+fn resampled(
+    samples: Vec<f32>,
+    from: f64,
+    to: f64,
+    stop: &AtomicBool,
+) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     if from == to {
         return Ok(samples);
     }
-    let text = |error: &dyn std::fmt::Display| format!("a rate of {from} Hz ({error})");
     let ratio = to / from;
     // Going down, the filter lies at the lower rate and is so much longer.
     let length = ((FILTER_LENGTH as f64 / ratio.min(1.0)) as usize).next_multiple_of(8);
     let parameters = SincInterpolationParameters::new(length, WindowFunction::Blackman)
         .oversampling_factor(128)
         .interpolation(SincInterpolationType::Cubic);
-    let mut resampler = Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input)
-        .map_err(|error| text(&error))?;
-    let length = samples.len();
-    let mut output = vec![0.0; resampler.process_all_needed_output_len(length)];
-    let room = output.len();
-    let (_, produced) = {
-        let input = InterleavedSlice::new(&samples, 1, length).map_err(|error| text(&error))?;
-        let mut output =
-            InterleavedSlice::new_mut(&mut output, 1, room).map_err(|error| text(&error))?;
-        resampler
-            .process_all_into_buffer(&input, &mut output, length, None)
-            .map_err(|error| text(&error))?
-    };
-    output.truncate(produced);
+    let mut resampler = Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Output)?;
+    let (length, delay) = (
+        (samples.len() as f64 * ratio).ceil() as usize,
+        resampler.output_delay(),
+    );
+    let mut output = Vec::with_capacity(delay + length + CHUNK);
+    let mut input = vec![0.0; resampler.input_frames_max()];
+    let mut rest = samples.as_slice();
+    while output.len() < delay + length && !stop.load(Relaxed) {
+        let needed = resampler.input_frames_next();
+        let (next, later) = rest.split_at(needed.min(rest.len()));
+        rest = later;
+        input[..next.len()].copy_from_slice(next);
+        // Behind the end comes silence, until the filter has passed it.
+        input[next.len()..needed].fill(0.0);
+        let mut chunk = [0.0; CHUNK];
+        let source = InterleavedSlice::new(&input[..needed], 1, needed)?;
+        let mut sink = InterleavedSlice::new_mut(&mut chunk, 1, CHUNK)?;
+        resampler.process_into_buffer(&source, &mut sink, None)?;
+        output.extend_from_slice(&chunk);
+    }
+    output.drain(..delay.min(output.len()));
+    output.truncate(length);
     Ok(output)
 }
 
@@ -158,6 +191,8 @@ fn resampled(samples: Vec<f32>, from: f64, to: f64) -> Result<Vec<f32>, String> 
 mod tests {
     use super::*;
     use std::f64::consts::TAU;
+
+    static GO_ON: AtomicBool = AtomicBool::new(false);
 
     fn tone(rate: u32, seconds: f64) -> Vec<f32> {
         let n = (f64::from(rate) * seconds) as usize;
@@ -209,7 +244,7 @@ mod tests {
                 0 => std::fs::write(&path, flac).unwrap(),
                 _ => write(&path, rate, channels, bits, &tone(rate, 0.5)),
             }
-            let read = read(&path, 48_000.0).unwrap();
+            let read = read(&path, 48_000.0, &GO_ON).unwrap();
             assert!(read.len().abs_diff(24_000) <= 2, "{rate}: {}", read.len());
             // As loud, and a sample off at most: what the resampler takes for its delay is rounded.
             let (mut sine, mut cosine) = (0.0, 0.0);
@@ -233,7 +268,7 @@ mod tests {
     fn what_is_no_hit_is_refused_with_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kick.wav");
-        let text = |path: &Path| read(path, 48_000.0).unwrap_err().to_string();
+        let text = |path: &Path| read(path, 48_000.0, &GO_ON).unwrap_err().to_string();
         assert!(text(&path).contains("kick.wav"));
         for (bytes, expected) in [
             ("no sound at all", "expected a WAV file"),
@@ -249,7 +284,7 @@ mod tests {
         write(&path, 48_000, 1, 32, &[f32::NAN, 0.5]);
         assert!(text(&path).contains("a finite number"), "{}", text(&path));
         write(&path, 48_000, 1, 32, &[1e9, 0.5]);
-        assert_eq!(read(&path, 48_000.0).unwrap(), [16.0, 0.5]);
+        assert_eq!(read(&path, 48_000.0, &GO_ON).unwrap(), [16.0, 0.5]);
         assert!(
             text(folder.path()).contains("expected"),
             "{}",

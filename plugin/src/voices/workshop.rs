@@ -73,16 +73,20 @@ impl Workshop {
         !is_on || made() && self.made_of.load(Acquire) == choices
     }
 
-    /// Has `make` make a bank for the rate in Hz if something `is_on` and there is none of the sounds
-    /// that the user chose last, and frees what came back. For the service thread.
-    pub(crate) fn follow(&self, is_on: bool, choices: u32, make: impl FnOnce(f64) -> Bank) {
+    /// Frees what came back, and says for what rate in Hz a bank is to be made: if something `is_on` and
+    /// there is none of the sounds that the user chose last. For the service thread.
+    pub(crate) fn order(&self, is_on: bool, choices: u32) -> Option<f64> {
         drop(self.old.1.take());
         let wanted = self.wanted.load(Acquire);
-        if wanted != 0 && !self.is_settled(is_on, choices) {
-            drop(self.new.0.put(Box::new(make(f64::from_bits(wanted)))));
-            self.made_of.store(choices, Release);
-            self.made.store(wanted, Release);
-        }
+        (wanted != 0 && !self.is_settled(is_on, choices)).then(|| f64::from_bits(wanted))
+    }
+
+    /// Sends the bank that was ordered, of the last of so many `choices`. For the service thread.
+    pub(crate) fn deliver(&self, bank: Bank, choices: u32) {
+        let made = bank.rate.to_bits();
+        drop(self.new.0.put(Box::new(bank)));
+        self.made_of.store(choices, Release);
+        self.made.store(made, Release);
     }
 }
 
@@ -98,44 +102,55 @@ mod tests {
         }
     }
 
+    /// Makes what is ordered; for which rate.
+    fn follow(workshop: &Workshop, is_on: bool, choices: u32) -> Option<f64> {
+        let rate = workshop.order(is_on, choices)?;
+        workshop.deliver(bank(rate), choices);
+        Some(rate)
+    }
+
     #[test]
-    fn a_bank_is_made_once_for_each_rate_and_only_when_it_is_wanted() {
+    fn a_bank_is_made_once_for_each_rate_and_choice_and_only_when_it_is_wanted() {
         let workshop = Workshop::default();
         let mut held = None;
-        workshop.follow(true, 0, |_| panic!("before a stream"));
+        assert_eq!(follow(&workshop, true, 0), None, "before a stream");
         workshop.open(48_000.0, None);
-        workshop.follow(false, 0, |_| panic!("nobody wants it"));
+        assert_eq!(follow(&workshop, false, 0), None, "nobody wants it");
         assert!(workshop.is_settled(false, 0) && !workshop.is_settled(true, 0));
-        workshop.follow(true, 0, bank);
+        assert_eq!(follow(&workshop, true, 0), Some(48_000.0));
         assert!(workshop.is_settled(true, 0));
-        workshop.follow(true, 0, |_| panic!("once more"));
-        workshop.fetch(&mut held, 48_000.0);
+        assert_eq!(follow(&workshop, true, 0), None, "once more");
+        assert!(workshop.fetch(&mut held, 48_000.0));
         assert_eq!(held.as_ref().unwrap().rate, 48_000.0);
         workshop.open(44_100.0, None);
-        workshop.follow(true, 0, bank);
+        follow(&workshop, true, 0);
         workshop.fetch(&mut held, 44_100.0);
         assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
         // The old one is not fetched yet: the next one waits.
         workshop.open(96_000.0, None);
         workshop.new.0.put(Box::new(bank(96_000.0)));
-        workshop.fetch(&mut held, 96_000.0);
+        assert!(!workshop.fetch(&mut held, 96_000.0));
         assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
-        workshop.follow(false, 0, bank);
+        follow(&workshop, false, 0);
         workshop.fetch(&mut held, 96_000.0);
         assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
         // One for another rate comes back at once.
-        workshop.follow(false, 0, bank);
+        follow(&workshop, false, 0);
         workshop.new.0.put(Box::new(bank(8_000.0)));
-        workshop.fetch(&mut held, 96_000.0);
+        assert!(!workshop.fetch(&mut held, 96_000.0));
         assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
         assert_eq!(workshop.old.1.take().unwrap().rate, 8_000.0);
         workshop.open(96_000.0, Some(96_000.0));
         assert!(workshop.is_settled(true, 0));
         // Other sounds are chosen.
         assert!(!workshop.is_settled(true, 1) && workshop.is_settled(false, 1));
-        workshop.follow(true, 1, bank);
+        assert_eq!(follow(&workshop, true, 1), Some(96_000.0));
         assert!(workshop.is_settled(true, 1));
         assert!(workshop.fetch(&mut held, 96_000.0));
         assert!(!workshop.fetch(&mut held, 96_000.0));
+        // What was made for a rate that is wanted no more is no answer.
+        workshop.open(48_000.0, None);
+        workshop.deliver(bank(96_000.0), 1);
+        assert_eq!(follow(&workshop, true, 1), Some(48_000.0));
     }
 }

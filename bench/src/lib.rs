@@ -23,6 +23,7 @@ pub mod recurrent;
 #[cfg(target_os = "linux")]
 pub mod soak;
 pub mod sound;
+pub mod state_document;
 pub mod statistics;
 pub mod streaming;
 pub mod taught_state;

@@ -14,6 +14,7 @@ use super::control::Violation;
 use super::watch::{Findings, Watch};
 use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat};
 use crate::sound::Sound;
+use crate::state_document::with_field;
 use crate::streaming::{self, Speed};
 
 /// Time between two disturbances by the main thread: a stream that runs faster than real time waits
@@ -24,8 +25,9 @@ const DISTURBANCE: Duration = Duration::from_millis(60);
 /// switched off, so that the callback forgets what it learnt.
 const EVERY: usize = 8;
 
-/// Seconds of audio without another state: the second decisions about some notes are made in it.
-const PAIR_STAY_S: f64 = 1.0;
+/// Seconds of audio without another state: the second decisions about some notes are made in it, also
+/// where a busy machine takes its time to load the models.
+const PAIR_STAY_S: f64 = 4.0;
 
 /// How the callback is audited.
 pub struct CallbackAudit {
@@ -70,7 +72,10 @@ impl CallbackAudit {
     /// If the plugin fails or the thread cannot be watched.
     pub fn run<H: PluginHost>(self, mut host: H) -> Result<CallbackFindings> {
         let [pair_state, forgetting] = [true, false].map(|adapt| pair_state(&mut host, adapt));
-        let (pair_state, forgetting) = (pair_state?, forgetting?);
+        // Sounds of the user's come with the one and go with the other.
+        let kit = kit()?;
+        let path = serde_json::to_string(&kit.path().join(KIT))?;
+        let (pair_state, forgetting) = (with_field(&pair_state?, "sounds", &path)?, forgetting?);
         let states = states(&mut host)?;
         let pair_stay = Duration::from_secs_f64(PAIR_STAY_S / self.speed);
         let parameters = host.parameters()?;
@@ -147,6 +152,23 @@ impl CallbackAudit {
         };
         Ok((watched.stream, findings))
     }
+}
+
+/// Name of the SFZ file of [`kit`].
+const KIT: &str = "kit.sfz";
+
+/// A folder with sounds for every note, in turn and in layers.
+fn kit() -> Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let sound = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../plugin/tests/sounds/tone.flac"
+    );
+    std::fs::copy(sound, folder.path().join("tone.flac")).context(sound)?;
+    let regions = "<group> sample=tone.flac <region> seq_length=2 seq_position=1\n\
+        <region> seq_length=2 seq_position=2 volume=-6\n<region> lovel=100 volume=-20\n";
+    std::fs::write(folder.path().join(KIT), regions)?;
+    Ok(folder)
 }
 
 /// States with every model in every engine of our own that runs it, and the parameters as they were delivered

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tocco_bench::plugin_host::{Automated, MidiMessage, MidiOut, PluginStream, StreamFormat};
 use tocco_bench::sound::Sound;
+use tocco_bench::state_document::{document, with_document};
 
 use crate::listening::{check_same, without_ids};
 use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, play, play_on};
-use crate::state::{document, with_document};
 
 in_both_hosts!(
     a_technique_that_is_not_sent_is_missing_and_nothing_else,
@@ -288,7 +287,7 @@ where
     let mut host = steady::<H>();
     let delivered = hear(&mut host, &PERFORMANCE);
     let state = host.save_state().unwrap();
-    let mut saved: Value = serde_json::from_str(&document(&state)).unwrap();
+    let mut saved = document(&state).unwrap();
     let params = saved["params"].as_object_mut().unwrap();
     let now: BTreeSet<String> = params.keys().cloned().collect();
     params.retain(|id, _| {
@@ -297,7 +296,7 @@ where
     });
     assert_eq!(params.len(), 14 + 16);
     assert!(now.len() > params.len() + 50);
-    let before = with_document(&state, &saved.to_string());
+    let before = with_document(&state, &saved.to_string()).unwrap();
 
     let mut other = H::fresh();
     other.restore_state(&before).unwrap();

@@ -4,6 +4,7 @@ use std::iter::repeat;
 
 use serde_json::{Value, json};
 use tocco_bench::plugin_host::{PluginHost, StreamFormat};
+use tocco_bench::state_document::{document, with_document};
 
 use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, notes, play};
 
@@ -31,29 +32,9 @@ fn settings<H: PluginHost>(host: &mut H) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Where the JSON document begins: the framework writes its length in eight bytes before it in a CLAP.
-fn start_of(state: &[u8]) -> usize {
-    state.iter().position(|byte| *byte == b'{').unwrap()
-}
-
-/// The JSON document in a saved state.
-pub fn document(state: &[u8]) -> String {
-    String::from_utf8(state[start_of(state)..].to_vec()).unwrap()
-}
-
-/// The saved state with another document in it.
-pub fn with_document(state: &[u8], document: &str) -> Vec<u8> {
-    let length = (document.len() as u64).to_le_bytes();
-    let length = match start_of(state) {
-        0 => &[][..],
-        _ => &length[..],
-    };
-    [length, document.as_bytes()].concat()
-}
-
 /// What an instance saves, as JSON.
 fn saved<H: PluginHost>(host: &mut H) -> Value {
-    serde_json::from_str(&document(&host.save_state().unwrap())).unwrap()
+    document(&host.save_state().unwrap()).unwrap()
 }
 
 /// Sets every parameter to something that it is not.
@@ -161,7 +142,7 @@ fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
     let mut host = H::fresh();
     host.set_text("Model", "b").unwrap();
     let state = host.save_state().unwrap();
-    let text = document(&state);
+    let text = document(&state).unwrap().to_string();
     let later = text
         .replacen("\"params\":{", "\"params\":{\"reverb\":{\"f32\":0.5},", 1)
         .replacen(
@@ -173,7 +154,7 @@ fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
         later, text,
         "the state has another form than this test knows: {text}"
     );
-    let bytes = with_document(&state, &later);
+    let bytes = with_document(&state, &later).unwrap();
 
     let mut other = H::fresh();
     other.restore_state(&bytes).unwrap();
@@ -188,7 +169,7 @@ fn changed_state<H: Bundled>() -> (Vec<u8>, Value) {
     let mut host = H::fresh();
     change_all(&mut host);
     let state = host.save_state().unwrap();
-    let mut document: Value = serde_json::from_str(&document(&state)).unwrap();
+    let mut document = document(&state).unwrap();
     let calibration = json!({
         "in_use": false,
         "masks_are_parameters": true,
@@ -196,7 +177,10 @@ fn changed_state<H: Bundled>() -> (Vec<u8>, Value) {
     });
     document["fields"]["calibration"] = json!(calibration.to_string());
     document["fields"]["user-package"] = json!(json!("/nowhere/mine").to_string());
-    (with_document(&state, &document.to_string()), document)
+    (
+        with_document(&state, &document.to_string()).unwrap(),
+        document,
+    )
 }
 
 fn a_bad_parameter_costs_itself_alone<H: Bundled>() {
@@ -221,7 +205,7 @@ fn a_bad_parameter_costs_itself_alone<H: Bundled>() {
         marked["reverb"] = json!("HERE");
         let text = marked.to_string().replace("\"HERE\"", bad);
         let mut host = H::fresh();
-        let taken = host.restore_state(&with_document(&state, &text));
+        let taken = host.restore_state(&with_document(&state, &text).unwrap());
         assert!(taken.is_ok(), "{bad}: {taken:?}");
         let mut expected = changed.clone();
         expected["params"]["sensitivity"] = stands_for["params"]["sensitivity"].clone();
@@ -244,7 +228,7 @@ fn a_broken_calibration_costs_itself_alone<H: Bundled>() {
         let mut broken = changed.clone();
         broken["fields"]["calibration"] = bad.clone();
         let mut host = H::fresh();
-        let taken = host.restore_state(&with_document(&state, &broken.to_string()));
+        let taken = host.restore_state(&with_document(&state, &broken.to_string()).unwrap());
         assert!(taken.is_ok(), "{bad}: {taken:?}");
         let mut expected = changed.clone();
         expected["fields"]["calibration"] = delivered["fields"]["calibration"].clone();
@@ -255,7 +239,7 @@ fn a_broken_calibration_costs_itself_alone<H: Bundled>() {
     assert_eq!(saved(&mut host), changed);
     let mut broken = changed.clone();
     broken["params"] = json!(null);
-    host.restore_state(&with_document(&state, &broken.to_string()))
+    host.restore_state(&with_document(&state, &broken.to_string()).unwrap())
         .unwrap();
     assert_eq!(saved(&mut host), changed);
 }
@@ -265,7 +249,7 @@ fn what_is_no_state_at_all_is_refused<H: Bundled>() {
     let mut host = H::fresh();
     host.restore_state(&state).unwrap();
     for text in ["", "no state", "{}", "{\"hello\":1}", "null", "[1,2]", "7"] {
-        let bytes = with_document(&state, text);
+        let bytes = with_document(&state, text).unwrap();
         assert!(host.restore_state(&bytes).is_err(), "{text}");
         assert_eq!(saved(&mut host), changed, "{text}");
     }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tocco_bench::plugin_host::{Automated, MidiMessage, PluginStream, StreamFormat};
+use tocco_bench::state_document::with_field;
 
 use crate::playing::{Bundled, PERFORMANCE, in_both_hosts};
-use crate::state::{document, with_document};
 
 in_both_hosts!(
     a_voice_begins_at_the_sample_of_its_note,
@@ -170,13 +170,9 @@ fn a_technique_can_be_silent<H: Bundled>() {
 /// As a project that was saved with the user's sounds.
 fn choose_sounds<H: Bundled>(host: &mut H, path: &Path) {
     let state = host.save_state().unwrap();
-    let mut project: serde_json::Value = serde_json::from_str(&document(&state)).unwrap();
-    // The framework keeps each field as JSON of its own.
-    let field = serde_json::to_string(path.to_str().unwrap()).unwrap();
-    assert!(project["fields"]["sounds"].is_string(), "{project}");
-    project["fields"]["sounds"] = field.into();
-    host.restore_state(&with_document(&state, &project.to_string()))
-        .unwrap();
+    let path = serde_json::to_string(path.to_str().unwrap()).unwrap();
+    let state = with_field(&state, "sounds", &path).unwrap();
+    host.restore_state(&state).unwrap();
 }
 
 fn sounds_of_the_users_take_the_places_of_ours<H: Bundled>() {

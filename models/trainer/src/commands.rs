@@ -6,5 +6,6 @@ pub mod reject;
 pub mod train;
 
 mod corpora;
+mod options;
 mod packages;
 mod unheard;

@@ -16,7 +16,8 @@ use tocco_trainer::progress::Progress;
 use tocco_trainer::report::calibration::{json, table};
 use tocco_trainer::sessions::sessions;
 
-use super::corpora::{Data, SEED, hear, threads};
+use super::corpora::{Data, hear};
+use super::options::{ReportOptions, TrainingOptions};
 use super::packages::load;
 
 /// Examples of the command line.
@@ -62,18 +63,10 @@ pub struct CalibrateArguments {
     /// What computes the probabilities: native, native-fixed, onnx, litert, torch
     #[arg(long, value_name = "ID", default_value = "native")]
     engine: EngineId,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
-    /// Folder of the model packages, for the protocol holdout
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
-    models: PathBuf,
-    /// Begins all random numbers
-    #[arg(long, value_name = "N", default_value_t = SEED)]
-    seed: u64,
-    /// Trainings at the same time; by default as many as there are processors
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    report: ReportOptions,
+    #[command(flatten)]
+    training: TrainingOptions,
 }
 
 pub fn run(arguments: &CalibrateArguments) -> Result<()> {
@@ -85,25 +78,25 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let lesson = Teaching {
         hits,
         draws: arguments.draws.get(),
-        seed: arguments.seed,
+        seed: arguments.training.seed,
         hits_from: arguments.hits_from,
         any_session: arguments.any_session,
         mask_unused: arguments.mask_unused,
         one_wrong: arguments.one_wrong,
     };
-    let threads = threads(arguments.threads);
+    let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;
     let corpus = &corpora.tested;
     let sessions = sessions(corpus);
     let (notes, later_notes);
     let subjects = match protocol {
         Protocol::Holdout => {
-            let package = load(&arguments.models, model)?;
+            let package = load(&arguments.report.models, model)?;
             notes = heard_by(&package, corpus)?;
             let mut subjects = subjects_of(&package, &notes, &sessions);
             let second = package.manifest.second.as_ref();
             if let Some(id) = second.filter(|_| !arguments.no_second) {
-                let second = load(&arguments.models, id)?;
+                let second = load(&arguments.report.models, id)?;
                 package.check_second(&second)?;
                 later_notes = heard_by(&second, corpus)?;
                 amended_by(&mut subjects, subjects_of(&second, &later_notes, &sessions))?;
@@ -112,7 +105,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         }
         Protocol::LeaveOnePlayerOut => {
             let architecture = Architecture::find(model)?;
-            let (seed, progress) = (arguments.seed, Progress::on_screen());
+            let (seed, progress) = (arguments.training.seed, Progress::on_screen());
             notes = hear(&architecture, &corpora, seed, threads, &progress)?;
             let mut subjects =
                 left_out_subjects(&architecture, &notes, &sessions, seed, threads, &progress)?;
@@ -132,7 +125,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
         ),
     };
     let measured = measure(&subjects, &lesson, arguments.engine, threads)?;
-    if arguments.json {
+    if arguments.report.json {
         let document = json(model, *protocol, &lesson, &measured);
         println!("{}", serde_json::to_string(&document)?);
     } else {

@@ -9,11 +9,7 @@ use tocco_corpus::{Corpus, Listener};
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::evaluation::conditions::{Altered, CONDITIONS, Recordings};
 use tocco_trainer::notes::Notes;
-use tocco_trainer::parallel;
 use tocco_trainer::progress::Progress;
-
-/// The seed of the shipped packages.
-pub(super) const SEED: u64 = 1;
 
 /// Which recordings.
 #[derive(Args)]
@@ -59,11 +55,6 @@ impl Data {
             only_trained_on: more.transpose()?,
         })
     }
-}
-
-/// As many as asked for, or as there are processors.
-pub(super) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
-    asked.unwrap_or_else(parallel::available)
 }
 
 /// The notes of `corpora` as the models of `architecture` hear them, with their copies.

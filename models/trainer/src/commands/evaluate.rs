@@ -1,6 +1,5 @@
 //! The command `evaluate`.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -20,7 +19,8 @@ use tocco_trainer::progress::Progress;
 use tocco_trainer::report::{json, table};
 use tocco_trainer::sessions::sessions;
 
-use super::corpora::{Data, SEED, alter, hear, threads};
+use super::corpora::{Data, alter, hear};
+use super::options::{ReportOptions, TrainingOptions};
 use super::packages::load;
 
 /// Examples of the command line.
@@ -62,18 +62,10 @@ pub struct EvaluateArguments {
     /// as long
     #[arg(long)]
     learning_curve: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
-    /// Folder of the model packages, for the protocol holdout
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
-    models: PathBuf,
-    /// Begins all random numbers of the protocols that train
-    #[arg(long, value_name = "N", default_value_t = SEED)]
-    seed: u64,
-    /// Trainings at the same time; by default as many as there are processors
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    report: ReportOptions,
+    #[command(flatten)]
+    training: TrainingOptions,
 }
 
 /// Measures a model as asked.
@@ -83,9 +75,9 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         engine,
         protocol,
         conditions,
-        seed,
         ..
     } = arguments;
+    let seed = arguments.training.seed;
     if *conditions && *protocol == Protocol::RandomFiveFold {
         bail!(
             "--conditions: expected the protocol holdout or leave-one-player-out, found {}; leave \
@@ -108,13 +100,13 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         );
     }
     let progress = Progress::on_screen();
-    let threads = threads(arguments.threads);
+    let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;
     let corpus = &corpora.tested;
     let sessions = sessions(corpus);
     let altered = |listener: &Listener| {
         if *conditions {
-            alter(corpus, listener, *seed, threads, &progress)
+            alter(corpus, listener, seed, threads, &progress)
         } else {
             Ok(Vec::new())
         }
@@ -125,7 +117,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     };
     let run = Run {
         engine: *engine,
-        seed: *seed,
+        seed,
         threads,
         progress: &progress,
     };
@@ -136,13 +128,13 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     // Both decisions, and what listening is worth.
     let whole = |mut evaluation: Evaluation, later: Option<Evaluation>| -> Result<Evaluation> {
         if !arguments.no_listening {
-            evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, *seed)?;
+            evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, seed)?;
         }
         evaluation.fewer = fewer_techniques(&evaluation, later.as_ref())?;
         if *conditions {
             let networks = evaluation.networks(later.as_ref());
             let repertoires = Repertoire::of(corpus)?;
-            evaluation.performances = Some(perform(&repertoires, &networks, *engine, *seed)?);
+            evaluation.performances = Some(perform(&repertoires, &networks, *engine, seed)?);
         }
         if let Some(later) = &later {
             evaluation.second = Some(Box::new(evaluation.amended(later)?));
@@ -152,11 +144,11 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     let mut curve = Vec::new();
     let evaluation = match protocol {
         Protocol::Holdout => {
-            let package = load(&arguments.models, model)?;
+            let package = load(&arguments.report.models, model)?;
             let second = package.manifest.second.as_ref();
             let second = second.filter(|_| !arguments.no_second);
             let later = second.map(|id| {
-                let mut second = load(&arguments.models, id)?;
+                let mut second = load(&arguments.report.models, id)?;
                 package.check_second(&second)?;
                 // A profile of one network alone is of the first one, as in the plugin.
                 let profile = arguments.profile.as_deref().map(second_profile);
@@ -175,7 +167,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         Protocol::RandomFiveFold | Protocol::LeaveOnePlayerOut => {
             let hear = |id: &str| {
                 let architecture = Architecture::find(id)?;
-                let notes = hear(&architecture, &corpora, *seed, threads, &progress)?;
+                let notes = hear(&architecture, &corpora, seed, threads, &progress)?;
                 anyhow::Ok((architecture, notes))
             };
             let first = hear(model)?;
@@ -190,7 +182,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
             evaluation
         }
     };
-    if arguments.json {
+    if arguments.report.json {
         let document = json::json_with_curve(&evaluation, &curve);
         println!("{}", serde_json::to_string(&document)?);
     } else {

@@ -1,6 +1,5 @@
 //! The command `reject`.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -12,7 +11,8 @@ use tocco_trainer::evaluation::rejection::{measure, train_on_all};
 use tocco_trainer::progress::Progress;
 use tocco_trainer::rejection::material::{hear, recordings};
 
-use super::corpora::{Data, SEED, threads};
+use super::corpora::Data;
+use super::options::{ReportOptions, TrainingOptions};
 use super::packages::load;
 
 /// An example of the command line.
@@ -35,28 +35,22 @@ pub struct RejectArguments {
     /// Train on all and put what was trained into the packages
     #[arg(long)]
     write: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
-    /// Folder of the model packages
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
-    models: PathBuf,
-    /// Begins all random numbers
-    #[arg(long, value_name = "N", default_value_t = SEED)]
-    seed: u64,
-    /// Trainings at the same time; by default as many as there are processors
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    report: ReportOptions,
+    #[command(flatten)]
+    training: TrainingOptions,
 }
 
 /// Measures, and trains if asked to.
 pub fn run(arguments: &RejectArguments) -> Result<()> {
     let progress = Progress::on_screen();
-    let threads = threads(arguments.threads);
+    let threads = arguments.training.threads();
     let first = Architecture::find(&arguments.model)?;
     let second = first.second.map(Architecture::find).transpose()?;
     let architectures: Vec<&Architecture> = std::iter::once(&first).chain(&second).collect();
-    let packages = architectures.iter().map(|a| load(&arguments.models, a.id));
+    let packages = architectures
+        .iter()
+        .map(|a| load(&arguments.report.models, a.id));
     let packages = packages.collect::<Result<Vec<_>>>()?;
     let corpora = arguments.data.scan()?;
     let recorded = arguments.foreign.as_deref().map(recordings).transpose()?;
@@ -65,7 +59,7 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
         &corpora.tested,
         corpora.only_trained_on.as_ref(),
         &recorded.unwrap_or_default(),
-        arguments.seed,
+        arguments.training.seed,
         threads,
     )?;
     progress.line(format!(
@@ -75,7 +69,7 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
     ));
     let run = Run {
         engine: EngineId::Native,
-        seed: arguments.seed,
+        seed: arguments.training.seed,
         threads,
         progress: &progress,
     };
@@ -87,15 +81,15 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
         !arguments.known_kinds,
         run,
     )?;
-    if arguments.json {
+    if arguments.report.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{}", report.text());
     }
     if arguments.write {
-        let seed = arguments.seed;
+        let seed = arguments.training.seed;
         for package in train_on_all(&architectures, &packages, &streams, &thresholds, seed)? {
-            let folder = arguments.models.join(&package.manifest.id);
+            let folder = arguments.report.models.join(&package.manifest.id);
             package.save(&folder)?;
             progress.line(format!("written to {}", folder.display()));
         }

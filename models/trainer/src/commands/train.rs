@@ -26,7 +26,8 @@ use tocco_trainer::splits::by_player;
 use tocco_trainer::statistics::with_statistics;
 use tocco_trainer::training::train;
 
-use super::corpora::{Corpora, Data, SEED, threads};
+use super::corpora::{Corpora, Data};
+use super::options::TrainingOptions;
 use super::unheard::{Unheard, tell};
 
 /// An example of the command line.
@@ -42,12 +43,8 @@ pub struct TrainArguments {
     /// Where the packages go, each into a folder of its id
     #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
     out: PathBuf,
-    /// Begins all random numbers
-    #[arg(long, value_name = "N", default_value_t = SEED)]
-    seed: u64,
-    /// Trainings at the same time; by default as many as there are processors
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    training: TrainingOptions,
     /// File for the progress, beside the screen
     #[arg(long, value_name = "FILE", default_value = "out/train.log")]
     log: PathBuf,
@@ -65,7 +62,7 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
     };
     let corpora = arguments.data.scan()?;
     let progress = Progress::with_log(&arguments.log)?;
-    let threads = threads(arguments.threads);
+    let threads = arguments.training.threads();
     let mut unheard = BTreeMap::new();
     for architecture in &architectures {
         train_package(
@@ -88,7 +85,7 @@ fn train_package(
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<()> {
-    let (id, seed) = (architecture.id, arguments.seed);
+    let (id, seed) = (architecture.id, arguments.training.seed);
     let corpus = &corpora.tested;
     let run = Run {
         engine: EngineId::Native,

@@ -14,7 +14,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::Serialize;
 use tocco_corpus::Technique;
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 use tocco_recognizer::rejection::{DEFAULT_STRICTNESS, Surroundings, among, is_rejected};
@@ -25,6 +24,7 @@ use crate::foreign::Kind;
 use crate::parallel;
 use crate::rejection::material::{Purpose, Source, Stream};
 use crate::rejection::{Groups, train, with_rejection};
+use crate::report::rejection::{Foreign, Point, Report, Share};
 
 /// Share of the notes of players who were left out that a network alone loses at its threshold. The
 /// surroundings bring some of them back.
@@ -63,6 +63,23 @@ struct JudgedOnset {
     log_odds: Vec<f32>,
 }
 
+impl Judged {
+    /// Of a stream that no network has judged yet.
+    fn before(stream: &Stream) -> Self {
+        let onsets = stream.onsets.iter().map(|onset| JudgedOnset {
+            at_s: onset.at_s,
+            played: onset.played,
+            log_odds: Vec::new(),
+        });
+        Self {
+            source: stream.source.clone(),
+            purpose: stream.purpose,
+            duration_s: stream.duration_s,
+            onsets: onsets.collect(),
+        }
+    }
+}
+
 /// Networks without a player and perhaps without some kinds.
 struct Fold {
     player: String,
@@ -70,86 +87,6 @@ struct Fold {
     tested: bool,
     group: Option<usize>,
     streams: Vec<Judged>,
-}
-
-/// What was found.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// The models, first and second.
-    models: Vec<String>,
-    protocol: &'static str,
-    /// Whether kinds of made sounds were left out of the training where they test.
-    kinds_left_out: bool,
-    strictness: f32,
-    /// Each onset alone, by network: kinds that were left out.
-    curve: Vec<Vec<Point>>,
-    /// The rule as delivered, takes as recorded and performances.
-    as_recorded: Vec<Share>,
-    performances: Vec<Share>,
-    /// By player, as recorded and in performances; last those who are only trained on.
-    players: Vec<(String, Share, Share)>,
-    /// By technique, as recorded and in performances.
-    techniques: Vec<(&'static str, Share, Share)>,
-    /// Made sounds of kinds that were left out, and of the same kinds known.
-    kinds: Vec<Foreign>,
-    /// Recorded sounds.
-    recorded: Vec<Foreign>,
-    /// Playing and foreign sounds in turn: notes lost and onsets held back.
-    in_turn: (Share, Share),
-    /// By strictness: notes lost as recorded and in performances, notes a minute in left-out kinds and in
-    /// recorded sounds.
-    strictnesses: Vec<(f32, f64, f64, f64, f64)>,
-}
-
-/// A point of the curve.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Point {
-    lost: f64,
-    held_back: f64,
-}
-
-/// Some of all, by first and second decision.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Share {
-    all: usize,
-    first: usize,
-    second: usize,
-}
-
-/// What became of foreign sounds.
-#[derive(Debug, Clone, Serialize)]
-struct Foreign {
-    name: String,
-    minutes: f64,
-    /// Rejected onsets.
-    rejected: Share,
-    /// The same where the kind was known to the networks; only of made sounds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    known: Option<Share>,
-}
-
-impl Share {
-    fn count(&mut self, [first, second]: [bool; 2]) {
-        self.all += 1;
-        self.first += usize::from(first);
-        self.second += usize::from(second);
-    }
-
-    fn first(&self) -> f64 {
-        self.first as f64 / self.all.max(1) as f64
-    }
-
-    fn second(&self) -> f64 {
-        self.second as f64 / self.all.max(1) as f64
-    }
-}
-
-impl Foreign {
-    /// Onsets a minute, and those of them that make MIDI.
-    fn a_minute(&self) -> [f64; 2] {
-        let Share { all, first, .. } = self.rejected;
-        [all, all - first].map(|n| n as f64 / self.minutes.max(1e-9))
-    }
 }
 
 /// What `measure` gives beside the report: a threshold for each network that has heard all players.
@@ -188,35 +125,16 @@ pub fn measure(
         jobs,
         run.threads,
         |(player, tested, group)| -> Result<Fold> {
-            let mut judged: Vec<Judged> = Vec::new();
-            let tests = streams
-                .iter()
-                .filter(|stream| stream.purpose != Purpose::Training);
-            for stream in tests.filter(|stream| tests_of(stream, player, group)) {
-                judged.push(Judged {
-                    source: stream.source.clone(),
-                    purpose: stream.purpose,
-                    duration_s: stream.duration_s,
-                    onsets: (stream.onsets.iter())
-                        .map(|onset| JudgedOnset {
-                            at_s: onset.at_s,
-                            played: onset.played,
-                            log_odds: Vec::new(),
-                        })
-                        .collect(),
-                });
-            }
+            let tests = streams.iter();
+            let tests = tests.filter(|stream| is_test_of(stream, player, group));
+            let mut judged: Vec<Judged> = tests.clone().map(Judged::before).collect();
             for (network, architecture) in architectures.iter().enumerate() {
                 let package = &packages[network];
                 let (notes, foreign) = groups(streams, network, Some(player), group);
                 let tensors = train(architecture, package, &notes, &foreign, run.seed)?;
                 let package = with_rejection(package, &tensors, 0.0)?;
                 let mut classifier = Classifier::new(&package, EngineId::Native)?;
-                let tests = streams
-                    .iter()
-                    .filter(|stream| stream.purpose != Purpose::Training);
-                let tests = tests.filter(|stream| tests_of(stream, player, group));
-                for (stream, judged) in tests.zip(&mut judged) {
+                for (stream, judged) in tests.clone().zip(&mut judged) {
                     for (onset, judged) in stream.onsets.iter().zip(&mut judged.onsets) {
                         let Some(features) = onset.features.get(network) else {
                             continue;
@@ -275,8 +193,9 @@ pub fn train_on_all(
 }
 
 /// Whether the networks without `player` and `group` are tested on `stream`.
-fn tests_of(stream: &Stream, player: &str, group: Option<usize>) -> bool {
+fn is_test_of(stream: &Stream, player: &str, group: Option<usize>) -> bool {
     match &stream.source {
+        _ if stream.purpose == Purpose::Training => false,
         Source::Player(other) => other == player,
         Source::Foreign(kind) => group.is_none_or(|group| GROUPS[group].contains(kind)),
         Source::Recorded(_) => group.is_none(),
@@ -555,8 +474,8 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
         kinds_left_out: left_out,
         strictness,
         curve: (0..architectures.len()).map(curve).collect(),
-        as_recorded: vec![notes(Purpose::AsItIs, strictness, &every)],
-        performances: vec![notes(Purpose::Performance, strictness, &every)],
+        as_recorded: notes(Purpose::AsItIs, strictness, &every),
+        performances: notes(Purpose::Performance, strictness, &every),
         players: folds
             .iter()
             .filter(|fold| fold.group.is_none())
@@ -599,108 +518,6 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
                 )
             })
             .collect(),
-    }
-}
-
-impl Report {
-    /// As text for people.
-    pub fn text(&self) -> String {
-        use std::fmt::Write;
-        let mut text = String::new();
-        let out = &mut text;
-        // Writing into memory does not fail.
-        let _ = writeln!(
-            out,
-            "Rejection of {}, {}\n",
-            self.models.join(" and "),
-            self.protocol
-        );
-        let kinds = if self.kinds_left_out {
-            "left out"
-        } else {
-            "known"
-        };
-        let _ = writeln!(out, "Each onset alone, kinds of made sounds {kinds}");
-        for (model, curve) in self.models.iter().zip(&self.curve) {
-            let _ = write!(out, "  {model:12}");
-            for point in curve {
-                let (lost, held) = (100.0 * point.lost, point.held_back);
-                let _ = write!(out, "  {lost:.1} % lost: {held:.3} held back");
-            }
-            let _ = writeln!(out);
-        }
-        let share = |share: &Share| {
-            format!(
-                "{:.4} / {:.4} of {}",
-                share.first(),
-                share.second(),
-                share.all
-            )
-        };
-        let _ = writeln!(
-            out,
-            "\nAs delivered, strictness {}: notes lost, first / second decision",
-            self.strictness
-        );
-        for (name, shares) in [
-            ("as recorded", &self.as_recorded),
-            ("performances", &self.performances),
-        ] {
-            for one in shares {
-                let _ = writeln!(out, "  {name:26} {}", share(one));
-            }
-        }
-        for (name, recorded, performances) in &self.players {
-            let _ = writeln!(
-                out,
-                "  {name:26} {}, performances {}",
-                share(recorded),
-                share(performances)
-            );
-        }
-        for (name, recorded, performances) in &self.techniques {
-            let _ = writeln!(
-                out,
-                "  {name:26} {}, performances {}",
-                share(recorded),
-                share(performances)
-            );
-        }
-        let _ = writeln!(
-            out,
-            "\nForeign sounds: onsets a minute, those that make MIDI, held back by the first / second decision"
-        );
-        for one in self.kinds.iter().chain(&self.recorded) {
-            let [onsets, midi] = one.a_minute();
-            let known = one.known.map_or(String::new(), |known| {
-                format!(", known: {:.3} / {:.3}", known.first(), known.second())
-            });
-            let _ = writeln!(
-                out,
-                "  {:26} {onsets:6.1} {midi:6.1}  {:.3} / {:.3}{known}",
-                one.name,
-                one.rejected.first(),
-                one.rejected.second()
-            );
-        }
-        let (lost, held) = &self.in_turn;
-        let _ = writeln!(
-            out,
-            "\nPlaying and foreign sounds in turn: lost {}, held back {}",
-            share(lost),
-            share(held)
-        );
-        let _ = writeln!(
-            out,
-            "\nStrictness: lost as recorded, in performances; MIDI notes a minute in made sounds, in recorded ones"
-        );
-        for (strictness, recorded, performances, made, foreign) in &self.strictnesses {
-            let _ = writeln!(
-                out,
-                "  {strictness:.2}  {recorded:.4} {performances:.4}  {made:.1} {foreign:.1}"
-            );
-        }
-        text
     }
 }
 

@@ -57,22 +57,10 @@ pub fn grouped(title: &str, axis: &str, groups: &[String], series: &[Series]) ->
     const TOP: i32 = 84;
     const BOTTOM: i32 = 380;
     draw(HEIGHT, |area| {
-        let bars = || {
-            series
-                .iter()
-                .flat_map(|series| series.bars.iter().flatten())
-        };
-        let least = bars().map(|bar| bar.value).fold(f64::INFINITY, f64::min);
-        let most = bars()
-            .map(|bar| bar.value + bar.deviation.unwrap_or(0.0))
-            .fold(0.0, f64::max);
-        // Whole decades.
-        let (low, high) = if most > 0.0 {
-            let low = least.log10().floor();
-            (low, most.log10().ceil().max(low + 1.0))
-        } else {
-            (0.0, 1.0)
-        };
+        let bars = series
+            .iter()
+            .flat_map(|series| series.bars.iter().flatten());
+        let (low, high) = decades(bars);
         let y = |value: f64| {
             let share = (value.log10() - low) / (high - low);
             BOTTOM - (share.clamp(0.0, 1.0) * f64::from(BOTTOM - TOP)) as i32
@@ -136,6 +124,25 @@ pub fn grouped(title: &str, axis: &str, groups: &[String], series: &[Series]) ->
         line(area, [(LEFT, BOTTOM), (right, BOTTOM)], 1.0)
     })
 }
+
+/// Exponents of the whole decades, at most [`MOST_DECADES`], that a logarithmic axis for `bars` has. A bar
+/// of nothing, as an answer in the very callback that asked, stands at its foot.
+fn decades<'a>(bars: impl Iterator<Item = &'a Bar>) -> (f64, f64) {
+    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+    for bar in bars.filter(|bar| bar.value > 0.0) {
+        least = least.min(bar.value);
+        most = most.max(bar.value + bar.deviation.unwrap_or(0.0));
+    }
+    if !(least.is_finite() && most.is_finite()) {
+        return (0.0, 1.0);
+    }
+    let high = most.log10().ceil();
+    let low = least.log10().floor().max(high - MOST_DECADES);
+    (low, high.max(low + 1.0))
+}
+
+/// More cannot be told apart.
+const MOST_DECADES: f64 = 12.0;
 
 /// A bar of two parts.
 pub struct Stack {
@@ -436,6 +443,26 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_has_few_decades_whatever_was_measured() {
+        let decades = |values: &[f64]| {
+            let bars: Vec<Bar> = (values.iter())
+                .map(|&value| Bar {
+                    value,
+                    deviation: None,
+                })
+                .collect();
+            super::decades(bars.iter())
+        };
+        assert_eq!(decades(&[3.0, 1_333.0]), (0.0, 4.0));
+        assert_eq!(decades(&[0.0, 1_333.0]), (3.0, 4.0));
+        assert_eq!(decades(&[100.0]), (2.0, 3.0));
+        for nothing in [&[][..], &[0.0], &[f64::NAN], &[f64::INFINITY], &[-1.0]] {
+            assert_eq!(decades(nothing), (0.0, 1.0), "{nothing:?}");
+        }
+        assert_eq!(decades(&[f64::MIN_POSITIVE, 10.0]), (-11.0, 1.0));
+    }
+
+    #[test]
     fn a_drawing_has_its_bars_its_words_and_both_pages_colours() {
         let bar = |value| {
             Ok(Bar {
@@ -469,6 +496,15 @@ mod tests {
         }
         assert!(!svg.contains("#010203"), "{svg}");
         assert_eq!(svg.matches("<svg").count(), 1);
+        // What took no time has no logarithm.
+        let svg = grouped(
+            "t",
+            "µs",
+            &["A".to_owned(), "B".to_owned()],
+            &[series("torch", vec![bar(0.0), bar(1_333.0)])],
+        )
+        .unwrap();
+        assert!(svg.contains("1333") && svg.len() < 20_000, "{svg}");
         // Nothing measured is still a drawing.
         grouped(
             "t",

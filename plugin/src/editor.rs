@@ -9,6 +9,7 @@
 mod bars;
 mod controls;
 mod counters;
+mod file_chooser;
 mod font;
 mod guided_minute;
 mod guitar;
@@ -41,6 +42,7 @@ use nice_plug_egui::{
 };
 
 use crate::service::{Shared, Status};
+use file_chooser::FileChooser;
 use guided_minute::GuidedMinute;
 use lesson::LessonPanel;
 use minute::Minute;
@@ -108,8 +110,10 @@ pub struct ToccoApp {
     page: Page,
     /// The user's folder while it is typed.
     folder: String,
+    folder_chooser: FileChooser,
     /// The path of the user's sounds while it is typed.
     sounds: String,
+    sounds_chooser: FileChooser,
     /// The last note and when it was first drawn.
     last: Option<(LastNote, Instant)>,
     timeline: Timeline,
@@ -123,7 +127,9 @@ impl ToccoApp {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
             folder: shared.params.user_package.path(),
+            folder_chooser: FileChooser::default(),
             sounds: shared.params.sounds.path(),
+            sounds_chooser: FileChooser::default(),
             shared,
             gui: None,
             page: Page::Play,
@@ -172,6 +178,7 @@ impl ToccoApp {
         let moves = self.look();
         // VST3 knows no better way to the host than from a thread that it knows.
         self.shared.params.unsaved.tell();
+        self.take_chosen();
         let status = self.shared.status().clone();
         let frame = egui::Frame::new().fill(BACKGROUND).inner_margin(MARGIN);
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {
@@ -192,6 +199,27 @@ impl ToccoApp {
         self.shared.attention.rest(!moves);
         let pause = if moves { REFRESH } else { IDLE };
         ui.ctx().request_repaint_after(pause);
+    }
+
+    /// Takes what was chosen in dialogs.
+    fn take_chosen(&mut self) {
+        let params = &self.shared.params;
+        match self.folder_chooser.take() {
+            Ok(Some(path)) => {
+                params.choose_package(path.clone());
+                self.folder = path;
+            }
+            Ok(None) => {}
+            Err(reason) => self.shared.refuse(reason),
+        }
+        match self.sounds_chooser.take() {
+            Ok(Some(path)) => {
+                params.choose_sounds(path.clone());
+                self.sounds = path;
+            }
+            Ok(None) => {}
+            Err(reason) => self.shared.refuse(reason),
+        }
     }
 
     fn page(&mut self, ui: &mut Ui, status: &Status) {

@@ -6,6 +6,7 @@ use egui::{RichText, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
 
+use super::file_chooser::{FileChooser, Kind};
 use super::palette::FAINT;
 use super::value::{choice, name, number, switch};
 use crate::params::ModelChoice;
@@ -24,6 +25,7 @@ const INTERVAL_HINT: &str = "Two notes are at least so far apart.";
 const GATE_HINT: &str = "Notes that are named with less certainty are not played.";
 const FOREIGN_HINT: &str = "Speech, taps, rubs and squeaks are not played: the higher, the more of them, and \
     the more notes are lost with them. 0 plays everything.";
+const FOLDER_HINT: &str = "Choose the folder of your model.";
 const SECOND_HINT: &str = "150 ms after a note a second network has heard how it rings on, and corrects \
     its name in window and log.";
 const CORRECT_HINT: &str =
@@ -36,9 +38,15 @@ const ADAPT_HINT: &str = "Tocco learns how you play from its own decisions: each
     so, and so it does when a model is loaded or the project is opened again.";
 
 /// Two columns of names and values. `folder` is the user's folder while it is typed.
-pub fn show(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
+pub(super) fn show(
+    ui: &mut Ui,
+    shared: &Shared,
+    gui: &GuiContext,
+    folder: &mut String,
+    chooser: &mut FileChooser,
+) {
     ui.columns_const(|[left, right]| {
-        ear(left, shared, gui, folder);
+        ear(left, shared, gui, folder, chooser);
         decisions(right, shared, gui);
     });
     if shared.status().model_error.is_some() && ui.button("Try again").clicked() {
@@ -51,7 +59,13 @@ fn grid(ui: &mut Ui, id: &str, content: impl FnOnce(&mut Ui)) {
     grid.show(ui, content);
 }
 
-fn ear(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
+fn ear(
+    ui: &mut Ui,
+    shared: &Shared,
+    gui: &GuiContext,
+    folder: &mut String,
+    chooser: &mut FileChooser,
+) {
     let setter = gui.param_setter();
     let params = &shared.params;
     grid(ui, "ear", |ui| {
@@ -78,10 +92,13 @@ fn ear(ui: &mut Ui, shared: &Shared, gui: &GuiContext, folder: &mut String) {
         ui.end_row();
         if params.model.value() == ModelChoice::User {
             name(ui, "Folder");
-            let edit = TextEdit::singleline(folder).hint_text("folder with model.toml");
-            if ui.add(edit.desired_width(WIDTH - 8.0)).lost_focus() {
-                params.choose_package(folder.clone());
-            }
+            ui.horizontal(|ui| {
+                let edit = TextEdit::singleline(folder).hint_text("folder with model.toml");
+                if ui.add(edit.desired_width(WIDTH - 48.0)).lost_focus() {
+                    params.choose_package(folder.clone());
+                }
+                chooser.button(ui, "…", FOLDER_HINT, Kind::Folder, folder);
+            });
             ui.end_row();
         }
     });

@@ -26,7 +26,8 @@ impl ToccoApp {
         area.show(&mut beside, |ui| {
             ui.set_max_width(width);
             section(ui, "Listen", |ui| {
-                controls::show(ui, shared, &gui, &mut self.folder);
+                let chooser = &mut self.folder_chooser;
+                controls::show(ui, shared, &gui, &mut self.folder, chooser);
             });
             section(ui, "Map", |ui| {
                 self.presets.show(ui, params, &gui);
@@ -39,7 +40,8 @@ impl ToccoApp {
                 velocity::show(ui, params, &gui, labels, note);
             });
             section(ui, "Sound", |ui| {
-                sounds::voices(ui, params, &gui, &mut self.sounds);
+                let chooser = &mut self.sounds_chooser;
+                sounds::voices(ui, params, &gui, &mut self.sounds, chooser);
                 sounds::controllers(ui, params, &gui);
             });
             let details = CollapsingHeader::new(RichText::new("Details").color(FAINT));

@@ -4,6 +4,7 @@ use egui::{CollapsingHeader, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
 
+use super::file_chooser::{FileChooser, Kind};
 use super::value::{choice, name, number};
 use crate::params::ToccoParams;
 
@@ -14,6 +15,8 @@ const VOICES_HINT: &str =
 const SOUNDS_HINT: &str = "WAV or FLAC files, each named after its technique: kick.wav, snare-1.flac. \
     Several of one technique take turns; kick v60.wav answers velocities up to 60. Of an SFZ file the \
     keys are the techniques' MIDI notes. Empty: the built-in sounds.";
+const FOLDER_HINT: &str = "Choose a folder of WAV or FLAC files.";
+const SFZ_HINT: &str = "Choose an SFZ file.";
 const AGAIN_HINT: &str = "Reads the files once more.";
 const DRY_HINT: &str = "Level of the guitar itself.";
 const NUMBER_HINT: &str = "Number of the controller that is sent; off at 0.";
@@ -22,7 +25,13 @@ const PROBABILITY_HINT: &str = "Number of the first of eight controllers: how su
 const AXIS_HINT: &str = "The controller goes from 0, at one technique, to 127, at the other.";
 
 /// The levels, and where the user's own sounds lie; `path` is that while it is typed.
-pub fn voices(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext, path: &mut String) {
+pub(super) fn voices(
+    ui: &mut Ui,
+    params: &ToccoParams,
+    gui: &GuiContext,
+    path: &mut String,
+    chooser: &mut FileChooser,
+) {
     let setter = &gui.param_setter();
     ui.horizontal(|ui| {
         name(ui, params.voices.voices.name());
@@ -34,10 +43,12 @@ pub fn voices(ui: &mut Ui, params: &ToccoParams, gui: &GuiContext, path: &mut St
     ui.horizontal(|ui| {
         name(ui, "Own sounds");
         let edit = TextEdit::singleline(path).hint_text("a folder with kick.wav …, or an SFZ file");
-        let edit = ui.add(edit.desired_width(ui.available_width() - 100.0));
+        let edit = ui.add(edit.desired_width(ui.available_width() - 220.0));
         if edit.on_hover_text(SOUNDS_HINT).lost_focus() && *path != params.sounds.path() {
             params.choose_sounds(path.clone());
         }
+        chooser.button(ui, "Folder…", FOLDER_HINT, Kind::Folder, path);
+        chooser.button(ui, "SFZ…", SFZ_HINT, Kind::File("sfz"), path);
         if ui.button("Read again").on_hover_text(AGAIN_HINT).clicked() {
             params.choose_sounds(path.clone());
         }

@@ -10,6 +10,7 @@ use tocco_recognizer::adaptation::LeftOut;
 use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
 use tocco_recognizer::pipeline::Pipeline;
 
+use super::file_chooser::Kind;
 use crate::calibration::Command;
 use crate::params::{ModelChoice, ToccoParams};
 use crate::service::{Activation, Service};
@@ -543,4 +544,60 @@ fn sounds_of_the_users_are_chosen_by_typing_and_told_if_they_are_not_there() {
     let before = shared.params.sounds.changes();
     window.click("Read again", 0).unwrap();
     assert_eq!(shared.params.sounds.changes(), before + 1);
+}
+
+#[test]
+fn what_is_chosen_in_a_dialog_is_used_and_no_dialog_is_told() {
+    let shared = instance();
+    let mut window = set_up(&shared);
+    window.app.sounds_chooser.ask = |kind, folder| match (kind, folder) {
+        (Kind::Folder, None) => Some(std::env::temp_dir()),
+        (Kind::File("sfz"), Some(folder)) => Some(folder.join("kit.sfz")),
+        _ => None,
+    };
+    let params = &shared.params;
+    let frames_until = |window: &mut Offscreen, done: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !done() {
+            assert!(start.elapsed() < Duration::from_secs(10));
+            window.frame();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let folder = std::env::temp_dir().display().to_string();
+    window.click("Folder…", 0).unwrap();
+    frames_until(&mut window, &|| params.sounds.path() == folder);
+    // The next one begins where the last one was.
+    window.click("SFZ…", 0).unwrap();
+    frames_until(&mut window, &|| params.sounds.path().ends_with("kit.sfz"));
+    assert!(window.frame().contains("kit.sfz"));
+    // Closed by a hand it changes nothing.
+    window.app.sounds_chooser.ask = |_, _| {
+        std::thread::sleep(Duration::from_millis(600));
+        None
+    };
+    window.click("Folder…", 0).unwrap();
+    let before = params.sounds.changes();
+    std::thread::sleep(Duration::from_millis(900));
+    window.frame();
+    assert_eq!(params.sounds.changes(), before);
+    assert_eq!(shared.status().refused, [""; 0]);
+    // There is none.
+    window.app.sounds_chooser.ask = |_, _| None;
+    window.click("Folder…", 0).unwrap();
+    frames_until(&mut window, &|| !shared.status().refused.is_empty());
+    assert!(shared.status().refused[0].contains("type the path"));
+    // Nor does one that fails take the window along.
+    window.app.sounds_chooser.ask = |_, _| panic!("planted");
+    window.click("Folder…", 0).unwrap();
+    for _ in 0..10 {
+        window.frame();
+    }
+
+    let user = params.model.preview_normalized(ModelChoice::User);
+    // SAFETY: the parameters live as long as `shared`.
+    unsafe { params.model.as_ptr()._internal_set_normalized_value(user) };
+    window.app.folder_chooser.ask = |_, _| Some("/a/model".into());
+    window.click("…", 0).unwrap();
+    frames_until(&mut window, &|| params.user_package.path() == "/a/model");
 }

@@ -3,18 +3,18 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::architecture::Architecture;
+use crate::evaluation::Protocol;
+use crate::evaluation::calibration::{
+    HitsFrom, Teaching, amended_by, heard_by, left_out_subjects, measure, subjects_of, taught,
+};
+use crate::progress::Progress;
+use crate::report::calibration::{json, table};
+use crate::sessions::sessions;
 use anyhow::{Result, bail};
 use clap::Args;
 use tocco_engines::EngineId;
 use tocco_recognizer::adaptation::{save_profiles, second_profile};
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::Protocol;
-use tocco_trainer::evaluation::calibration::{
-    HitsFrom, Teaching, amended_by, heard_by, left_out_subjects, measure, subjects_of, taught,
-};
-use tocco_trainer::progress::Progress;
-use tocco_trainer::report::calibration::{json, table};
-use tocco_trainer::sessions::sessions;
 
 use super::corpora::{Data, SEED, hear, threads};
 use super::packages::load;
@@ -25,6 +25,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     cargo xtask calibrate --data ../shared/recordings --model c \
     --protocol leave-one-player-out --hits 1,3,5 --json";
 
+/// Options of `calibrate`.
 #[derive(Args)]
 pub struct CalibrateArguments {
     #[command(flatten)]
@@ -66,7 +67,7 @@ pub struct CalibrateArguments {
     #[arg(long)]
     json: bool,
     /// Folder of the model packages, for the protocol holdout
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_engines::shipped::models_folder())]
     models: PathBuf,
     /// Begins all random numbers
     #[arg(long, value_name = "N", default_value_t = SEED)]
@@ -76,6 +77,10 @@ pub struct CalibrateArguments {
     threads: Option<NonZeroUsize>,
 }
 
+/// Teaches and measures, or writes the profile.
+///
+/// # Errors
+/// When the options exclude each other, or a recording or a package cannot be read.
 pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let CalibrateArguments {
         model, protocol, ..

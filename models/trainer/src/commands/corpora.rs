@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::architecture::Architecture;
+use crate::evaluation::conditions::{Altered, CONDITIONS, Recordings};
+use crate::notes::Notes;
+use crate::parallel;
+use crate::progress::Progress;
 use anyhow::{Context, Result};
 use clap::Args;
 use tocco_corpus::{Corpus, Listener};
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::conditions::{Altered, CONDITIONS, Recordings};
-use tocco_trainer::notes::Notes;
-use tocco_trainer::parallel;
-use tocco_trainer::progress::Progress;
 
 /// The seed of the shipped packages.
 pub(super) const SEED: u64 = 1;

@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::architecture::Architecture;
+use crate::evaluation::protocol::Run;
+use crate::evaluation::rejection::{measure, train_on_all};
+use crate::progress::Progress;
+use crate::rejection::material::{hear, recordings};
 use anyhow::Result;
 use clap::Args;
 use tocco_engines::EngineId;
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::protocol::Run;
-use tocco_trainer::evaluation::rejection::{measure, train_on_all};
-use tocco_trainer::progress::Progress;
-use tocco_trainer::rejection::material::{hear, recordings};
 
 use super::corpora::{Data, SEED, threads};
 use super::packages::load;
@@ -19,6 +19,7 @@ use super::packages::load;
 pub const EXAMPLE: &str =
     "Example: cargo xtask reject --data ../shared/recordings --model tocco --json";
 
+/// Options of `reject`.
 #[derive(Args)]
 pub struct RejectArguments {
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub struct RejectArguments {
     #[arg(long)]
     json: bool,
     /// Folder of the model packages
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_engines::shipped::models_folder())]
     models: PathBuf,
     /// Begins all random numbers
     #[arg(long, value_name = "N", default_value_t = SEED)]
@@ -50,6 +51,9 @@ pub struct RejectArguments {
 }
 
 /// Measures, and trains if asked to.
+///
+/// # Errors
+/// When a recording or a package cannot be read, or a package cannot be written.
 pub fn run(arguments: &RejectArguments) -> Result<()> {
     let progress = Progress::on_screen();
     let threads = threads(arguments.threads);

@@ -1,5 +1,6 @@
 //! The demo: a sound goes through the bundled plugin, and each note is named as it comes.
 
+pub mod command;
 mod report;
 
 use std::collections::BTreeMap;

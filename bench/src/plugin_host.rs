@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tocco_engines::shipped;
 
 /// What is agreed with the plugin before it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -253,28 +254,32 @@ pub trait Automated: PluginStream {
     fn parameters(&self) -> &[ParameterOut];
 }
 
-/// The folder with the bundles: `TOCCO_BUNDLES` if it is set, else `target/bundled`.
+/// Environment variable with the folders that bundles are looked for in, written as `PATH` is.
+pub const BUNDLES: &str = "TOCCO_BUNDLES";
+
+/// The bundle of this name: in the first of the folders in [`BUNDLES`] that has it if that is set, else
+/// in `target/bundled`.
 ///
 /// # Errors
-/// If a bundle is missing; the error names the command that makes it.
+/// If it is in none; the error names them, and what brings it.
 pub fn bundle_path(file_name: &str) -> Result<PathBuf> {
-    let folder = match std::env::var_os("TOCCO_BUNDLES") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bundled"),
+    let folders: Vec<PathBuf> = match std::env::var_os(BUNDLES) {
+        Some(folders) => std::env::split_paths(&folders).collect(),
+        None => vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bundled")],
     };
-    let path = folder.join(file_name);
-    if !path.exists() {
-        bail!(
-            "there is no plugin bundle at {}; make it with: cargo xtask bundle",
-            path.display()
-        );
+    let found = folders.iter().map(|folder| folder.join(file_name));
+    if let Some(path) = found.into_iter().find(|path| path.exists()) {
+        return Ok(path);
     }
-    Ok(path)
+    let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+    bail!(
+        "there is no plugin bundle {file_name} in {}; in a checkout make it with cargo xtask bundle, else \
+         install Tocco",
+        folders.join(", ")
+    );
 }
 
 /// The folder of a model package that this project ships.
 pub fn model_folder(id: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../models")
-        .join(id)
+    shipped::models_folder().join(id)
 }

@@ -64,16 +64,20 @@ impl Pace {
         }
     }
 
-    /// Waits until the block that ends at sample `end` would have come from the sound card.
-    /// `frames` is the block's length in samples.
-    pub fn wait_for(&mut self, end: u64, frames: usize) {
+    /// Waits until the block that ends at sample `end` would have come from the sound card, and
+    /// returns how much later it is than that. `frames` is the block's length in samples.
+    pub fn wait_for(&mut self, end: u64, frames: usize) -> Duration {
         let due = self.start + Duration::from_secs_f64(end as f64 / self.sample_rate);
         let now = Instant::now();
         match due.checked_duration_since(now) {
-            Some(wait) => std::thread::sleep(wait),
+            Some(wait) => {
+                std::thread::sleep(wait);
+                due.elapsed()
+            }
             None => {
-                let late = now.duration_since(due).as_secs_f64();
-                self.missed += u64::from(late > frames as f64 / self.sample_rate);
+                let late = now.duration_since(due);
+                self.missed += u64::from(late.as_secs_f64() > frames as f64 / self.sample_rate);
+                late
             }
         }
     }

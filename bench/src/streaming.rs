@@ -30,9 +30,15 @@ pub struct Played {
     pub blocks: u64,
     /// Blocks that began later than the following one was due; 0 if unpaced.
     pub missed_blocks: u64,
+    /// Milliseconds that each block began after it was due; none if unpaced. Nothing of it is the
+    /// plugin's, unless a callback takes longer than its block.
+    pub late_ms: Vec<f64>,
     /// Seconds it took.
     pub elapsed_s: f64,
 }
+
+/// Samples in a short block: with none that is shorter, nothing grows while the clock runs.
+const SHORT_BLOCK: usize = 16;
 
 /// Plays `sound` in blocks of the lengths that `blocks` gives, in samples.
 ///
@@ -55,6 +61,7 @@ pub fn play<S: PluginStream>(
         altered: 0,
         blocks: 0,
         missed_blocks: 0,
+        late_ms: Vec::with_capacity(sound.len() / SHORT_BLOCK + 1),
         elapsed_s: 0.0,
     };
     let mut start = 0;
@@ -67,7 +74,8 @@ pub fn play<S: PluginStream>(
             stream.input(index)[..end - start].copy_from_slice(&channel[start..end]);
         }
         if times.is_some() {
-            pace.wait_for(end as u64, frames);
+            let late = pace.wait_for(end as u64, frames);
+            played.late_ms.push(late.as_secs_f64() * 1000.0);
         }
         stream.process(end - start)?;
         played.blocks += 1;

@@ -21,8 +21,9 @@ use crate::{EngineId, LoadError};
 /// Environment variable with the folder that is searched first.
 pub const ENGINE_DIR: &str = "TOCCO_ENGINE_DIR";
 
-/// What to type where a library is missing.
-pub const INSTALL_COMMAND: &str = "cargo xtask engines install";
+/// What to type where a library is missing: with the program of the archive, or in a checkout.
+pub const INSTALL_COMMAND: &str =
+    "tocco engines install (in a checkout cargo xtask engines install)";
 
 /// File names of the library of `engine`, the preferred one first; none for our own engines.
 #[must_use]
@@ -298,7 +299,7 @@ mod tests {
             error.to_string(),
             format!(
                 "engine torch: {} not found in /nowhere (TOCCO_ENGINE_DIR); \
-                 run cargo xtask engines install",
+                 run {INSTALL_COMMAND}",
                 file_names(EngineId::Torch)[0]
             )
         );

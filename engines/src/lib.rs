@@ -34,6 +34,7 @@ pub mod network;
 pub mod package;
 pub mod reference;
 pub mod rtneural;
+pub mod shipped;
 
 mod classifier;
 mod engine;

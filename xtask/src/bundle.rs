@@ -179,9 +179,12 @@ pub fn with_polling_worker() -> Result<PathBuf> {
 /// If the build fails.
 pub fn standalone(to: &Path, builds: bool) -> Result<()> {
     if builds {
-        let options = ["--release", "--features", "standalone", "--bin", PLUGIN].map(str::to_owned);
-        let _variant = Variant::begin(&options)?;
-        build_library(PLUGIN, &options).context(
+        // Of all crates, as other builds have it: what is for the command line has the trainer in it,
+        // which is not to be compiled twice.
+        let mut arguments = [&["build"], &cargo::ALL_CRATES[..]].concat();
+        arguments.extend(["--features", "tocco/standalone", "--bin", PLUGIN]);
+        let _variant = Variant::begin(&["--features".to_owned()])?;
+        cargo::call("building the program", &arguments).context(
             "apt-get install libasound2-dev libjack-jackd2-dev brings what the program links",
         )?;
     }

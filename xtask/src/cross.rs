@@ -90,7 +90,9 @@ const RASPBERRY_PI: Target = Target {
 /// Windows 10 and later on any 64-bit processor of Intel or AMD.
 pub const WINDOWS: Target = Target {
     triple: "x86_64-pc-windows-gnu",
-    flags: "",
+    // Functions have no sections of their own there unless asked for: the linker would leave out nothing
+    // that is never called.
+    flags: "-Zfunction-sections=yes",
     // The same processor; what differs are the C library's logarithms and the like.
     tolerance: 1e-5,
     with_editor: true,
@@ -151,11 +153,11 @@ impl Cross {
         );
         let place = cargo::target_folder()?.join("cross");
         let cross = Self { target, place };
+        cross.set_up_rust()?;
         match target.system {
             System::Linux(_) => cross.set_up_tools()?,
             System::Windows => drop(cross.mingw()?),
         }
-        cross.set_up_rust()?;
         Ok(cross)
     }
 
@@ -187,6 +189,10 @@ impl Cross {
         let mut arguments = SELECTION.to_vec();
         if !self.target.with_editor {
             arguments.push("--no-default-features");
+        }
+        // With the trainer in it, which nothing else needs.
+        if programs.contains(&"tocco-cli") {
+            arguments.extend(["--package", "tocco-cli"]);
         }
         arguments.extend(programs.iter().flat_map(|program| ["--bin", program]));
         self.cargo("build", &arguments)
@@ -365,7 +371,10 @@ impl Cross {
     }
 
     fn mingw(&self) -> Result<Mingw> {
-        Mingw::set_up(&self.place)
+        Mingw::set_up(&self.place, || {
+            let llvm = llvm()?;
+            Ok(llvm.trim_start_matches(LLVM).to_owned())
+        })
     }
 
     fn tools(&self) -> PathBuf {
@@ -385,8 +394,8 @@ impl Cross {
     fn set_up_rust(&self) -> Result<()> {
         let folder = self.place.join("rust");
         set_up(&folder, "Debian's Rust", |new| {
-            let library = dependency("libstd-rust-web-dev", "libstd-rust-web-")?;
-            let llvm = dependency(&library, "libllvm")?;
+            let library = standard_library()?;
+            let llvm = llvm()?;
             let packages = [
                 "rustc-web",
                 "rust-web-src",
@@ -417,6 +426,19 @@ impl Cross {
             Ok(())
         })
     }
+}
+
+/// The package of the compiler's libraries.
+fn standard_library() -> Result<String> {
+    dependency("libstd-rust-web-dev", "libstd-rust-web-")
+}
+
+/// What the name of LLVM's package begins with; its version follows.
+const LLVM: &str = "libllvm";
+
+/// The package of the LLVM that the compiler uses.
+fn llvm() -> Result<String> {
+    dependency(&standard_library()?, LLVM)
 }
 
 /// The minor version in a text like `rustc 1.96.0 (…)`.

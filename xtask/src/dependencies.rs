@@ -37,12 +37,12 @@ pub fn check() -> Result<()> {
     unpacked::run(deny, "deny.toml says what is allowed")
 }
 
-/// The licences of all crates that are linked into the plugin for a target with `features` besides those
-/// that it always has, each text once.
+/// The licences of all crates that are linked into the workspace's packages `roots` for a target, with
+/// `features` besides those that they always have, each text once.
 ///
 /// # Errors
 /// If cargo cannot tell the crates, or a file cannot be read.
-pub fn licences(triple: &str, features: &[&str]) -> Result<String> {
+pub fn licences(triple: &str, roots: &[&str], features: &[&str]) -> Result<String> {
     let mut command = MetadataCommand::new();
     let features = features.iter().map(|feature| (*feature).to_owned());
     command
@@ -56,7 +56,7 @@ pub fn licences(triple: &str, features: &[&str]) -> Result<String> {
     );
     // By the text, so that each stands here once.
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in linked(&metadata, "tocco")? {
+    for package in linked(&metadata, roots)? {
         let name = format!("{} {}", package.name, package.version);
         let licence = package.license.as_deref().unwrap_or("see below");
         let _ = write!(text, "{name}: {licence}");
@@ -86,14 +86,16 @@ pub fn licences(triple: &str, features: &[&str]) -> Result<String> {
     Ok(text)
 }
 
-/// The crates of others whose code is in the library of the workspace's package `root`, by name.
-fn linked<'a>(metadata: &'a Metadata, root: &str) -> Result<Vec<&'a Package>> {
+/// The crates of others whose code is in the workspace's packages `roots`, by name.
+fn linked<'a>(metadata: &'a Metadata, roots: &[&str]) -> Result<Vec<&'a Package>> {
     let resolve = metadata.resolve.as_ref().context("no dependencies")?;
-    let root = metadata
-        .workspace_packages()
-        .into_iter()
-        .find(|one| one.name == root);
-    let mut waiting: Vec<&PackageId> = vec![&root.context("the plugin is not there")?.id];
+    let packages = metadata.workspace_packages();
+    let root = |name: &&str| {
+        let package = packages.iter().find(|package| package.name == name);
+        let package = package.with_context(|| format!("the package {name} is not there"))?;
+        Ok(&package.id)
+    };
+    let mut waiting: Vec<&PackageId> = roots.iter().map(root).collect::<Result<_>>()?;
     let mut seen: BTreeSet<&PackageId> = waiting.iter().copied().collect();
     while let Some(id) = waiting.pop() {
         let node = resolve.nodes.iter().find(|node| node.id == *id);
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_linked_is_named_and_what_only_builds_is_not() {
-        let text = licences("x86_64-unknown-linux-gnu", &[]).unwrap();
+        let text = licences("x86_64-unknown-linux-gnu", &["tocco"], &[]).unwrap();
         let names = |name: &str| {
             text.lines()
                 .any(|line| line.starts_with(&format!("{name} ")))
@@ -171,7 +173,7 @@ mod tests {
             assert!(!names(other), "{other}");
         }
         let standalone = ["tocco/standalone"];
-        let text = licences("x86_64-unknown-linux-gnu", &standalone).unwrap();
+        let text = licences("x86_64-unknown-linux-gnu", &["tocco"], &standalone).unwrap();
         assert!(text.contains("\ncpal ") && text.contains("\njack "));
         assert!(text.contains("GNU GENERAL PUBLIC LICENSE"));
         assert!(text.contains("Permission is hereby granted, free of charge"));

@@ -89,7 +89,7 @@ fn fill(folder: &Path, cross: &Cross, with_engines: bool) -> Result<()> {
     fs::create_dir(&licences)?;
     fs::write(
         licences.join("crates.txt"),
-        dependencies::licences(TARGET, &[])?,
+        dependencies::licences(TARGET, &["tocco"], &[])?,
     )?;
     if with_engines {
         install_engines(&plugins, &licences)?;

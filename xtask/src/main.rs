@@ -100,7 +100,7 @@ enum Command {
     /// Draw the window's pages with a performance running: screenshot.png, setup.png, guided.png in docs
     ///
     /// All sizes and scales go to target/screenshots. No screen is needed.
-    Screenshot,
+    Screenshot(screenshot::ScreenshotArguments),
     /// Run the inputs that failed once, where they are there, against their right values
     ///
     /// Reads ../shared/cases, or `cases` in the folder that TOCCO_SHARED names. Each case is run as its
@@ -303,7 +303,7 @@ fn run() -> Result<()> {
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Install(arguments) => install::install(&arguments),
         Command::Uninstall => install::uninstall(),
-        Command::Screenshot => screenshot::run(),
+        Command::Screenshot(arguments) => screenshot::run(&arguments),
         Command::Cases => cases::run(),
         Command::Bench(Bench::Deployment(forwarded)) => {
             let bundles = if forwarded.asks_for_help() {

@@ -1,8 +1,11 @@
-//! The compiler of C code, the linker and the resource compiler for Windows: Debian's mingw-w64.
+//! The compiler of C code and the resource compiler for Windows, Debian's mingw-w64, and LLVM's linker.
+//!
+//! mingw-w64 has a linker of its own, but the script of that keeps the tables for unwinding, and with
+//! them each function that has one: nothing that is never called would be left out.
 
 use std::env;
 use std::ffi::OsString;
-use std::os::unix::fs::symlink;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,24 +26,54 @@ const PACKAGES: [&str; 6] = [
 /// What the names of its programs begin with.
 const PREFIX: &str = "x86_64-w64-mingw32";
 
+/// Scripts in the folder of its programs: each name, and what `sh` does with `here` as that folder. gcc calls the
+/// linker by the name of its own programs, and the resource compiler calls gcc by this one, which
+/// Debian's installation would make: that with the threads of Windows, not those of a library more.
+const SCRIPTS: [(&str, &str); 2] = [
+    (
+        "gcc",
+        "exec \"$here/x86_64-w64-mingw32-gcc-win32\" -fuse-ld=lld \"$@\"",
+    ),
+    (
+        "ld.lld",
+        // Its LLVM is that of the compiler, which is unpacked beside it.
+        "export LD_LIBRARY_PATH=\"$here/../../../rust/usr/lib/x86_64-linux-gnu\"\n\
+         exec \"$here/ld.lld\" \"$@\"",
+    ),
+];
+
 /// An unpacked mingw-w64.
 pub struct Mingw {
     programs: PathBuf,
 }
 
 impl Mingw {
-    /// Unpacks it below `place`, unless it is there: 56 MB are fetched.
+    /// Unpacks it below `place`, unless it is there: 58 MB are fetched. `llvm` is the version of the
+    /// compiler's LLVM, which the linker shares.
     ///
     /// # Errors
     /// If it cannot be fetched.
-    pub fn set_up(place: &Path) -> Result<Self> {
+    pub fn set_up(place: &Path, llvm: impl FnOnce() -> Result<String>) -> Result<Self> {
         let folder = place.join("mingw");
-        set_up(&folder, "the linker for Windows, mingw-w64", |new| {
-            unpack(&PACKAGES, new)?;
-            // Its installation would give this name to the one with the threads of Windows itself, not
-            // those of a library more. The resource compiler calls it by this name.
-            let (name, gcc) = (format!("{PREFIX}-gcc"), format!("{PREFIX}-gcc-win32"));
-            Ok(symlink(gcc, new.join("usr/bin").join(name))?)
+        set_up(&folder, "the linker for Windows", |new| {
+            let llvm = llvm()?;
+            let linker = format!("lld-{llvm}");
+            unpack(&[&PACKAGES[..], &[&linker]].concat(), new)?;
+            let programs = new.join("usr/bin");
+            fs::rename(
+                new.join(format!("usr/lib/llvm-{llvm}/bin/lld")),
+                programs.join("ld.lld"),
+            )?;
+            for (name, body) in SCRIPTS {
+                let file = programs.join(format!("{PREFIX}-{name}"));
+                let script =
+                    format!("#!/bin/sh\nhere=$(dirname \"$(readlink -f \"$0\")\")\n{body}\n");
+                fs::write(&file, script)?;
+                let mut chmod = Command::new("chmod");
+                chmod.arg("+x").arg(&file);
+                run(chmod, "coreutils are needed")?;
+            }
+            Ok(())
         })?;
         Ok(Self {
             programs: folder.join("usr/bin"),

@@ -72,7 +72,7 @@ pub fn run(arguments: &PackageArguments) -> Result<()> {
             "{HERE} is built on such a machine"
         );
         if builds {
-            bundle::for_this_machine()?;
+            bundle::with_programs(&[])?;
         }
         (cargo::bundles()?, !arguments.no_standalone)
     };
@@ -104,6 +104,14 @@ fn begins(program: &Path) -> Result<()> {
         "{} --version: expected {expected:?}, found {said:?}",
         program.display()
     );
+    // The commands are another crate's.
+    let help = Command::new(program).args(["demo", "--help"]).output()?;
+    let said = String::from_utf8_lossy(&help.stdout);
+    ensure!(
+        help.status.success() && said.contains("tocco demo"),
+        "{} demo --help: expected help, found {said:?}",
+        program.display()
+    );
     Ok(())
 }
 
@@ -125,7 +133,7 @@ fn fill(folder: &Path, bundles: &Path, target: &str, with_program: bool) -> Resu
     } else {
         &[]
     };
-    let licences = dependencies::licences(target, features)?;
+    let licences = dependencies::licences(target, &["tocco"], features)?;
     fs::write(folder.join("licences.txt"), licences)?;
     // What a file may do is part of the archive, and must not come from whoever made it.
     for file in crate::files::below(folder)? {

@@ -57,15 +57,35 @@ pub fn check(path: &Path) -> Result<()> {
     check_library(&data).with_context(|| path.display().to_string())
 }
 
+/// Checks the program at `path`, of which no version is asked.
+///
+/// # Errors
+/// Names what it asks for or lacks.
+pub fn check_program(path: &Path) -> Result<()> {
+    let data = fs::read(path).with_context(|| path.display().to_string())?;
+    let checked = parse(&data).and_then(|file| check_loading(&file));
+    checked.with_context(|| path.display().to_string())
+}
+
 fn check_library(data: &[u8]) -> Result<()> {
-    let file = PeFile64::parse(data).context("is no library for 64-bit Windows")?;
+    let file = parse(data)?;
+    check_loading(&file)?;
+    check_version(&file)
+}
+
+fn parse(data: &[u8]) -> Result<PeFile64<'_>> {
+    PeFile64::parse(data).context("is no library for 64-bit Windows")
+}
+
+/// Checks for which processor it is, what it imports, and how it is protected.
+fn check_loading(file: &PeFile64<'_>) -> Result<()> {
     let header = file.nt_headers().file_header();
     let machine = header.machine.get(LE);
     ensure!(
         machine == pe::IMAGE_FILE_MACHINE_AMD64,
         "is for another processor: {machine:?}"
     );
-    for name in imports(&file)? {
+    for name in imports(file)? {
         ensure!(
             SYSTEM.contains(&name.to_ascii_lowercase().as_str()),
             "needs {name}, which is no library of Windows; those are {}",
@@ -76,7 +96,7 @@ fn check_library(data: &[u8]) -> Result<()> {
     for (what, flag) in PROTECTED {
         ensure!(flags & flag == flag, "is not linked for {what}");
     }
-    check_version(&file)
+    Ok(())
 }
 
 /// Names of the libraries that are asked for when it is loaded, or later.

@@ -1,4 +1,5 @@
-//! The archive for Windows: both bundles, and what puts them where hosts look.
+//! The archive for Windows: both bundles, what puts them where hosts look, and the program for the
+//! command line with its models.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +11,10 @@ use crate::bundle;
 use crate::cargo;
 use crate::cross::{Cross, WINDOWS};
 use crate::dependencies;
+use crate::elk::MODELS;
 use crate::files;
 use crate::install::copy;
+use crate::portable_dll;
 
 /// Texts of the archive: where they are here, and what they are called there.
 const TEXTS: [(&str, &str); 6] = [
@@ -23,6 +26,9 @@ const TEXTS: [(&str, &str); 6] = [
     ("LICENSE", "LICENSE.txt"),
 ];
 
+/// The package and the program for the command line, which is called `tocco.exe` there.
+const PROGRAM: &str = "tocco-cli";
+
 /// Makes the archive and prints its path.
 ///
 /// # Errors
@@ -30,6 +36,7 @@ const TEXTS: [(&str, &str); 6] = [
 pub fn run() -> Result<()> {
     let cross = Cross::set_up(WINDOWS.triple)?;
     let bundles = bundle::for_machine(&cross)?;
+    cross.build(&[PROGRAM])?;
 
     let name = format!("tocco-windows-{}", env!("CARGO_PKG_VERSION"));
     let folder = cargo::target_folder()?.join("windows").join(&name);
@@ -37,6 +44,10 @@ pub fn run() -> Result<()> {
         fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     fill(&folder, &bundles).with_context(|| format!("cannot fill {}", folder.display()))?;
+    let program = folder.join("tocco.exe");
+    fs::copy(cross.program(PROGRAM), &program).context(PROGRAM)?;
+    cross.strip(&program)?;
+    portable_dll::check_program(&program)?;
     let archive = folder.with_file_name(format!("{name}.zip"));
     pack(&folder, &archive)?;
     println!("{}", archive.display());
@@ -49,11 +60,16 @@ fn fill(folder: &Path, bundles: &Path) -> Result<()> {
     for bundle in ["Tocco.clap", "Tocco.vst3"] {
         copy(&bundles.join(bundle), &folder.join(bundle))?;
     }
+    fs::create_dir(folder.join("models"))?;
+    for model in MODELS {
+        let from = cargo::root().join("models").join(model);
+        copy(&from, &folder.join("models").join(model))?;
+    }
     for (from, to) in TEXTS {
         let text = fs::read_to_string(cargo::root().join(from)).context(from)?;
         fs::write(folder.join(to), with_both_ends(&text))?;
     }
-    let licences = dependencies::licences(WINDOWS.triple, &[])?;
+    let licences = dependencies::licences(WINDOWS.triple, &["tocco", PROGRAM], &[])?;
     fs::write(folder.join("licences.txt"), with_both_ends(&licences))?;
     Ok(())
 }

@@ -22,6 +22,7 @@ fn documents() -> String {
         "docs/own-network.md",
         "docs/engines.md",
         "docs/elk.md",
+        "docs/windows.md",
         "docs/configuration.md",
     ];
     let read = |file| fs::read_to_string(root().join(file)).unwrap();
@@ -90,6 +91,8 @@ exec '{real}' "$@"
 fn check_on_the_board(words: &[&str], command: &str) {
     let archive = root().join("xtask/elk");
     let exists = match words {
+        // A script of the gate.
+        [script] if script.starts_with(".ci/") => root().join(script).is_file(),
         ["/udata/tocco/start.sh", name, ..] => archive.join(format!("config/{name}.json")).exists(),
         ["sh", script, ..] => archive.join(script).exists(),
         [program, ..] => ["scp", "ssh", "cd", "sudo", "aconnect", "evl"].contains(program),
@@ -115,6 +118,51 @@ fn every_command_is_one_that_its_program_knows() {
         assert!(output.status.success(), "{command}: {output:?}");
         assert!(!output.stdout.is_empty(), "{command}: no help");
     }
+}
+
+/// What is to be typed of the program `tocco` in the guides of the archives.
+fn commands_of_the_program(guide: &str) -> Vec<Vec<String>> {
+    let lines = guide.lines().map(|line| {
+        let line = line.trim_start().trim_start_matches("<pre><code>");
+        // What it does stands behind it.
+        let end = ["  ", "#", "<"]
+            .iter()
+            .filter_map(|mark| line.find(mark))
+            .min();
+        line[..end.unwrap_or(line.len())].trim().to_owned()
+    });
+    let words = lines.map(|line| line.split_whitespace().map(str::to_owned).collect());
+    let is_command = |words: &Vec<String>| {
+        words.first().is_some_and(|program| program == "tocco")
+            && words.get(1).is_some_and(|word| !word.starts_with('-'))
+    };
+    words.filter(is_command).collect()
+}
+
+#[test]
+fn every_command_in_the_archives_is_one_that_their_program_knows() {
+    let profile = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().unwrap();
+    let program = profile.with_file_name("release").join("tocco-cli");
+    for guide in ["xtask/windows/README.txt", "xtask/linux/guide.html"] {
+        let text = fs::read_to_string(root().join(guide)).unwrap();
+        let commands = commands_of_the_program(&text);
+        assert!(commands.len() >= 5, "{guide}: {commands:?}");
+        for words in commands {
+            // Only what is read is answered with help, and a file on standard input is not for the program.
+            let words = words[1..].iter().take_while(|word| *word != "<");
+            let output = Command::new(&program)
+                .args(words.clone())
+                .arg("--help")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{guide}: {words:?}: {output:?}");
+        }
+    }
+    let unknown = Command::new(&program)
+        .args(["demo", "--inptu", "x", "--help"])
+        .output()
+        .unwrap();
+    assert!(!unknown.status.success());
 }
 
 #[test]

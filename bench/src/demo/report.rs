@@ -76,6 +76,9 @@ pub struct Summary {
     latency_ms: Latency,
     late_blocks: LateBlocks,
     host_missed_blocks: u64,
+    /// Milliseconds that the host's blocks began after they were due: what the machine and its system
+    /// add to each latency.
+    host_late_ms: Latency,
     /// What came of second decisions, if there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     second: Option<SecondSummary>,
@@ -93,11 +96,13 @@ struct SecondSummary {
     latency_ms: Latency,
 }
 
-/// Milliseconds from a note's beginning to its result on the audio thread.
+/// Milliseconds, of results from a note's beginning to the audio thread that has it.
 #[derive(Debug, Default, Serialize)]
 struct Latency {
     mean: f64,
+    median: f64,
     p95: f64,
+    p99: f64,
     max: f64,
 }
 
@@ -248,6 +253,7 @@ impl Report {
                 more: late(|blocks| blocks > 1),
             },
             host_missed_blocks: played.missed_blocks,
+            host_late_ms: Latency::of(played.late_ms.clone()),
             second: SecondSummary::of(&notes),
             learned: logged.learned,
             played: (!sound.played.is_empty()).then(|| Comparison::new(sound, &notes)),
@@ -283,7 +289,9 @@ impl Latency {
         let last = values.len() - 1;
         Self {
             mean: values.iter().sum::<f64>() / values.len() as f64,
+            median: values[(0.5 * last as f64).ceil() as usize],
             p95: values[(0.95 * last as f64).ceil() as usize],
+            p99: values[(0.99 * last as f64).ceil() as usize],
             max: values[last],
         }
     }
@@ -364,6 +372,13 @@ impl fmt::Display for Summary {
             self.late_blocks.more,
             self.host_missed_blocks
         )?;
+        if !self.offline {
+            writeln!(
+                f,
+                "the host's own blocks began late by {:.3} ms in the middle, 95 % within {:.3} ms, longest {:.3} ms",
+                self.host_late_ms.median, self.host_late_ms.p95, self.host_late_ms.max
+            )?;
+        }
         writeln!(
             f,
             "MIDI to the host: {} notes from key {FIRST_KEY} up, {} poly pressures, the same notes as in the log; audio altered in {} samples",

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use tocco_engines::convert::{Format, convert};
+use tocco_engines::shipped::models_folder;
 use tocco_engines::{LoadError, ModelPackage, foreign};
 
 use crate::manifest_template;
-use crate::shipped::{package_names, shipped_packages};
+use crate::package_names::package_names;
 use crate::verify::{self, Difference};
 
 /// Options of `convert`.
@@ -167,7 +168,7 @@ fn package(model: &str) -> Result<ModelPackage> {
     if dir.join("model.toml").is_file() {
         return Ok(ModelPackage::load(dir)?);
     }
-    let shipped = shipped_packages();
+    let shipped = models_folder();
     let dir = shipped.join(model);
     if !dir.join("model.toml").is_file() {
         bail!(

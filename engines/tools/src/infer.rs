@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::table::rows;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use tocco_engine_tools::table::rows;
 use tocco_engines::convert::{Format, convert};
 use tocco_engines::native::NativeEngine;
 use tocco_engines::native_fixed::NativeFixedEngine;

@@ -19,7 +19,8 @@ use apt::Consent;
 #[command(after_help = "Examples:\n  \
     cargo xtask engines install --yes\n  \
     cargo xtask engines install --engine onnx,litert --architecture aarch64 --dir target/pi\n  \
-    cargo xtask engines install --engine onnx,litert --system windows --dir target/windows-engines\n\n\
+    cargo xtask engines install --engine onnx,litert --system windows --dir target/windows-engines\n  \
+    cargo xtask engines install --engine onnx --wheels my-downloads\n\n\
     Versions and hashes are pinned; what is already there and right is left alone.")]
 pub struct InstallArguments {
     /// Only these engines
@@ -39,6 +40,10 @@ pub struct InstallArguments {
     /// Libraries for another machine, x86_64 or aarch64 (not for torch)
     #[arg(long, value_name = "NAME", default_value = std::env::consts::ARCH)]
     architecture: String,
+    /// Take the wheels from this folder, into which they were fetched otherwise: no pip is needed (not
+    /// for torch)
+    #[arg(long, value_name = "DIR")]
+    wheels: Option<PathBuf>,
     /// Install missing system packages without asking
     #[arg(long)]
     yes: bool,
@@ -64,8 +69,9 @@ pub fn run(arguments: &InstallArguments) -> Result<()> {
                 continue;
             }
             EngineId::Onnx | EngineId::LiteRt => {
-                Pin::find(engine, &arguments.system, &arguments.architecture)
-                    .and_then(|pin| wheel::install(pin, &dir, &consent))
+                Pin::find(engine, &arguments.system, &arguments.architecture).and_then(|pin| {
+                    wheel::install(pin, &dir, arguments.wheels.as_deref(), &consent)
+                })
             }
             EngineId::Torch => {
                 torch::install(&arguments.system, &arguments.architecture, &dir, &consent)

@@ -8,9 +8,10 @@ use tocco_engines::bounded_read::read_file;
 use tocco_engines::convert::Format;
 use tocco_engines::inspect::{Description, TensorDescription, describe};
 use tocco_engines::package::manifest::DEFAULT_ONSET;
+use tocco_engines::shipped::models_folder;
 use tocco_engines::{LoadError, Manifest, ModelPackage, file_kind, foreign};
 
-use crate::shipped::{package_names, shipped_packages};
+use crate::package_names::package_names;
 
 /// Writes the manifest for `file` into the folder `out`, or beside the file. In another folder the
 /// file is copied beside it.
@@ -149,7 +150,7 @@ struct KnownInput {
 }
 
 fn known_inputs() -> Vec<KnownInput> {
-    let shipped = shipped_packages();
+    let shipped = models_folder();
     package_names(&shipped)
         .into_iter()
         .filter_map(|id| {

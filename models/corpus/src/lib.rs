@@ -18,6 +18,7 @@ mod take_name;
 mod technique_name;
 mod wav;
 
+pub mod command;
 pub mod matching;
 
 pub use corpus::{Corpus, LabelledNote, Take};

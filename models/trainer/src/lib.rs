@@ -37,6 +37,7 @@
 
 pub mod architecture;
 pub mod augmentation;
+pub mod commands;
 pub mod early_stopping;
 pub mod evaluation;
 pub mod foreign;

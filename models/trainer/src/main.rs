@@ -1,12 +1,9 @@
 //! `tocco-trainer`: trains model packages and measures them.
 
-mod commands;
-
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-use commands::{calibrate, evaluate, reject, train};
+use clap::Parser;
+use tocco_trainer::commands::Command;
 
 /// Trains model packages and measures them.
 #[derive(Parser)]
@@ -16,48 +13,8 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Train model packages from recordings with labels
-    ///
-    /// Measures each model by both protocols (random-5fold, leave-one-player-out), then trains it
-    /// on all notes and writes model.toml, weights.safetensors and the model card README.md. The
-    /// same seed gives the same bytes.
-    #[command(after_help = train::EXAMPLE)]
-    Train(train::TrainArguments),
-    /// Measure a model: onsets, accuracy, macro-F1, confusion matrix
-    ///
-    /// holdout runs the package as it is; the other two protocols train networks of the same
-    /// architecture without what they are tested on. JSON: confusion has a row for each technique
-    /// that was played and a column for each answer; accuracy is that of the detected notes,
-    /// accuracy_with_missed counts a note that was not detected as wrong.
-    #[command(after_help = evaluate::EXAMPLES)]
-    Evaluate(evaluate::EvaluateArguments),
-    /// Measure what a few examples from the player are worth, or write a calibration profile
-    ///
-    /// Teaches the model so many notes of each technique and tests it on other takes of the same
-    /// player. holdout teaches the package as it is; leave-one-player-out trains a network without
-    /// each player first.
-    #[command(after_help = calibrate::EXAMPLES)]
-    Calibrate(calibrate::CalibrateArguments),
-    /// Train and measure what tells notes from foreign sounds
-    ///
-    /// Measures by leave-one-player-out how many onsets in speech, handling and other noise are held back,
-    /// and how many notes that costs. With --write the rejection of the model, and of the second one that
-    /// amends its answers, is trained on all and put into their packages, which are otherwise left as they
-    /// are.
-    #[command(after_help = reject::EXAMPLE)]
-    Reject(reject::RejectArguments),
-}
-
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Train(arguments) => train::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Calibrate(arguments) => calibrate::run(&arguments),
-        Command::Reject(arguments) => reject::run(&arguments),
-    };
-    match done {
+    match Arguments::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

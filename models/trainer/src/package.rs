@@ -1,7 +1,5 @@
 //! Model packages of trained networks.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use tocco_corpus::Technique;
 use tocco_dsp::{HOP, SAMPLE_RATE};
@@ -13,11 +11,6 @@ use tocco_engines::{Manifest, ModelPackage, Tensor};
 
 use crate::architecture::Architecture;
 use crate::training::Trained;
-
-/// The folder of the packages that come with the source, wherever the user stands.
-pub fn models_folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
 
 /// Rounds the tensors with this ending of their names to half precision, in which a package keeps them.
 pub fn round_to_half(tensors: &mut Tensors, ending: &str) {

@@ -12,6 +12,9 @@ use crate::presets::{self, FACTORY, Preset};
 ///
 /// Runs on JACK (or PipeWire, which answers as JACK) where a server runs, else on ALSA. What was taught
 /// and set is there again the next time.
+///
+/// For recordings, models and engines there are commands, whose --help says more: tocco demo, evaluate,
+/// calibrate, train, reject, features, convert, infer and engines.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "tocco", version)]
 pub struct Arguments {

@@ -16,21 +16,25 @@ use crate::pins::{Pin, check};
 /// pip fetches wheels of other versions than its own.
 const PYTHON: &str = "3.11";
 
-/// Installs the library of `pin` in `dir`, unless it is there.
+/// Installs the library of `pin` in `dir`, unless it is there: out of a wheel in the folder `wheels`, or
+/// out of one that pip fetches.
 ///
 /// # Errors
-/// When pip fails, or a hash is not the pinned one.
-pub fn install(pin: &Pin, dir: &Path, consent: &Consent) -> Result<PathBuf> {
+/// When pip fails, the folder has no such wheel, or a hash is not the pinned one.
+pub fn install(pin: &Pin, dir: &Path, wheels: Option<&Path>, consent: &Consent) -> Result<PathBuf> {
     let path = dir.join(pin.file_name());
     if pin.matches(&path) {
         return Ok(path);
     }
     let folder = tempfile::tempdir().context("no folder for the download")?;
-    download(pin, folder.path(), consent)?;
-    let wheel = std::fs::read_dir(folder.path())?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension() == Some(OsStr::new("whl")))
-        .context("pip fetched no wheel")?;
+    let wheel = match wheels {
+        Some(wheels) => given(pin, wheels)?,
+        None => {
+            download(pin, folder.path(), consent)?;
+            let mut fetched = wheels_in(folder.path())?;
+            fetched.pop().context("pip fetched no wheel")?
+        }
+    };
     let name = wheel
         .file_name()
         .unwrap_or_default()
@@ -51,6 +55,41 @@ pub fn install(pin: &Pin, dir: &Path, consent: &Consent) -> Result<PathBuf> {
         write_whole(dir, &file, &licences)?;
     }
     write_whole(dir, pin.file_name(), &library)
+}
+
+/// The wheels in a folder.
+fn wheels_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths
+        .filter(|path| path.extension() == Some(OsStr::new("whl")))
+        .collect())
+}
+
+/// The wheel of `pin` in a folder of the user's: the one with its package, version and platform in its name.
+fn given(pin: &Pin, folder: &Path) -> Result<PathBuf> {
+    // In names of wheels other characters than letters, numbers and points are underscores: PEP 427.
+    let begins = format!("{}-{}-", pin.package.replace('-', "_"), pin.version);
+    let wheels = wheels_in(folder)?;
+    let is_it = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let machine = pin.platforms();
+        let for_it = machine.iter().any(|platform| name.contains(&**platform));
+        name.starts_with(&begins) && for_it
+    };
+    match wheels.iter().find(is_it) {
+        Some(wheel) => Ok(wheel.clone()),
+        None => bail!(
+            "{}: expected {begins}cp{}-…-{}.whl, found {} other wheels; fetch it from the Python package \
+             index, under the files of {} {}",
+            folder.display(),
+            PYTHON.replace('.', ""),
+            pin.platforms().join(" or "),
+            wheels.len(),
+            pin.package,
+            pin.version
+        ),
+    }
 }
 
 /// What a wheel says of licences: who hands its library on must hand that on, too.
@@ -107,10 +146,13 @@ fn download(pin: &Pin, folder: &Path, consent: &Consent) -> Result<()> {
 /// The pip there is, or that of Debian's python3-pip.
 fn pip(consent: &Consent) -> Result<Command> {
     let found = || {
-        if apt::runs("python3", &["-m", "pip", "--version"]) {
-            let mut command = Command::new("python3");
-            command.args(["-m", "pip"]);
-            return Some(command);
+        // What Python is called on Linux, and on Windows.
+        for python in ["python3", "python", "py"] {
+            if apt::runs(python, &["-m", "pip", "--version"]) {
+                let mut command = Command::new(python);
+                command.args(["-m", "pip"]);
+                return Some(command);
+            }
         }
         ["pip3", "pip"]
             .into_iter()
@@ -120,6 +162,48 @@ fn pip(consent: &Consent) -> Result<Command> {
     if let Some(command) = found() {
         return Ok(command);
     }
+    if cfg!(windows) {
+        bail!(
+            "fetching engine libraries needs Python with pip, and there is none; install it, or fetch the \
+             wheel with a browser and name its folder by --wheels"
+        );
+    }
     apt::install(&["python3-pip"], "fetching engine libraries", consent)?;
     found().context("python3-pip is installed, but python3 -m pip does not run")
+}
+
+#[cfg(test)]
+mod tests {
+    use tocco_engines::EngineId;
+
+    use super::*;
+
+    #[test]
+    fn a_wheel_that_was_fetched_otherwise_is_found_by_its_name_and_refused_by_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let pin = Pin::find(EngineId::LiteRt, "windows", "x86_64").unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(
+            file("ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_x86_64.whl"),
+            "",
+        )
+        .unwrap();
+        let missing = given(pin, folder.path()).unwrap_err().to_string();
+        assert!(
+            missing.contains("expected ai_edge_litert-2.3.0-cp311"),
+            "{missing}"
+        );
+        assert!(missing.contains("found 1 other"), "{missing}");
+        let wheel = file("ai_edge_litert-2.3.0-cp311-cp311-win_amd64.whl");
+        std::fs::write(&wheel, "another one").unwrap();
+        assert_eq!(given(pin, folder.path()).unwrap(), wheel);
+        let out = tempfile::tempdir().unwrap();
+        let consent = Consent::new(false);
+        let refused = install(pin, out.path(), Some(folder.path()), &consent).unwrap_err();
+        assert!(
+            refused.to_string().contains(pin.wheel_sha256),
+            "{refused:#}"
+        );
+        assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0);
+    }
 }

@@ -7,18 +7,18 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tocco_engines::EngineId;
 use tocco_recognizer::adaptation::{save_profiles, second_profile};
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::Protocol;
-use tocco_trainer::evaluation::calibration::{
-    HitsFrom, Teaching, amended_by, heard_by, left_out_subjects, measure, subjects_of, taught,
-};
-use tocco_trainer::progress::Progress;
-use tocco_trainer::report::calibration::{json, table};
-use tocco_trainer::sessions::sessions;
 
 use super::corpora::{Data, hear};
 use super::options::{ReportOptions, TrainingOptions};
 use super::packages::load;
+use crate::architecture::Architecture;
+use crate::evaluation::Protocol;
+use crate::evaluation::calibration::{
+    HitsFrom, Teaching, amended_by, heard_by, left_out_subjects, measure, subjects_of, taught,
+};
+use crate::progress::Progress;
+use crate::report::calibration::{json, table};
+use crate::sessions::sessions;
 
 /// Examples of the command line.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -26,6 +26,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     cargo xtask calibrate --data ../shared/recordings --model c \
     --protocol leave-one-player-out --hits 1,3,5 --json";
 
+/// Options of `calibrate`.
 #[derive(Args)]
 pub struct CalibrateArguments {
     #[command(flatten)]
@@ -69,6 +70,10 @@ pub struct CalibrateArguments {
     training: TrainingOptions,
 }
 
+/// Teaches and measures, or writes the profile.
+///
+/// # Errors
+/// When the options exclude each other, or a recording or a package cannot be read.
 pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let CalibrateArguments {
         model, protocol, ..

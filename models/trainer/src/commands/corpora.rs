@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use tocco_corpus::{Corpus, Listener};
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::conditions::{Altered, CONDITIONS, Recordings};
-use tocco_trainer::notes::Notes;
-use tocco_trainer::progress::Progress;
+
+use crate::architecture::Architecture;
+use crate::evaluation::conditions::{Altered, CONDITIONS, Recordings};
+use crate::notes::Notes;
+use crate::progress::Progress;
 
 /// Which recordings.
 #[derive(Args)]

@@ -7,21 +7,21 @@ use clap::Args;
 use tocco_corpus::Listener;
 use tocco_engines::{EngineId, ModelPackage};
 use tocco_recognizer::adaptation::{Calibration, second_profile};
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::fewer_techniques::fewer_techniques;
-use tocco_trainer::evaluation::learning_curve::{Model, learning_curve};
-use tocco_trainer::evaluation::listening::listen;
-use tocco_trainer::evaluation::playing::perform;
-use tocco_trainer::evaluation::protocol::{Run, cross_validate, holdout_with};
-use tocco_trainer::evaluation::{Evaluation, Protocol};
-use tocco_trainer::performance::Repertoire;
-use tocco_trainer::progress::Progress;
-use tocco_trainer::report::{json, table};
-use tocco_trainer::sessions::sessions;
 
 use super::corpora::{Data, alter, hear};
 use super::options::{ReportOptions, TrainingOptions};
 use super::packages::load;
+use crate::architecture::Architecture;
+use crate::evaluation::fewer_techniques::fewer_techniques;
+use crate::evaluation::learning_curve::{Model, learning_curve};
+use crate::evaluation::listening::listen;
+use crate::evaluation::playing::perform;
+use crate::evaluation::protocol::{Run, cross_validate, holdout_with};
+use crate::evaluation::{Evaluation, Protocol};
+use crate::performance::Repertoire;
+use crate::progress::Progress;
+use crate::report::{json, table};
+use crate::sessions::sessions;
 
 /// Examples of the command line.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -29,6 +29,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     cargo xtask evaluate --data ../shared/recordings --model c \
     --protocol leave-one-player-out --json";
 
+/// Options of `evaluate`.
 #[derive(Args)]
 pub struct EvaluateArguments {
     #[command(flatten)]
@@ -69,6 +70,9 @@ pub struct EvaluateArguments {
 }
 
 /// Measures a model as asked.
+///
+/// # Errors
+/// When options exclude each other, or a recording or a package cannot be read.
 pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     let EvaluateArguments {
         model,

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use tocco_trainer::parallel;
+
+use crate::parallel;
 
 /// The seed of the shipped packages.
 const SEED: u64 = 1;
@@ -34,6 +35,6 @@ pub(super) struct ReportOptions {
     #[arg(long)]
     pub(super) json: bool,
     /// Folder of the model packages
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_engines::shipped::models_folder())]
     pub(super) models: PathBuf,
 }

@@ -5,20 +5,21 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tocco_engines::EngineId;
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::protocol::Run;
-use tocco_trainer::evaluation::rejection::{measure, train_on_all};
-use tocco_trainer::progress::Progress;
-use tocco_trainer::rejection::material::{hear, recordings};
 
 use super::corpora::Data;
 use super::options::{ReportOptions, TrainingOptions};
 use super::packages::load;
+use crate::architecture::Architecture;
+use crate::evaluation::protocol::Run;
+use crate::evaluation::rejection::{measure, train_on_all};
+use crate::progress::Progress;
+use crate::rejection::material::{hear, recordings};
 
 /// An example of the command line.
 pub const EXAMPLE: &str =
     "Example: cargo xtask reject --data ../shared/recordings --model tocco --json";
 
+/// Options of `reject`.
 #[derive(Args)]
 pub struct RejectArguments {
     #[command(flatten)]
@@ -42,6 +43,9 @@ pub struct RejectArguments {
 }
 
 /// Measures, and trains if asked to.
+///
+/// # Errors
+/// When a recording or a package cannot be read, or a package cannot be written.
 pub fn run(arguments: &RejectArguments) -> Result<()> {
     let progress = Progress::on_screen();
     let threads = arguments.training.threads();

@@ -9,30 +9,31 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tocco_engines::EngineId;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::early_stopping::best_epochs;
-use tocco_trainer::evaluation::Protocol;
-use tocco_trainer::evaluation::fewer_techniques::fewer_techniques;
-use tocco_trainer::evaluation::listening::listen;
-use tocco_trainer::evaluation::playing::perform;
-use tocco_trainer::evaluation::protocol::{Run, cross_validate};
-use tocco_trainer::notes::Note;
-use tocco_trainer::package::{package, round_to_half};
-use tocco_trainer::performance::Repertoire;
-use tocco_trainer::progress::Progress;
-use tocco_trainer::report::model_card::model_card;
-use tocco_trainer::sessions::sessions;
-use tocco_trainer::splits::by_player;
-use tocco_trainer::statistics::with_statistics;
-use tocco_trainer::training::train;
 
 use super::corpora::{Corpora, Data};
 use super::options::TrainingOptions;
 use super::unheard::{Unheard, tell};
+use crate::architecture::Architecture;
+use crate::early_stopping::best_epochs;
+use crate::evaluation::Protocol;
+use crate::evaluation::fewer_techniques::fewer_techniques;
+use crate::evaluation::listening::listen;
+use crate::evaluation::playing::perform;
+use crate::evaluation::protocol::{Run, cross_validate};
+use crate::notes::Note;
+use crate::package::{package, round_to_half};
+use crate::performance::Repertoire;
+use crate::progress::Progress;
+use crate::report::model_card::model_card;
+use crate::sessions::sessions;
+use crate::splits::by_player;
+use crate::statistics::with_statistics;
+use crate::training::train;
 
 /// An example of the command line.
 pub const EXAMPLE: &str = "Example: cargo xtask train --data ../shared/recordings --model c";
 
+/// Options of `train`.
 #[derive(Args)]
 pub struct TrainArguments {
     #[command(flatten)]
@@ -41,7 +42,7 @@ pub struct TrainArguments {
     #[arg(long = "model", value_name = "ID")]
     models: Vec<String>,
     /// Where the packages go, each into a folder of its id
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_trainer::package::models_folder())]
+    #[arg(long, value_name = "DIR", default_value_os_t = tocco_engines::shipped::models_folder())]
     out: PathBuf,
     #[command(flatten)]
     training: TrainingOptions,
@@ -51,6 +52,9 @@ pub struct TrainArguments {
 }
 
 /// Trains, measures and writes the packages.
+///
+/// # Errors
+/// When a recording cannot be read, a training diverges, or a package cannot be written.
 pub fn run(arguments: &TrainArguments) -> Result<()> {
     let architectures = if arguments.models.is_empty() {
         Architecture::all()

@@ -1,13 +1,13 @@
 //! Leave-one-player-out of a model that is being trained.
 
 use anyhow::Result;
-use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::protocol::{Run, cross_validate};
-use tocco_trainer::evaluation::{Evaluation, Protocol};
-use tocco_trainer::notes::Notes;
-use tocco_trainer::progress::Progress;
 
 use super::corpora::{Corpora, alter, hear};
+use crate::architecture::Architecture;
+use crate::evaluation::protocol::{Run, cross_validate};
+use crate::evaluation::{Evaluation, Protocol};
+use crate::notes::Notes;
+use crate::progress::Progress;
 
 /// A model's notes and leave-one-player-out. A model that amends another one's answers is measured
 /// along with that one; when it is trained itself, it need not be measured again.

@@ -1,12 +1,6 @@
-//! The packages that come with the source.
+//! The packages in a folder.
 
-use std::path::{Path, PathBuf};
-
-/// Folder of the packages that come with the source.
-pub fn shipped_packages() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    source.ancestors().nth(2).unwrap_or(source).join("models")
-}
+use std::path::Path;
 
 /// Names of the packages in `dir`, in order.
 pub fn package_names(dir: &Path) -> Vec<String> {

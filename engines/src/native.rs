@@ -1,6 +1,7 @@
 //! Our own engine, its networks loaded at run time.
 
 pub(crate) mod activation;
+mod columns;
 mod condition;
 mod conv1d;
 mod conv2d;

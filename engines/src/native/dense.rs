@@ -10,13 +10,16 @@ use half::f16;
 use super::lanes::{Lanes, Plain};
 use super::panel::{Bf16, F16, F32};
 use super::weights::{ANY, Packing, Workspace};
-use super::{InstructionSet, WeightFormat, int8, panel};
+use super::{InstructionSet, WeightFormat, columns, int8, panel};
 
 /// With fewer rows than this, vectors run along the rows: padding would be most of the weights.
 const FEWEST_ROWS: usize = 4;
 
 /// With fewer inputs than this, looking for zeros among them takes longer than it saves.
 const FEWEST_INPUTS_TO_SKIP: usize = 64;
+
+/// With as many rows as this, whole columns are read: see [`columns`].
+const FEWEST_ROWS_IN_COLUMNS: usize = 512;
 
 /// Vectors of sums kept for a single row: enough to hide the latency of the additions.
 const ROW_SUMS: usize = 4;
@@ -53,7 +56,7 @@ impl DenseKernel {
     ) -> Self {
         let inputs = weight.len() / bias.len();
         debug_assert_eq!(weight.len(), inputs * bias.len());
-        let place = packing.begin(inputs);
+        let place = packing.begin(inputs.max(bias.len()));
         let layout = if bias.len() < FEWEST_ROWS {
             let values = weight.iter().chain(bias);
             packing
@@ -252,14 +255,20 @@ impl DenseKernel {
                 let n = V::nonzero(x, &mut workspace.columns);
                 &workspace.columns[..n]
             };
+            let sums = workspace.sums.as_mut_ptr().cast();
+            macro_rules! multiply {
+                ($stored:ty) => {
+                    if y.len() < FEWEST_ROWS_IN_COLUMNS {
+                        panel::multiply::<V, $stored, ROWS>(weights, columns, x, y, self.relu);
+                    } else {
+                        columns::multiply::<V, $stored>(weights, columns, x, sums, y, self.relu);
+                    }
+                };
+            }
             match format {
-                WeightFormat::F16 => {
-                    panel::multiply::<V, F16, ROWS>(weights, columns, x, y, self.relu)
-                }
-                WeightFormat::Bf16 => {
-                    panel::multiply::<V, Bf16, ROWS>(weights, columns, x, y, self.relu)
-                }
-                _ => panel::multiply::<V, F32, ROWS>(weights, columns, x, y, self.relu),
+                WeightFormat::F16 => multiply!(F16),
+                WeightFormat::Bf16 => multiply!(Bf16),
+                _ => multiply!(F32),
             }
         }
     }
@@ -295,7 +304,13 @@ fn pack<W: Lanes, N: Lanes>(
 }
 
 fn pack_panels<V: Lanes>(format: WeightFormat, weight: &[f32], bias: &[f32], bytes: &mut Vec<u8>) {
-    let (width, most) = (V::WIDTH, V::PANEL);
+    let width = V::WIDTH;
+    // See [`columns`]: a single panel.
+    let most = if bias.len() < FEWEST_ROWS_IN_COLUMNS {
+        V::PANEL
+    } else {
+        usize::MAX
+    };
     match format {
         WeightFormat::F32 => panel::pack::<F32>(weight, bias, width, most, bytes),
         WeightFormat::F16 => panel::pack::<F16>(weight, bias, width, most, bytes),
@@ -360,7 +375,7 @@ mod tests {
         let zeros = prop_oneof![Just(0), Just(50), Just(100), 0..=100_u32];
         (
             1..300_usize,
-            1..450_usize,
+            prop_oneof![1..450_usize, 450..900_usize],
             0..16_usize,
             zeros,
             any::<bool>(),
@@ -530,7 +545,8 @@ mod tests {
 
     #[test]
     fn panels_of_every_size_agree() {
-        for outputs in (1..=420).step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
+        let sizes = (1..=420).chain(FEWEST_ROWS_IN_COLUMNS - 2..FEWEST_ROWS_IN_COLUMNS + 70);
+        for outputs in sizes.step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
             for inputs in [3, 70] {
                 let case = Case {
                     inputs,

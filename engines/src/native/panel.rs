@@ -166,6 +166,13 @@ unsafe fn multiply_panel<
     if const { !occurs(N, ROWS, V::WIDTH, V::PANEL) } {
         return; // Never packed; nothing to compile.
     }
+    // Where no column is left out the processor sees by itself what comes.
+    let ahead = if columns.len() < x.len() {
+        (AHEAD / (N * V::WIDTH * S::BYTES)).max(1)
+    } else {
+        columns.len()
+    };
+    let known = columns.len().saturating_sub(ahead);
     // SAFETY: the caller's promise: the panel has as many biases, columns and rows as it is read
     // for, and `columns` names no others.
     unsafe {
@@ -174,15 +181,23 @@ unsafe fn multiply_panel<
         for (i, sum) in sums[0].iter_mut().enumerate() {
             *sum = V::load(panel.cast::<f32>().add(i * V::WIDTH));
         }
+        // A loop of its own: with a condition in it the compiler keeps sums in memory.
         let mut k = 0;
+        while k + INTERLEAVED <= known {
+            for (i, sums) in sums.iter_mut().enumerate() {
+                ask_for_column::<V, S, N>(weights, *columns.get_unchecked(k + i + ahead));
+                add_column::<V, S, N>(weights, *columns.get_unchecked(k + i), x, sums);
+            }
+            k += INTERLEAVED;
+        }
         while k + INTERLEAVED <= columns.len() {
             for (i, sums) in sums.iter_mut().enumerate() {
-                add_column::<V, S, N>(weights, columns, k + i, x, sums);
+                add_column::<V, S, N>(weights, *columns.get_unchecked(k + i), x, sums);
             }
             k += INTERLEAVED;
         }
         while k < columns.len() {
-            add_column::<V, S, N>(weights, columns, k, x, &mut sums[0]);
+            add_column::<V, S, N>(weights, *columns.get_unchecked(k), x, &mut sums[0]);
             k += 1;
         }
         let mut total = sums[0];
@@ -195,32 +210,31 @@ unsafe fn multiply_panel<
     }
 }
 
-/// Adds the products of column number `columns[k]`, and asks for a later one.
+/// Asks for column number `column`.
+#[inline(always)]
+unsafe fn ask_for_column<V: Lanes, S: Stored, const N: usize>(weights: *const u8, column: u32) {
+    let bytes = N * V::WIDTH * S::BYTES;
+    let weights = weights.wrapping_add(column as usize * bytes);
+    for line in 0..bytes.div_ceil(LINE) {
+        // SAFETY: the caller's promise; what is only asked for may lie anywhere.
+        unsafe { V::prefetch(weights.wrapping_add(line * LINE)) };
+    }
+}
+
+/// Adds the products of column number `column`.
 #[inline(always)]
 unsafe fn add_column<V: Lanes, S: Stored, const N: usize>(
     weights: *const u8,
-    columns: &[u32],
-    k: usize,
+    column: u32,
     x: &[f32],
     sums: &mut [V; N],
 ) {
     let vector = V::WIDTH * S::BYTES;
-    let column_bytes = N * vector;
-    let later = k + (AHEAD / column_bytes).max(1);
-    // Behind the last column comes what is read next: a panel or a layer.
-    let coming = match columns.get(later) {
-        Some(&column) => column as usize,
-        None => x.len() + later - columns.len(),
-    };
-    let coming = weights.wrapping_add(coming * column_bytes);
-    // SAFETY: the caller's promise; what is only prefetched may lie anywhere.
+    let column = column as usize;
+    // SAFETY: the caller's promise.
     unsafe {
-        for line in 0..column_bytes.div_ceil(LINE) {
-            V::prefetch(coming.wrapping_add(line * LINE));
-        }
-        let column = *columns.get_unchecked(k) as usize;
         let input = V::splat(*x.get_unchecked(column));
-        let weights = weights.add(column * column_bytes);
+        let weights = weights.add(column * N * vector);
         for (i, sum) in sums.iter_mut().enumerate() {
             *sum = S::load::<V>(weights.add(i * vector)).multiply_add(input, *sum);
         }

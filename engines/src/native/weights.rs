@@ -21,6 +21,13 @@ impl Bits for Line {
     }
 }
 
+/// Sums that lie in memory, a cache line of them.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Sums([f32; SUMS]);
+
+const SUMS: usize = LINE / size_of::<f32>();
+
 /// The packed weights of all networks.
 static LINES: Pool<Line> = Pool::new();
 
@@ -28,8 +35,8 @@ static LINES: Pool<Line> = Pool::new();
 pub(crate) struct Packing {
     set: InstructionSet,
     pub(super) bytes: Vec<u8>,
-    /// Length of the longest vector that a kernel reads.
-    most_inputs: usize,
+    /// Length of the longest vector that a kernel reads or adds up.
+    longest: usize,
 }
 
 impl Packing {
@@ -44,7 +51,7 @@ impl Packing {
         Self {
             set,
             bytes: Vec::new(),
-            most_inputs: 0,
+            longest: 0,
         }
     }
 
@@ -53,10 +60,10 @@ impl Packing {
         self.set
     }
 
-    /// Makes room for what a kernel of so many inputs needs, and gives the place where its weights
-    /// begin.
-    pub(super) fn begin(&mut self, inputs: usize) -> usize {
-        self.most_inputs = self.most_inputs.max(inputs);
+    /// Makes room for what a kernel of vectors of that length needs, and gives the place where its
+    /// weights begin.
+    pub(super) fn begin(&mut self, length: usize) -> usize {
+        self.longest = self.longest.max(length);
         self.bytes
             .resize(self.bytes.len().next_multiple_of(LINE), 0);
         self.bytes.len()
@@ -68,7 +75,7 @@ impl Packing {
         let mut last = [0; LINE];
         last[..rest.len()].copy_from_slice(rest);
         let lines: Vec<Line> = lines.iter().copied().chain([last]).map(Line).collect();
-        let room = self.most_inputs + 16;
+        let room = self.longest + 16;
         Workspace {
             set: self.set,
             lines: LINES.intern(lines),
@@ -76,6 +83,7 @@ impl Packing {
             all: (0..room as u32).collect(),
             columns: vec![0; room],
             quantized: vec![0; room],
+            sums: vec![Sums([0.0; SUMS]); room.div_ceil(SUMS)],
         }
     }
 }
@@ -92,6 +100,8 @@ pub(crate) struct Workspace {
     pub(super) columns: Vec<u32>,
     /// Inputs as integers.
     pub(super) quantized: Vec<i16>,
+    /// Sums of rows.
+    pub(super) sums: Vec<Sums>,
 }
 
 impl Workspace {

@@ -36,8 +36,13 @@ const SCRIPTS: [(&str, &str); 2] = [
     ),
     (
         "ld.lld",
-        // Its LLVM is that of the compiler, which is unpacked beside it.
+        // Its LLVM is that of the compiler, which is unpacked beside it. A name for Linux's loader is given to
+        // libraries, which this linker refuses for Windows and which means nothing there.
         "export LD_LIBRARY_PATH=\"$here/../../../rust/usr/lib/x86_64-linux-gnu\"\n\
+         for argument; do\n\
+         shift\n\
+         case $argument in -soname*) ;; *) set -- \"$@\" \"$argument\" ;; esac\n\
+         done\n\
          exec \"$here/ld.lld\" \"$@\"",
     ),
 ];

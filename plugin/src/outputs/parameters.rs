@@ -11,7 +11,7 @@
 //!
 //! [`stand`]: OutputParameters::stand
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 
 use tocco_dsp::Technique;
 
@@ -260,6 +260,9 @@ pub struct OutputParameters {
     now: [AtomicU32; COUNT],
     /// What stands beside the notes, as it was given out last.
     given_standing: [AtomicU32; COUNT - OF_NOTE],
+    /// Whether something of the block was given out: what changes from then on waits for the next, whose
+    /// beginning it is told at.
+    begun: AtomicBool,
     /// Number of the onset of the note that they tell of.
     onset: AtomicU32,
     notes: AtomicU32,
@@ -278,6 +281,7 @@ impl Default for OutputParameters {
         Self {
             now: Default::default(),
             given_standing: Default::default(),
+            begun: AtomicBool::new(false),
             onset: AtomicU32::new(0),
             notes: AtomicU32::new(0),
             recorded: AtomicUsize::new(0),
@@ -363,7 +367,7 @@ impl OutputParameters {
     pub fn give_out(&self, until: Option<u32>, mut give: impl FnMut(u32, OutputParameter, f32)) {
         let all = OutputParameter::all();
         let given = self.given.load(Relaxed);
-        if given == 0 {
+        if !self.begun.swap(true, Relaxed) {
             let standing = all[OF_NOTE..].iter().zip(&self.now[OF_NOTE..]);
             for ((parameter, now), given) in standing.zip(&self.given_standing) {
                 let bits = now.load(Relaxed);
@@ -390,6 +394,7 @@ impl OutputParameters {
             None => {
                 self.recorded.store(0, Relaxed);
                 self.given.store(0, Relaxed);
+                self.begun.store(false, Relaxed);
             }
         }
     }
@@ -560,6 +565,36 @@ mod tests {
             ..standing
         });
         assert_eq!(told().last(), Some(&pair("Examples", "1024")));
+    }
+
+    #[test]
+    fn what_changes_within_a_block_is_told_at_the_beginning_of_the_next() {
+        let outputs = OutputParameters::default();
+        let examples = |examples| {
+            outputs.stand(Standing {
+                condition: Condition::Listening,
+                teaching: None,
+                examples,
+                double_hits: 0,
+                cross_hits: 0,
+                velocity: velocity_lesson::Standing::default(),
+                velocity_hits: 0,
+            });
+        };
+        let told = |until| {
+            let mut told = Vec::new();
+            outputs.give_out(until, |offset, parameter, value| {
+                told.push((offset, parameter.text(f64::from(value))));
+            });
+            told
+        };
+        examples(1);
+        assert!(told(Some(40)).contains(&(0, "1".to_owned())));
+        // The end of a note was sent at 40.
+        examples(2);
+        assert_eq!(told(Some(50)), []);
+        assert_eq!(told(None), []);
+        assert_eq!(told(None), [(0, "2".to_owned())]);
     }
 
     #[test]

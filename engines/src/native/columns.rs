@@ -53,10 +53,6 @@ pub(super) unsafe fn multiply<V: Lanes, S: Stored>(
             matrix.add_columns::<V, S, TOGETHER>(these, later);
             columns = later;
         }
-        if let Some((these, later)) = columns.split_first_chunk::<{ TOGETHER / 2 }>() {
-            matrix.add_columns::<V, S, { TOGETHER / 2 }>(these, later);
-            columns = later;
-        }
         while let Some((these, later)) = columns.split_first_chunk::<1>() {
             matrix.add_columns::<V, S, 1>(these, later);
             columns = later;

@@ -25,6 +25,10 @@
 //! The first decision falls at a fixed place in the stream, so that a file that is rendered from
 //! its beginning is rendered the same every time. A stream that is faster by less than
 //! `LEAK` is real time.
+//!
+//! A sound server that was held up calls as fast as it can until it has caught up. That is no
+//! rendering: in real time, what a stream is late by is its **debt**, and counts as lead only when it
+//! is paid.
 
 use crate::ticks::Ticks;
 
@@ -68,6 +72,8 @@ pub struct Pace {
     block: f64,
     /// Lead at the beginning of this callback, seconds.
     lead: f64,
+    /// What the stream is late by, in real time, seconds.
+    debt: f64,
     /// Seconds of sound before this callback, since the start or a long pause.
     heard: f64,
     /// Seconds waited since then.
@@ -91,6 +97,7 @@ impl Pace {
             began: None,
             block: 0.0,
             lead: 0.0,
+            debt: 0.0,
             heard: 0.0,
             waited: 0.0,
             waits: false,
@@ -115,11 +122,19 @@ impl Pace {
     fn begin_after(&mut self, elapsed: Option<f64>, length: usize) {
         if let Some(elapsed) = elapsed {
             self.heard += self.block;
-            let lead = self.lead + self.block - elapsed * (1.0 + LEAK);
-            self.lead = lead.clamp(0.0, MOST);
+            let gain = self.block - elapsed * (1.0 + LEAK);
+            let paid = gain.clamp(0.0, self.debt);
+            self.lead = (self.lead + gain - paid).clamp(0.0, MOST);
+            self.debt = if self.regime == Regime::RealTime {
+                // Whoever never catches up is forgiven with time.
+                let forgiven = elapsed.min(self.block) * LEAK;
+                (self.debt + elapsed - self.block - forgiven).clamp(0.0, MOST)
+            } else {
+                0.0
+            };
             if elapsed > self.block + MOST {
                 // A pause: what follows is a stream of its own.
-                (self.heard, self.waited) = (0.0, 0.0);
+                (self.heard, self.waited, self.debt) = (0.0, 0.0, 0.0);
                 self.regime = Regime::Unknown;
             }
         }
@@ -223,7 +238,20 @@ mod tests {
                 0.9 * block
             }
         };
-        for elapsed in [&bursts as &dyn Fn(usize) -> f64, &early, &skewed, &stalled] {
+        // Held up for 0.9 s, and called in haste until that is caught up.
+        let caught_up = |n: usize| match n % 1_000 {
+            999 => 0.9,
+            0..675 if n > 1_000 => 0.0,
+            _ => block,
+        };
+        let streams = [
+            &bursts as &dyn Fn(usize) -> f64,
+            &early,
+            &skewed,
+            &stalled,
+            &caught_up,
+        ];
+        for elapsed in streams {
             let found = regimes(&mut pace(), 3_000_000, elapsed);
             assert!(!found.contains(&Regime::Faster));
             assert_eq!(found.last(), Some(&Regime::RealTime));

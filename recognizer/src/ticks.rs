@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// microsecond or better makes the tick right to a part in several thousand.
 const CALIBRATION: Duration = Duration::from_millis(5);
 
+/// Times that clock and counter are read together, of which the closest counts.
+const LOOKS: u32 = 8;
+
 /// A counter whose speed is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ticks {
@@ -72,10 +75,24 @@ pub fn now(ticks: Option<Ticks>) -> u64 {
     expect(dead_code, reason = "the processor tells")
 )]
 fn measured() -> f64 {
-    let (start, first) = (Instant::now(), counter::read());
+    let (start, first) = moment();
     std::thread::sleep(CALIBRATION);
-    let (elapsed, last) = (start.elapsed(), counter::read());
-    elapsed.as_secs_f64() / last.saturating_sub(first).max(1) as f64
+    let (end, last) = moment();
+    (end - start).as_secs_f64() / last.saturating_sub(first).max(1) as f64
+}
+
+/// The same moment by the clock and by the counter. The system may take the processor away between the
+/// two, so that it is the narrowest of some.
+fn moment() -> (Instant, u64) {
+    let mut narrowest = (u64::MAX, (Instant::now(), 0));
+    for _ in 0..LOOKS {
+        let (before, now, after) = (counter::read(), Instant::now(), counter::read());
+        let width = after.saturating_sub(before);
+        if width < narrowest.0 {
+            narrowest = (width, (now, before + width / 2));
+        }
+    }
+    narrowest.1
 }
 
 #[cfg(target_arch = "x86_64")]

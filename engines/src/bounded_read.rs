@@ -33,23 +33,43 @@ pub fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
 }
 
 /// Makes `bytes` the content of the regular file at `path`, which is made if there is none. Opens
-/// without waiting.
+/// without waiting. What is written lies beside it until it is there whole, so that the file always has
+/// either the old content or the new one, whatever ends this program or fills the disk.
 ///
 /// # Errors
-/// When the path leads to anything but a regular file, which stays as it is then, or the file cannot
-/// be written.
+/// When the path leads to anything but a regular file, or the file cannot be written; it stays as it is
+/// then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let unwritable = |error| LoadError::Write {
         file: path.display().to_string(),
         error,
     };
     let mut options = OpenOptions::new();
-    // Emptied only when it is known to be a file.
-    options.write(true).create(true).truncate(false);
-    let mut file = open_without_waiting(path, &mut options, unwritable)?;
-    file.set_len(0)
+    options.write(true);
+    let mut target = path.to_path_buf();
+    if path.symlink_metadata().is_ok() {
+        // What may not be written to is not to be replaced either.
+        open_without_waiting(path, &mut options, unwritable)?;
+        // A link stays one.
+        target = path.canonicalize().map_err(unwritable)?;
+    }
+    let mut draft = target.clone().into_os_string();
+    draft.push(".draft");
+    let draft = Path::new(&draft);
+    // One that was left is emptied only when it is known to be a file.
+    options.create(true).truncate(false);
+    let mut file = open_without_waiting(draft, &mut options, unwritable)?;
+    let written = file
+        .set_len(0)
         .and_then(|()| file.write_all(bytes))
-        .map_err(unwritable)
+        .and_then(|()| file.sync_all());
+    drop(file);
+    let replaced = written.and_then(|()| std::fs::rename(draft, &target));
+    replaced.map_err(|error| {
+        // It is of no use, and takes room that may be what is missing.
+        let _ = std::fs::remove_file(draft);
+        unwritable(error)
+    })
 }
 
 /// The regular file at `path`, open to append to, which is made if there is none. Never waits.
@@ -248,9 +268,12 @@ mod tests {
     fn a_file_is_written_in_whole_or_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
+        let draft = folder.path().join("file.draft");
+        std::fs::write(&draft, b"what was left of a longer one").unwrap();
         for bytes in [&b"1234"[..], b"12", b""] {
             write_file(&path, bytes).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
+            assert!(!draft.exists());
         }
         for text in [b"1", b"2"] {
             append_file(&path).unwrap().write_all(text).unwrap();
@@ -260,6 +283,24 @@ mod tests {
         assert!(error.contains("found a folder"), "{error}");
         let error = write_file(&path.join("in a file"), b"1").unwrap_err();
         assert!(matches!(error, LoadError::Write { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_written_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("file"), folder.path().join("link"));
+        write_file(&path, b"old").unwrap();
+        // Where the new content was to lie meanwhile there is a folder.
+        let draft = folder.path().join("file.draft");
+        std::fs::create_dir(&draft).unwrap();
+        assert!(write_file(&path, b"new").is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        std::fs::remove_dir(&draft).unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        write_file(&link, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
     }
 
     #[cfg(target_os = "linux")]

@@ -171,11 +171,13 @@ impl Configuration {
         }
         let profiles = self.read_profiles();
         if !profiles.is_empty() {
-            params.calibration.update(|saved| {
-                saved.profiles = profiles;
-                // The profiles tell them.
-                saved.masks_are_parameters = false;
-            });
+            params
+                .calibration
+                .update(params.calibration.changes(), |saved| {
+                    saved.profiles = profiles;
+                    // The profiles tell them.
+                    saved.masks_are_parameters = false;
+                });
         }
     }
 

@@ -41,7 +41,7 @@ use nice_plug_egui::{
     EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
-use crate::service::{Shared, Status};
+use crate::service::{Action, Shared, Status};
 use file_chooser::FileChooser;
 use guided_minute::GuidedMinute;
 use lesson::LessonPanel;
@@ -79,6 +79,8 @@ const MARGIN: i8 = 16;
 
 pub use offscreen::{Offscreen, Piece};
 pub use rasterizer::Picture;
+#[cfg(feature = "standalone")]
+pub(crate) use window::check_own_screen;
 pub use window::{ToccoEditor, ToccoWindow, WindowError};
 
 /// The editor of a plugin instance.
@@ -108,11 +110,13 @@ pub struct ToccoApp {
     shared: Arc<Shared>,
     gui: Option<GuiContext>,
     page: Page,
-    /// The user's folder while it is typed.
+    /// The user's folder while it is typed, and how often it was chosen by then.
     folder: String,
+    folder_changes: u32,
     folder_chooser: FileChooser,
-    /// The path of the user's sounds while it is typed.
+    /// The path of the user's sounds while it is typed, and how often it was chosen by then.
     sounds: String,
+    sounds_changes: u32,
     sounds_chooser: FileChooser,
     /// The last note and when it was first drawn.
     last: Option<(LastNote, Instant)>,
@@ -126,9 +130,11 @@ pub struct ToccoApp {
 impl ToccoApp {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
-            folder: shared.params.user_package.path(),
+            folder: String::new(),
+            folder_changes: u32::MAX,
             folder_chooser: FileChooser::default(),
-            sounds: shared.params.sounds.path(),
+            sounds: String::new(),
+            sounds_changes: u32::MAX,
             sounds_chooser: FileChooser::default(),
             shared,
             gui: None,
@@ -144,11 +150,30 @@ impl ToccoApp {
 
     /// Somebody looks from now on.
     fn open(&mut self, gui: GuiContext) {
+        // The time of each window begins anew.
+        self.guide.interrupt(&self.shared, &gui);
         self.gui = Some(gui);
-        self.folder = self.shared.params.user_package.path();
-        self.sounds = self.shared.params.sounds.path();
-        self.timeline = Timeline::default();
+        self.timeline = self.timeline.begun_anew();
         self.shared.telemetry.levels.open(true);
+    }
+
+    /// Shows the paths that were chosen elsewhere: by a dialog, or the host that restored a state.
+    fn follow_paths(&mut self) {
+        let params = &self.shared.params;
+        for (chosen, shown, changes) in [
+            (
+                &params.user_package,
+                &mut self.folder,
+                &mut self.folder_changes,
+            ),
+            (&params.sounds, &mut self.sounds, &mut self.sounds_changes),
+        ] {
+            let now = chosen.changes();
+            if *changes != now {
+                *changes = now;
+                *shown = chosen.path();
+            }
+        }
     }
 
     /// Takes what is new; whether something moves.
@@ -179,6 +204,7 @@ impl ToccoApp {
         // VST3 knows no better way to the host than from a thread that it knows.
         self.shared.params.unsaved.tell();
         self.take_chosen();
+        self.follow_paths();
         let status = self.shared.status().clone();
         let frame = egui::Frame::new().fill(BACKGROUND).inner_margin(MARGIN);
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {
@@ -203,22 +229,16 @@ impl ToccoApp {
 
     /// Takes what was chosen in dialogs.
     fn take_chosen(&mut self) {
-        let params = &self.shared.params;
-        match self.folder_chooser.take() {
-            Ok(Some(path)) => {
-                params.choose_package(path.clone());
-                self.folder = path;
-            }
-            Ok(None) => {}
-            Err(reason) => self.shared.refuse(reason),
+        let shared = &self.shared;
+        let chosen = |chooser: &mut FileChooser| {
+            let closed = chooser.take()?;
+            shared.tell(Action::ShowDialog, closed).flatten()
+        };
+        if let Some(path) = chosen(&mut self.folder_chooser) {
+            shared.params.choose_package(path);
         }
-        match self.sounds_chooser.take() {
-            Ok(Some(path)) => {
-                params.choose_sounds(path.clone());
-                self.sounds = path;
-            }
-            Ok(None) => {}
-            Err(reason) => self.shared.refuse(reason),
+        if let Some(path) = chosen(&mut self.sounds_chooser) {
+            shared.params.choose_sounds(path);
         }
     }
 
@@ -301,8 +321,9 @@ fn errors(ui: &mut Ui, status: &Status) {
         &status.sounds_error,
         &status.other_error,
     ];
-    // One is enough to look at the log.
-    for error in errors.into_iter().flatten().chain(status.refused.first()) {
+    // One of these is enough to look at the log; what was done last counts for more.
+    let other = status.failed.values().chain(&status.refused).next();
+    for error in errors.into_iter().flatten().chain(other) {
         ui.label(RichText::new(error).size(12.0).color(WARNING));
     }
 }

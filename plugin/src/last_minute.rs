@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use tocco_recognizer::classification::{Classification, Decision, Note};
+use tocco_recognizer::classification::{Classification, Decision};
 
 use crate::outputs::midi::{ClassMidi, Length};
 use crate::outputs::retrigger::{Retrigger, Suppressed, Verdict};
@@ -50,6 +50,8 @@ pub enum LastMinuteError {
 pub struct Decided {
     /// Seconds since the first note of all.
     pub seconds: f64,
+    /// Number of the stream in which it was heard: the numbers of onsets begin anew with each.
+    pub stream: u32,
     /// The decision.
     pub result: Classification,
 }
@@ -62,6 +64,8 @@ struct Kept {
     count: u64,
     /// Seconds at the beginning of the stream of that number, and its rate, Hz.
     stream: Option<(u32, f64, f64)>,
+    /// How many streams there were.
+    streams: u32,
     /// When the first note of all was decided.
     begin: Option<Instant>,
 }
@@ -80,12 +84,17 @@ impl LastMinute {
         // Every stream counts from 0. How far apart two are only the clock knows.
         let offset = match kept.stream {
             Some((of, offset, rate)) if of == epoch && rate == host_rate => offset,
-            _ => (now - begin).as_secs_f64() - position,
+            _ => {
+                kept.streams = kept.streams.wrapping_add(1);
+                (now - begin).as_secs_f64() - position
+            }
         };
         kept.stream = Some((epoch, offset, host_rate));
         let seconds = offset + position;
+        let stream = kept.streams;
         kept.decided.push_back(Decided {
             seconds,
+            stream,
             result: *result,
         });
         kept.count += 1;
@@ -93,6 +102,11 @@ impl LastMinute {
         while kept.decided.len() > MOST || kept.decided.front().is_some_and(old) {
             kept.decided.pop_front();
         }
+    }
+
+    /// What comes from here on is of another pipeline, whose streams and onsets have numbers of their own.
+    pub(crate) fn begin_pipeline(&self) {
+        self.lock().stream = None;
     }
 
     /// What came after the first `count`, and how many there are now: to be given the next time.
@@ -116,18 +130,19 @@ impl LastMinute {
         let rules = params.rules(1e6);
         let (mut retrigger, suppressed) = (Retrigger::default(), Suppressed::default());
         let (decided, _) = self.since(0);
-        let second_of = |note: Note| {
+        let second_of = |first: Decided| {
             move |decided: &&Decided| {
-                let other = decided.result.note;
                 decided.result.is_second()
-                    && (other.onset_id, other.epoch) == (note.onset_id, note.epoch)
+                    && decided.stream == first.stream
+                    && decided.result.note.onset_id == first.result.note.onset_id
             }
         };
         let mut notes = Vec::new();
-        for Decided { seconds, result } in decided.iter().filter(|d| !d.result.is_second()) {
+        for first in decided.iter().filter(|d| !d.result.is_second()) {
             let mut amendments = decided.iter().filter(|_| correct);
-            let amended = amendments.find(second_of(result.note));
-            let mut result = amended.map_or(*result, |second| Classification {
+            let amended = amendments.find(second_of(*first));
+            let seconds = first.seconds;
+            let mut result = amended.map_or(first.result, |second| Classification {
                 decision: Decision::First,
                 ..second.result
             });
@@ -136,7 +151,7 @@ impl LastMinute {
             if retrigger.first(&result, &rules, &suppressed) == Verdict::Play && settings.send {
                 let velocity = settings.curve.velocity(result.note.peak_db);
                 let velocity = (velocity * 127.0).round().clamp(1.0, 127.0) as u8;
-                notes.push((*seconds, settings, velocity));
+                notes.push((seconds, settings, velocity));
             }
         }
         let first = notes.first().map_or(0.0, |(seconds, ..)| *seconds);
@@ -376,6 +391,28 @@ mod tests {
             minute.add(&note(onset, 2, 61.0, 0), 48_000.0, later);
         }
         assert_eq!(minute.since(0).0.len(), MOST);
+    }
+
+    #[test]
+    fn another_pipeline_counts_from_the_beginning_and_corrects_nothing_of_the_one_before() {
+        let params = ToccoParams::default();
+        set(&params.correct, true);
+        let minute = LastMinute::default();
+        let begin = Instant::now();
+        minute.add(&note(0, 0, 20.0, 0), 48_000.0, begin);
+        // Another length of blocks: the numbers are the same.
+        minute.begin_pipeline();
+        let later = begin + Duration::from_secs(3);
+        minute.add(&note(0, 0, 1.0, 2), 48_000.0, later);
+        let mut second = note(0, 0, 1.0, 5);
+        second.decision = Decision::Second {
+            was: 2,
+            was_gated: false,
+        };
+        minute.add(&second, 48_000.0, later + Duration::from_millis(150));
+        let notes = minute.notes(&params);
+        let notes: Vec<(f64, u8)> = notes.iter().map(|(at, midi, _)| (*at, midi.key)).collect();
+        assert_eq!(notes, [(0.0, 36), (3.0, 41)]);
     }
 
     #[test]

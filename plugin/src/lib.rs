@@ -18,6 +18,7 @@ mod clap_entry;
 pub mod condition;
 pub mod configuration;
 pub mod continuity;
+mod join;
 pub mod last_minute;
 mod log_file;
 pub mod model;
@@ -99,12 +100,20 @@ impl Tocco {
         performance.restart(activation.host_rate);
         let workshop = &self.shared.workshop;
         workshop.open(activation.host_rate, performance.bank_rate());
+        let failed = (self.shared.status().failed).contains_key(&service::Action::OpenOsc);
+        // What was not to be had may be now; a socket of its own is in nobody's way when it is gone.
+        if failed {
+            performance.osc = None;
+        }
         if performance.osc.is_none() {
             let (osc, errors) = Osc::start(self.shared.configuration.osc, &self.shared);
             performance.osc = osc;
-            for error in errors {
-                self.shared.refuse(error.to_string());
-            }
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            let outcome = match errors.is_empty() {
+                true => Ok(()),
+                false => Err(errors.join("; ")),
+            };
+            self.shared.tell(service::Action::OpenOsc, outcome);
         }
         let service = match self.service.take() {
             Some(service) => service,

@@ -477,9 +477,10 @@ impl ToccoParams {
         self.sounds.set(path);
     }
 
-    /// Changes what will be saved of the calibration: the host hears of it. Not for the audio thread.
-    pub(crate) fn save_calibration(&self, change: impl FnOnce(&mut Saved)) {
-        if self.calibration.update(change) {
+    /// Changes what will be saved of the calibration, unless the host has restored another one since it
+    /// had done so `of` times: the host hears of it. Not for the audio thread.
+    pub(crate) fn save_calibration(&self, of: u32, change: impl FnOnce(&mut Saved)) {
+        if self.calibration.update(of, change) {
             self.unsaved.add();
         }
     }
@@ -784,9 +785,9 @@ mod tests {
         count(1);
         params.choose_package("/home/me/my model".to_owned());
         count(1);
-        params.save_calibration(|saved| saved.in_use = true); // as it was
+        params.save_calibration(0, |saved| saved.in_use = true); // as it was
         count(1);
-        params.save_calibration(|saved| saved.in_use = false);
+        params.save_calibration(0, |saved| saved.in_use = false);
         count(2);
         params.deserialize_fields(&params.serialize_fields());
         count(2);

@@ -8,11 +8,10 @@
 //! All of it reads files or allocates: not for the audio thread.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use nice_plug::prelude::*;
-use tocco_engines::bounded_read::read_file;
+use tocco_engines::bounded_read::{read_file, write_file};
 use toml::de::{DeTable, DeValue};
 
 use crate::configuration::value_of;
@@ -283,21 +282,11 @@ fn is_name(name: &str) -> bool {
 /// When the name is none, or the file cannot be written.
 pub fn save(folder: &Path, name: &str, params: &ToccoParams) -> Result<PathBuf, PresetError> {
     let path = path(folder, name)?;
-    let draft = path.with_extension("draft");
-    let written = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::File::create(&draft))
-        .and_then(|mut file| {
-            file.write_all(write(params).as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&draft, &path));
-    match written {
-        Ok(()) => Ok(path),
-        Err(error) => Err(PresetError::File(format!(
-            "{}: it cannot be written: {error}",
-            path.display()
-        ))),
-    }
+    std::fs::create_dir_all(folder).map_err(|error| {
+        PresetError::File(format!("{}: it cannot be made: {error}", folder.display()))
+    })?;
+    write_file(&path, write(params).as_bytes()).map_err(|e| PresetError::File(e.to_string()))?;
+    Ok(path)
 }
 
 /// Saves what the parameters are for a host, which has no name for it: as `From the host 1`, or the next

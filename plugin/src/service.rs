@@ -13,7 +13,8 @@
 mod worker;
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,6 +26,7 @@ use crate::calibration::{self, CalibrationStatus};
 use crate::condition::Condition;
 use crate::configuration::Configuration;
 use crate::continuity::Continuity;
+use crate::join::join_within;
 use crate::last_minute::LastMinute;
 use crate::model::ModelError;
 use crate::outputs::parameters::{OutputParameters, Standing};
@@ -73,6 +75,23 @@ pub enum ActivationError {
     Service(String),
 }
 
+/// What is done because the user wants it, and can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// What was taught is written to the folder of lessons.
+    SaveLesson,
+    /// The sound of a lesson is written, or what is wrong of it is taken away.
+    RecordLesson,
+    /// A preset is written for the host.
+    SavePreset,
+    /// The last minute is written for the host.
+    SaveMinute,
+    /// A dialog for files is shown.
+    ShowDialog,
+    /// The sockets for Open Sound Control are opened.
+    OpenOsc,
+}
+
 /// What the editor shows of the service's work.
 #[derive(Debug, Default, Clone)]
 pub struct Status {
@@ -88,6 +107,8 @@ pub struct Status {
     pub other_error: Option<String>,
     /// What was refused of the configuration, and what is not to be had of it.
     pub refused: Vec<String>,
+    /// Why an action failed when it was done last.
+    pub failed: BTreeMap<Action, String>,
     /// What the model in use was taught.
     pub calibration: CalibrationStatus,
 }
@@ -113,6 +134,7 @@ impl Status {
         } else if self.other_error.is_some()
             || self.sounds_error.is_some()
             || !self.refused.is_empty()
+            || !self.failed.is_empty()
             || calibration.possible && calibration.error.is_some()
         {
             Condition::Refused
@@ -252,12 +274,22 @@ impl Shared {
         self.undone.load(Acquire)
     }
 
-    /// Says once that something is not to be had. Takes a lock: not for the audio thread.
-    pub(crate) fn refuse(&self, reason: String) {
-        let refused = &mut self.status().refused;
-        if !refused.contains(&reason) {
-            nice_plug::nice_warn!("{reason}");
-            refused.push(reason);
+    /// Keeps why `action` failed until it is done again. Takes a lock: not for the audio thread.
+    pub(crate) fn tell<T>(&self, action: Action, outcome: Result<T, impl Display>) -> Option<T> {
+        let failed = &mut self.status().failed;
+        match outcome {
+            Ok(value) => {
+                failed.remove(&action);
+                Some(value)
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if failed.get(&action) != Some(&error) {
+                    nice_plug::nice_warn!("{error}");
+                    failed.insert(action, error);
+                }
+                None
+            }
         }
     }
 
@@ -384,17 +416,10 @@ impl Drop for Service {
     /// Waits for the thread, at most [`END_PATIENCE`]; one that does not come back is left to itself.
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Stop);
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        let start = Instant::now();
-        while !thread.is_finished() {
-            if start.elapsed() >= END_PATIENCE {
-                nice_plug::nice_warn!("the service thread does not end and is left to itself");
-                return;
-            }
-            std::thread::sleep(Duration::from_micros(200));
+        if let Some(thread) = self.thread.take()
+            && !join_within(thread, END_PATIENCE)
+        {
+            nice_plug::nice_warn!("the service thread does not end and is left to itself");
         }
-        drop(thread.join());
     }
 }

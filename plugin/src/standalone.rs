@@ -46,6 +46,15 @@ pub enum StandaloneError {
         /// Why not.
         reason: String,
     },
+    /// There is no window.
+    #[error("{0}; --headless does without a window")]
+    Screen(String),
+    /// Devices are named that are not used.
+    #[error(
+        "--input-device and --output-device: expected --backend alsa, whose devices they name, found jack; \
+         JACK's ports are connected by --connect-inputs"
+    )]
+    Devices,
     /// There is no server.
     #[error("JACK: {0}; start a server (jackd, PipeWire), or use --backend alsa")]
     Jack(String),
@@ -77,8 +86,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
     let (to_end, ends) = mpsc::channel::<(StateFile, Arc<Shared>)>();
-    // Without a window the framework ends by itself.
-    if cfg!(feature = "editor") && !arguments.headless {
+    let windowed = cfg!(feature = "editor") && !arguments.headless;
+    // The framework would say why there is no window, and wait for ever.
+    #[cfg(feature = "editor")]
+    if windowed {
+        crate::editor::check_own_screen().map_err(StandaloneError::Screen)?;
+    }
+    if !windowed {
+        interrupt::as_interrupt();
+    } else {
         interrupt::on_interrupt(move || {
             let saved = ends.recv().map(|(file, shared)| file.save(&shared.params));
             std::process::exit(match saved {
@@ -98,6 +114,8 @@ fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
     // If nobody waits for it, nobody needs it.
     let _ = to_end.send((file.clone(), Arc::clone(&shared)));
     let jack = match arguments.backend {
+        Backend::Jack if arguments.names_device() => return Err(StandaloneError::Devices),
+        Backend::Auto if arguments.names_device() => None,
         Backend::Auto => jack_format().ok(),
         Backend::Jack => Some(jack_format().map_err(StandaloneError::Jack)?),
         Backend::Alsa | Backend::Dummy => None,

@@ -421,12 +421,14 @@ pass_on!(IEditControllerTrait {
         if OutputParameter::with_id(id).is_some() {
             return kResultOk;
         }
+        // SAFETY: no promise is needed.
+        let result = unsafe { self.wrapper.setParamNormalized(id, value) };
+        // After that, which sets it at once where nothing is processed.
         if !self.values.set(id, value) {
             return kInvalidArgument;
         }
         self.shared.params.unsaved.tell();
-        // SAFETY: no promise is needed.
-        unsafe { self.wrapper.setParamNormalized(id, value) }
+        result
     }
 });
 
@@ -575,7 +577,7 @@ mod tests {
             component.setActive(0);
             component.setActive(0);
             assert_eq!(told(), 1);
-            params.save_calibration(|saved| saved.in_use = false);
+            params.save_calibration(params.calibration.changes(), |saved| saved.in_use = false);
             params.unsaved.tell(); // as the window does
             assert_eq!(told(), 2);
             assert_eq!(

@@ -235,6 +235,28 @@ fn the_hosts_state_and_a_file_bring_the_calibrated_model_back() {
     assert_eq!(other.play(), calibrated);
 }
 
+/// A project is opened in a running instance on a machine that has not all it needs.
+#[test]
+fn a_restored_lesson_is_not_replaced_by_what_was_taught_before() {
+    let mut player = Player::new(params(ModelChoice::C), false);
+    player.teach(1);
+    player.tell(&[]);
+    let state = player.shared.params.serialize_fields();
+    let taught = player.shared.status().calibration.examples.clone();
+    let mut other = Player::new(params(ModelChoice::C), false);
+    other.teach(2);
+    // There is no folder with a model of the user's.
+    set(&other.shared.params.model, ModelChoice::User);
+    other.shared.params.deserialize_fields(&state);
+    other.tell(&[]);
+    assert!(other.shared.status().model_error.is_some());
+    assert_eq!(other.shared.status().calibration.examples, taught);
+    assert_eq!(other.shared.params.serialize_fields(), state);
+    other.tell(&[Command::Undo]);
+    let examples = other.shared.status().calibration.examples.clone();
+    assert_eq!((examples[1], examples[2]), (taught[1] - 1, 0));
+}
+
 #[test]
 fn a_damaged_state_leaves_the_model_as_it_is() {
     let params = params(ModelChoice::C);

@@ -49,6 +49,8 @@ struct NetworkCalibration {
     /// The model before calibration.
     base: ModelPackage,
     calibration: Option<Calibration>,
+    /// How often the host had restored a state when this one was made of it.
+    state: u32,
     /// Number of the onset of each example, in the order of teaching.
     onsets: Vec<u64>,
 }
@@ -57,19 +59,19 @@ type Change = Result<bool, Box<dyn Error>>;
 
 impl CalibrationSession {
     /// For `base` and the package that amends it, which were selected with `engine` and are loaded
-    /// as `since` or later, with what the host's state says. A profile that does not fit leaves the
-    /// model as it is. Classes are `masked`, or as the profiles have it.
+    /// as `since` or later, with what the host's state says and its number. A profile that does not fit
+    /// leaves the model as it is. Classes are `masked`, or as the profiles have it.
     pub(crate) fn new(
         base: ModelPackage,
         second: Option<ModelPackage>,
         engine: EngineId,
         since: ModelSerial,
-        saved: &Saved,
+        (saved, state): (&Saved, u32),
         masked: Option<[bool; MAX_CLASSES]>,
     ) -> Self {
-        let (first, mut error) = NetworkCalibration::new(base, saved);
+        let (first, mut error) = NetworkCalibration::new(base, saved, state);
         let second = second.map(|base| {
-            let (network, second_error) = NetworkCalibration::new(base, saved);
+            let (network, second_error) = NetworkCalibration::new(base, saved, state);
             error = error.take().or(second_error);
             network
         });
@@ -106,6 +108,11 @@ impl CalibrationSession {
         let second = self.second.as_ref();
         let second = second.map(|second| second.package(self.in_use));
         Ok((self.first.package(self.in_use)?, second.transpose()?))
+    }
+
+    /// Whether the host has restored no state since this one was made of it.
+    pub(crate) fn is_current(&self, params: &ToccoParams) -> bool {
+        params.calibration.changes() == self.first.state
     }
 
     /// Whether what runs is no longer [`packages`](Self::packages).
@@ -174,7 +181,7 @@ impl CalibrationSession {
             Command::Apply(in_use) => {
                 self.changed |= self.in_use != in_use;
                 self.in_use = in_use;
-                params.save_calibration(|saved| saved.in_use = in_use);
+                params.save_calibration(self.first.state, |saved| saved.in_use = in_use);
             }
             Command::Save(path) => {
                 let saved = self.save(&path);
@@ -224,13 +231,17 @@ impl CalibrationSession {
     }
 
     /// Saves what is taught to `folder`, if that is something else than before: as
-    /// `<model's id>.json`.
+    /// `<model's id>.json`. While nothing amends the model, what was taught to the one that did stays, as
+    /// in the host's state: it is of the same lesson.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn keep(&mut self, folder: &Path) -> Result<(), LoadError> {
         let taught = self.taught();
-        if self.kept == taught || self.first.calibration.is_none() {
+        let Some(first) = &self.first.calibration else {
+            return Ok(());
+        };
+        if self.kept == taught {
             return Ok(());
         }
         // An attempt that fails is not made again for the same lesson.
@@ -243,7 +254,12 @@ impl CalibrationSession {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let id = self.first.base.manifest.id.chars();
         let name: String = id.map(|c| if is_plain(c) { c } else { '_' }).collect();
-        self.save(&folder.join(format!("{name}.json")))
+        let path = folder.join(format!("{name}.json"));
+        let second = self.second.as_ref();
+        match second.and_then(|second| second.calibration.as_ref()) {
+            Some(second) => save_profiles(&path, first, Some(second)),
+            None => first.save(path),
+        }
     }
 
     /// Numbers of the examples of both networks, and what is masked.
@@ -405,7 +421,7 @@ fn mask(calibration: &mut Calibration, masked: &[bool; MAX_CLASSES]) -> Change {
 
 impl NetworkCalibration {
     /// With what the host's state says of this model, and what is wrong with that.
-    fn new(base: ModelPackage, saved: &Saved) -> (Self, Option<String>) {
+    fn new(base: ModelPackage, saved: &Saved, state: u32) -> (Self, Option<String>) {
         let (mut calibration, mut error) = match Calibration::new(&base) {
             Ok(calibration) => (Some(calibration), None),
             Err(error) => (None, Some(error.to_string())),
@@ -421,6 +437,7 @@ impl NetworkCalibration {
         let network = Self {
             base,
             calibration,
+            state,
             onsets: Vec::new(),
         };
         (network, error)
@@ -466,7 +483,7 @@ impl NetworkCalibration {
         let changed = change(calibration, &mut self.onsets)?;
         let text = calibration.profile().to_json("calibration")?;
         let id = self.base.manifest.id.clone();
-        params.save_calibration(|saved| {
+        params.save_calibration(self.state, |saved| {
             if calibration.is_empty() {
                 saved.profiles.remove(&id);
             } else {
@@ -488,6 +505,7 @@ impl NetworkCalibration {
 mod tests {
     use super::*;
     use crate::shipped;
+    use nice_plug::params::persist::PersistentField;
     use tocco_recognizer::adaptation::examples::Source;
 
     /// What is taught to `tocco` and what amends it.
@@ -507,7 +525,7 @@ mod tests {
                     Some(second),
                     EngineId::Native,
                     since,
-                    saved,
+                    (saved, 0),
                     None,
                 ),
                 params: ToccoParams::default(),
@@ -592,6 +610,21 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_the_host_has_restored_meanwhile_is_left_alone() {
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears_with_both(0, 1);
+        let mut restored = taught.params.calibration.saved();
+        restored.profiles.remove("tocco-late");
+        taught.params.calibration.set(restored.clone());
+        assert!(!taught.session.is_current(&taught.params));
+        taught.hears_with_both(1, 2);
+        taught.told(Command::Undo);
+        taught.told(Command::Reset);
+        taught.told(Command::Apply(false));
+        assert_eq!(taught.params.calibration.saved(), restored);
+    }
+
+    #[test]
     fn a_reset_and_a_mask_go_to_both() {
         let mut taught = Taught::new(&Saved::default());
         taught.hears_with_both(0, 1);
@@ -669,7 +702,7 @@ mod tests {
             None,
             EngineId::Native,
             since,
-            &Saved::default(),
+            (&Saved::default(), 0),
             None,
         );
         let other = folder.path().join("other.json");
@@ -680,6 +713,18 @@ mod tests {
             assert_eq!(alone.status().error, None);
             assert!(!folder.path().join("other.second.json").exists());
         }
+
+        // By itself it is another matter: the second decision may only be switched off.
+        taught.told(Command::Save(folder.path().join("tocco.json")));
+        alone.obey(
+            Command::Mask {
+                class: 6,
+                masked: true,
+            },
+            &taught.params,
+        );
+        alone.keep(folder.path()).unwrap();
+        assert!(folder.path().join("tocco.second.json").exists());
 
         // A faulty second file leaves everything as it is.
         let beside = folder.path().join("me.second.json");

@@ -93,10 +93,21 @@ impl CalibrationState {
         self.changes.load(Acquire)
     }
 
+    /// The same, and how often the host had restored a state by then. Not for the audio thread.
+    #[must_use]
+    pub fn saved_and_changes(&self) -> (Saved, u32) {
+        let saved = self.lock();
+        (saved.clone(), self.changes())
+    }
+
     /// Changes what will be saved, by the one who knows of the change already, and says whether it is
-    /// another one now. Not for the audio thread.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Saved)) -> bool {
+    /// another one now. If the host has restored a state since it had done so `of` times, that stays as it
+    /// is: the change is of what was before. Not for the audio thread.
+    pub(crate) fn update(&self, of: u32, change: impl FnOnce(&mut Saved)) -> bool {
         let mut saved = self.lock();
+        if self.changes() != of {
+            return false;
+        }
         let before = saved.clone();
         change(&mut saved);
         *saved != before
@@ -110,7 +121,9 @@ impl CalibrationState {
 
 impl PersistentField<'_, Saved> for CalibrationState {
     fn set(&self, saved: Saved) {
-        *self.lock() = saved;
+        let mut held = self.lock();
+        *held = saved;
+        // While it is held: nobody is to take the one for the other.
         self.changes.fetch_add(1, Release);
     }
 

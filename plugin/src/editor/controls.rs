@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use egui::{RichText, TextEdit, Ui};
+use egui::{Key, RichText, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
 
@@ -95,7 +95,10 @@ fn ear(
             ui.horizontal(|ui| {
                 let edit = TextEdit::singleline(folder).hint_text("folder with model.toml");
                 if ui.add(edit.desired_width(WIDTH - 48.0)).lost_focus() {
-                    params.choose_package(folder.clone());
+                    match ui.input(|input| input.key_pressed(Key::Escape)) {
+                        true => *folder = params.user_package.path(),
+                        false => params.choose_package(folder.clone()),
+                    }
                 }
                 chooser.button(ui, "…", FOLDER_HINT, Kind::Folder, folder);
             });

@@ -24,11 +24,14 @@ pub(super) enum Kind {
 /// Shows a dialog that begins in a folder, and waits for it.
 type Ask = fn(Kind, Option<&Path>) -> Option<PathBuf>;
 
+/// What was chosen, and how long the dialog was there.
+type Answer = (Option<PathBuf>, Duration);
+
 /// A dialog of one thing.
 pub(super) struct FileChooser {
     /// Replaced in tests.
     pub(super) ask: Ask,
-    open: Option<(mpsc::Receiver<Option<PathBuf>>, Instant)>,
+    open: Option<mpsc::Receiver<Answer>>,
 }
 
 impl Default for FileChooser {
@@ -51,45 +54,62 @@ impl FileChooser {
         if !button.on_hover_text(hint).clicked() {
             return;
         }
+        #[cfg(windows)]
+        stay_loaded();
         let (send, receive) = mpsc::channel();
         let (ask, present, context) = (self.ask, PathBuf::from(present), ui.ctx().clone());
         let thread = std::thread::Builder::new().name("tocco-dialog".to_owned());
         let thread = thread.spawn(move || {
             let folder = present.ancestors().find(|path| path.is_dir());
+            let begin = Instant::now();
+            let chosen = ask(kind, folder);
             // The window may be closed by now.
-            drop(send.send(ask(kind, folder)));
+            drop(send.send((chosen, begin.elapsed())));
             context.request_repaint();
         });
         // Without a thread the other end is gone, and there is no dialog.
         drop(thread);
-        self.open = Some((receive, Instant::now()));
+        self.open = Some(receive);
     }
 
-    /// What was chosen since the frame before, if anything.
-    ///
-    /// # Errors
-    /// When there is no dialog, or its path cannot be kept.
-    pub(super) fn take(&mut self) -> Result<Option<String>, String> {
-        let Some((receive, since)) = &self.open else {
-            return Ok(None);
+    /// What was chosen in a dialog that was closed since the frame before, if anything; or why there was
+    /// no dialog, or its path cannot be kept.
+    pub(super) fn take(&mut self) -> Option<Result<Option<String>, String>> {
+        let (chosen, time) = match self.open.as_ref()?.try_recv() {
+            Err(TryRecvError::Empty) => return None,
+            Ok(answer) => answer,
+            Err(TryRecvError::Disconnected) => (None, Duration::ZERO),
         };
-        let chosen = match receive.try_recv() {
-            Err(TryRecvError::Empty) => return Ok(None),
-            Ok(chosen) => chosen,
-            Err(TryRecvError::Disconnected) => None,
-        };
-        let at_once = since.elapsed() < SOONEST;
         self.open = None;
-        match chosen.map(|path| path.into_os_string().into_string()) {
-            Some(Ok(path)) => Ok(Some(path)),
-            Some(Err(path)) => Err(format!(
-                "{}: expected a name in Unicode; rename it, or type another",
-                path.display()
-            )),
-            None if at_once => Err(NONE.to_owned()),
-            None => Ok(None),
-        }
+        Some(
+            match chosen.map(|path| path.into_os_string().into_string()) {
+                Some(Ok(path)) => Ok(Some(path)),
+                Some(Err(path)) => Err(format!(
+                    "{}: expected a name in Unicode; rename it, or type another",
+                    path.display()
+                )),
+                None if time < SOONEST => Err(NONE.to_owned()),
+                None => Ok(None),
+            },
+        )
     }
+}
+
+/// The host may let go of this library while a dialog is open, whose thread comes back into it. From here
+/// on it stays loaded until the process ends. On Linux a thread's own variables see to that.
+#[cfg(windows)]
+fn stay_loaded() {
+    use std::ffi::c_void;
+
+    const PIN: u32 = 1;
+    const FROM_ADDRESS: u32 = 4;
+    unsafe extern "system" {
+        fn GetModuleHandleExW(flags: u32, name: *const u16, module: *mut *mut c_void) -> i32;
+    }
+    let mut module = std::ptr::null_mut();
+    let address = stay_loaded as *const u16;
+    // SAFETY: any address may be asked for, and there is room for the answer.
+    unsafe { GetModuleHandleExW(FROM_ADDRESS | PIN, address, &raw mut module) };
 }
 
 /// What is said where there is no dialog.

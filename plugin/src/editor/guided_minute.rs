@@ -146,6 +146,12 @@ impl GuidedMinute {
         });
     }
 
+    /// Ends what was under way in a window that was closed.
+    pub fn interrupt(&mut self, shared: &Shared, gui: &GuiContext) {
+        self.dynamics.end(&shared.params, &gui.param_setter());
+        self.techniques.end(shared);
+    }
+
     fn take_note(&mut self, last: Option<LastNote>) {
         if let Some(note) = last
             && self.last_onset != Some(note.onset_id)
@@ -157,8 +163,7 @@ impl GuidedMinute {
 
     /// Goes to `stage`; what runs in the step before ends.
     fn go(&mut self, stage: Stage, shared: &Shared, gui: &GuiContext) {
-        self.dynamics.end(&shared.params, &gui.param_setter());
-        self.techniques.end(shared);
+        self.interrupt(shared, gui);
         self.stage = stage;
     }
 

@@ -47,7 +47,7 @@ impl ToccoApp {
             let details = CollapsingHeader::new(RichText::new("Details").color(FAINT));
             details.show(ui, |ui| {
                 ui.label(RichText::new(running(status)).size(12.0).color(FAINT));
-                for refused in &status.refused {
+                for refused in status.failed.values().chain(&status.refused) {
                     ui.label(RichText::new(refused).size(12.0).color(FAINT));
                 }
                 counters::show(ui, shared);

@@ -1,6 +1,6 @@
 //! How loud the voices and the guitar are, and the controllers.
 
-use egui::{CollapsingHeader, TextEdit, Ui};
+use egui::{CollapsingHeader, Key, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
 
@@ -45,12 +45,15 @@ pub(super) fn voices(
         let edit = TextEdit::singleline(path).hint_text("a folder with kick.wav …, or an SFZ file");
         let edit = ui.add(edit.desired_width(ui.available_width() - 220.0));
         if edit.on_hover_text(SOUNDS_HINT).lost_focus() && *path != params.sounds.path() {
-            params.choose_sounds(path.clone());
+            match ui.input(|input| input.key_pressed(Key::Escape)) {
+                true => *path = params.sounds.path(),
+                false => params.choose_sounds(path.clone()),
+            }
         }
         chooser.button(ui, "Folder…", FOLDER_HINT, Kind::Folder, path);
         chooser.button(ui, "SFZ…", SFZ_HINT, Kind::File("sfz"), path);
         if ui.button("Read again").on_hover_text(AGAIN_HINT).clicked() {
-            params.choose_sounds(path.clone());
+            params.choose_sounds(params.sounds.path());
         }
     });
 }

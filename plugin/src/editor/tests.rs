@@ -581,12 +581,20 @@ fn what_is_chosen_in_a_dialog_is_used_and_no_dialog_is_told() {
     std::thread::sleep(Duration::from_millis(900));
     window.frame();
     assert_eq!(params.sounds.changes(), before);
-    assert_eq!(shared.status().refused, [""; 0]);
+    assert!(shared.status().failed.is_empty());
     // There is none.
     window.app.sounds_chooser.ask = |_, _| None;
     window.click("Folder…", 0).unwrap();
-    frames_until(&mut window, &|| !shared.status().refused.is_empty());
-    assert!(shared.status().refused[0].contains("type the path"));
+    frames_until(&mut window, &|| !shared.status().failed.is_empty());
+    assert!(window.frame().contains("type the path"));
+    // There is one after all.
+    window.app.sounds_chooser.ask = |_, _| Some("/a/kit.sfz".into());
+    window.click("SFZ…", 0).unwrap();
+    frames_until(&mut window, &|| shared.status().failed.is_empty());
+    assert!(!window.frame().contains("type the path"));
+    // What is chosen elsewhere, as by a state that the host restores, is shown.
+    params.choose_sounds("/elsewhere".to_owned());
+    assert!(window.frame().contains("/elsewhere"));
     // Nor does one that fails take the window along.
     window.app.sounds_chooser.ask = |_, _| panic!("planted");
     window.click("Folder…", 0).unwrap();

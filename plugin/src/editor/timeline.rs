@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use egui::epaint::Mesh;
-use egui::{Align2, Color32, FontId, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
+use egui::{Align2, Color32, FontId, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::palette::{self, BACKGROUND, FAINT, TEXT, TRACK, WARNING};
 use tocco_dsp::{HOP, SAMPLE_RATE};
@@ -57,6 +57,14 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// An empty one for another window. What was seen to clip was.
+    pub fn begun_anew(&self) -> Self {
+        Self {
+            clips_seen: self.clips_seen,
+            ..Self::default()
+        }
+    }
+
     /// Takes what `feed` has; whether there was something to see.
     pub fn take(&mut self, feed: &LevelFeed) -> bool {
         let mut moves = false;
@@ -223,7 +231,8 @@ impl Timeline {
 
     fn meter(&mut self, ui: &mut Ui, rect: Rect, feed: &LevelFeed) {
         let lamp = rect.with_max_y(rect.top() + TAG_HEIGHT - 4.0);
-        let response = ui.interact(lamp, ui.scope_id().with("clip"), Sense::CLICK);
+        let response = ui.interact(lamp, ui.scope_id().with("clip"), Sense::click());
+        let focused = response.has_focus();
         if response.on_hover_text(CLIP_HINT).clicked() {
             self.clips_seen = feed.clipped();
         }
@@ -231,6 +240,10 @@ impl Timeline {
         let colour = if clips { WARNING } else { TRACK };
         let painter = ui.painter();
         painter.rect_filled(lamp, 2.0, colour);
+        if focused {
+            let stroke = Stroke::new(1.0, TEXT);
+            painter.rect_stroke(lamp, 2.0, stroke, StrokeKind::Outside);
+        }
         let bar = rect
             .with_min_y(rect.top() + TAG_HEIGHT)
             .with_max_y(rect.bottom() - AXIS_HEIGHT);

@@ -198,6 +198,15 @@ fn check_size(size: NativeSize<u32>) -> Result<(), WindowError> {
     }
 }
 
+/// Whether a window of its own can be made.
+///
+/// # Errors
+/// When not; it says why.
+#[cfg(feature = "standalone")]
+pub(crate) fn check_own_screen() -> Result<(), String> {
+    check_screen(None).map_err(|error| error.to_string())
+}
+
 /// Whether a window can be made, inside `parent` if there is one.
 #[cfg(target_os = "linux")]
 fn check_screen(parent: Option<&ParentWindowHandle>) -> Result<(), WindowError> {

@@ -232,6 +232,11 @@ impl MidiOut {
         }
     }
 
+    /// Has the notes of `other` in place of its own, to end them. Real-time safe.
+    pub fn take_over(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.sounding, &mut other.sounding);
+    }
+
     /// Starts anew at position 0; what still sounds ends in the next block. Real-time safe.
     pub fn reset(&mut self) {
         self.position = 0;
@@ -345,6 +350,20 @@ mod tests {
             });
             true
         }
+    }
+
+    #[test]
+    fn what_sounds_when_the_stream_begins_anew_at_another_rate_is_ended() {
+        let mut sent = Vec::new();
+        let mut before = MidiOut::new(48_000.0);
+        before.note(&first(1, false), 5, &delivered(), &mut collect(&mut sent));
+        before.end_block(64, &mut collect(&mut sent));
+        let mut midi = MidiOut::new(96_000.0);
+        midi.take_over(&mut before);
+        midi.reset();
+        sent.clear();
+        midi.end_block(64, &mut collect(&mut sent));
+        assert_eq!(sent, [Sent::Off(0, DEFAULT_NOTES[1])]);
     }
 
     fn first(class: usize, gated: bool) -> Classification {

@@ -66,14 +66,16 @@ impl Performance {
     }
 
     /// The same for a stream of another rate; OSC goes on, and so do the sounds if they are of that rate.
-    /// Allocates.
+    /// Notes that sound end when it [begins](Self::reset). Allocates.
     pub fn restart(&mut self, host_rate: f64) {
         let bank = self.bank.take().filter(|bank| bank.rate == host_rate);
-        *self = Self {
+        let mut restarted = Self {
             bank,
             osc: self.osc.take(),
             ..Self::new(host_rate)
         };
+        restarted.midi.take_over(&mut self.midi);
+        *self = restarted;
     }
 
     /// The rate that there are sounds of, Hz.

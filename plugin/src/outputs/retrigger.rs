@@ -175,16 +175,21 @@ impl Retrigger {
     }
 
     fn played(&mut self, result: &Classification) {
-        self.last[result.class] = Some(Played {
-            position: result.note.position,
-            peak_db: result.note.peak_db,
-        });
+        let position = result.note.position;
+        let last = &mut self.last[result.class];
+        // A second decision comes after other notes.
+        if last.is_none_or(|last| last.position <= position) {
+            *last = Some(Played {
+                position,
+                peak_db: result.note.peak_db,
+            });
+        }
     }
 
     fn is_held(&self, result: &Classification, rules: &Rules) -> bool {
-        let since = |played: Played| result.note.position.saturating_sub(played.position);
+        let apart = |played: Played| result.note.position.abs_diff(played.position);
         let last = self.last[result.class];
-        last.is_some_and(|played| since(played) < rules.hold[result.class])
+        last.is_some_and(|played| apart(played) < rules.hold[result.class])
     }
 
     fn is_cross(&self, result: &Classification, rules: &Rules) -> bool {
@@ -350,6 +355,34 @@ mod tests {
             retrigger.second(&kick, &rules, &suppressed),
             Amendment::Nothing
         );
+    }
+
+    #[test]
+    fn a_second_decision_comes_after_later_notes_and_knows_how_far_they_are() {
+        let mut rules = Rules {
+            cross: 30,
+            ..Rules::default()
+        };
+        rules.hold[0] = 100;
+        let suppressed = Suppressed::default();
+        let mut retrigger = Retrigger::default();
+        let (near, far, kick) = (
+            note(0, 2, 1_000, -10.0),
+            note(1, 2, 950, -10.0),
+            note(2, 0, 1_060, -10.0),
+        );
+        for note in [&far, &near, &kick] {
+            retrigger.first(note, &rules, &suppressed);
+        }
+        let mut amend =
+            |note: &Classification| retrigger.second(&second(note, 0), &rules, &suppressed);
+        assert_eq!(amend(&far), Amendment::Play, "110 apart");
+        assert_eq!(amend(&near), Amendment::Pressures, "60 apart");
+        // The last kick is still that at 1,060.
+        let cross = note(3, 2, 1_089, -10.0);
+        assert_eq!(retrigger.first(&cross, &rules, &suppressed), Cross);
+        let double = note(4, 0, 1_159, -10.0);
+        assert_eq!(retrigger.first(&double, &rules, &suppressed), Double);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use tocco_recognizer::pipeline::{Pipeline, ServiceEnd};
 use tocco_recognizer::runner::Wake;
 use tocco_recognizer::runner::worker::WorkerError;
 
-use super::{Activation, ActivationError, Command, Shared};
+use super::{Action, Activation, ActivationError, Command, Shared};
 use crate::calibration::{self, CalibrationSession, CalibrationStatus, Lesson, Recordings};
-use crate::last_minute;
+use crate::last_minute::{self, LastMinuteError};
 use crate::model::{ModelError, ModelSource, Selection};
 use crate::outputs::event_log::{self, EventLog};
 use crate::presets;
@@ -179,12 +179,26 @@ impl Worker {
             return;
         };
         let activation = running.activation;
+        // Only this lesson knows which notes of it are right.
+        self.write_takes(true);
         // The key is read before the selection: a change in between makes for another round.
         let key = self.shared.params.selection_key();
-        let selection = self.shared.params.selection();
-        match self.load(&selection, activation) {
-            Ok((model, info)) => {
-                self.not_selected = None;
+        let params = &self.shared.params;
+        let is_of_this_state = (self.session.as_ref()).is_some_and(|s| s.is_current(params));
+        let loaded = if is_of_this_state {
+            let selection = params.selection();
+            self.load(&selection, activation)
+                .map(|(model, info)| (model, info, None))
+        } else {
+            // The host restored a state: what was taught before is not to play on in its place.
+            self.load_or_fall_back(activation)
+        };
+        match loaded {
+            Ok((model, info, error)) => {
+                if let Some(error) = &error {
+                    nice_plug::nice_warn!("{error}");
+                }
+                self.not_selected = error;
                 self.remember(info);
                 if let Some(running) = &self.running {
                     running.send(model);
@@ -255,18 +269,15 @@ impl Worker {
             }
             shown.calibration = status;
         }
-        if news
-            && let Some(folder) = &self.shared.configuration.lessons
-            && let Err(error) = session.keep(folder)
-        {
-            self.shared.refuse(error.to_string());
+        if news && let Some(folder) = &self.shared.configuration.lessons {
+            self.shared.tell(Action::SaveLesson, session.keep(folder));
         }
         // A wrong hit. To forget all is to teach anew: what was played is what it was.
         if (corrected || undo > 0)
             && let Some(recordings) = &mut self.recordings
-            && let Err(error) = recordings.forget(|onset| session.knows(onset))
         {
-            self.shared.refuse(error.to_string());
+            let forgotten = recordings.forget(|onset| session.knows(onset));
+            self.shared.tell(Action::RecordLesson, forgotten);
         }
         if session.changed() {
             let engine = session.engine;
@@ -309,9 +320,7 @@ impl Worker {
                 continue;
             };
             let written = recordings.write(take, label, |onset| session.knows(onset));
-            if let Err(error) = written {
-                self.shared.refuse(error.to_string());
-            }
+            self.shared.tell(Action::RecordLesson, written);
         }
     }
 
@@ -367,18 +376,21 @@ impl Worker {
         lesson.finish(waiting);
     }
 
-    /// Saves what the host asks for by parameters. What cannot be is told like what is refused.
+    /// Saves what the host asks for by parameters.
     fn follow_saves(&self) {
         let params = &self.shared.params;
         let (preset, minute) = params.requests.take_saves();
-        if preset && let Err(error) = presets::save_next(params) {
-            self.shared.refuse(error.to_string());
+        if preset {
+            let saved = presets::save_next(params);
+            self.shared.tell(Action::SavePreset, saved);
         }
         if minute {
             let saved = last_minute::folder()
                 .and_then(|folder| self.shared.last_minute.save(&folder, params));
-            if let Err(error) = saved {
-                self.shared.refuse(error.to_string());
+            match saved {
+                // Nothing is wrong.
+                Err(error @ LastMinuteError::NoNotes) => nice_plug::nice_warn!("{error}"),
+                saved => drop(self.shared.tell(Action::SaveMinute, saved)),
             }
         }
     }
@@ -407,6 +419,7 @@ impl Worker {
         }
         self.not_selected = error;
         self.remember(info);
+        self.shared.last_minute.begin_pipeline();
         self.running = Some(Running { activation, end });
         self.shared.handled.store(key, Release);
         Ok(Box::new(pipeline))
@@ -466,25 +479,31 @@ impl Worker {
             // What is built in comes, however busy the machine is.
             _ => read()?,
         };
-        let params = &self.shared.params;
-        let saved = params.calibration.saved();
+        let params = Arc::clone(&self.shared.params);
+        let (saved, state) = params.calibration.saved_and_changes();
         let since = ModelSerial(self.next_serial);
         let masked_bits = params.masked_bits();
         let masked = saved.masks_are_parameters.then(|| params.masked());
-        let mut session =
-            CalibrationSession::new(base, second, selection.engine, since, &saved, masked);
-        if masked.is_some() {
-            self.shared.masked.store(masked_bits, Release);
-        } else {
-            session.tell_masks(params);
-            self.shared.masked.store(params.masked_bits(), Release);
-            params
-                .calibration
-                .update(|saved| saved.masks_are_parameters = true);
-        }
+        let mut session = CalibrationSession::new(
+            base,
+            second,
+            selection.engine,
+            since,
+            (&saved, state),
+            masked,
+        );
         let packages = session.packages()?;
         let (model, mut info) = self.start(packages, selection.engine, activation)?;
         info.calibrated = session.is_calibrated();
+        if masked.is_some() {
+            self.shared.masked.store(masked_bits, Release);
+        } else {
+            session.tell_masks(&params);
+            self.shared.masked.store(params.masked_bits(), Release);
+            params
+                .calibration
+                .update(state, |saved| saved.masks_are_parameters = true);
+        }
         self.shared.status().calibration = session.status();
         self.session = Some(session);
         if let Some(recordings) = &mut self.recordings {

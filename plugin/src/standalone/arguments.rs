@@ -104,6 +104,12 @@ impl Arguments {
         Ok(())
     }
 
+    /// Whether a device of ALSA's is named.
+    #[must_use]
+    pub fn names_device(&self) -> bool {
+        self.input_device.is_some() || self.output_device.is_some()
+    }
+
     /// What the framework is told: `backend`, and what it would not ask for, JACK's own rate and block, and
     /// the name of ALSA's own `input`.
     #[must_use]

@@ -90,6 +90,7 @@ mod tests {
         result.note.peak_db = -23.4;
         let decided = Decided {
             seconds: 12.3456,
+            stream: 1,
             result,
         };
         let written = line(&decided, &Status::default());

@@ -1,9 +1,9 @@
 //! The file that keeps what was taught and set from one time to the next. It is what a host would save.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use tocco_engines::bounded_read::read_file;
+use tocco_engines::bounded_read::{read_file, write_file};
 
 use super::StandaloneError;
 use super::arguments::Arguments;
@@ -61,21 +61,15 @@ impl StateFile {
         let Some(path) = &self.0 else {
             return Ok(());
         };
-        let draft = path.with_extension("draft");
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let written = folder
+        folder
             .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::File::create(&draft))
-            .and_then(|mut file| {
-                file.write_all(&state::of(params))?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&draft, path));
-        written.map_err(|error| {
-            StandaloneError::File(format!("{}: it cannot be written: {error}", path.display()))
-        })
+            .map_err(|error| {
+                StandaloneError::File(format!("{}: it cannot be made: {error}", path.display()))
+            })?;
+        write_file(path, &state::of(params)).map_err(|e| StandaloneError::File(e.to_string()))
     }
 }
 

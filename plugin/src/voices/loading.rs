@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::bank::Bank;
 use super::kit::{self, KitError};
+use crate::join::join_within;
 
 /// Longest time that it may take.
 pub const LOADING_PATIENCE: Duration = Duration::from_secs(30);
@@ -71,20 +72,13 @@ impl Loading {
 }
 
 impl Drop for Loading {
-    /// Waits for the thread, because with the plugin's library its code may go.
+    /// Waits for the thread, at most [`STOP_PATIENCE`].
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        let start = Instant::now();
-        while !thread.is_finished() {
-            if start.elapsed() >= STOP_PATIENCE {
-                nice_plug::nice_warn!("the user's sounds do not answer and are left to themselves");
-                return;
-            }
-            std::thread::sleep(Duration::from_micros(200));
+        if let Some(thread) = self.thread.take()
+            && !join_within(thread, STOP_PATIENCE)
+        {
+            nice_plug::nice_warn!("the user's sounds do not answer and are left to themselves");
         }
-        drop(thread.join());
     }
 }

@@ -1,6 +1,6 @@
 //! Plays the sounds, and mixes them with the guitar.
 //!
-//! A fixed number of voices; a note that finds none free takes the one that has sounded longest. With
+//! A fixed number of voices; for a note that finds none free the one that has sounded longest fades out. With
 //! *Voices* down and *Dry* at 0 dB, and once that has been reached, no sample is touched.
 
 use tocco_recognizer::classification::MAX_CLASSES;
@@ -16,7 +16,10 @@ const MOST_STARTS: usize = 128;
 /// Time in which a level goes where it should, seconds: no click.
 const RAMP: f64 = 0.01;
 
-/// Time in which a voice fades out that another one takes, seconds.
+/// Voices beside these that may fade out. A note that finds none of them free either cuts one off.
+const FADING: usize = 8;
+
+/// Time in which a voice fades out, seconds.
 const FADE: f64 = 0.003;
 
 /// A note that is to begin.
@@ -36,6 +39,15 @@ struct Voice {
     gain: f32,
     /// What the gain loses with each sample.
     fall: f32,
+}
+
+impl Voice {
+    /// Fades out, unless it does already; by `fade` of its gain with each sample.
+    fn fade_out(&mut self, fade: f32) {
+        if self.fall == 0.0 {
+            self.fall = fade * self.gain;
+        }
+    }
 }
 
 /// A level on its way.
@@ -73,7 +85,7 @@ impl Ramp {
 /// For the audio thread; nothing in it allocates.
 pub struct Player {
     /// Two of each note's channels would sound alike: one voice feeds all channels.
-    voices: [Option<Voice>; VOICES],
+    voices: [Option<Voice>; VOICES + FADING],
     starts: [Start; MOST_STARTS],
     n_starts: usize,
     /// Notes of each class since the stream began: some sounds take turns.
@@ -89,7 +101,7 @@ impl Player {
     #[must_use]
     pub fn new(host_rate: f64) -> Self {
         Self {
-            voices: [None; VOICES],
+            voices: [None; VOICES + FADING],
             starts: [Start::default(); MOST_STARTS],
             n_starts: 0,
             counts: [0; MAX_CLASSES],
@@ -107,7 +119,7 @@ impl Player {
 
     /// The levels at once, and no voice: where a stream begins. Real-time safe.
     pub fn reset(&mut self) {
-        self.voices = [None; VOICES];
+        self.silence();
         self.n_starts = 0;
         self.counts = [0; MAX_CLASSES];
         self.wet.value = self.wet.target;
@@ -124,14 +136,14 @@ impl Player {
 
     /// Forgets all that sounds, because its bank is gone. Real-time safe.
     pub fn silence(&mut self) {
-        self.voices = [None; VOICES];
+        self.voices = [None; VOICES + FADING];
     }
 
     /// Lets all that sounds fade out. Real-time safe.
     pub fn fade_out(&mut self) {
         self.n_starts = 0;
         for voice in self.voices.iter_mut().flatten() {
-            voice.fall = self.fade * voice.gain;
+            voice.fade_out(self.fade);
         }
     }
 
@@ -182,13 +194,25 @@ impl Player {
     }
 
     fn add(&mut self, shot: usize, gain: f32) {
-        let free = self.voices.iter().position(Option::is_none);
-        let longest = || {
-            let position = |voice: &Option<Voice>| voice.map_or(0, |voice| voice.position);
-            (0..VOICES).max_by_key(|index| position(&self.voices[*index]))
+        let sounding = self.voices.iter_mut().flatten();
+        let sounding = sounding.filter(|voice| voice.fall == 0.0);
+        let (count, longest) = sounding.fold((0, None), |(count, longest), voice| {
+            let is_longer = |other: &&mut Voice| voice.position <= other.position;
+            let longest = longest.filter(is_longer);
+            (count + 1, longest.or(Some(voice)))
+        });
+        if let Some(voice) = longest.filter(|_| count >= VOICES) {
+            voice.fade_out(self.fade);
+        }
+        // Where none is free, the one that is nearest to the end of its fading.
+        let left = |voice: &Option<Voice>| match voice {
+            None => 0.0,
+            Some(voice) if voice.fall > 0.0 => voice.gain,
+            Some(_) => f32::INFINITY,
         };
-        if let Some(index) = free.or_else(longest) {
-            self.voices[index] = Some(Voice {
+        let slots = self.voices.iter_mut();
+        if let Some(slot) = slots.min_by(|a, b| left(a).total_cmp(&left(b))) {
+            *slot = Some(Voice {
                 shot,
                 position: 0,
                 gain,
@@ -325,10 +349,18 @@ mod tests {
         for offset in 0..VOICES + 1 {
             player.start(offset, note_on(0, 1.0));
         }
-        let mut block = [vec![0.0; VOICES + 1]];
+        let mut block = [vec![0.0; VOICES + 6]];
         player.mix(Some(&bank()), &mut block);
         assert_eq!(block[0][VOICES - 1], VOICES as f32);
-        assert_eq!(block[0][VOICES], VOICES as f32, "one more than there are");
+        // One more than there are: the oldest fades out.
+        let after = &block[0][VOICES..];
+        assert_eq!(after[0], VOICES as f32 + 1.0);
+        assert!(
+            after
+                .windows(2)
+                .all(|pair| (0.0..0.4).contains(&(pair[0] - pair[1])))
+        );
+        assert_eq!(after[5], VOICES as f32);
         player.fade_out();
         let mut block = [vec![0.0; 10]];
         player.mix(Some(&bank()), &mut block);

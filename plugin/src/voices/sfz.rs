@@ -229,11 +229,19 @@ impl Reader {
         let offset: i32 = offset.and_then(|text| text.parse().ok()).unwrap_or(0);
         let key = |name| self.value(name, "a key from 0 to 127, or a name like c#4", read_key);
         let one = key("key")?;
-        let moved = |key: i32| u8::try_from(key + offset).unwrap_or(u8::MAX).min(127);
-        let lowest = key("lokey")?.or(one).unwrap_or(0);
-        let highest = key("hikey")?.or(one).unwrap_or(127);
+        let moved = |key: i32| key.saturating_add(offset);
+        let lowest = key("lokey")?.or(one);
+        let highest = key("hikey")?.or(one);
         // Below 0 stands for "no key".
-        if highest < 0 {
+        if highest.is_some_and(|key| key < 0) {
+            return Ok(());
+        }
+        let keys = (
+            lowest.map_or(0, |key| moved(key.max(0))),
+            highest.map_or(127, moved),
+        );
+        let on_keyboard = |key: i32| key.clamp(0, 127) as u8;
+        if keys.0 > 127 || keys.1 < 0 {
             return Ok(());
         }
         let velocity = |name| {
@@ -248,7 +256,7 @@ impl Reader {
         };
         let region = Region {
             sample,
-            keys: (moved(lowest.max(0)), moved(highest)),
+            keys: (on_keyboard(keys.0), on_keyboard(keys.1)),
             velocities: (
                 velocity("lovel")?.unwrap_or(1).max(1),
                 velocity("hivel")?.unwrap_or(127).min(127),
@@ -407,6 +415,32 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn keys_are_moved_and_stay_on_the_keyboard() {
+        for (text, expected) in [
+            ("note_offset=-12 <region> sample=a", Some((0, 127))),
+            ("note_offset=-12 <region> sample=a key=48", Some((36, 36))),
+            ("note_offset=-12 <region> sample=a hikey=48", Some((0, 36))),
+            (
+                "note_offset=-12 <region> sample=a lokey=5 hikey=20",
+                Some((0, 8)),
+            ),
+            (
+                "note_offset=12 <region> sample=a lokey=110 hikey=120",
+                Some((122, 127)),
+            ),
+            ("note_offset=-12 <region> sample=a key=5", None),
+            ("note_offset=2147483647 <region> sample=a key=5", None),
+        ] {
+            let regions = parse(&format!("<control> {text}")).unwrap();
+            assert_eq!(
+                regions.first().map(|region| region.keys),
+                expected,
+                "{text}"
+            );
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 //! that is to come. nice-plug 0.4.2 has one value for both and ignores the first while it processes,
 //! so that a host that saves before the block comes saves the old value. Here the controller's value
 //! waits until the block that carries it; who asks the controller meanwhile gets it, and what is
-//! saved has it.
+//! saved has it. What the parameter has already waits for nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
@@ -58,15 +58,23 @@ impl ControllerValues {
         self.waiting.iter().find(|waiting| waiting.id == id)
     }
 
-    /// Remembers a value that was set; `false` if there is no such parameter or value.
+    /// Remembers a value that was set, unless the parameter has it; `false` if there is no such parameter or
+    /// value.
     pub(super) fn set(&self, id: ParamID, value: ParamValue) -> bool {
         let Some(waiting) = self.of(id).filter(|_| value.is_finite()) else {
             return false;
         };
-        waiting
-            .value
-            .store(value.clamp(0.0, 1.0).to_bits(), Relaxed);
-        self.any.store(true, Release);
+        let value = value.clamp(0.0, 1.0);
+        let parameter = &waiting.parameter;
+        // SAFETY: the parameter lives as long as `_params`; its value is atomic.
+        let is_there =
+            unsafe { parameter.preview_plain(value as f32) == parameter.unmodulated_plain_value() };
+        if is_there {
+            waiting.value.store(NONE, Relaxed);
+        } else {
+            waiting.value.store(value.to_bits(), Relaxed);
+            self.any.store(true, Release);
+        }
         true
     }
 
@@ -122,5 +130,43 @@ impl ControllerValues {
                 unsafe { waiting.parameter._internal_set_normalized_value(value) };
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nice_plug::params::Param;
+
+    use super::*;
+    use crate::params::set;
+
+    #[test]
+    fn only_what_the_parameter_has_not_waits_and_nothing_newer_is_lost() {
+        let params = Arc::new(ToccoParams::default());
+        let count = params.param_map().len() as ParamID;
+        let values = ControllerValues::new(Arc::clone(&params), 0..count);
+        let of = |parameter: ParamPtr| {
+            let parameters = params.param_map().into_iter();
+            let index = parameters.map(|(_, p, _)| p).position(|p| p == parameter);
+            index.unwrap() as ParamID
+        };
+        let (gate, model) = (of(params.gate.as_ptr()), of(params.model.as_ptr()));
+        assert!(values.set(gate, 0.25) && !values.set(gate, f64::NAN) && !values.set(count, 0.0));
+        assert_eq!(values.get(gate), Some(0.25));
+        values.settle();
+        assert_eq!((values.get(gate), params.gate.value()), (None, 0.25));
+        // The host tells the controller what a block has set; then the window sets another value.
+        assert!(values.set(gate, 0.25));
+        set(&params.gate, 0.6);
+        assert_eq!(values.get(gate), None);
+        values.settle();
+        assert_eq!(params.gate.value(), 0.6);
+        // Back, before the block comes that had another.
+        assert!(values.set(gate, 0.1) && values.set(gate, f64::from(0.6_f32)));
+        assert_eq!(values.get(gate), None);
+        // Of one with steps each has many values.
+        let value = f64::from(params.model.unmodulated_normalized_value());
+        assert!(values.set(model, value + 0.01));
+        assert_eq!(values.get(model), None);
     }
 }

@@ -12,6 +12,9 @@ use crate::velocity_lesson::{LEAST_HITS, Standing, Step};
 /// Seconds of a half, from its first hit on: the hands have to find the guitar first.
 const HALF: f64 = 5.0;
 
+/// Seconds that a host may take to set a parameter as the window asked: some do it with a later block.
+const HOST: f64 = 2.0;
+
 /// Seconds between the halves. What is still played softly belongs to neither.
 const BREATH: f64 = 1.5;
 
@@ -38,6 +41,8 @@ enum Phase {
 pub struct Dynamics {
     phase: Phase,
     now: f64,
+    /// Until that second the step that was begun last may still have to be set.
+    until_set: Option<f64>,
 }
 
 impl Dynamics {
@@ -61,20 +66,32 @@ impl Dynamics {
             since.is_some_and(|since| now - since >= HALF) && hits >= LEAST_HITS
         };
         let first = |since: Option<f64>| since.or((hits > 0).then_some(now));
+        let is_set = match self.phase {
+            Phase::Soft(_) => standing == Standing::Soft,
+            Phase::Hard(_) => standing == Standing::Hard,
+            Phase::Learns => standing != Standing::Hard,
+            _ => true,
+        };
+        if is_set {
+            self.until_set = None;
+        } else if self.until_set.is_some_and(|until| now < until) {
+            return;
+        }
         self.phase = match self.phase {
             // Somebody else leads through the lesson.
-            Phase::Soft(_) if standing != Standing::Soft => Phase::Idle,
-            Phase::Hard(_) if standing != Standing::Hard => Phase::Idle,
+            Phase::Soft(_) | Phase::Hard(_) if !is_set => Phase::Idle,
             Phase::Soft(since) if over(since) => {
                 set(setter, &params.velocity_lesson, Step::Off);
                 Phase::Breath(now + BREATH)
             }
             Phase::Breath(until) if now >= until => {
                 set(setter, &params.velocity_lesson, Step::Hard);
+                self.until_set = Some(now + HOST);
                 Phase::Hard(None)
             }
             Phase::Hard(since) if over(since) => {
                 set(setter, &params.velocity_lesson, Step::Done);
+                self.until_set = Some(now + HOST);
                 Phase::Learns
             }
             Phase::Soft(since) => Phase::Soft(first(since)),
@@ -88,6 +105,7 @@ impl Dynamics {
         // A parameter acts when it changes.
         set(setter, &params.velocity_lesson, Step::Off);
         set(setter, &params.velocity_lesson, Step::Soft);
+        self.until_set = Some(self.now + HOST);
         self.phase = Phase::Soft(None);
     }
 
@@ -172,5 +190,95 @@ fn hits(count: usize) -> String {
     match count {
         1 => "1 hit".to_owned(),
         _ => format!("{count} hits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use nice_plug::context::PluginApi;
+    use nice_plug::context::gui::GuiContextInner;
+    use nice_plug::params::internals::ParamPtr;
+    use nice_plug::plugin::PluginState;
+
+    use super::*;
+
+    /// A host that sets parameters with a later block.
+    #[derive(Default)]
+    struct SlowHost(Mutex<Vec<(ParamPtr, f32)>>);
+
+    impl SlowHost {
+        fn block(&self) {
+            for (param, value) in self.0.lock().unwrap().drain(..) {
+                // SAFETY: the parameters outlive the host.
+                unsafe { param._internal_set_normalized_value(value) };
+            }
+        }
+    }
+
+    impl GuiContextInner for SlowHost {
+        fn plugin_api(&self) -> PluginApi {
+            PluginApi::Clap
+        }
+        unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {}
+        unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, value: f32) {
+            self.0.lock().unwrap().push((param, value));
+        }
+        unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {}
+        fn get_state(&self) -> PluginState {
+            PluginState {
+                version: String::new(),
+                params: BTreeMap::new(),
+                fields: BTreeMap::new(),
+            }
+        }
+        fn set_state(&self, _: PluginState) {}
+        fn request_restart(&self) {}
+    }
+
+    #[test]
+    fn the_lesson_waits_for_a_host_with_long_blocks_but_not_for_ever() {
+        let params = ToccoParams::default();
+        let lesson = &params.requests.velocity;
+        let host = Arc::new(SlowHost::default());
+        let gui = GuiContext::new(host.clone());
+        let setter = &gui.param_setter();
+        let mut dynamics = Dynamics::default();
+        dynamics.attend(&params, setter, 10.0);
+        dynamics.begin(&params, setter);
+        for frame in 0..6 {
+            dynamics.attend(&params, setter, 10.0 + f64::from(frame) * 0.016);
+            assert!(dynamics.runs(), "{frame}");
+        }
+        host.block();
+        for hit in 0..LEAST_HITS {
+            lesson.hear(hit, -30.0);
+        }
+        dynamics.attend(&params, setter, 10.2);
+        dynamics.attend(&params, setter, 10.3 + HALF);
+        host.block();
+        let hard = 10.4 + HALF + BREATH;
+        dynamics.attend(&params, setter, hard);
+        // The soft hits count for nothing in the half that is yet to be set.
+        dynamics.attend(&params, setter, hard + 0.1);
+        assert_eq!(dynamics.phase, Phase::Hard(None));
+        host.block();
+        dynamics.attend(&params, setter, hard + 0.2);
+        assert_eq!(dynamics.phase, Phase::Hard(None));
+        lesson.hear(0, -5.0);
+        dynamics.attend(&params, setter, hard + 0.3);
+        assert_eq!(dynamics.phase, Phase::Hard(Some(hard + 0.3)));
+
+        // Somebody else ends it; and a host that sets nothing.
+        lesson.step(Step::Off);
+        dynamics.attend(&params, setter, hard + 0.4);
+        assert!(!dynamics.runs());
+        dynamics.begin(&params, setter);
+        dynamics.attend(&params, setter, hard + 1.5);
+        assert!(dynamics.runs());
+        dynamics.attend(&params, setter, hard + 0.5 + HOST);
+        assert!(!dynamics.runs());
     }
 }

@@ -145,16 +145,18 @@ impl Techniques {
         calibration: &CalibrationStatus,
         labels: &[String],
     ) {
+        // The model may be another one by now, with fewer techniques.
+        let label = |class: usize| labels.get(class).map_or("", String::as_str);
         let (class, large, small) = match self.phase {
             Phase::Idle => (None, String::new(), HOW),
             Phase::Over => (None, String::new(), OVER),
             Phase::Teaches { class, .. } => {
-                let text = format!("Play: {}", labels[class]);
+                let text = format!("Play: {}", label(class));
                 (Some(class), text, guitar::place(class))
             }
             Phase::Counts { class, .. } => (Some(class), "Good.".to_owned(), ""),
             Phase::Breath { next, .. } => {
-                let text = format!("Next: {} …", labels[next]);
+                let text = format!("Next: {} …", label(next));
                 (Some(next), text, guitar::place(next))
             }
         };

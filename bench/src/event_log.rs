@@ -13,6 +13,29 @@ use serde::{Deserialize, Serialize};
 /// The environment variable that switches the log on; read when an instance is made.
 pub const VARIABLE: &str = "TOCCO_EVENT_LOG";
 
+/// The environment variable that names the user's `tocco.toml`; set to nothing, none is read.
+const CONFIGURATION: &str = "TOCCO_CONFIG";
+
+/// Whether instances begin as delivered, and not as a `tocco.toml` says that the environment names.
+pub(crate) fn begins_as_delivered() -> bool {
+    std::env::var_os(CONFIGURATION).is_none_or(|file| file.is_empty())
+}
+
+/// Has the instances that are made from here on log to `path`. They begin as delivered, whatever the
+/// user's own `tocco.toml` says: only one that the environment names is read.
+///
+/// # Safety
+/// No other thread reads or writes the environment meanwhile.
+pub(crate) unsafe fn log_to(path: &Path) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        std::env::set_var(VARIABLE, path);
+        if begins_as_delivered() {
+            std::env::set_var(CONFIGURATION, "");
+        }
+    }
+}
+
 /// Which decision about a note a line is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

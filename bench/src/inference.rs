@@ -258,7 +258,7 @@ pub fn pin_to_core(core: usize) -> Result<()> {
     };
     ensure!(
         status == 0,
-        "core {core}: {}; choose another with --core",
+        "core {core}: {}; choose another",
         std::io::Error::last_os_error()
     );
     Ok(())
@@ -291,5 +291,5 @@ impl Affinity {
 
 /// All engines other than ours.
 pub(crate) fn is_foreign(engine: &str) -> bool {
-    ![EngineId::Native.name(), EngineId::NativeFixed.name()].contains(&engine)
+    engine.parse::<EngineId>().is_ok_and(|id| !id.is_ours())
 }

@@ -133,7 +133,16 @@ impl Instances {
         }
         drop(hosts);
         let mut log = EventLog::new(&log);
-        log.read_new()?;
+        for note in log.read_new()? {
+            ensure!(
+                note.model == self.model && note.engine == self.engine.name(),
+                "{} with {} was asked for, but the plugin used {} with {}",
+                self.engine,
+                self.model,
+                note.engine,
+                note.model
+            );
+        }
         let counters: Vec<_> = log.counters().values().collect();
         ensure!(
             counters.len() == instances,
@@ -157,7 +166,7 @@ impl Instances {
 
     fn load(&self, instances: usize, log: &Path) -> Result<Vec<ClapHost>> {
         // SAFETY: no other thread of this process is running: earlier plugins are gone.
-        unsafe { std::env::set_var(event_log::VARIABLE, log) };
+        unsafe { event_log::log_to(log) };
         (0..instances)
             .map(|_| {
                 let mut host = ClapHost::load(&bundle_path("Tocco.clap")?)?;

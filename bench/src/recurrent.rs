@@ -26,7 +26,7 @@ use shape::Shape;
 use signal::SignalEngine;
 
 use crate::machine::Machine;
-use crate::statistics::Spread;
+use crate::statistics::{Spread, order};
 
 /// Steps of a block.
 pub const BLOCK: usize = 64;
@@ -129,8 +129,8 @@ pub fn compare(
         }
     }
     for turn in 0..turns {
-        for contestant in &mut contestants {
-            contestant.run()?;
+        for index in order(contestants.len(), turn) {
+            contestants[index].run()?;
         }
         if turn + 1 == turns / 2 {
             eprintln!("half of {turns} turns done");

@@ -70,7 +70,7 @@ pub fn run(hours: f64, mut on_segment: impl FnMut(f64, f64)) -> Result<SoakFindi
     let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
     let path = folder.path().join("events.jsonl");
     // SAFETY: nothing else runs in this process yet that reads the environment.
-    unsafe { std::env::set_var(event_log::VARIABLE, &path) };
+    unsafe { event_log::log_to(&path) };
     let mut host = ClapHost::load(&bundle_path("Tocco.clap")?)?;
     let states = states(&mut host)?;
     let mut sound = long_performance(SEGMENT_S.min(hours * 3600.0));
@@ -198,6 +198,9 @@ impl SoakFindings {
         // A model that is just being loaded comes on top, so the floors are compared.
         let settled = self.memory_mib.get(WARM_UP..).unwrap_or_default();
         let (early, late) = settled.split_at(settled.len() / 2);
+        if settled.len() < 2 {
+            eprintln!("soak: too short to judge whether memory grows");
+        }
         let floor = |memory: &[f64]| memory.iter().copied().reduce(f64::min);
         if let (Some(early), Some(late)) = (floor(early), floor(late))
             && late - early > MEMORY_TOLERANCE_MIB

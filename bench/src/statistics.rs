@@ -20,6 +20,9 @@ pub struct Spread {
     pub min: f64,
     /// What half of them stay under or reach.
     pub median: f64,
+    /// What 95 % of them stay under or reach.
+    #[serde(default)]
+    pub p95: f64,
     /// What 99 % of them stay under or reach.
     pub p99: f64,
     /// What 99.9 % of them stay under or reach.
@@ -56,6 +59,7 @@ impl Spread {
             std: variance.sqrt(),
             min: values[0],
             median: percentile(&values, 0.5),
+            p95: percentile(&values, 0.95),
             p99: percentile(&values, 0.99),
             p999: percentile(&values, 0.999),
             max: values[count - 1],

@@ -172,6 +172,12 @@ impl EngineId {
         Self::Torch,
     ];
 
+    /// Whether it is made here, and needs no library.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Native | Self::NativeFixed)
+    }
+
     /// The name used on the command line, in settings and in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -154,10 +154,10 @@ fn broken_files() -> Result<Vec<Broken>> {
         };
         let mut damaged = good.clone();
         damaged[..16].fill(0xff);
-        let no_model: &[&str] = &["is no ", "are no ", "not a ", "expected value", "script"];
+        let no_model: &[&str] = &["is no ", "are no ", "not a ", "expected value"];
         let found: &[&str] = match another(format) {
             Format::Onnx => &["onnx"],
-            _ => &["found tflite", "tensorflow"],
+            _ => &["tflite", "tensorflow"],
         };
         let faults = [
             fault("empty", Vec::new(), n, &["empty"]),
@@ -207,21 +207,22 @@ fn another(format: Format) -> Format {
 
 fn tried(engine: EngineId, fault: Fault) -> Broken {
     let loaded = foreign::load_bytes(engine, &fault.bytes, "broken", fault.n_features);
-    let error = match loaded {
+    // The whole error, and what of it tells this fault from others: what was found.
+    let (error, found) = match loaded {
         // Our own engine has the size of its file: the package compares.
-        Ok(loaded) if loaded.n_features() != fault.n_features => Some(format!(
-            "{} inputs, expected {}",
-            loaded.n_features(),
-            fault.n_features
-        )),
-        Ok(_) => None,
-        Err(LoadError::Engine { .. }) => Some("not installed".to_owned()),
-        Err(error) => Some(error.to_string()),
+        Ok(loaded) if loaded.n_features() != fault.n_features => {
+            let (found, expected) = (loaded.n_features(), fault.n_features);
+            let error = format!("{found} inputs, expected {expected}");
+            (Some(error.clone()), error)
+        }
+        Ok(_) => (None, String::new()),
+        Err(LoadError::Engine { .. }) => (Some("not installed".to_owned()), String::new()),
+        Err(LoadError::Malformed(malformed)) => {
+            (Some(malformed.to_string()), malformed.found.to_lowercase())
+        }
+        Err(error) => (Some(error.to_string()), error.to_string().to_lowercase()),
     };
-    let names_cause = error.as_ref().is_some_and(|error| {
-        let error = error.to_lowercase();
-        fault.words.iter().any(|word| error.contains(word))
-    });
+    let names_cause = fault.words.iter().any(|word| found.contains(word));
     Broken {
         engine: engine.name().to_owned(),
         fault: fault.name.to_owned(),

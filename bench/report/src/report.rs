@@ -18,7 +18,7 @@ use crate::compare::{self, Change, Measure};
 use crate::conditions::Conditions;
 use crate::document::Document;
 use crate::figures::short;
-use crate::footprint::Footprint;
+use crate::footprint::{Footprint, MODELS};
 use crate::networks::Networks;
 use crate::paper;
 use crate::part::Part;
@@ -156,7 +156,7 @@ impl Report<'_> {
     fn table_1(&self, document: &mut Document) {
         document.heading(2, "Combinations (table 1)");
         let inference = self.data::<inference::Report>(Part::Execution);
-        let rows = ["a", "b", "c"].map(|model| {
+        let rows = MODELS.map(|model| {
             let ours = EngineId::ALL.map(|id| {
                 let measured = inference.as_ref().is_ok_and(|found| {
                     let same =

@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::footprint::MODELS;
+
 /// A row of the file of `--rows`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +49,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
             place()
         );
         ensure!(
-            ["a", "b", "c"].contains(&row.model.as_str()),
+            MODELS.contains(&row.model.as_str()),
             "{}: found model {}, there are a, b and c",
             place(),
             row.model

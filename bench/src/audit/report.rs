@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use tocco_engines::EngineId;
 
 use super::callback::CallbackFindings;
 use super::control::Control;
@@ -22,9 +23,6 @@ pub struct Report {
     /// Whether the audit finds what is planted.
     pub control: Control,
 }
-
-/// The engines that must be clean: those that may run on the audio thread.
-const MUST_BE_CLEAN: [&str; 2] = ["native", "native-fixed"];
 
 /// The document of `--json`.
 #[derive(Serialize)]
@@ -92,10 +90,21 @@ impl Report {
         }
         for engine in &self.engines {
             let clean = engine.first.is_clean() && engine.later.is_clean();
-            if MUST_BE_CLEAN.contains(&engine.engine) && !clean {
+            // Ours may run on the audio thread.
+            let must_be = engine.engine.parse().is_ok_and(EngineId::is_ours);
+            if must_be && !clean {
                 failures.push(format!(
                     "{} with {} is not clean",
                     engine.engine, engine.model
+                ));
+            }
+        }
+        for absent in &self.absent {
+            // native-fixed has only some shapes.
+            if absent.engine == EngineId::Native.name() {
+                failures.push(format!(
+                    "{} with {} was not audited: {}",
+                    absent.engine, absent.model, absent.reason
                 ));
             }
         }

@@ -55,7 +55,7 @@ struct Measurement {
     #[arg(long, value_name = "ID", default_values = ["a", "b", "c"])]
     model: Vec<String>,
     /// How the classifier thread is woken: polling (the paper's), armed (ours), futex
-    #[arg(long, value_name = "WAY", default_values = ["polling", "armed"])]
+    #[arg(long, value_name = "WAY", default_values = ["polling", "armed"], value_parser = ["polling", "armed", "futex"])]
     wake: Vec<String>,
     /// Few notes: to see it run, not to judge by
     #[arg(long)]

@@ -8,6 +8,7 @@ use super::{BLOCK, FIRST_KEY, Logged};
 use crate::event_log::LoggedNote;
 use crate::plugin_host::MidiMessage;
 use crate::sound::Sound;
+use crate::statistics::Spread;
 use crate::streaming::Played;
 
 /// How far a heard onset may lie from a played one, in seconds: the tolerance of the paper's
@@ -34,7 +35,10 @@ pub struct Heard {
     latency_ms: f64,
     late_blocks: u64,
     class: usize,
+    /// Whether it was held back from MIDI, by the confidence gate or as foreign.
     gated: bool,
+    /// Whether it was held back as foreign.
+    rejected: bool,
     inline: bool,
     inference_us: f64,
     peak_db: f32,
@@ -69,7 +73,10 @@ pub struct Summary {
     model: Option<String>,
     engine: Option<String>,
     notes: usize,
+    /// Held back from MIDI, by the confidence gate or as foreign.
     gated: usize,
+    /// Of these, as foreign.
+    rejected: usize,
     midi_note_on: usize,
     midi_poly_pressure: usize,
     audio_altered_samples: u64,
@@ -179,6 +186,7 @@ impl Heard {
             late_blocks: note.late_blocks,
             class: note.class,
             gated: note.gated,
+            rejected: note.rejected,
             inline: note.inline,
             inference_us: note.inference_us,
             peak_db: note.peak_db,
@@ -205,7 +213,9 @@ impl fmt::Display for Heard {
             self.probability * 100.0,
             self.latency_ms
         )?;
-        if self.gated {
+        if self.rejected {
+            f.write_str("  (foreign: no MIDI)")?;
+        } else if self.gated {
             f.write_str("  (below the gate: no MIDI)")?;
         }
         if self.late_blocks > 0 {
@@ -243,17 +253,18 @@ impl Report {
             engine: of_last(|n| &n.engine),
             notes: notes.len(),
             gated: notes.iter().filter(|n| n.gated).count(),
+            rejected: notes.iter().filter(|n| n.rejected).count(),
             midi_note_on: sent(|m| matches!(m, MidiMessage::NoteOn { .. })),
             midi_poly_pressure: sent(|m| matches!(m, MidiMessage::PolyPressure(_))),
             audio_altered_samples: played.altered,
-            latency_ms: Latency::of(notes.iter().map(|n| n.latency_ms).collect()),
+            latency_ms: Latency::of(&notes.iter().map(|n| n.latency_ms).collect::<Vec<_>>()),
             late_blocks: LateBlocks {
                 none: late(|blocks| blocks == 0),
                 one: late(|blocks| blocks == 1),
                 more: late(|blocks| blocks > 1),
             },
             host_missed_blocks: played.missed_blocks,
-            host_late_ms: Latency::of(played.late_ms.clone()),
+            host_late_ms: Latency::of(&played.late_ms),
             second: SecondSummary::of(&notes),
             learned: logged.learned,
             played: (!sound.played.is_empty()).then(|| Comparison::new(sound, &notes)),
@@ -274,25 +285,25 @@ impl SecondSummary {
         let summary = Self {
             amended: seconds().count(),
             changed: seconds().filter(|second| second.changed).count(),
-            latency_ms: Latency::of(seconds().map(|second| second.latency_ms).collect()),
+            latency_ms: Latency::of(
+                &seconds()
+                    .map(|second| second.latency_ms)
+                    .collect::<Vec<_>>(),
+            ),
         };
         (summary.amended > 0).then_some(summary)
     }
 }
 
 impl Latency {
-    fn of(mut values: Vec<f64>) -> Self {
-        if values.is_empty() {
-            return Self::default();
-        }
-        values.sort_by(f64::total_cmp);
-        let last = values.len() - 1;
+    fn of(values: &[f64]) -> Self {
+        let spread = Spread::of(values);
         Self {
-            mean: values.iter().sum::<f64>() / values.len() as f64,
-            median: values[(0.5 * last as f64).ceil() as usize],
-            p95: values[(0.95 * last as f64).ceil() as usize],
-            p99: values[(0.99 * last as f64).ceil() as usize],
-            max: values[last],
+            mean: spread.mean,
+            median: spread.median,
+            p95: spread.p95,
+            p99: spread.p99,
+            max: spread.max,
         }
     }
 }

@@ -217,7 +217,7 @@ fn first_decisions(mut logged: Vec<LoggedNote>) -> Vec<LoggedNote> {
 
 fn load(log: &std::path::Path, engine: EngineId, model: &str) -> Result<ClapHost> {
     // SAFETY: no other thread of this process is running: the plugin of an earlier run is gone.
-    unsafe { std::env::set_var(event_log::VARIABLE, log) };
+    unsafe { event_log::log_to(log) };
     let mut host = ClapHost::load(&bundle_path("Tocco.clap")?)?;
     host.set_text("Engine", engine.name())?;
     host.set_text("Model", model)?;

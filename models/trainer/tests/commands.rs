@@ -239,7 +239,7 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
     ];
     // A profile is one player's.
     let message = String::from_utf8(run(&arguments, folder.path()).stderr).unwrap();
-    assert!(message.contains("found holdout and 2 players"), "{message}");
+    assert!(message.contains("found 2 players"), "{message}");
 
     for file in fs::read_dir(data.path()).unwrap() {
         let path = file.unwrap().path();

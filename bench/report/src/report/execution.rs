@@ -9,6 +9,7 @@ use tocco_engines::EngineId;
 use super::{Report, reasons};
 use crate::document::Document;
 use crate::figures::{Bar, Series, colour, grouped, short};
+use crate::footprint::MODELS;
 use crate::paper;
 use crate::part::Part;
 use crate::quoted;
@@ -28,8 +29,6 @@ struct Absent {
     model: String,
     reason: String,
 }
-
-const MODELS: [&str; 3] = ["a", "b", "c"];
 
 impl Report<'_> {
     pub(super) fn deployed(&self) -> Option<Deployed> {
@@ -126,7 +125,7 @@ impl Report<'_> {
             for (name, found) in [("tuned", tuned), ("defaults", defaults)] {
                 let all = found.iter().flat_map(|found| &found.inference);
                 for one in all.filter(|one| one.model == model) {
-                    let ours = ["native", "native-fixed"].contains(&&*one.engine);
+                    let ours = one.engine.parse().is_ok_and(EngineId::is_ours);
                     let settings = match (ours, name) {
                         (true, "tuned") => "built in",
                         (true, _) => "beside the defaults",

@@ -5,6 +5,7 @@ use tocco_engines::EngineId;
 
 use super::{Report, reasons};
 use crate::document::Document;
+use crate::footprint::MODELS;
 use crate::paper;
 use crate::part::Part;
 
@@ -94,7 +95,7 @@ impl Report<'_> {
         let audit = self.audited();
         let mut rows = Vec::new();
         for id in EngineId::ALL {
-            for model in ["a", "b", "c"] {
+            for model in MODELS {
                 let found = audit.as_ref().and_then(|audit| {
                     let mut engines = audit.engines.iter();
                     engines.find(|one| one.engine == id.name() && one.model == model)

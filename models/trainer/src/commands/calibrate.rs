@@ -78,6 +78,14 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let CalibrateArguments {
         model, protocol, ..
     } = arguments;
+    if arguments.profile.is_some() && *protocol == Protocol::LeaveOnePlayerOut {
+        bail!(
+            "--profile: expected the protocol holdout, found {}; a profile is for a model as it is: leave \
+             one of them out",
+            protocol.name()
+        );
+    }
+    arguments.data.check(*protocol)?;
     let mut hits = vec![0];
     hits.extend(arguments.hits.iter().copied().filter(|hits| *hits > 0));
     let lesson = Teaching {
@@ -139,11 +147,9 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let Some(file) = &arguments.profile else {
         return Ok(());
     };
-    let ([subject], Protocol::Holdout) = (&subjects[..], protocol) else {
+    let [subject] = &subjects[..] else {
         bail!(
-            "--profile: expected --protocol holdout and recordings of one player, found {} and {} \
-             players; a profile is one player's for a model as it is",
-            protocol.name(),
+            "--profile: expected recordings of one player, found {} players; a profile is one player's",
             subjects.len()
         );
     };

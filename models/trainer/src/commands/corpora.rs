@@ -3,11 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use tocco_corpus::{Corpus, Listener};
 
 use crate::architecture::Architecture;
+use crate::evaluation::Protocol;
 use crate::evaluation::conditions::{Altered, CONDITIONS, Recordings};
 use crate::notes::Notes;
 use crate::progress::Progress;
@@ -41,6 +42,17 @@ impl Data {
         let more = self.only_trained_on.iter();
         let more = more.map(|f| format!(" --training-data {}", name(f)));
         tested.chain(more).collect()
+    }
+
+    /// Refuses what is only trained on where nothing is trained.
+    pub(super) fn check(&self, protocol: Protocol) -> Result<()> {
+        ensure!(
+            self.only_trained_on.is_empty() || protocol != Protocol::Holdout,
+            "--training-data: expected the protocol leave-one-player-out, found {}, which trains nothing; \
+             leave one of them out",
+            protocol.name()
+        );
+        Ok(())
     }
 
     pub(super) fn scan(&self) -> Result<Corpora> {

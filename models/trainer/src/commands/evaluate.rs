@@ -103,6 +103,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
             protocol.name()
         );
     }
+    arguments.data.check(*protocol)?;
     let progress = Progress::on_screen();
     let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;

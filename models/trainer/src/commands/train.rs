@@ -5,10 +5,10 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use tocco_engines::EngineId;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
+use tocco_engines::{EngineId, shipped};
 
 use super::corpora::{Corpora, Data};
 use super::options::TrainingOptions;
@@ -42,13 +42,25 @@ pub struct TrainArguments {
     #[arg(long = "model", value_name = "ID")]
     models: Vec<String>,
     /// Where the packages go, each into a folder of its id
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_engines::shipped::models_folder())]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_out())]
     out: PathBuf,
+    /// Where the recordings come from, for the packages and their cards
+    #[arg(long, value_name = "TEXT")]
+    origin: Option<String>,
     #[command(flatten)]
     training: TrainingOptions,
     /// File for the progress, beside the screen
     #[arg(long, value_name = "FILE", default_value = "out/train.log")]
     log: PathBuf,
+}
+
+/// Where the packages of this project lie; where a program found models that came with it, they are not to
+/// be replaced.
+fn default_out() -> PathBuf {
+    match std::env::var_os(shipped::MODELS) {
+        Some(_) => "my-models".into(),
+        None => shipped::models_folder(),
+    }
 }
 
 /// Trains, measures and writes the packages.
@@ -65,6 +77,14 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
             .collect::<Result<_>>()?
     };
     let corpora = arguments.data.scan()?;
+    let players = corpora.tested.players();
+    ensure!(
+        players.len() >= 2,
+        "--data: expected recordings of at least two players, because each is tested by a network that \
+         has not heard that player, found those of {}; give a folder with another player's as a further \
+         --data",
+        players.join(", ")
+    );
     let progress = Progress::with_log(&arguments.log)?;
     let threads = arguments.training.threads();
     let mut unheard = BTreeMap::new();
@@ -141,8 +161,7 @@ fn train_package(
     });
     let provenance = Provenance {
         data: format!(
-            "{} takes, {} labelled notes{} by the guitarists {}, from the onset studies of Stefani \
-             and Turchet (GitHub domenicostefani){}; not part of this project",
+            "{} takes, {} labelled notes{} by the guitarists {}{}; not part of this project",
             notes.n_takes,
             notes.onsets.labelled,
             if more == 0 {
@@ -154,11 +173,7 @@ fn train_package(
                 )
             },
             notes.players.join(", "),
-            if corpora.only_trained_on.is_some() {
-                " and from Karoryfer's Shinyguitar (CC0)"
-            } else {
-                ""
-            }
+            (arguments.origin.as_ref()).map_or(String::new(), |origin| format!(", from {origin}"))
         ),
         trained_by: Some(format!(
             "cargo xtask train{} --model {id} --seed {seed}",
@@ -181,7 +196,9 @@ fn train_package(
     progress.line(format!("{id}: written to {}", folder.display()));
     if architecture.recipe.augmentation.sound.is_some() {
         progress.line(format!(
-            "{id}: it rejects nothing yet; train that with cargo xtask reject --model {id} --write"
+            "{id}: it rejects nothing yet; train that with the command reject{} --models {} --model {id} --write",
+            arguments.data.in_words(),
+            arguments.out.display()
         ));
     }
     Ok(())

@@ -83,12 +83,16 @@ pub fn learning_curve(
     complete: impl Fn(Evaluation, Option<Evaluation>) -> Result<Evaluation>,
     run: Run<'_>,
 ) -> Result<Vec<Point>> {
-    let others = first.notes.players.len().saturating_sub(1);
+    let tested = |player: &usize| {
+        let mut notes = first.notes.notes.iter();
+        notes.any(|note| note.player == *player && !note.only_trains)
+    };
+    let players = (0..first.notes.players.len()).filter(tested).count();
+    let others = players.saturating_sub(1);
     if others < 2 {
         bail!(
-            "--learning-curve: expected recordings of at least three players, found {}; add \
-             recordings, or leave it out",
-            first.notes.players.len()
+            "--learning-curve: expected recordings of at least three players, found {players}; add \
+             recordings, or leave it out"
         );
     }
     let mut curve = Vec::new();
@@ -133,13 +137,17 @@ fn splits<'a>(notes: &'a Notes, choice: &[usize]) -> Vec<Split<'a>> {
     let all: Vec<&Note> = notes.notes.iter().collect();
     let mut splits = by_player(&all, &notes.players);
     for split in &mut splits {
-        let mut others: Vec<usize> = split.training.iter().map(|note| note.player).collect();
+        let tested = split.training.iter().filter(|note| !note.only_trains);
+        let mut others: Vec<usize> = tested.map(|note| note.player).collect();
         others.sort_unstable();
         others.dedup();
         let chosen: Vec<usize> = (choice.iter())
             .filter_map(|place| others.get(*place).copied())
             .collect();
-        split.training.retain(|note| chosen.contains(&note.player));
+        // Who is tested nowhere is no choice, and is heard in each.
+        split
+            .training
+            .retain(|note| chosen.contains(&note.player) || !others.contains(&note.player));
     }
     splits
 }

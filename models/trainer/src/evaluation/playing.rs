@@ -13,7 +13,11 @@
 //! *apart* if no other label is nearer than [`APART_S`], and *rise* if the sound gets louder by
 //! [`RISE_DB`] with them ([`Played::rise_db`]). An onset without a label belongs to the label before
 //! it: in the figures of notes apart it counts if that one is apart, in those of notes that rise always.
+//!
+//! A performance plays the same recordings several times, and what has learnt from one may know it again,
+//! as no player plays it again. [`Performances::first_played`] has each recording once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -52,6 +56,8 @@ pub struct Judged {
     pub player: usize,
     /// The note.
     pub played: Played,
+    /// Whether the same recording was played in this performance before.
+    pub again: bool,
     /// The time since the note before and up to the next one, seconds.
     pub gaps_s: (f64, f64),
     /// Nothing if it was missed.
@@ -197,6 +203,11 @@ impl Performances {
             self.notes.iter().filter(|note| note.apart()),
             self.extras.iter().filter(|extra| extra.apart),
         )
+    }
+
+    /// Notes that are apart and whose recordings were not played before.
+    pub fn first_played(&self) -> Figures {
+        self.only(|note| note.apart() && !note.again)
     }
 
     /// Notes that rise.
@@ -435,6 +446,7 @@ fn judge(
     let onsets_s: Vec<f64> = onsets_s.collect();
     let matches = match_onsets(&labels_s, &onsets_s);
     let first = performances.notes.len();
+    let mut known = HashSet::new();
     for (i, (played, matched)) in notes.iter().zip(&matches).enumerate() {
         let gap = |from: Option<usize>, to: Option<usize>| {
             let ends = from
@@ -445,6 +457,7 @@ fn judge(
         performances.notes.push(Judged {
             player,
             played: *played,
+            again: !known.insert(played.note),
             gaps_s: (gap(i.checked_sub(1), Some(i)), gap(Some(i), Some(i + 1))),
             heard: matched.map(|matched| {
                 let onset = onsets[order[matched]];
@@ -543,6 +556,8 @@ mod tests {
         assert_eq!((rising.notes, rising.heard), (4, 4));
         assert_eq!((rising.doubled, rising.invented), (2, 2));
         assert_eq!(performances.rising_apart().notes, 2);
+        let first = performances.first_played();
+        assert_eq!((first.notes, first.right), (1, [1, 1]), "all play note 0");
         assert_eq!(performances.technique(Technique::Tom).notes, 0);
         assert_eq!(performances.technique(Technique::Kick).right, [2, 1]);
         assert_eq!(performances.gap(0.0, 100.0).notes, 2);

@@ -356,18 +356,32 @@ fn foreign<'a>(
     }
 }
 
-/// `notes` and `foreign` in turn, a while of each.
-fn in_turn(notes: &Judged, foreign: &Judged) -> Judged {
+/// `notes` and the `foreign` streams in turn, a while of each. The foreign ones follow each other, from
+/// that of number `first` on, and begin again until the notes end.
+fn in_turn(notes: &Judged, foreign: &[&Judged], first: usize) -> Judged {
     let place = |at_s: f64, odd: f64| {
         let turn = (at_s / TURN_S).floor();
         at_s + (turn + odd) * TURN_S
     };
-    let mut onsets = Vec::new();
-    for (stream, odd) in [(notes, 0.0), (foreign, 1.0)] {
-        onsets.extend(stream.onsets.iter().map(|onset| JudgedOnset {
-            at_s: place(onset.at_s, odd),
-            ..onset.clone()
-        }));
+    let at = |onset: &JudgedOnset, at_s: f64| JudgedOnset {
+        at_s,
+        ..onset.clone()
+    };
+    let own = notes.onsets.iter();
+    let mut onsets: Vec<JudgedOnset> = own.map(|note| at(note, place(note.at_s, 0.0))).collect();
+    let mut begin = 0.0;
+    for stream in foreign.iter().cycle().skip(first) {
+        // One without a length would never end.
+        if begin >= notes.duration_s || stream.duration_s <= 0.0 {
+            break;
+        }
+        let heard = stream
+            .onsets
+            .iter()
+            .map(|onset| (onset, begin + onset.at_s));
+        let heard = heard.filter(|(_, at_s)| *at_s < notes.duration_s);
+        onsets.extend(heard.map(|(onset, at_s)| at(onset, place(at_s, 1.0))));
+        begin += stream.duration_s;
     }
     onsets.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     Judged {
@@ -441,6 +455,7 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
         foreign(name, streams.into_iter(), strictness)
     };
     let mut turns = (Share::default(), Share::default());
+    let mut performances = 0;
     for fold in known() {
         let speech: Vec<&Judged> = fold
             .foreign()
@@ -450,11 +465,12 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
                 Source::Player(_) => false,
             })
             .collect();
-        for (i, notes) in fold.streams(Purpose::Performance).enumerate() {
-            let Some(foreign) = speech.get(i % speech.len().max(1)) else {
+        for notes in fold.streams(Purpose::Performance) {
+            if speech.is_empty() {
                 continue;
-            };
-            let stream = in_turn(notes, foreign);
+            }
+            let stream = in_turn(notes, &speech, performances);
+            performances += 1;
             for (onset, rejected) in stream.onsets.iter().zip(decide(&stream, strictness)) {
                 if onset.played.is_some() {
                     turns.0.count(rejected);
@@ -566,9 +582,21 @@ mod tests {
     #[test]
     fn playing_and_speaking_take_turns() {
         let long: Vec<[f32; 2]> = vec![[0.0, 0.0]; 31];
-        let turns = in_turn(&stream(&long), &stream(&long));
+        let turns = in_turn(&stream(&long), &[&stream(&long)], 0);
         let at: Vec<f64> = turns.onsets.iter().map(|onset| onset.at_s).collect();
         let all: Vec<f64> = (0..61).map(f64::from).chain([75.0]).collect();
         assert_eq!(at, all);
+        // Speech that is shorter than the playing follows itself, and other speech.
+        let short = |seconds: usize| Judged {
+            duration_s: seconds as f64,
+            ..stream(&vec![[0.0, 0.0]; seconds])
+        };
+        let (one, other) = (short(20), short(5));
+        let turns = in_turn(&stream(&long), &[&one, &other], 1);
+        assert_eq!(turns.onsets.len(), 31 + 60);
+        let at: Vec<f64> = turns.onsets.iter().map(|onset| onset.at_s).collect();
+        assert!(at.is_sorted());
+        let speech = at.iter().filter(|at| (**at / TURN_S) as usize % 2 == 1);
+        assert_eq!(speech.count(), 60);
     }
 }

@@ -66,6 +66,9 @@ struct PerformancesJson<'a> {
     decided_ms: DecidedJson,
     all: FiguresJson,
     apart: FiguresJson,
+    /// Of those that are apart, each recording when it is played for the first time; beside what is played
+    /// nothing counts.
+    first_played: FiguresJson,
     rising: FiguresJson,
     rising_apart: FiguresJson,
     /// The figures below are of notes that are apart, but for those by gap.
@@ -183,6 +186,7 @@ impl<'a> PerformancesJson<'a> {
             },
             all: performances.all().into(),
             apart: performances.apart().into(),
+            first_played: performances.first_played().into(),
             rising: performances.rising().into(),
             rising_apart: performances.rising_apart().into(),
             ghosts: performances.only(|n| n.apart() && n.played.ghost).into(),

@@ -165,6 +165,13 @@ pub fn performances(performances: &Performances) -> String {
         let name = format!("{}, apart", technique.label());
         row(&name, performances.technique(technique));
     }
+    let first = performances.first_played();
+    let [plain_first, plain_second] = first.accuracy_plain();
+    let name = format!(
+        "recordings played for the first time, apart (without adaptation {plain_first:.3}, \
+         {plain_second:.3})"
+    );
+    row(&name, first);
     let ghosts = performances.only(|note| note.apart() && note.played.ghost);
     row("ghosts (-18 dB), apart", ghosts);
     for (i, player) in performances.players.iter().enumerate() {

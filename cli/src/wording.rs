@@ -5,8 +5,8 @@ use clap::Command;
 use clap::builder::StyledStr;
 use tocco_engines::discovery::INSTALL_COMMAND;
 
-/// Commands that are called `cargo xtask` and the same name in a checkout.
-const COMMANDS: [&str; 9] = [
+/// The commands, which are called `cargo xtask` and the same name in a checkout.
+pub(crate) const COMMANDS: [&str; 9] = [
     "demo",
     "train",
     "evaluate",

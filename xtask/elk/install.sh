@@ -36,11 +36,16 @@ fi
 mkdir -p "$place"
 if [ "$here" != "$place" ]; then
   for part in plugins models samples licences; do
-    # In place when it is whole.
-    rm -rf "$place/.$part.new"
-    cp -R "$here/$part" "$place/.$part.new"
-    rm -rf "${place:?}/$part"
-    mv "$place/.$part.new" "$place/$part"
+    mkdir -p "$place/$part"
+    # What the archive has not is yours.
+    for entry in "$here/$part"/*; do
+      name=$(basename "$entry")
+      # In place when it is whole.
+      rm -rf "$place/$part/.$name.new"
+      cp -R "$entry" "$place/$part/.$name.new"
+      rm -rf "${place:?}/$part/$name"
+      mv "$place/$part/.$name.new" "$place/$part/$name"
+    done
   done
   mkdir -p "$place/config"
   for file in "$here"/config/*; do

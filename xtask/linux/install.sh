@@ -13,8 +13,13 @@ case "${1:-}" in
   "") ;;
   --remove)
     rm -rf "$HOME/.clap/Tocco.clap" "$HOME/.vst3/Tocco.vst3" "$HOME/.local/bin/tocco"
-    rm -rf "$data/models" "$data/guide.html" "$data/play.png" "$data/setup.png"
-    echo "removed; presets and lessons in $data stay"
+    rm -rf "$data/guide.html" "$data/play.png" "$data/setup.png"
+    # Models of your own stay, too.
+    for model in "$here/models"/*; do
+      rm -rf "$data/models/$(basename "$model")"
+    done
+    rmdir "$data/models" 2>/dev/null || true
+    echo "removed; presets, lessons and models of your own in $data stay"
     exit 0
     ;;
   *)
@@ -47,7 +52,9 @@ put() {
 
 put "$here/Tocco.clap" "$HOME/.clap/Tocco.clap"
 put "$here/Tocco.vst3" "$HOME/.vst3/Tocco.vst3"
-put "$here/models" "$data/models"
+for model in "$here/models"/*; do
+  put "$model" "$data/models/$(basename "$model")"
+done
 for file in guide.html play.png setup.png; do
   [ -e "$here/$file" ] && put "$here/$file" "$data/$file"
 done

@@ -14,6 +14,12 @@ use crate::strip::strip;
 /// The package that becomes the plugin.
 const PLUGIN: &str = "tocco";
 
+/// What cargo makes of it on Linux, in the build folder.
+const LIBRARY: &str = "release/libtocco.so";
+
+/// Its name in a VST3 bundle on Linux.
+const VST3_LIBRARY: &str = "Tocco.so";
+
 /// Bytes of a bundle for another machine at most: what is more has something in it that was not meant.
 /// The one for Windows has 23.4 million, of which the models are 12.
 const LARGEST_BUNDLE: u64 = 25_000_000;
@@ -55,9 +61,12 @@ pub fn run(arguments: &BundleArguments) -> Result<()> {
         && cross::builds_for(target)
     {
         ensure!(
-            arguments.package == PLUGIN && !arguments.debug && arguments.features.is_none(),
+            arguments.package == PLUGIN
+                && !arguments.debug
+                && arguments.features.is_none()
+                && !arguments.no_default_features,
             "--target {target}: only {PLUGIN}, optimised and with the features that it has there, is \
-             built for it: leave out --debug and --features"
+             built for it: leave out --debug, --features and --no-default-features"
         );
         let bundles = for_machine(&Cross::set_up(target)?)?;
         eprintln!("The bundles for {target} are in {}", bundles.display());
@@ -149,14 +158,27 @@ pub fn for_machine(cross: &Cross) -> Result<PathBuf> {
     Ok(cross.bundles())
 }
 
-/// The CLAP as [`for_this_machine`] makes it, but with the names of its functions, in a folder of
-/// its own, which is returned.
+/// The bundles as [`for_this_machine`] makes them, but with the names of their functions, in a folder of
+/// their own, which is returned.
 ///
 /// # Errors
 /// If the build fails.
 pub fn with_names() -> Result<PathBuf> {
     for_this_machine()?;
-    copy_library("bundled-with-names")
+    let folder = copy_library("bundled-with-names")?;
+    let target = cargo::target_folder()?;
+    let contents = Path::new("Tocco.vst3/Contents");
+    let bundled = target.join("bundled").join(contents);
+    for entry in fs::read_dir(&bundled).with_context(|| bundled.display().to_string())? {
+        let entry = entry?;
+        let machine = folder.join(contents).join(entry.file_name());
+        if entry.path().join(VST3_LIBRARY).exists() {
+            fs::create_dir_all(&machine)
+                .and_then(|()| fs::copy(target.join(LIBRARY), machine.join(VST3_LIBRARY)))
+                .with_context(|| format!("cannot write to {}", machine.display()))?;
+        }
+    }
+    Ok(folder)
 }
 
 /// The CLAP with the paper's polling worker beside ours, in a folder of its own, which is returned:
@@ -198,12 +220,7 @@ fn copy_library(folder: &str) -> Result<PathBuf> {
     let target = cargo::target_folder()?;
     let folder = target.join(folder);
     fs::create_dir_all(&folder)
-        .and_then(|()| {
-            fs::copy(
-                target.join("release/libtocco.so"),
-                folder.join("Tocco.clap"),
-            )
-        })
+        .and_then(|()| fs::copy(target.join(LIBRARY), folder.join("Tocco.clap")))
         .with_context(|| format!("cannot write to {}", folder.display()))?;
     Ok(folder)
 }
@@ -286,7 +303,7 @@ fn bundle_stripped(
     for architecture in fs::read_dir(&contents).into_iter().flatten() {
         let folder = architecture?.path();
         // As Linux and Windows have it.
-        for name in ["Tocco.so", "Tocco.vst3"] {
+        for name in [VST3_LIBRARY, "Tocco.vst3"] {
             let library = folder.join(name);
             if library.exists() {
                 strip(&library)?;

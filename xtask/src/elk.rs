@@ -195,7 +195,70 @@ fn drum() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn the_script_replaces_what_is_ours_and_leaves_the_players_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (unpacked, data) = (folder.path().join("new"), folder.path().join("udata"));
+        let write = |path: &Path, content: &[u8]| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        let ours = [
+            "plugins/Tocco.vst3/Contents/a",
+            "models/c/model.toml",
+            "samples/kick.wav",
+            "licences/LICENSE",
+        ];
+        let rest = [
+            "config/drums.json",
+            "start.sh",
+            "README.md",
+            "ENGINES.md",
+            "LICENSE",
+        ];
+        for file in ours.iter().chain(&rest) {
+            write(&unpacked.join(file), b"new");
+        }
+        write(
+            &unpacked.join("SHA256SUMS"),
+            &archive::sums(&unpacked).unwrap(),
+        );
+        let script = cargo::root().join("xtask/elk/install.sh");
+        fs::copy(script, unpacked.join("install.sh")).unwrap();
+        // It asks for the board's machine.
+        let uname = folder.path().join("bin/uname");
+        write(&uname, b"#!/bin/sh\necho aarch64\n");
+        fs::set_permissions(&uname, fs::Permissions::from_mode(0o755)).unwrap();
+        let players = [
+            "plugins/tocco.toml",
+            "models/mine/model.toml",
+            "samples/mine.wav",
+        ];
+        for file in players {
+            write(&data.join("tocco").join(file), b"mine");
+        }
+        write(&data.join("tocco/plugins/Tocco.vst3/Contents/old"), b"old");
+        write(&data.join("tocco/samples/kick.wav"), b"old");
+        let path = std::env::var("PATH").unwrap();
+        for _ in 0..2 {
+            let output = Command::new("sh")
+                .arg(unpacked.join("install.sh"))
+                .env("UDATA", &data)
+                .env("PATH", format!("{}/bin:{path}", folder.path().display()))
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+        let found = |file: &str| fs::read_to_string(data.join("tocco").join(file)).unwrap();
+        assert!(players.iter().all(|file| found(file) == "mine"));
+        assert!(ours.iter().all(|file| found(file) == "new"));
+        assert!(!data.join("tocco/plugins/Tocco.vst3/Contents/old").exists());
+    }
 
     #[test]
     fn the_drum_begins_loud_and_ends_silent() {

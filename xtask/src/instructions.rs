@@ -103,13 +103,13 @@ const WORK: [Work; 11] = [
         "callback, dearest of all, `tocco`: features and the network inline",
         TOCCO_FIRST,
         Of::Greatest,
-        None,
+        Some("tocco"),
     ),
     callback(
         "callback, dearest of all, `tocco` with second decisions, their features in parts",
         TOCCO_BOTH,
         Of::Greatest,
-        None,
+        Some("tocco"),
     ),
     inference("network `c`", &["inference", "--model", "c"], "c"),
     inference(

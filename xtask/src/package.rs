@@ -212,8 +212,13 @@ mod tests {
         let preset = home.join(".local/share/tocco/presets/mine.toml");
         fs::create_dir_all(preset.parent().unwrap()).unwrap();
         fs::write(&preset, "").unwrap();
-        let (good, said) = install(&unpacked, &home, &["--remove"]);
-        assert!(good, "{said}");
+        let mine = home.join(".local/share/tocco/models/mine");
+        fs::create_dir_all(&mine).unwrap();
+        for arguments in [&[][..], &["--remove"]] {
+            let (good, said) = install(&unpacked, &home, arguments);
+            assert!(good, "{said}");
+            assert!(mine.exists(), "{said}");
+        }
         for file in installed {
             assert!(!home.join(file).exists(), "{file}: {said}");
         }

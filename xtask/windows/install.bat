@@ -6,6 +6,8 @@ set "here=%~dp0"
 set "common=%CommonProgramW6432%"
 if not defined common set "common=%CommonProgramFiles%"
 
+if not exist "%here%Tocco.clap" goto packed
+if not exist "%here%Tocco.vst3" goto packed
 if not exist "%common%\CLAP" mkdir "%common%\CLAP"
 if exist "%common%\CLAP\Tocco.clap" del /q "%common%\CLAP\Tocco.clap"
 if exist "%common%\CLAP\Tocco.clap" goto refused
@@ -22,6 +24,12 @@ echo Tocco is in "%common%\CLAP" and in "%common%\VST3".
 echo Let your DAW search for plugins once more.
 if not "%1"=="/quiet" pause
 exit /b 0
+
+:packed
+echo Tocco.clap and Tocco.vst3 are not beside this file: extract the whole archive first, then run the
+echo install.bat in that folder.
+if not "%1"=="/quiet" pause
+exit /b 1
 
 :refused
 echo Tocco could not be written to "%common%".

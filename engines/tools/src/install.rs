@@ -23,13 +23,8 @@ use apt::Consent;
     cargo xtask engines install --engine onnx --wheels my-downloads\n\n\
     Versions and hashes are pinned; what is already there and right is left alone.")]
 pub struct InstallArguments {
-    /// Only these engines
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "ID",
-        default_value = "onnx,litert,torch"
-    )]
+    /// Only these engines [default: onnx, litert, and in a checkout torch]
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
     engine: Vec<EngineId>,
     /// Where the libraries go [default: TOCCO_ENGINE_DIR, else tocco/engines in your data directory]
     #[arg(long, value_name = "DIR")]
@@ -62,7 +57,15 @@ pub fn run(arguments: &InstallArguments) -> Result<()> {
     std::fs::create_dir_all(&dir).with_context(|| format!("{}: cannot be made", dir.display()))?;
     let consent = Consent::new(arguments.yes);
     let mut failed = Vec::new();
-    for &engine in &arguments.engine {
+    let all = match torch::is_buildable(&arguments.system) {
+        true => &[EngineId::Onnx, EngineId::LiteRt, EngineId::Torch][..],
+        false => &[EngineId::Onnx, EngineId::LiteRt],
+    };
+    let engines = match &arguments.engine[..] {
+        [] => all,
+        engines => engines,
+    };
+    for &engine in engines {
         let installed = match engine {
             EngineId::Native | EngineId::NativeFixed => {
                 eprintln!("{engine}: built in, nothing to install");

@@ -12,6 +12,16 @@ use super::write_whole;
 /// Debian's libtorch, a BLAS that starts no threads, and the compiler for tch's C++ part.
 const PACKAGES: [&str; 3] = ["libtorch-dev", "libopenblas0-serial", "g++"];
 
+/// The sources that it is built from.
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../torch")
+}
+
+/// Whether there are the sources, which are in a checkout alone, and a way to build them for `system`.
+pub fn is_buildable(system: &str) -> bool {
+    system != "windows" && source().join("Cargo.toml").is_file()
+}
+
 /// Builds the library and puts it into `dir`.
 ///
 /// # Errors
@@ -21,6 +31,13 @@ pub fn install(system: &str, architecture: &str, dir: &Path, consent: &Consent) 
         bail!(
             "there is no library for TorchScript on Windows: libtorch is a C++ library of Microsoft's \
              compiler there, and ours is built by another; convert the model to ONNX"
+        );
+    }
+    if !is_buildable(system) {
+        bail!(
+            "{}: not found; the library for TorchScript is built by cargo in a checkout of Tocco, where \
+             cargo xtask engines install does it; or convert the model to ONNX",
+            source().display()
         );
     }
     if (system, architecture) != (std::env::consts::OS, std::env::consts::ARCH) {
@@ -40,7 +57,7 @@ pub fn install(system: &str, architecture: &str, dir: &Path, consent: &Consent) 
         );
     }
 
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../torch");
+    let source = source();
     let target = source.join("target");
     eprintln!("cargo build --release --manifest-path engines/torch/Cargo.toml");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

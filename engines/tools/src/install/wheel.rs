@@ -75,7 +75,8 @@ fn given(pin: &Pin, folder: &Path) -> Result<PathBuf> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let machine = pin.platforms();
         let for_it = machine.iter().any(|platform| name.contains(&**platform));
-        name.starts_with(&begins) && for_it
+        let python = format!("-cp{}-", PYTHON.replace('.', ""));
+        name.starts_with(&begins) && name.contains(&python) && for_it
     };
     match wheels.iter().find(is_it) {
         Some(wheel) => Ok(wheel.clone()),

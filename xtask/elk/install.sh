@@ -39,6 +39,8 @@ if [ "$here" != "$place" ]; then
     mkdir -p "$place/$part"
     # What the archive has not is yours.
     for entry in "$here/$part"/*; do
+      # A folder may be empty.
+      [ -e "$entry" ] || continue
       name=$(basename "$entry")
       # In place when it is whole.
       rm -rf "$place/$part/.$name.new"

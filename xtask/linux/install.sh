@@ -53,6 +53,7 @@ put() {
 put "$here/Tocco.clap" "$HOME/.clap/Tocco.clap"
 put "$here/Tocco.vst3" "$HOME/.vst3/Tocco.vst3"
 for model in "$here/models"/*; do
+  [ -e "$model" ] || continue
   put "$model" "$data/models/$(basename "$model")"
 done
 for file in guide.html play.png setup.png; do

@@ -87,11 +87,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
     let (to_end, ends) = mpsc::channel::<(StateFile, Arc<Shared>)>();
     let windowed = cfg!(feature = "editor") && !arguments.headless;
-    // The framework would say why there is no window, and wait for ever.
-    #[cfg(feature = "editor")]
-    if windowed {
-        crate::editor::check_own_screen().map_err(StandaloneError::Screen)?;
-    }
     if !windowed {
         interrupt::as_interrupt();
     } else {
@@ -111,6 +106,11 @@ fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
     let file = StateFile::open(arguments)?;
     file.load(&shared.params)?;
     arguments.apply_preset(&shared.params)?;
+    // The framework would say why there is no window, and wait for ever.
+    #[cfg(feature = "editor")]
+    if windowed {
+        crate::editor::check_own_screen().map_err(StandaloneError::Screen)?;
+    }
     // If nobody waits for it, nobody needs it.
     let _ = to_end.send((file.clone(), Arc::clone(&shared)));
     let jack = match arguments.backend {

@@ -57,6 +57,18 @@ fn it_says_its_version_and_refuses_what_makes_no_sense() {
 }
 
 #[test]
+fn without_a_screen_it_says_so_and_fails() {
+    let home = tempfile::tempdir().unwrap();
+    let mut tocco = tocco(home.path(), &["--backend", "dummy"]);
+    let output = tocco.env_remove("DISPLAY").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("--headless"),
+        "{said}"
+    );
+}
+
+#[test]
 fn without_audio_it_says_so_and_fails() {
     let home = tempfile::tempdir().unwrap();
     let (output, said) = run(home.path(), &["--headless", "--backend", "jack"]);

@@ -244,8 +244,6 @@ impl CalibrationSession {
         if self.kept == taught {
             return Ok(());
         }
-        // An attempt that fails is not made again for the same lesson.
-        self.kept = taught;
         std::fs::create_dir_all(folder).map_err(|error| LoadError::Write {
             file: folder.display().to_string(),
             error,
@@ -259,7 +257,10 @@ impl CalibrationSession {
         match second.and_then(|second| second.calibration.as_ref()) {
             Some(second) => save_profiles(&path, first, Some(second)),
             None => first.save(path),
-        }
+        }?;
+        // What failed is tried again.
+        self.kept = taught;
+        Ok(())
     }
 
     /// Numbers of the examples of both networks, and what is masked.
@@ -723,6 +724,14 @@ mod tests {
             },
             &taught.params,
         );
+        let taken = folder.path().join("a file");
+        std::fs::write(&taken, "").unwrap();
+        for _ in 0..2 {
+            assert!(
+                alone.keep(&taken).is_err(),
+                "it is not saved the second time either"
+            );
+        }
         alone.keep(folder.path()).unwrap();
         assert!(folder.path().join("tocco.second.json").exists());
 

@@ -123,7 +123,8 @@ impl Pace {
         if let Some(elapsed) = elapsed {
             self.heard += self.block;
             let gain = self.block - elapsed * (1.0 + LEAK);
-            let paid = gain.clamp(0.0, self.debt);
+            // A clamp would panic at a limit that is no number.
+            let paid = gain.max(0.0).min(self.debt);
             self.lead = (self.lead + gain - paid).clamp(0.0, MOST);
             self.debt = if self.regime == Regime::RealTime {
                 // Whoever never catches up is forgiven with time.

@@ -27,6 +27,10 @@ const FILTER_LENGTH: usize = 64;
 /// there (on real playing 22 to 24 kHz lies 3 to 9 dB under 18 to 21 kHz).
 const UPSAMPLING_CUTOFF: f64 = 48_000.0 / 44_100.0;
 
+/// From this ratio to 48 kHz on a faster host's filter ends where the resampler likes. Nearer to it, such as at
+/// the 48,048 Hz of film, that would leave the hole that [`UPSAMPLING_CUTOFF`] is against.
+const FAR_ABOVE: f64 = 1.25;
+
 /// Filter phases stored per input sample; positions in between are interpolated by a cubic.
 const PHASES: usize = 128;
 
@@ -37,7 +41,9 @@ const PHASES: usize = 128;
 /// not finite become 0, all others are clamped to ±[`FULL_SCALE_LIMIT`](Self::FULL_SCALE_LIMIT), so that no sample value whatever can do lasting
 /// harm further on. At a host rate of 48 kHz samples pass unchanged otherwise. At other rates they
 /// are resampled in steps of one hop counted from the start of the stream: the hops depend on the
-/// samples alone, never on the host's blocks.
+/// samples alone, never on the host's blocks. What lies before the first sample, under the filter's first
+/// half, is what follows it turned about that sample, so that a tone goes on as it began: silence there
+/// would make a rise of every stream that begins in sound.
 ///
 /// ```
 /// use tocco_dsp::HopStream;
@@ -51,7 +57,10 @@ const PHASES: usize = 128;
 /// ```
 pub struct HopStream {
     resampler: Option<Async<f32>>,
+    run_in: RunIn,
     clock: StreamClock,
+    /// See [`latency`](Self::latency).
+    latency: f64,
     /// Host samples of the hop in progress: the only side, or the first of two.
     input: Vec<f32>,
     /// The second side, where there are two.
@@ -64,6 +73,40 @@ pub struct HopStream {
     needed: usize,
     host_position: u64,
     analysis_position: u64,
+}
+
+/// The first samples of a stream that is resampled, kept until what they are like can be heard before them.
+struct RunIn {
+    /// Both sides; never longer than `length + 1`.
+    samples: Vec<[f32; 2]>,
+    /// Samples before the first one; 0 where nothing is resampled.
+    length: usize,
+    /// Hops that begin before the first sample, and how many of them are still to come.
+    hops: usize,
+    hops_left: usize,
+    /// Whether all of it is done.
+    over: bool,
+}
+
+impl RunIn {
+    /// Allocates.
+    fn new(length: usize, hops: usize) -> Self {
+        let mut run_in = Self {
+            samples: Vec::with_capacity(length + 1),
+            length,
+            hops,
+            hops_left: 0,
+            over: false,
+        };
+        run_in.reset();
+        run_in
+    }
+
+    fn reset(&mut self) {
+        self.samples.clear();
+        self.hops_left = self.hops;
+        self.over = self.length == 0;
+    }
 }
 
 /// When a hop was completed.
@@ -128,7 +171,9 @@ impl HopStream {
         if host_rate == analysis_rate {
             return Ok(Self {
                 resampler: None,
+                run_in: RunIn::new(0, 0),
                 clock: StreamClock { step, origin: 0.0 },
+                latency: 0.0,
                 input: vec![0.0; HOP],
                 other: vec![0.0; HOP],
                 two_sided: false,
@@ -148,8 +193,8 @@ impl HopStream {
         let mut parameters = SincInterpolationParameters::new(length, WindowFunction::Blackman)
             .oversampling_factor(PHASES)
             .interpolation(SincInterpolationType::Cubic);
-        if step < 1.0 {
-            let cutoff = UPSAMPLING_CUTOFF.min(1.0 / step);
+        if step < FAR_ABOVE {
+            let cutoff = UPSAMPLING_CUTOFF.min((1.0 / step).max(1.0));
             parameters = parameters.f_cutoff(cutoff as f32);
         }
         // A fixed output of one hop: rubato says how many inputs it needs for the next one.
@@ -159,13 +204,20 @@ impl HopStream {
             reason: error.to_string(),
         })?;
         let needed = resampler.input_frames_next();
+        // Output sample n is the filter's centre at step (n + 1) - length / 2, and rubato's phases lie one
+        // phase late (verified in `tests/resampling.rs`). In the first hop that is given out the
+        // centre is at the first sample, and what lies under the filter's first half is known.
+        let half = length as f64 / 2.0;
+        let centre = |hops: usize| step * (hops * HOP + 1) as f64 - half;
+        let hops = (1..).find(|hops| centre(*hops) >= half).unwrap_or(1);
+        let before = centre(hops).floor();
         Ok(Self {
             clock: StreamClock {
                 step,
-                // Output sample n is the filter's centre at step (n + 1) - length / 2, and rubato's
-                // phases lie one phase late (verified in `tests/resampling.rs`).
-                origin: step - length as f64 / 2.0 + 1.0 / PHASES as f64,
+                origin: centre(hops) - before + 1.0 / PHASES as f64,
             },
+            latency: half - 1.0 / PHASES as f64,
+            run_in: RunIn::new(before as usize, hops),
             input: vec![0.0; resampler.input_frames_max().max(needed)],
             other: vec![0.0; resampler.input_frames_max().max(needed)],
             two_sided: false,
@@ -189,22 +241,15 @@ impl HopStream {
     ) {
         let frames = channels.iter().map(|c| c.as_ref().len()).min().unwrap_or(0);
         for frame in 0..frames {
-            match channels {
+            let sides = match channels {
                 [left, right] => {
-                    self.input[self.filled] = sane(left.as_ref()[frame]);
-                    self.other[self.filled] = sane(right.as_ref()[frame]);
                     self.two_sided = true;
+                    [left, right].map(|side| sane(side.as_ref()[frame]))
                 }
-                _ => {
-                    let mono = mono(channels, frame);
-                    self.input[self.filled] = mono;
-                    self.other[self.filled] = mono;
-                }
-            }
-            self.filled += 1;
+                _ => [mono(channels, frame); 2],
+            };
             self.host_position += 1;
-            if self.filled == self.needed {
-                let hop = self.complete_hop();
+            if let Some(hop) = self.take(sides) {
                 let end = HopEnd {
                     analysis: self.analysis_position,
                     host: self.host_position,
@@ -213,6 +258,52 @@ impl HopStream {
                 on_hop(&hop, end);
             }
         }
+    }
+
+    /// Takes the next sample of both sides; the hop that it completes, if it does.
+    fn take(&mut self, sides: [f32; 2]) -> Option<[f32; HOP]> {
+        if self.run_in.over {
+            return self.fill(sides);
+        }
+        // There is room: see `RunIn::new`.
+        self.run_in.samples.push(sides);
+        if self.run_in.samples.len() <= self.run_in.length {
+            return None;
+        }
+        self.run_in.over = true;
+        // As the sides are mixed is said of whole hops.
+        let two_sided = self.two_sided;
+        let mut completed = None;
+        let length = self.run_in.length;
+        let begin = self.run_in.samples[0];
+        for at in (1..=length).rev() {
+            let after = self.run_in.samples[at];
+            self.two_sided = two_sided;
+            let before = [0, 1].map(|side| 2.0 * begin[side] - after[side]);
+            completed = self.fill(before).or(completed);
+        }
+        for at in 0..=length {
+            self.two_sided = two_sided;
+            completed = self.fill(self.run_in.samples[at]).or(completed);
+        }
+        completed
+    }
+
+    /// Takes the next sample of both sides for the resampler.
+    fn fill(&mut self, [left, right]: [f32; 2]) -> Option<[f32; HOP]> {
+        self.input[self.filled] = left;
+        self.other[self.filled] = right;
+        self.filled += 1;
+        if self.filled < self.needed {
+            return None;
+        }
+        let hop = self.complete_hop();
+        if self.run_in.hops_left > 0 {
+            self.run_in.hops_left -= 1;
+            return None;
+        }
+        self.analysis_position += HOP as u64;
+        Some(hop)
     }
 
     fn complete_hop(&mut self) -> [f32; HOP] {
@@ -237,7 +328,6 @@ impl HopStream {
             hop.copy_from_slice(&self.input[..HOP]);
         }
         self.filled = 0;
-        self.analysis_position += HOP as u64;
         hop
     }
 
@@ -250,12 +340,7 @@ impl HopStream {
     /// How long after a hop's last sample the hop is complete, in host samples: 0 at 48 kHz, half
     /// the resampling filter otherwise. Real-time safe.
     pub fn latency(&self) -> f64 {
-        // The last sample of the hop is one step before the hop's end.
-        if self.resampler.is_some() {
-            self.clock.step - self.clock.origin
-        } else {
-            0.0
-        }
+        self.latency
     }
 
     /// What is heard of two channels, from the hop in progress on. Real-time safe.
@@ -266,6 +351,7 @@ impl HopStream {
     /// Starts anew at position 0 as if nothing had been heard. Real-time safe.
     pub fn reset(&mut self) {
         self.downmix.reset();
+        self.run_in.reset();
         self.two_sided = false;
         self.filled = 0;
         self.host_position = 0;
@@ -282,13 +368,13 @@ impl HopStream {
 pub struct StreamClock {
     /// Host samples per analysis sample.
     step: f64,
-    /// Position of analysis sample 0 in host samples (not positive).
+    /// Position of analysis sample 0 in host samples, less than one step.
     origin: f64,
 }
 
 impl StreamClock {
     /// Where analysis sample `analysis` sounded, in host samples since the start of the stream,
-    /// rounded; positions before the start (the resampler's run-in) become 0. Real-time safe.
+    /// rounded. Real-time safe.
     #[inline]
     pub fn host_position(self, analysis: u64) -> u64 {
         (self.origin + analysis as f64 * self.step).round() as u64

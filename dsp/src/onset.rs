@@ -126,6 +126,9 @@ impl OnsetDetector {
             }
         }
         self.last = Some((position, method));
+        if method == OnsetMethod::Flux {
+            self.flux.reported();
+        }
         Some(Detection {
             position: position.max(0) as u64,
             hops_ago: found.hops_ago,

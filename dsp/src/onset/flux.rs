@@ -113,6 +113,8 @@ pub(super) struct Flux {
     looks_twice: bool,
     /// Where the last note was, samples since the start or reset, and which look heard it.
     last: Option<(i64, Look)>,
+    /// What was found last, reported or not.
+    found: Option<(i64, Look)>,
     threshold_factor: f32,
     gate_db: f32,
 }
@@ -154,6 +156,7 @@ impl Flux {
             second_look: SuperFlux::new(),
             looks_twice: config.second_look,
             last: None,
+            found: None,
             threshold_factor: 1.0,
             gate_db: 0.0,
         };
@@ -214,8 +217,14 @@ impl Flux {
         if self.last.is_some_and(same) {
             return None;
         }
-        self.last = Some((position, look));
+        self.found = Some((position, look));
         Some(found)
+    }
+
+    /// The onset that was found in this hop is reported: only then the other look has nothing to add.
+    /// Real-time safe.
+    pub(super) fn reported(&mut self) {
+        self.last = self.found;
     }
 
     /// Takes the measures of the next hop; the hop high-passed, and its powers in Bark bands.
@@ -354,6 +363,7 @@ impl Flux {
         self.since_rise = RISE_ENDS;
         self.second_look.reset();
         self.last = None;
+        self.found = None;
     }
 }
 
@@ -392,7 +402,11 @@ mod tests {
     /// End of each hop in which a note shows.
     fn heard(flux: &mut Flux, samples: &[f32]) -> Vec<usize> {
         let hops = samples.as_chunks::<HOP>().0.iter().enumerate();
-        let shows = |(index, hop)| Some((index + 1) * HOP).filter(|_| flux.process(hop).is_some());
+        let shows = |(index, hop)| {
+            flux.process(hop)?;
+            flux.reported();
+            Some((index + 1) * HOP)
+        };
         hops.filter_map(shows).collect()
     }
 

@@ -16,7 +16,7 @@ pub enum Command {
     /// Print the feature vectors at given blocks as CSV
     ///
     /// The recording is cut into blocks of 64 samples from its first sample on (after conversion
-    /// to mono and 48 kHz); the vector of block N is the one right after block N came in. The CSV
+    /// to one side and 48 kHz); the vector of block N is the one right after block N came in. The CSV
     /// has a header: file, block_index, then all features of the preset in their natural order.
     #[command(after_help = "Example: \
         cargo xtask features --input take.wav --at-blocks 784,1225 --preset timbreid-48k")]

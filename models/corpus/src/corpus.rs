@@ -267,9 +267,22 @@ impl Take {
             })
             .collect();
         labels.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+        if let Some(twice) = labels
+            .windows(2)
+            .find(|pair| pair[0].time_s == pair[1].time_s)
+        {
+            let file = &rows.first().map_or("", |row| &row.file);
+            return Err(CorpusError::malformed(
+                path.with_file_name(LABELS_CSV).display(),
+                format_args!("times of {file}"),
+                "each note once",
+                format_args!("{} s twice", twice[0].time_s),
+                "take one of the two rows out",
+            ));
+        }
         let name = stem(&path);
         Ok(Self {
-            whole: name.clone(),
+            whole: whole(&name).to_owned(),
             name,
             folder: 0,
             path,

@@ -42,8 +42,8 @@ pub struct HeardNote {
     pub onset: Onset,
     /// Estimated onset time, seconds from the recording's start.
     pub onset_s: f64,
-    /// When the onset was reported (end of the hop that brought it), seconds from the recording's
-    /// start.
+    /// When the onset was reported (the hop that brought it was complete), seconds from the
+    /// recording's start.
     pub detected_s: f64,
     /// Where the window of its features ends, in analysis samples.
     pub window_end: u64,
@@ -113,7 +113,8 @@ impl Listener {
         }
         for note in &mut notes {
             note.onset_s = stream.clock().host_position(note.onset.position) as f64 / host_rate;
-            note.detected_s = stream.clock().host_position(note.onset.detected) as f64 / host_rate;
+            let detected = stream.clock().host_position(note.onset.detected) as f64;
+            note.detected_s = (detected + stream.latency()) / host_rate;
         }
         Ok(Heard { samples, notes })
     }

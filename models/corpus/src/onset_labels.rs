@@ -5,7 +5,7 @@ use crate::error::quoted;
 
 /// Reads the onset times, in seconds and ascending, from the text of a label file named `file`.
 ///
-/// A line's first column is the time; what follows after spaces, tabs, a comma or a semicolon is
+/// Lines end as on any system, also with a carriage return alone. A line's first column is the time; what follows after spaces, tabs, a comma or a semicolon is
 /// left to other tools. Empty lines, lines that begin with `#` and lines that begin with `\`
 /// (Audacity: the range of frequencies of the label above) say nothing.
 ///
@@ -18,8 +18,9 @@ use crate::error::quoted;
 /// error names file and line.
 pub fn parse_onset_labels(text: &str, file: &str) -> Result<Vec<f64>, CorpusError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.replace("\r\n", "\n");
     let lines: Vec<(usize, FirstColumn)> = (1..)
-        .zip(text.lines())
+        .zip(text.split(['\n', '\r']))
         .map(|(number, line)| (number, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with(['#', '\\']))
         .map(|(number, line)| (number, FirstColumn::of(line)))
@@ -122,6 +123,9 @@ mod tests {
         let text = "\u{feff}# by hand\r\n0.5\t0.5\t1\r\n\r\n  1.25   1.25 two\n2.0,2,3\n3; x";
         assert_eq!(parse(text).unwrap(), [0.5, 1.25, 2.0, 3.0]);
         assert_eq!(parse("").unwrap(), [0.0; 0]);
+        assert_eq!(parse("0.5\tkick\r1.0\r1.5\r").unwrap(), [0.5, 1.0, 1.5]);
+        let error = parse("0.5\r\n1.0\rx\r").unwrap_err().to_string();
+        assert!(error.starts_with("take.txt:3"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::path::Path;
 
 use crate::{CorpusError, WavReader};
 
-/// The sound of a WAV file, mixed down to mono.
+/// The second of two sides is listened to where it is louder by this factor in energy, 3 dB: as the
+/// plugin's input does that chooses by itself, once it knows the sides.
+const LOUDER: f64 = 2.0;
+
+/// The sound of a WAV file: one side of two, the mean of more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
     /// Mono samples, full scale ±1, all finite.
@@ -34,10 +38,21 @@ impl Recording {
     fn mix_down(wav: WavReader<impl Read>) -> Result<Self, CorpusError> {
         let (sample_rate, channels) = (wav.sample_rate(), wav.channels() as f64);
         let mut samples = Vec::new();
-        wav.read(|frame| {
-            let sum: f64 = frame.iter().map(|sample| f64::from(*sample)).sum();
-            samples.push((sum / channels) as f32);
+        let mut second = Vec::new();
+        wav.read(|frame| match frame {
+            [left, right] => {
+                samples.push(*left);
+                second.push(*right);
+            }
+            _ => {
+                let sum: f64 = frame.iter().map(|sample| f64::from(*sample)).sum();
+                samples.push((sum / channels) as f32);
+            }
         })?;
+        let energy = |side: &[f32]| side.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        if energy(&second) > LOUDER * energy(&samples) {
+            samples = second;
+        }
         Ok(Self {
             samples,
             sample_rate,

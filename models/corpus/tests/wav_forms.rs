@@ -285,7 +285,14 @@ fn channels_of_any_number_are_averaged() {
     }
     let halves = [0.5_f32, 0.25, -1.5, -0.5].map(f32::to_le_bytes).concat();
     let stereo = riff(&[format(3, 2, 32, &[]), chunk(b"data", &halves)]);
-    assert_eq!(parse(&stereo).unwrap().samples, [0.375, -1.0]);
+    assert_eq!(parse(&stereo).unwrap().samples, [0.5, -1.5]);
+    // The louder side, also where the other one is its opposite.
+    let sides = [0.1_f32, 0.5, -0.1, -0.5].map(f32::to_le_bytes).concat();
+    let stereo = riff(&[format(3, 2, 32, &[]), chunk(b"data", &sides)]);
+    assert_eq!(parse(&stereo).unwrap().samples, [0.5, -0.5]);
+    let opposite = [0.5_f32, -0.5, 0.25, -0.25].map(f32::to_le_bytes).concat();
+    let stereo = riff(&[format(3, 2, 32, &[]), chunk(b"data", &opposite)]);
+    assert_eq!(parse(&stereo).unwrap().samples, [0.5, 0.25]);
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl Classifier {
     /// Real-time safe where the engine is.
     ///
     /// # Errors
-    /// When a slice has the wrong length or a foreign library fails.
+    /// When a slice has the wrong length, a foreign library fails, or an answer is not finite.
     pub fn classify(
         &mut self,
         features: &[f32],
@@ -144,7 +144,13 @@ impl Classifier {
     ) -> Result<(), InferError> {
         InferError::check_lengths(self.n_features(), features, self.n_classes(), probabilities)?;
         self.scaler.apply(features, &mut self.scaled);
-        self.engine.infer(&self.scaled, probabilities)
+        self.engine.infer(&self.scaled, probabilities)?;
+        match probabilities.iter().all(|p| p.is_finite()) {
+            true => Ok(()),
+            false => Err(InferError::NotFinite {
+                engine: self.engine.name(),
+            }),
+        }
     }
 
     /// Log odds that the features which were classified last are of no note; `None` if the package

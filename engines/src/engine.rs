@@ -102,6 +102,12 @@ pub enum InferError {
         /// `n_classes` of the engine.
         expected: usize,
     },
+    /// A network gave what is no number, or infinity.
+    #[error("{engine}: the network's answer is not finite; train it anew, or choose another model")]
+    NotFinite {
+        /// Name of the engine.
+        engine: &'static str,
+    },
 }
 
 impl InferError {

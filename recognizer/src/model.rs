@@ -33,6 +33,28 @@ pub enum ModelError {
         /// How many it has.
         found: usize,
     },
+    /// The network's answers are no probabilities.
+    #[error(
+        "{package}: outputs of the network: expected probabilities of the labels, with a sum of 1, found \
+         {found}; end the network with a softmax"
+    )]
+    Probabilities {
+        /// Where the package is.
+        package: String,
+        /// What it gives.
+        found: String,
+    },
+    /// The network remembers earlier notes in an engine that cannot begin anew.
+    #[error(
+        "{package}: the network answers the same note in two ways, one after the other, so it keeps a state, \
+         and {engine} cannot begin anew with each stream; export it without, or run it by native"
+    )]
+    State {
+        /// Where the package is.
+        package: String,
+        /// The engine.
+        engine: EngineId,
+    },
     /// The engine failed in its first inferences.
     #[error("the engine failed when it was primed: {0}; choose another engine")]
     Prime(#[from] InferError),
@@ -214,6 +236,49 @@ impl LoadedModel {
     }
 }
 
+/// How far a sum of probabilities may be from 1: a network of integers rounds each.
+const SUM_TOLERANCE: f32 = 0.05;
+
+/// How far two answers to one note may be apart.
+const REPEAT_TOLERANCE: f32 = 1e-4;
+
+/// Checks that `classifier` gives probabilities, and the same ones again where nothing can be forgotten.
+fn check_answers(
+    classifier: &mut Classifier,
+    package: &ModelPackage,
+    engine: EngineId,
+) -> Result<(), ModelError> {
+    let mut answer = |feature: fn(usize) -> f32| -> Result<Vec<f32>, ModelError> {
+        let features: Vec<f32> = (0..classifier.n_features()).map(feature).collect();
+        let mut answer = vec![0.0; classifier.n_classes()];
+        classifier.classify(&features, &mut answer)?;
+        Ok(answer)
+    };
+    // What is no number counts as the mean of its feature.
+    let found = answer(|_| f32::NAN)?;
+    let range = -SUM_TOLERANCE..=1.0 + SUM_TOLERANCE;
+    let sum = found.iter().sum::<f32>();
+    if !found.iter().all(|p| range.contains(p)) || (sum - 1.0).abs() > SUM_TOLERANCE {
+        return Err(ModelError::Probabilities {
+            package: package.source.clone(),
+            found: format!("{found:.3?} for features at their means"),
+        });
+    }
+    if !matches!(engine, EngineId::Native | EngineId::NativeFixed) {
+        let uneven = |i: usize| if i.is_multiple_of(3) { 1.0 } else { -1.0 };
+        let [first, second] = [answer(uneven)?, answer(uneven)?];
+        let apart = first.iter().zip(&second).map(|(a, b)| (a - b).abs());
+        if apart.fold(0.0, f32::max) > REPEAT_TOLERANCE {
+            return Err(ModelError::State {
+                package: package.source.clone(),
+                engine,
+            });
+        }
+    }
+    classifier.reset();
+    Ok(())
+}
+
 impl Stage {
     /// With what is known of it, and the bytes of its weights.
     ///
@@ -235,6 +300,7 @@ impl Stage {
         let extraction = input::extraction(package)?;
         let wait = extraction.post_onset_hops();
         let mut classifier = Classifier::new(package, engine)?;
+        check_answers(&mut classifier, package, engine)?;
         let weight_bytes = classifier.weight_bytes();
         let (runner, scheduling) =
             match Placement::of(engine, beside + weight_bytes, config.offline) {
@@ -328,6 +394,52 @@ pub(crate) mod tests {
             model.stages.second.unwrap().runner.placement(),
             Placement::Thread
         );
+    }
+
+    /// Gives what it is asked for, and nothing else.
+    struct Gives(Vec<f32>, f32);
+
+    impl tocco_engines::Engine for Gives {
+        fn name(&self) -> &'static str {
+            "gives"
+        }
+
+        fn n_features(&self) -> usize {
+            173
+        }
+
+        fn n_classes(&self) -> usize {
+            self.0.len()
+        }
+
+        fn infer(&mut self, _: &[f32], outputs: &mut [f32]) -> Result<(), InferError> {
+            outputs.copy_from_slice(&self.0);
+            // It remembers that it was asked.
+            self.0[0] += self.1;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_network_without_a_softmax_or_with_a_state_that_stays_is_refused() {
+        let package = shipped("c");
+        let checked = |outputs: [f32; 8], grows, engine| {
+            let gives = Box::new(Gives(outputs.to_vec(), grows));
+            let mut classifier = Classifier::with_engine(&package, gives).unwrap();
+            check_answers(&mut classifier, &package, engine).map_err(|error| error.to_string())
+        };
+        let even = [0.125; 8];
+        assert_eq!(checked(even, 0.0, EngineId::Onnx), Ok(()));
+        let logits = [3.1, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.1];
+        for outputs in [logits, [0.5; 8], [0.0; 8]] {
+            let error = checked(outputs, 0.0, EngineId::Native).unwrap_err();
+            assert!(error.contains("end the network with a softmax"), "{error}");
+        }
+        let error = checked([f32::NAN; 8], 0.0, EngineId::Native).unwrap_err();
+        assert!(error.contains("not finite"), "{error}");
+        let error = checked(even, 0.001, EngineId::LiteRt).unwrap_err();
+        assert!(error.contains("litert cannot begin anew"), "{error}");
+        assert_eq!(checked(even, 0.001, EngineId::Native), Ok(()));
     }
 
     #[test]

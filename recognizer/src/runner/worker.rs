@@ -74,9 +74,14 @@ fn run(
     // Nobody waits any more if the plugin is being closed.
     let _ = ready.send(primed);
 
+    let mut epoch = None;
     while !signal.stopped() {
         match work.take(&mut features) {
             Some(request) => {
+                // The first note of another stream: a network with memory begins anew, as inline.
+                if epoch.replace(request.note.epoch) != Some(request.note.epoch) {
+                    classifier.reset();
+                }
                 let start = ticks::now(counter);
                 let said = Said::by(&mut classifier, &features).ok();
                 work.answer(Answer {
@@ -100,7 +105,7 @@ mod tests {
     use crate::classification::Note;
     use crate::model::tests::shipped;
     use crate::runner::queue::CAPACITY;
-    use tocco_engines::EngineId;
+    use tocco_engines::{Engine, EngineId};
 
     fn note(onset_id: u64) -> Note {
         Note {
@@ -112,6 +117,65 @@ mod tests {
             callback: 0,
             epoch: 0,
         }
+    }
+
+    /// A network with memory: its outputs are how many steps it has made.
+    struct Steps {
+        n_features: usize,
+        made: f32,
+    }
+
+    impl Engine for Steps {
+        fn name(&self) -> &'static str {
+            "steps"
+        }
+
+        fn n_features(&self) -> usize {
+            self.n_features
+        }
+
+        fn n_classes(&self) -> usize {
+            8
+        }
+
+        fn infer(&mut self, _: &[f32], probabilities: &mut [f32]) -> Result<(), InferError> {
+            self.made += 1.0;
+            probabilities.fill(self.made);
+            Ok(())
+        }
+
+        fn reset(&mut self) {
+            self.made = 0.0;
+        }
+    }
+
+    #[test]
+    fn a_network_with_memory_begins_anew_with_each_stream() {
+        let package = shipped("c");
+        let n_features = package.manifest.input.features.len();
+        let engine = Box::new(Steps {
+            n_features,
+            made: 0.0,
+        });
+        let classifier = Classifier::with_engine(&package, engine).unwrap();
+        let config = WorkerConfig {
+            wake: Wake::Armed,
+            patience: Duration::ZERO,
+        };
+        let (mut remote, _) = start(classifier, config).unwrap();
+        let epochs = [0, 0, 0, 1, 1, 2, 0, 0];
+        for (id, epoch) in (0..).zip(epochs) {
+            let note = Note { epoch, ..note(id) };
+            remote.submit(note, &vec![0.0; n_features], 0).unwrap();
+        }
+        let mut made = Vec::new();
+        while made.len() < epochs.len() {
+            match remote.poll() {
+                Some(answer) => made.push(answer.said.unwrap().probabilities[0]),
+                None => std::thread::yield_now(),
+            }
+        }
+        assert_eq!(made, [1.0, 2.0, 3.0, 1.0, 2.0, 1.0, 1.0, 2.0]);
     }
 
     #[test]

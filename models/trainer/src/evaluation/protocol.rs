@@ -278,7 +278,12 @@ pub(crate) fn classify<'a>(
         }),
         package: None,
     };
+    let mut recording = None;
     for note in notes {
+        // Each recording is a stream of its own: a network with memory begins anew, as in the plugin.
+        if recording.replace(note.piece) != Some(note.piece) {
+            classifier.reset();
+        }
         classifier.classify(&note.features, &mut outputs)?;
         let mut probabilities = vec![0.0; Technique::ALL.len()];
         for (technique, output) in techniques.iter().zip(&outputs) {

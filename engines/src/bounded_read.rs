@@ -6,6 +6,7 @@
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::LoadError;
 
@@ -53,14 +54,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
         // A link stays one.
         target = path.canonicalize().map_err(unwritable)?;
     }
-    let mut draft = target.clone().into_os_string();
-    draft.push(".draft");
+    let draft = draft_beside(&target);
     let draft = Path::new(&draft);
-    // One that was left is emptied only when it is known to be a file.
-    options.create(true).truncate(false);
+    options.create_new(true);
     let mut file = open_without_waiting(draft, &mut options, unwritable)?;
-    let written = file
-        .set_len(0)
+    // What only some may read stays so.
+    let permitted = match target.metadata() {
+        Ok(before) => file.set_permissions(before.permissions()),
+        Err(_) => Ok(()),
+    };
+    let written = permitted
         .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all());
     drop(file);
@@ -70,6 +73,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
         let _ = std::fs::remove_file(draft);
         unwritable(error)
     })
+}
+
+/// A name beside `target` that nobody else has: other threads and programs may write there, too.
+fn draft_beside(target: &Path) -> std::ffi::OsString {
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let mut draft = target.as_os_str().to_owned();
+    draft.push(format!(".{}-{number}.draft", std::process::id()));
+    draft
 }
 
 /// The regular file at `path`, open to append to, which is made if there is none. Never waits.
@@ -268,12 +281,11 @@ mod tests {
     fn a_file_is_written_in_whole_or_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let draft = folder.path().join("file.draft");
-        std::fs::write(&draft, b"what was left of a longer one").unwrap();
         for bytes in [&b"1234"[..], b"12", b""] {
             write_file(&path, bytes).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
-            assert!(!draft.exists());
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            assert_eq!(files.count(), 1, "no draft is left");
         }
         for text in [b"1", b"2"] {
             append_file(&path).unwrap().write_all(text).unwrap();
@@ -287,20 +299,36 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_cannot_be_written_leaves_the_file_as_it_was() {
+    fn a_link_stays_a_link_and_what_only_the_owner_reads_stays_so() {
+        use std::os::unix::fs::PermissionsExt;
+
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("file"), folder.path().join("link"));
         write_file(&path, b"old").unwrap();
-        // Where the new content was to lie meanwhile there is a folder.
-        let draft = folder.path().join("file.draft");
-        std::fs::create_dir(&draft).unwrap();
-        assert!(write_file(&path, b"new").is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        std::fs::remove_dir(&draft).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink("file", &link).unwrap();
         write_file(&link, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert!(link.symlink_metadata().unwrap().is_symlink());
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn two_who_write_at_once_leave_what_one_of_them_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let contents = [b"a".repeat(5_000), b"b".repeat(50)];
+        write_file(&path, &contents[0]).unwrap();
+        std::thread::scope(|scope| {
+            for bytes in &contents {
+                scope.spawn(|| (0..50).for_each(|_| write_file(&path, bytes).unwrap()));
+            }
+            for _ in 0..200 {
+                let found = std::fs::read(&path).unwrap();
+                assert!(contents.contains(&found), "{} bytes", found.len());
+            }
+        });
     }
 
     #[cfg(target_os = "linux")]

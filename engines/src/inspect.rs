@@ -1,8 +1,8 @@
 //! What can be read from a model file of another format without running it: its inputs, outputs
 //! and layers.
 //!
-//! Files come from anywhere. Whatever they hold, reading one neither panics nor takes more memory
-//! than a few times its size. Everything here allocates.
+//! Files come from anywhere. Whatever they hold, reading one neither panics nor takes memory without
+//! bound: what is kept of a pickle, of a node and of an operator is limited. Everything here allocates.
 
 mod flatbuffer;
 mod onnx;

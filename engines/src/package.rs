@@ -15,6 +15,7 @@ pub use statistics::{Statistics, project};
 pub use tensor::{Tensor, Tensors};
 
 use crate::bounded_read::{read_file, write_file};
+use crate::convert::Format;
 use crate::network::Network;
 use crate::package::manifest::LayerSpec;
 use crate::{LoadError, Scaler, rtneural};
@@ -185,10 +186,8 @@ impl ModelPackage {
     pub fn network(&self) -> Result<Network, LoadError> {
         let manifest_file = self.file(MANIFEST_FILE);
         if let Some(path) = self.network_file() {
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
+            let format = Format::of_file_name(&path.display().to_string());
+            if format.is_ok_and(|format| format == Format::RtNeural) {
                 return rtneural::load(path);
             }
             return Err(LoadError::malformed(

@@ -29,7 +29,9 @@
 //!
 //! What each layer computes is written at its type in [`crate::network`]. The padding of a
 //! `conv1d` does not matter: like RTNeural, we compute the causal convolution, whose output is
-//! that of Keras' `valid` or `same` convolution, later by the steps that Keras looks ahead.
+//! that of Keras' `valid` or `same` convolution, later by the steps that Keras looks ahead. With strides
+//! it is computed, as by RTNeural, at every so many steps from the first on, which are not the steps at
+//! which Keras' windows end.
 //!
 //! A frame that meets a layer for vectors is flattened, the channel running fastest; a dense layer
 //! with as many inputs as the frame has channels is applied to each feature, as Keras does.

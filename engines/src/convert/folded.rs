@@ -145,7 +145,17 @@ impl Stages {
         }
     }
 
+    /// Parameters that repeat within a vector, one for each of its values: a frame of channels that lies in
+    /// it as a vector.
+    fn for_each_value(&self, parameters: Vec<f32>) -> Vec<f32> {
+        match self.shape {
+            Shape::Vector(n) => parameters.iter().copied().cycle().take(n).collect(),
+            Shape::Patch(_) => parameters,
+        }
+    }
+
     fn scale_shift(&mut self, scale: Vec<f32>, shift: Vec<f32>) {
+        let [scale, shift] = [scale, shift].map(|parameters| self.for_each_value(parameters));
         self.push(Operation::ScaleShift(scale, shift), self.shape);
     }
 
@@ -177,7 +187,7 @@ impl Stages {
             Layer::Prelu(alpha) => {
                 let alpha = match alpha[..] {
                     [alpha] => vec![alpha; same.channels()],
-                    _ => alpha,
+                    _ => self.for_each_value(alpha),
                 };
                 self.push(Operation::Prelu(alpha), same);
             }

@@ -11,13 +11,23 @@ use std::collections::HashMap;
 enum Item {
     Text(String),
     Integer(i64),
-    Tuple(Vec<Item>),
+    Tuple(Tuple),
     Tensor(Vec<i64>),
     /// Where a run of items begins.
     Mark,
     /// Anything else.
     Object,
 }
+
+/// Items, and how deep tuples lie in each other in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Tuple {
+    items: Vec<Item>,
+    depth: usize,
+}
+
+/// Tuples in each other. Archives have three; what is made of them is visited level by level.
+const DEEPEST: usize = 32;
 
 /// Names and shapes of the tensors that are set as attributes or dictionary entries, in the order
 /// of the pickle; `None` if it is no pickle that this reader understands.
@@ -35,7 +45,7 @@ pub(super) fn tensors(bytes: &[u8]) -> Option<Vec<(String, Vec<i64>)>> {
 
 /// Items that may be copied to and from the memo, for each byte of the pickle: nested tuples could
 /// double with every opcode.
-const COPIES_PER_BYTE: usize = 16;
+const COPIES_PER_BYTE: usize = 4;
 
 struct Machine<'a> {
     rest: &'a [u8],
@@ -116,15 +126,15 @@ impl Machine<'_> {
                 self.get(key)?;
             }
             // EMPTY_TUPLE, TUPLE, TUPLE1, TUPLE2, TUPLE3
-            b')' => self.stack.push(Item::Tuple(Vec::new())),
+            b')' => self.stack.push(Item::Tuple(Tuple::default())),
             b't' => {
                 let items = self.pop_to_mark()?;
-                self.stack.push(Item::Tuple(items));
+                self.stack.push(tuple(items)?);
             }
             0x85..=0x87 => {
                 let first = self.stack.len().checked_sub(usize::from(opcode - 0x84))?;
                 let items = self.stack.split_off(first);
-                self.stack.push(Item::Tuple(items));
+                self.stack.push(tuple(items)?);
             }
             // APPEND, APPENDS
             b'a' => drop(self.stack.pop()?),
@@ -224,12 +234,22 @@ impl Machine<'_> {
     }
 }
 
-/// Items and bytes of `item`, roughly.
+/// A tuple of `items`; `None` if it is too deep.
+fn tuple(items: Vec<Item>) -> Option<Item> {
+    let depth = |item: &Item| match item {
+        Item::Tuple(tuple) => tuple.depth,
+        _ => 0,
+    };
+    let depth = 1 + items.iter().map(depth).max().unwrap_or(0);
+    (depth <= DEEPEST).then_some(Item::Tuple(Tuple { items, depth }))
+}
+
+/// Items of 16 bytes in `item`, roughly.
 fn size(item: &Item) -> usize {
     match item {
         Item::Text(text) => 1 + text.len() / 16,
         Item::Tensor(shape) => 1 + shape.len(),
-        Item::Tuple(items) => items.iter().map(size).fold(1, usize::saturating_add),
+        Item::Tuple(tuple) => (tuple.items.iter().map(size)).fold(1, usize::saturating_add),
         Item::Integer(_) | Item::Mark | Item::Object => 1,
     }
 }
@@ -246,11 +266,12 @@ fn rebuilt(arguments: Item) -> Item {
         Item::Tuple(sizes),
         Item::Tuple(strides),
         ..,
-    ] = arguments.as_slice()
+    ] = arguments.items.as_slice()
     else {
         return Item::Object;
     };
     let shape: Option<Vec<i64>> = sizes
+        .items
         .iter()
         .map(|size| match size {
             Item::Integer(size) => Some(*size),
@@ -258,7 +279,7 @@ fn rebuilt(arguments: Item) -> Item {
         })
         .collect();
     match shape {
-        Some(shape) if shape.len() == strides.len() => Item::Tensor(shape),
+        Some(shape) if shape.len() == strides.items.len() => Item::Tensor(shape),
         _ => Item::Object,
     }
 }
@@ -291,6 +312,26 @@ mod tests {
         let mut bytes = vec![b')'];
         for _ in 0..1000 {
             bytes.extend([b'q', 0, b'h', 0, 0x86]);
+        }
+        assert_eq!(tensors(&bytes), None);
+    }
+
+    #[test]
+    fn tuples_in_tuples_without_end_are_refused() {
+        let deep = |levels| [&b")"[..], &vec![0x85; levels], b"."].concat();
+        assert_eq!(tensors(&deep(1_000_000)), None);
+        assert_eq!(tensors(&deep(3)), Some(Vec::new()));
+    }
+
+    #[test]
+    fn names_that_are_said_again_and_again_are_refused() {
+        // BINUNICODE of a long name, BINPUT 0, then: BINGET 0, BINGET 0, SETITEM.
+        let mut bytes = vec![b'X'];
+        bytes.extend(1_248_u32.to_le_bytes());
+        bytes.extend([b'n'; 1_248]);
+        bytes.extend([b'q', 0]);
+        for _ in 0..13_000 {
+            bytes.extend(b"h\0h\0s");
         }
         assert_eq!(tensors(&bytes), None);
     }

@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use super::{Description, Problem, TensorDescription, pickle};
 
 /// Largest `data.pkl` that is read: the weights are not in it.
-const LARGEST_PICKLE: u64 = 16 << 20;
+const LARGEST_PICKLE: u64 = 1 << 20;
 
 pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))

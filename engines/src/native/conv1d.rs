@@ -37,7 +37,8 @@ impl Conv1dKernel {
         let past = conv.history() - 1;
         Self {
             inputs: conv.inputs,
-            dilation: conv.dilation,
+            // Of one tap nothing is apart, however far it says.
+            dilation: if conv.kernel == 1 { 1 } else { conv.dilation },
             stride: conv.stride,
             kernel: conv.kernel,
             wait: 0,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::convert::Format;
 use crate::network::DEEPEST;
 use crate::{LoadError, WeightFormat};
 
@@ -553,7 +554,8 @@ impl Manifest {
                 "describe the network by [[network.layers]] or name a model file, not both",
             ));
         }
-        let foreign = |name: &String| !name.ends_with(".json");
+        let foreign =
+            |name: &String| Format::of_file_name(name).is_ok_and(|f| f != Format::RtNeural);
         if let Some(name) = self.network.file.as_ref().filter(|name| foreign(name))
             && let Some(format) = self.network.weight_format
         {

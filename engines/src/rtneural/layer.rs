@@ -569,6 +569,17 @@ fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
         let pool = one(Some(pool_size), "pool_size", 1)?;
         ([pool, 1], [one(raw.strides.as_ref(), "strides", pool)?, 1])
     };
+    let padding = match raw.padding {
+        Some(_) => padding(raw)?,
+        None => Padding::Valid,
+    };
+    if padding == Padding::Same && pool[0] > 1 {
+        return Err(bad(
+            "padding",
+            "\"valid\" where steps in time are pooled: what comes later is not known yet",
+            "\"same\"",
+        ));
+    }
     let [_, features, channels] = network.shape();
     Ok(Layer::MaxPool(MaxPool {
         features,
@@ -577,11 +588,7 @@ fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
         pool_features: pool[1],
         stride_time: stride[0],
         stride_features: stride[1],
-        padding: if raw.padding.is_some() {
-            padding(raw)?
-        } else {
-            Padding::Valid
-        },
+        padding,
     }))
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tocco_engines::network::Network;
 use tocco_engines::{Engine, reference};
 
-/// Largest difference in probability that counts as the same.
+/// Largest difference that counts as the same, in an output or relative to one beyond 1.
 pub const TOLERANCE: f64 = 1e-5;
 
 /// How an engine's results differ from double precision.
@@ -13,7 +13,7 @@ pub const TOLERANCE: f64 = 1e-5;
 pub struct Difference {
     /// Feature vectors compared.
     pub vectors: usize,
-    /// Largest difference of a probability.
+    /// Largest difference of an output, relative where the output is beyond 1.
     pub largest: f64,
     /// Vectors for which another class wins.
     pub other_winners: usize,
@@ -53,7 +53,7 @@ pub fn compare(
         engine.infer(features, &mut probabilities)?;
         let expected = reference::infer(network, features);
         for (&found, expected) in probabilities.iter().zip(&expected) {
-            let distance = (f64::from(found) - expected).abs();
+            let distance = (f64::from(found) - expected).abs() / expected.abs().max(1.0);
             // A probability that is not a number is as far off as can be.
             difference.largest = difference.largest.max(if distance.is_nan() {
                 f64::INFINITY

@@ -15,6 +15,7 @@ use tch::{CModule, Device, Kind, Tensor, jit, no_grad};
 pub struct Module {
     module: CModule,
     input: Tensor,
+    n_features: usize,
     n_classes: usize,
 }
 
@@ -29,6 +30,7 @@ impl Module {
         let mut loaded = Self {
             module,
             input,
+            n_features,
             n_classes: 0,
         };
         loaded.n_classes = loaded.forward()?.numel();
@@ -43,7 +45,8 @@ impl Module {
 
         // What a panic leaves behind is nothing but an unlocked BLAS.
         let _alone = BLAS.lock().unwrap_or_else(PoisonError::into_inner);
-        let output = no_grad(|| self.module.forward_ts(&[&self.input]))
+        // Detached: a module that gives its argument another shape gives it to that alone.
+        let output = no_grad(|| self.module.forward_ts(&[self.input.detach()]))
             .map_err(|error| error.to_string())?;
         match output.f_kind() {
             Ok(Kind::Float) => Ok(output),
@@ -156,10 +159,10 @@ pub unsafe extern "C" fn tocco_torch_infer(
     let module = unsafe { &mut *module };
     let ran = catch_unwind(AssertUnwindSafe(|| {
         configure();
-        let n_features = module.input.numel();
         let input = module.input.data_ptr().cast::<f32>();
-        // SAFETY: the input is contiguous and has `n_features` values, as has `features`.
-        unsafe { input.copy_from_nonoverlapping(features, n_features) };
+        // SAFETY: the input was made contiguous with `n_features` values, as `features` has, and no module
+        // has more of it than the memory: see `forward`.
+        unsafe { input.copy_from_nonoverlapping(features, module.n_features) };
         let Ok(output) = module.forward() else {
             return 1;
         };

@@ -11,8 +11,9 @@ use std::mem::size_of;
 
 use clap_sys::events::{
     CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_NOTE_EXPRESSION, CLAP_EVENT_NOTE_OFF,
-    CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_VALUE, CLAP_NOTE_EXPRESSION_PRESSURE, clap_event_header,
-    clap_event_midi, clap_event_note, clap_event_note_expression, clap_event_param_value,
+    CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
+    CLAP_EVENT_PARAM_VALUE, CLAP_NOTE_EXPRESSION_PRESSURE, clap_event_header, clap_event_midi,
+    clap_event_note, clap_event_note_expression, clap_event_param_gesture, clap_event_param_value,
     clap_input_events, clap_output_events,
 };
 use clap_sys::id::CLAP_INVALID_ID;
@@ -132,6 +133,8 @@ pub(super) struct Output<'a> {
     host: *const clap_output_events,
     midi: bool,
     parameters: &'a OutputParameters,
+    /// The latest time that was sent. The framework gives what the window set after the notes, at 0.
+    latest: Cell<u32>,
     table: Cell<clap_output_events>,
 }
 
@@ -160,6 +163,7 @@ impl<'a> Output<'a> {
             host,
             midi,
             parameters,
+            latest: Cell::new(0),
             table: Cell::new(table),
         })
     }
@@ -219,6 +223,23 @@ unsafe extern "C" fn try_push(
             return false; // never
         };
         output.send_parameters(Some(header.time));
+        let latest = output.latest.get();
+        output.latest.set(latest.max(header.time));
+        if header.time < latest && header.space_id == CLAP_CORE_EVENT_SPACE_ID {
+            match header.type_ {
+                CLAP_EVENT_PARAM_VALUE => {
+                    let mut later = *event.cast::<clap_event_param_value>();
+                    later.header.time = latest;
+                    return output.push(&later.header);
+                }
+                CLAP_EVENT_PARAM_GESTURE_BEGIN | CLAP_EVENT_PARAM_GESTURE_END => {
+                    let mut later = *event.cast::<clap_event_param_gesture>();
+                    later.header.time = latest;
+                    return output.push(&later.header);
+                }
+                _ => {}
+            }
+        }
         match midi(header).filter(|_| output.midi) {
             Some(midi) => output.push(&midi.header),
             None => output.push(event),

@@ -120,8 +120,13 @@ impl Control {
             return;
         }
         // What was nowhere on its way begins no earlier.
-        self.cursor = self.cursor.max(self.position + offset as u64);
+        let now = self.position + offset as u64;
         self.at_once = settings.smoothing == 0.0;
+        // What is not smoothed is there with its note, also with the second one of this sample.
+        self.cursor = match self.at_once {
+            true => now,
+            false => self.cursor.max(now),
+        };
         let mut set = |index: usize, target: f32| {
             if !target.is_nan() {
                 self.controllers[index].target = Some(target.clamp(0.0, 1.0));

@@ -185,8 +185,8 @@ impl MidiOut {
     }
 
     /// Gives out what a second decision changes where another note is to be played: the note off of
-    /// the former if it still sounds, and the note, with the first one's velocity. Arguments and
-    /// result as of [`note`](Self::note). Real-time safe.
+    /// the former if it still sounds, and the note, with the velocity that its technique gives to the
+    /// first one's level. Arguments and result as of [`note`](Self::note). Real-time safe.
     pub fn replace(
         &mut self,
         result: &Classification,
@@ -223,6 +223,12 @@ impl MidiOut {
         }
         self.position += length as u64;
         self.heard = 0;
+    }
+
+    /// Whether a note that sounds lasts as long as its string. Real-time safe.
+    #[must_use]
+    pub fn any_sounding(&self) -> bool {
+        self.sounding.iter().any(|note| note.floor > 0.0)
     }
 
     /// Lets what still sounds end at the start of the block. Real-time safe.

@@ -115,12 +115,14 @@ impl Performance {
         if bypassed {
             self.midi.end_all();
         }
+        // One that was begun so ends so, whatever is set now.
+        let any_sounding = midi::any_sounding(&midi_settings) || self.midi.any_sounding();
         PerformedBlock {
             rules: params.rules(self.host_rate),
             performance: self,
             params,
             shared,
-            any_sounding: midi::any_sounding(&midi_settings),
+            any_sounding,
             controls: midi_on && !bypassed && control_settings.any(),
             midi_settings,
             control_settings,

@@ -162,6 +162,11 @@ impl Retrigger {
                         false => Amendment::Pressures,
                     };
                 }
+                // One that was played is what the window began with.
+                if was_gated && self.is_cross(result, rules) {
+                    count(&suppressed.cross);
+                    return Amendment::Nothing;
+                }
                 self.played(result);
                 Amendment::Play
             }
@@ -197,7 +202,9 @@ impl Retrigger {
         self.last.iter().enumerate().any(|(class, last)| {
             class != result.class
                 && last.is_some_and(|played| {
-                    note.position.saturating_sub(played.position) < rules.cross
+                    // What came later answers to this note, not this note to it.
+                    let apart = note.position.checked_sub(played.position);
+                    apart.is_some_and(|apart| apart < rules.cross)
                         && note.peak_db <= played.peak_db + LOUDER_DB
                 })
         })
@@ -383,6 +390,32 @@ mod tests {
         assert_eq!(retrigger.first(&cross, &rules, &suppressed), Cross);
         let double = note(4, 0, 1_159, -10.0);
         assert_eq!(retrigger.first(&double, &rules, &suppressed), Double);
+    }
+
+    #[test]
+    fn a_second_decision_plays_no_cross_hit_that_the_gate_held_back() {
+        let rules = Rules {
+            cross: 100,
+            ..Rules::default()
+        };
+        let suppressed = Suppressed::default();
+        let mut retrigger = Retrigger::default();
+        let kick = note(0, 0, 1_000, -10.0);
+        let [mut answer, mut before] = [note(1, 2, 1_050, -20.0), note(2, 2, 950, -20.0)];
+        (answer.gated, before.gated) = (true, true);
+        for note in [&before, &kick, &answer] {
+            retrigger.first(note, &rules, &suppressed);
+        }
+        let mut surer = |gated: &Classification| {
+            let second = Classification {
+                gated: false,
+                ..second(gated, 2)
+            };
+            retrigger.second(&second, &rules, &suppressed)
+        };
+        assert_eq!(surer(&answer), Amendment::Nothing);
+        assert_eq!(surer(&before), Amendment::Play);
+        assert_eq!(suppressed.cross.load(Relaxed), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The audio thread puts messages into a queue. A thread of ours sends them within a millisecond: to
 //! wake it would be a call of the system.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::thread::JoinHandle;
@@ -78,12 +79,25 @@ impl MidiPort {
         let over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
+            // The keys that are held, by channel and key.
+            let mut held = BTreeSet::new();
             loop {
                 let last = until.load(Acquire);
                 while let Ok(message) = consumer.pop() {
+                    let [status, key, velocity] = message;
+                    let note = (status & 0x0f, key);
+                    match status & 0xf0 {
+                        0x90 if velocity > 0 => drop(held.insert(note)),
+                        0x80 | 0x90 => drop(held.remove(&note)),
+                        _ => {}
+                    }
                     send(&message);
                 }
                 if last {
+                    // Nobody else will.
+                    for (channel, key) in held {
+                        send(&[0x80 | channel, key, 0]);
+                    }
                     return;
                 }
                 std::thread::sleep(PERIOD);
@@ -135,10 +149,10 @@ mod tests {
         };
         queue.send(&on);
         queue.send(&off);
+        // What still sounds when the port is closed is ended.
+        queue.send(&on);
         drop(port);
-        assert_eq!(
-            *sent.lock().unwrap(),
-            [vec![0x99, 36, 127], vec![0x89, 36, 0]]
-        );
+        let (on, off) = (vec![0x99, 36, 127], vec![0x89, 36, 0]);
+        assert_eq!(*sent.lock().unwrap(), [on.clone(), off.clone(), on, off]);
     }
 }

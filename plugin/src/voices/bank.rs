@@ -86,15 +86,25 @@ impl Bank {
         }
     }
 
-    /// The recordings, by number, that `note` plays, and their factors; `count` notes of its class came
-    /// before it. Real-time safe.
-    pub fn sounds(&self, note: NoteOn, count: u32) -> impl Iterator<Item = (usize, f32)> {
+    /// The recordings, by number, that `note` plays, and their factors. `counts` says of each of the
+    /// [`zones`](Self::zones) how many notes of each class it was for: in turn are those of a layer.
+    /// Real-time safe.
+    pub fn sounds<'a>(
+        &'a self,
+        note: NoteOn,
+        counts: &'a mut [[u32; MAX_CLASSES]],
+    ) -> impl Iterator<Item = (usize, f32)> + 'a {
         let velocity = (note.velocity * 127.0).round().clamp(1.0, 127.0) as u8;
         let ours = !self.zones.iter().any(|zone| zone.target.is_for(&note));
-        let zones = self.zones.iter().filter(move |zone| {
-            zone.target.is_for(&note)
-                && (zone.velocities.0..=zone.velocities.1).contains(&velocity)
-                && (zone.turn).is_none_or(|turn| count % turn.length.max(1) == turn.position)
+        let zones = self.zones.iter().zip(counts).filter(move |(zone, _)| {
+            zone.target.is_for(&note) && (zone.velocities.0..=zone.velocities.1).contains(&velocity)
+        });
+        let zones = zones.filter_map(move |(zone, counts)| {
+            let count = counts.get_mut(note.class)?;
+            let before = *count;
+            *count = count.wrapping_add(1);
+            let is_next = |turn: Turn| before % turn.length.max(1) == turn.position;
+            zone.turn.is_none_or(is_next).then_some(zone)
         });
         // As loud as the notes of most samplers: by the square of the velocity.
         let power = note.velocity * note.velocity;
@@ -123,13 +133,16 @@ mod tests {
         }
     }
 
+    /// What is played after `count` notes for each zone.
     fn played(bank: &Bank, class: usize, key: u8, velocity: u8, count: u32) -> Vec<usize> {
+        let mut counts = vec![[count; MAX_CLASSES]; bank.zones.len()];
         let note = NoteOn {
             class,
             key,
             velocity: f32::from(velocity) / 127.0,
         };
-        bank.sounds(note, count).map(|(shot, _)| shot).collect()
+        let sounds = bank.sounds(note, &mut counts);
+        sounds.map(|(shot, _)| shot).collect()
     }
 
     #[test]
@@ -161,7 +174,33 @@ mod tests {
             key: 38,
             velocity: 0.5,
         };
-        assert_eq!(bank.sounds(note, 0).next(), Some((11, 0.125)));
+        assert_eq!(
+            bank.sounds(note, &mut [[0; MAX_CLASSES]; 5]).next(),
+            Some((11, 0.125))
+        );
         assert_eq!(played(&Bank::synthesised(8_000.0), 7, 0, 0, 0), [7]);
+    }
+
+    #[test]
+    fn each_layer_has_its_own_turns() {
+        let turns = |velocities, shots: [usize; 2]| {
+            [0, 1].map(|i| zone(Target::Class(0), velocities, Some((i as u32, 2)), shots[i]))
+        };
+        let bank = Bank {
+            rate: 48_000.0,
+            shots: Vec::new(),
+            zones: [turns((1, 64), [8, 9]), turns((65, 127), [10, 11])].concat(),
+        };
+        let mut counts = [[0; MAX_CLASSES]; 4];
+        let mut played = Vec::new();
+        for velocity in [40.0, 120.0, 40.0, 120.0] {
+            let note = NoteOn {
+                class: 0,
+                key: 36,
+                velocity: velocity / 127.0,
+            };
+            played.extend(bank.sounds(note, &mut counts).map(|(shot, _)| shot));
+        }
+        assert_eq!(played, [8, 10, 9, 11]);
     }
 }

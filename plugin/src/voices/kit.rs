@@ -275,7 +275,8 @@ mod tests {
             key,
             velocity: f32::from(velocity) / 127.0,
         };
-        let sounds = bank.sounds(note, count);
+        let mut counts = vec![[count; 8]; bank.zones.len()];
+        let sounds = bank.sounds(note, &mut counts);
         sounds.map(|(shot, _)| bank.shots[shot][0]).collect()
     }
 

@@ -5,7 +5,7 @@
 
 use tocco_recognizer::classification::MAX_CLASSES;
 
-use super::bank::{Bank, NoteOn};
+use super::bank::{Bank, MOST_ZONES, NoteOn};
 
 /// Sounds at once.
 pub const VOICES: usize = 24;
@@ -88,8 +88,9 @@ pub struct Player {
     voices: [Option<Voice>; VOICES + FADING],
     starts: [Start; MOST_STARTS],
     n_starts: usize,
-    /// Notes of each class since the stream began: some sounds take turns.
-    counts: [u32; MAX_CLASSES],
+    /// Notes of each class that each of the bank's zones was for since the stream began: some take
+    /// turns, `[MOST_ZONES]`.
+    counts: Vec<[u32; MAX_CLASSES]>,
     wet: Ramp,
     dry: Ramp,
     /// What a fading voice loses with each sample, of full gain.
@@ -97,14 +98,14 @@ pub struct Player {
 }
 
 impl Player {
-    /// For a host at `host_rate` Hz.
+    /// For a host at `host_rate` Hz. Allocates.
     #[must_use]
     pub fn new(host_rate: f64) -> Self {
         Self {
             voices: [None; VOICES + FADING],
             starts: [Start::default(); MOST_STARTS],
             n_starts: 0,
-            counts: [0; MAX_CLASSES],
+            counts: vec![[0; MAX_CLASSES]; MOST_ZONES],
             wet: Ramp::new(0.0, host_rate),
             dry: Ramp::new(1.0, host_rate),
             fade: (1.0 / (FADE * host_rate)) as f32,
@@ -121,7 +122,7 @@ impl Player {
     pub fn reset(&mut self) {
         self.silence();
         self.n_starts = 0;
-        self.counts = [0; MAX_CLASSES];
+        self.counts.fill([0; MAX_CLASSES]);
         self.wet.value = self.wet.target;
         self.dry.value = self.dry.target;
     }
@@ -183,14 +184,12 @@ impl Player {
     }
 
     fn begin(&mut self, bank: &Bank, note: NoteOn) {
-        let Some(count) = self.counts.get_mut(note.class) else {
-            return;
-        };
-        let before = *count;
-        *count = count.wrapping_add(1);
-        for (shot, gain) in bank.sounds(note, before).take(VOICES) {
+        // While they are read, voices are added.
+        let mut counts = std::mem::take(&mut self.counts);
+        for (shot, gain) in bank.sounds(note, &mut counts).take(VOICES) {
             self.add(shot, gain);
         }
+        self.counts = counts;
     }
 
     fn add(&mut self, shot: usize, gain: f32) {

@@ -59,6 +59,8 @@ const MOST_REGIONS: usize = MOST_ZONES + 1;
 pub fn parse(text: &str) -> Result<Vec<Region>, SfzError> {
     let mut reader = Reader::default();
     let mut comment = false;
+    // What an editor of Windows puts first.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         reader.line = index + 1;
         let line = without_comments(line, &mut comment);
@@ -69,6 +71,7 @@ pub fn parse(text: &str) -> Result<Vec<Region>, SfzError> {
                 if value.len() > LONGEST_VALUE {
                     return Err(reader.error("a value of at most 256 bytes", value));
                 }
+                reader.defined.retain(|(before, _)| before != name);
                 reader.defined.push((name.to_owned(), value.to_owned()));
                 // `$KEY` must not be read as `$K` and `EY`.
                 reader
@@ -384,6 +387,15 @@ mod tests {
                 length: 2
             })
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_says_nothing_and_the_last_definition_counts() {
+        let text =
+            "\u{feff}// a kit\n#define $KEY 36\n#define $KEY 38\n<region> key=$KEY sample=a.wav";
+        assert_eq!(parse(text).unwrap()[0].keys, (38, 38));
+        let text = "\u{feff}<region> key=40 sample=a.wav";
+        assert_eq!(parse(text).unwrap()[0].keys, (40, 40));
     }
 
     #[test]

@@ -310,11 +310,19 @@ fn labels(status: &Status) -> Vec<String> {
     }
 }
 
-/// What goes wrong, in words.
+/// Lines that [`errors`] may have: of the activation, model, sounds, something else, and what failed.
+const MOST_ERRORS: usize = 5;
+
+/// What is wrong, a line each. The page below has the same ids whatever is said, or a line that comes or
+/// goes would end a drag without the host's knowing.
 fn errors(ui: &mut Ui, status: &Status) {
-    if let Some(error) = &status.activation_error {
-        let text = format!("Not listening: {error}");
+    let mut lines_left = MOST_ERRORS;
+    let mut line = |ui: &mut Ui, text: &str| {
         ui.label(RichText::new(text).size(12.0).color(WARNING));
+        lines_left -= 1;
+    };
+    if let Some(error) = &status.activation_error {
+        line(ui, &format!("Not listening: {error}"));
     }
     let errors = [
         &status.model_error,
@@ -324,8 +332,9 @@ fn errors(ui: &mut Ui, status: &Status) {
     // One of these is enough to look at the log; what was done last counts for more.
     let other = status.failed.values().chain(&status.refused).next();
     for error in errors.into_iter().flatten().chain(other) {
-        ui.label(RichText::new(error).size(12.0).color(WARNING));
+        line(ui, error);
     }
+    ui.skip_ahead_auto_ids(lines_left);
 }
 
 /// Colours and behaviour of everything.

@@ -81,12 +81,14 @@ impl LastMinute {
         let begin = *kept.begin.get_or_insert(now);
         let position = result.note.position as f64 / host_rate;
         let epoch = result.note.epoch;
-        // Every stream counts from 0. How far apart two are only the clock knows.
+        // Every stream counts from 0. How far apart two are only the clock knows, unless the one before was
+        // played faster than it was heard: then they follow each other.
         let offset = match kept.stream {
             Some((of, offset, rate)) if of == epoch && rate == host_rate => offset,
             _ => {
                 kept.streams = kept.streams.wrapping_add(1);
-                (now - begin).as_secs_f64() - position
+                let last = kept.decided.back().map_or(0.0, |last| last.seconds);
+                (now - begin).as_secs_f64().max(last) - position
             }
         };
         kept.stream = Some((epoch, offset, host_rate));
@@ -138,7 +140,9 @@ impl LastMinute {
             }
         };
         let mut notes = Vec::new();
-        for first in decided.iter().filter(|d| !d.result.is_second()) {
+        let mut firsts: Vec<&Decided> = decided.iter().filter(|d| !d.result.is_second()).collect();
+        firsts.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        for first in firsts {
             let mut amendments = decided.iter().filter(|_| correct);
             let amended = amendments.find(second_of(*first));
             let seconds = first.seconds;
@@ -413,6 +417,30 @@ mod tests {
         let notes = minute.notes(&params);
         let notes: Vec<(f64, u8)> = notes.iter().map(|(at, midi, _)| (*at, midi.key)).collect();
         assert_eq!(notes, [(0.0, 36), (3.0, 41)]);
+    }
+
+    #[test]
+    fn what_was_rendered_fast_does_not_push_a_live_take_together() {
+        let minute = LastMinute::default();
+        let begin = Instant::now();
+        for onset in 0..180 {
+            let rendered = note(onset, 1, onset as f64, 0);
+            minute.add(&rendered, 48_000.0, begin);
+        }
+        minute.begin_pipeline();
+        for onset in 0..3 {
+            let now = begin + Duration::from_secs(10 + onset);
+            minute.add(&note(onset, 0, 1.0 + onset as f64, 1), 48_000.0, now);
+        }
+        let notes = minute.notes(&ToccoParams::default());
+        let live: Vec<f64> = (notes.iter())
+            .filter(|(_, midi, _)| midi.key == 37)
+            .map(|(at, ..)| *at)
+            .collect();
+        assert_eq!(live.len(), 3);
+        assert!((live[1] - live[0] - 1.0).abs() < 1e-6 && (live[2] - live[1] - 1.0).abs() < 1e-6);
+        assert!(notes.iter().all(|(at, ..)| *at >= 0.0));
+        assert_eq!(notes[0].0, 0.0);
     }
 
     #[test]

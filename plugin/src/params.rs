@@ -604,10 +604,18 @@ impl ToccoParams {
         set(&self.soft_end, soft_db.clamp(LOWEST_DB, 0.0));
         set(&self.hard_end, hard_db.clamp(LOWEST_DB, 0.0));
         for (own, ends) in self.techniques.of_class.iter().zip(learnt.of_class) {
-            if let Some(Ends { soft_db, hard_db }) = ends {
-                // At the lowest it would be none of its own.
-                set(&own.soft, soft_db.clamp(LOWEST_DB + 0.5, 0.0));
-                set(&own.hard, hard_db.clamp(LOWEST_DB + 0.5, 0.0));
+            match ends {
+                Some(Ends { soft_db, hard_db }) => {
+                    // At the lowest it would be none of its own.
+                    set(&own.soft, soft_db.clamp(LOWEST_DB + 0.5, 0.0));
+                    set(&own.hard, hard_db.clamp(LOWEST_DB + 0.5, 0.0));
+                }
+                // Of a lesson for all, another scale of one technique's own is of an earlier one.
+                None if !learnt.by_class => {
+                    set(&own.soft, LOWEST_DB);
+                    set(&own.hard, LOWEST_DB);
+                }
+                None => {}
             }
         }
         self.unsaved.add_values();
@@ -626,6 +634,33 @@ mod tests {
     use super::*;
     use tocco_dsp::{OnsetMethod, Technique};
     use tocco_recognizer::adaptation::Learner;
+
+    #[test]
+    fn a_velocity_lesson_for_all_is_for_those_with_ends_of_their_own_too() {
+        use crate::velocity_lesson::{Ends, Learnt};
+
+        let params = ToccoParams::default();
+        let ends = |soft_db, hard_db| Ends { soft_db, hard_db };
+        let mut learnt = Learnt {
+            all: ends(-40.0, -10.0),
+            of_class: [None; 8],
+            by_class: true,
+        };
+        learnt.of_class[2] = Some(ends(-50.0, -20.0));
+        params.learn_velocity(&learnt);
+        // By technique again: what was not played keeps its own.
+        learnt.of_class[2] = None;
+        params.learn_velocity(&learnt);
+        let soft = |class: usize| params.midi_settings()[class].curve.soft_db;
+        assert_eq!([soft(1), soft(2)], [-40.0, -50.0]);
+        learnt = Learnt {
+            all: ends(-30.0, -5.0),
+            by_class: false,
+            ..learnt
+        };
+        params.learn_velocity(&learnt);
+        assert!((0..8).all(|class| soft(class) == -30.0));
+    }
 
     #[test]
     fn the_middle_of_the_sensitivity_is_the_methods_own_and_all_of_it_is_valid() {

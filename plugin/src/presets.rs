@@ -3,7 +3,7 @@
 //! A preset is TOML: `format = 1`, and a table `[parameters]` of what is sent of each technique and of
 //! the controllers, of the voices and of what is suppressed, by the parameters' ids. What it does not
 //! name is as delivered. What belongs to the player, the guitar and the machine is not in it: model,
-//! engine, input, sensitivity, lessons, the ends of the velocity.
+//! engine, input, sensitivity, lessons, which techniques are used, the ends of the velocity.
 //!
 //! All of it reads files or allocates: not for the audio thread.
 
@@ -30,8 +30,8 @@ const MOST: usize = 200;
 const LONGEST_NAME: usize = 40;
 
 /// Ids of the parameters of each technique that a preset has; in it the number of the class follows.
-const OF_TECHNIQUE: [&str; 8] = [
-    "use", "note", "send", "channel", "length", "own-gate", "hold", "voice",
+const OF_TECHNIQUE: [&str; 7] = [
+    "note", "send", "channel", "length", "own-gate", "hold", "voice",
 ];
 
 /// Ids of the others.
@@ -112,6 +112,12 @@ pub struct Preset {
     values: BTreeMap<String, f32>,
 }
 
+/// Whether `id` is of what presets had before there were lessons of their own: it says nothing any more.
+fn is_of_old(id: &str) -> bool {
+    id.strip_prefix("use_")
+        .is_some_and(|class| class.parse::<u8>().is_ok())
+}
+
 /// Whether a preset has the parameter `id`.
 fn belongs(id: &str) -> bool {
     let of_technique = |(kind, class): (&str, &str)| {
@@ -158,6 +164,9 @@ impl Preset {
         };
         for (id, written) in parameters {
             let id = id.get_ref().to_string();
+            if is_of_old(&id) {
+                continue;
+            }
             if !belongs(&id) {
                 let text = format!("`{id}`: a preset has no such parameter; take the line out");
                 return Err(fault(text));
@@ -330,6 +339,7 @@ mod tests {
         set(&params.voices.voices, -12.3);
         set(&params.control.axis_from, TeachChoice::PickOverSoundHole);
         let other = ToccoParams::default();
+        set(&other.techniques.of_class[4].used, false);
         set(&other.techniques.of_class[3].hold, 77);
         set(&other.sensitivity, 80.0);
         set(&other.soft_end, -40.0);
@@ -339,6 +349,11 @@ mod tests {
         assert_eq!(write(&other), write(&params));
         assert!((other.techniques.of_class[0].gate.value() - 0.337).abs() < 1e-4);
         assert_eq!(other.techniques.of_class[3].hold.value(), 0, "as delivered");
+        assert!(!other.techniques.of_class[4].used.value());
+        let old = "format = 1\n[parameters]\nuse_4 = true\n";
+        apply(&Preset::parse(old, "old.toml").unwrap(), &other);
+        assert!(!other.techniques.of_class[4].used.value());
+        apply(&Preset::read(&path).unwrap(), &other);
         assert_eq!(
             (other.sensitivity.value(), other.soft_end.value()),
             (80.0, -40.0)
@@ -404,7 +419,7 @@ mod tests {
 
         #[test]
         fn any_value_is_refused_or_within_its_range(
-            id in "(note|gate|own-gate|length|hold|channel|use|voice)_[0-9]|dry|voices|axis-to|cc-axis",
+            id in "(note|gate|own-gate|length|hold|channel|voice)_[0-9]|dry|voices|axis-to|cc-axis",
             value in "-?[0-9]{1,25}(\\.[0-9]{1,25})?(e[0-9]{1,3})?|[+-]?(inf|nan)|true|false|\"[a-z -]{0,12}\"|\\[1\\]",
         ) {
             let text = format!("format = 1\n[parameters]\n{id} = {value}\n");

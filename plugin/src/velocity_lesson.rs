@@ -114,6 +114,8 @@ pub struct Learnt {
     pub all: Ends,
     /// Of each that could be told by itself.
     pub of_class: [Option<Ends>; MAX_CLASSES],
+    /// Whether it was learnt by technique.
+    pub by_class: bool,
 }
 
 /// A hit: its class and its level.
@@ -312,6 +314,7 @@ pub fn learnt(
     Ok(Learnt {
         all,
         of_class: std::array::from_fn(|class| of_class(class).filter(|_| by_technique)),
+        by_class: by_technique,
     })
 }
 

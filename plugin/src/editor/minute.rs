@@ -54,6 +54,8 @@ impl Minute {
     pub fn tell(&mut self, ui: &mut Ui) -> bool {
         self.told = self.told.take().filter(|told| told.2.elapsed() < TOLD);
         let Some((text, wrong, _)) = &self.told else {
+            // What is below has the same ids, or a drag would be lost.
+            ui.skip_ahead_auto_ids(1);
             return false;
         };
         let colour = if *wrong { WARNING } else { TEXT };

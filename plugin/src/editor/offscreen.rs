@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use egui::{
     Event, FullOutput, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Rect,
@@ -34,6 +35,7 @@ pub struct Offscreen {
     pub(super) app: ToccoApp,
     context: egui::Context,
     rasterizer: Rasterizer,
+    host: Arc<NoHost>,
     size: Vec2,
     scale: f32,
     /// Seconds since it was opened; frames are [`FRAME`] apart.
@@ -56,11 +58,15 @@ impl Offscreen {
         let context = egui::Context::default();
         dress(&context);
         let mut app = ToccoApp::new(shared);
-        app.open(GuiContext::new(Arc::new(NoHost)));
+        let host = Arc::new(NoHost::default());
+        app.open(GuiContext::new(
+            Arc::clone(&host) as Arc<dyn GuiContextInner>
+        ));
         Self {
             app,
             context,
             rasterizer: Rasterizer::default(),
+            host,
             size: vec2(size.0, size.1),
             scale,
             time: 0.0,
@@ -159,15 +165,38 @@ impl Offscreen {
     /// # Errors
     /// When there is no such piece; what there is instead.
     pub fn drag(&mut self, text: &str, nth: usize, across: f32) -> Result<(), String> {
+        self.drag_while(text, nth, across, || {})
+    }
+
+    /// The same; half-way happens what `meanwhile` does.
+    ///
+    /// # Errors
+    /// As of [`drag`](Self::drag).
+    pub fn drag_while(
+        &mut self,
+        text: &str,
+        nth: usize,
+        across: f32,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<(), String> {
         let from = self.find(text, nth)?;
         self.pieces(vec![Event::PointerMoved(from)]);
         self.pieces(vec![button(from, true)]);
         for step in 1..=4 {
             let at = from + vec2(across * step as f32 / 4.0, 0.0);
             self.pieces(vec![Event::PointerMoved(at)]);
+            if step == 2 {
+                meanwhile();
+            }
         }
         self.pieces(vec![button(from + vec2(across, 0.0), false)]);
         Ok(())
+    }
+
+    /// Gestures that the host was told the beginning of and not the end.
+    #[must_use]
+    pub fn open_gestures(&self) -> i64 {
+        self.host.open_gestures.load(Relaxed)
     }
 
     /// Rests the pointer on a piece of text until what it says about it is there.
@@ -281,19 +310,26 @@ fn button(pos: Pos2, pressed: bool) -> Event {
     }
 }
 
-/// A host that sets what its window asks for, and nothing else.
-struct NoHost;
+/// A host that sets what its window asks for, and counts gestures.
+#[derive(Default)]
+struct NoHost {
+    open_gestures: AtomicI64,
+}
 
 impl GuiContextInner for NoHost {
     fn plugin_api(&self) -> PluginApi {
         PluginApi::Clap
     }
-    unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {}
+    unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {
+        self.open_gestures.fetch_add(1, Relaxed);
+    }
     unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, value: f32) {
         // SAFETY: the window's parameters live as long as it does.
         unsafe { param._internal_set_normalized_value(value) };
     }
-    unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {}
+    unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {
+        self.open_gestures.fetch_sub(1, Relaxed);
+    }
     fn get_state(&self) -> PluginState {
         PluginState {
             version: String::new(),

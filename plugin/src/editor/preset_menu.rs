@@ -30,6 +30,8 @@ pub struct PresetMenu {
     told: Option<(String, bool)>,
     /// Whether one was saved.
     saved: bool,
+    /// The name under which there is one already: to save it once more replaces that.
+    replaces: Option<String>,
 }
 
 impl Default for PresetMenu {
@@ -42,6 +44,7 @@ impl Default for PresetMenu {
             name: String::new(),
             told: None,
             saved: false,
+            replaces: None,
         }
     }
 }
@@ -86,6 +89,9 @@ impl PresetMenu {
         if let Some((text, wrong)) = &self.told {
             let colour = if *wrong { WARNING } else { FAINT };
             ui.label(RichText::new(text).size(12.0).color(colour));
+        } else {
+            // What is below has the same ids, or a drag would be lost.
+            ui.skip_ahead_auto_ids(1);
         }
     }
 
@@ -152,6 +158,14 @@ impl PresetMenu {
             return;
         };
         let name = self.name.trim().to_owned();
+        let there = presets::path(folder, &name).is_ok_and(|path| path.exists());
+        if there && self.replaces.as_ref() != Some(&name) {
+            let text = format!("There is a preset {name}. Save once more to replace it.");
+            self.told = Some((text, true));
+            self.replaces = Some(name);
+            return;
+        }
+        self.replaces = None;
         self.told = Some(match presets::save(folder, &name, params) {
             Ok(path) => {
                 self.chosen = Some(name);

@@ -237,6 +237,29 @@ fn clicks_and_keys_change_what_they_say() {
     window.double_click("-43.5 dB", 0).unwrap();
     assert!(!params.voices.are_on());
 
+    // What is told above the page meanwhile ends no drag, and the host hears the end of it.
+    let at_once = |error: Option<&str>| shared.status().sounds_error = error.map(str::to_owned);
+    window
+        .drag_while("off", 0, 60.0, || at_once(Some("it cannot be read")))
+        .unwrap();
+    assert!(params.voices.are_on());
+    assert_eq!(window.open_gestures(), 0);
+    at_once(None);
+    window.frame();
+    window.double_click("-43.5 dB", 0).unwrap();
+    assert!(!params.voices.are_on());
+    // With a decimal comma; what is no number sets nothing.
+    for (typed, gate) in [("0,25", 0.25), ("nan", 0.25), ("0.5", 0.5)] {
+        let shown = format!("{:.2}", kick.gate.value());
+        window.click(&shown, usize::from(shown == "0.00")).unwrap();
+        for letter in typed.chars() {
+            window.write(&letter.to_string());
+        }
+        window.press(Key::Enter);
+        assert_eq!(kick.gate.value(), gate, "{typed}");
+        window.frame();
+    }
+
     window.click("Learn the ends of each technique", 0).unwrap();
     assert!(params.velocity_by_technique.value());
     window.click("notes to the host", 0).unwrap();
@@ -506,6 +529,19 @@ fn presets_are_chosen_saved_and_refused_in_the_window() {
     window.click("mine too", 0).unwrap();
     window.click("As delivered", 0).unwrap();
     assert_eq!(techniques[0].channel.value(), 1);
+    // One of that name is replaced only when that was said.
+    let mine = folder.path().join("presets/mine too.toml");
+    let before = std::fs::read_to_string(&mine).unwrap();
+    window.click("name of a new one", 0).unwrap();
+    window.write("mine too");
+    window.click("Save", 0).unwrap();
+    assert!(window.frame().contains("Save once more to replace it"));
+    assert_eq!(std::fs::read_to_string(&mine).unwrap(), before);
+    window.click("Save", 0).unwrap();
+    assert_ne!(std::fs::read_to_string(&mine).unwrap(), before);
+    std::fs::write(&mine, before).unwrap();
+    window.click("mine too", 0).unwrap();
+    window.click("As delivered", 0).unwrap();
     let newer = "format = 2\n[parameters]\n";
     std::fs::write(folder.path().join("presets/newer.toml"), newer).unwrap();
     window.click("As delivered", 0).unwrap();

@@ -190,10 +190,17 @@ fn typing<P: Param>(ui: &mut Ui, id: Id, rect: Rect, setter: &ParamSetter<'_>, p
         return true;
     }
     ui.data_mut(|data| data.remove::<String>(id));
-    if !given_up && let Some(value) = param.string_to_normalized_value(text.trim()) {
+    if !given_up && let Some(value) = read(param, text.trim()) {
         set_normalized(setter, param, value);
     }
     true
+}
+
+/// The normalised value that was typed as `text`, with a decimal point or a decimal comma.
+fn read<P: Param>(param: &P, text: &str) -> Option<f32> {
+    let read = |text: &str| param.string_to_normalized_value(text);
+    let value = read(text).or_else(|| read(&text.replace(',', ".")))?;
+    value.is_finite().then_some(value)
 }
 
 fn paint(ui: &Ui, response: &Response, rect: Rect, value: f32, text: &str) {

@@ -149,8 +149,14 @@ impl Worker {
         };
         let (minute, host_rate) = (&self.shared.last_minute, running.activation.host_rate);
         let now = Instant::now();
+        // What a host renders is no take of the last minute.
+        let live = !running.activation.offline;
         let mut results = std::iter::from_fn(|| running.end.results.pop().ok())
-            .inspect(|result| minute.add(result, host_rate, now))
+            .inspect(|result| {
+                if live {
+                    minute.add(result, host_rate, now);
+                }
+            })
             .peekable();
         if results.peek().is_some() {
             match &mut self.log {
@@ -234,7 +240,10 @@ impl Worker {
         let mut done = 0;
         let mut corrected = false;
         while let Some(command) = self.shared.next_calibration_command() {
-            use calibration::Command::{Forget, Undo};
+            use calibration::Command::{Forget, Load, Reset, Undo};
+            if matches!(command, Reset | Load(_)) {
+                params.requests.velocity.forget_taught();
+            }
             corrected |= matches!(command, Undo | Forget(_));
             session.obey(command, params);
             done += 1;

@@ -37,6 +37,9 @@ pub fn sums(folder: &Path) -> Result<Vec<u8>> {
 /// If GNU tar is missing or the archive cannot be written.
 pub fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let date = cargo::date_of_the_last_commit();
+    // One that was interrupted is not to look whole.
+    let mut part = archive.as_os_str().to_owned();
+    part.push(".part");
     let status = Command::new("tar")
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
         .args([
@@ -46,14 +49,14 @@ pub fn pack(folder: &Path, archive: &Path) -> Result<()> {
         ])
         .arg(format!("--mtime=@{date}"))
         .arg("-cf")
-        .arg(archive)
+        .arg(&part)
         .arg("-C")
         .arg(folder.parent().context("no folder to pack")?)
         .arg(folder.file_name().context("no folder to pack")?)
         .status()
         .context("GNU tar is needed")?;
     ensure!(status.success(), "tar failed ({status})");
-    Ok(())
+    fs::rename(&part, archive).with_context(|| archive.display().to_string())
 }
 
 /// Makes `folder` anew, empty.

@@ -286,10 +286,20 @@ fn compare_features(cross: &Cross, report: &Value, take: &Path, seen: &mut Seen)
     for preset in PRESETS {
         let options = ["features", "--at-blocks", &blocks, "--preset", preset];
         let [here, there] = both(cross, "tocco-corpus", &options, take)?;
+        let [rows, found] = [&here, &there].map(|text| text.lines().count());
+        ensure!(
+            rows == found && rows == blocks.split(',').count() + 1,
+            "{preset}: expected a line for each of the blocks {blocks}, found {rows} lines here and \
+             {found} there, the first with names"
+        );
         let mut lines = here.lines().zip(there.lines());
         let (names, _) = lines.next().context("no features")?;
         for (here, there) in lines {
             let columns = names.split(',').zip(here.split(',').zip(there.split(',')));
+            ensure!(
+                here.split(',').count() == there.split(',').count(),
+                "{preset}: a line has fewer features there"
+            );
             for (name, (here, there)) in columns.skip(2) {
                 let (here, there): (f64, f64) = (here.parse()?, there.parse()?);
                 let distance = (here - there).abs() / here.abs().max(1.0);

@@ -29,6 +29,28 @@ pub struct TestArguments {
     filter: Option<String>,
 }
 
+/// What leaves the engines out of a selection of tests.
+const ENGINES_APART: [&str; 2] = ["--exclude", "tocco-engines"];
+
+/// The engines' tests, but for the unit tests.
+const ENGINE_TESTS: [&str; 4] = ["all_engines", "foreign_files", "signals", "suite"];
+
+/// The crates of arithmetic with overflow checks: the unit tests, and of the others those that try most
+/// values. In a profile of its own: in that of `cargo clippy` and `cargo doc` each would wait for the others.
+const CHECKED: [&str; 11] = [
+    "--profile",
+    "checked",
+    "--package",
+    "tocco-dsp",
+    "--package",
+    "tocco-engines",
+    "--lib",
+    "--test",
+    "robustness",
+    "--test",
+    "suite",
+];
+
 /// Passed and failed tests, and what took how long.
 #[derive(Default)]
 struct Count {
@@ -77,15 +99,22 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
                 return Ok(());
             }
             run_in_order(programs.iter(), Priority::Usual, arguments, &count)?;
-            let doctests = [&selection[..], &["--doc"]].concat();
-            call_cargo("documentation's tests", &doctests, arguments, &count)?;
+            if has_library(package)? {
+                let doctests = [&selection[..], &["--doc"]].concat();
+                call_cargo("documentation's tests", &doctests, arguments, &count)?;
+            }
         }
         None => {
             // In one call: the tests' dependencies have features that would make two of it. Benchmarks
             // are left out. The counting library is one of the crates, too.
+            // The engines' unit tests are left to the overflow checks: no other crate takes as long to
+            // compile twice. Their other tests run on the objects that are in the bundle.
             let all = ["--lib", "--bins", "--tests", "--examples"];
-            let all = [&cargo::ALL_CRATES[..], &all].concat();
+            let all = [&cargo::ALL_CRATES[..], &ENGINES_APART, &all].concat();
             let mut programs = bundle::from_build(|| build(&all))?;
+            let tests = ENGINE_TESTS.iter().flat_map(|name| ["--test", name]);
+            let tests: Vec<&str> = cargo::ALL_CRATES.into_iter().chain(tests).collect();
+            programs.extend(build(&tests)?);
             // This one in the profile that it runs in, where its dependencies are.
             programs.extend(build(&[
                 "--profile",
@@ -94,6 +123,7 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
                 "xtask",
                 "--tests",
             ])?);
+            build_checked()?;
             if arguments.no_run {
                 return Ok(());
             }
@@ -140,10 +170,7 @@ fn run_all(programs: &[Program], arguments: &TestArguments, count: &Mutex<Count>
         let doctests = [&cargo::ALL_CRATES[..], &["--doc"]].concat();
         call_cargo("documentation's tests", &doctests, arguments, count)
     };
-    let checked = || {
-        let packages = ["--package", "tocco-dsp", "--package", "tocco-engines"];
-        call_cargo("with overflow checks", &packages, arguments, count)
-    };
+    let checked = || call_cargo("with overflow checks", &CHECKED, arguments, count);
     std::thread::scope(|scope| {
         let lanes = [scope.spawn(others), scope.spawn(checked)];
         let mut result = real_time();
@@ -189,6 +216,20 @@ fn build(selection: &[&str]) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
+/// Builds what is run with overflow checks. Of a library `cargo build` would build no unit tests.
+fn build_checked() -> Result<()> {
+    let arguments = [&["test", "--quiet", "--no-run"], &CHECKED[..]].concat();
+    eprintln!("xtask: cargo {}", arguments.join(" "));
+    let mut command = Command::new(cargo::program());
+    let status = command
+        .args(arguments)
+        .envs(sanitizer()?)
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "some tests did not build");
+    Ok(())
+}
+
 /// The test program that an artifact is, if it is one.
 fn program(artifact: Artifact) -> Result<Option<Program>> {
     let (Some(executable), true) = (artifact.executable, artifact.profile.test) else {
@@ -210,6 +251,16 @@ fn program(artifact: Artifact) -> Result<Option<Program>> {
         executable: executable.into_std_path_buf(),
         folder: folder.to_owned(),
     }))
+}
+
+/// Whether `package` has a library, so that there may be examples in its documentation.
+fn has_library(package: &str) -> Result<bool> {
+    let mut metadata = cargo_metadata::MetadataCommand::new();
+    let metadata = metadata.current_dir(cargo::root()).no_deps().exec()?;
+    let mut packages = metadata.packages.iter();
+    let targets = packages.find(|p| p.name == package).map(|p| &p.targets);
+    let is_library = |target: &cargo_metadata::Target| target.is_lib() || target.is_rlib();
+    Ok(targets.is_some_and(|targets| targets.iter().any(is_library)))
 }
 
 /// The test programs of the workspace that were not built, since they need features that the bundles
@@ -372,7 +423,7 @@ fn result_of(line: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_real_time, result_of};
+    use super::{ENGINE_TESTS, is_real_time, result_of};
 
     #[test]
     fn reads_the_closing_line_of_cargo_test() {
@@ -380,6 +431,20 @@ mod tests {
             "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(result_of(line), Some((12, 3)));
         assert_eq!(result_of("test onset::silence ... ok"), None);
+    }
+
+    #[test]
+    fn every_test_of_the_engines_is_run() {
+        let tests = std::fs::read_dir(crate::cargo::root().join("engines/tests")).unwrap();
+        let is_test = |path: &std::path::PathBuf| {
+            path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").is_file()
+        };
+        let paths = tests.map(|entry| entry.unwrap().path()).filter(is_test);
+        let mut names: Vec<String> = paths
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, ENGINE_TESTS);
     }
 
     #[test]

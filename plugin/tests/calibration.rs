@@ -75,7 +75,7 @@ impl Player {
         self.wait(|player| player.shared.is_settled());
         // The model that follows from them takes its place between two notes.
         let newest = self.shared.status().models.back().unwrap().serial;
-        self.wait(|player| player.results.last().unwrap().model == newest);
+        self.wait(|player| player.results.last().unwrap().model >= newest);
     }
 
     fn wait(&mut self, until: impl Fn(&Self) -> bool) {

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tocco_engines::convert::{Format, convert};
 use tocco_engines::native::NativeEngine;
-use tocco_engines::reference::Reference;
+use tocco_engines::reference::{self, Reference};
 use tocco_engines::{Engine, LoadError, Malformed, rtneural};
 
 fn malformed(model: &Value) -> Malformed {
@@ -113,6 +114,10 @@ fn wrong_shapes_are_refused() {
             "the layer",
         ),
         (
+            json!({"type": "maxpool1d", "pool_size": 3, "strides": 2, "padding": "same"}),
+            "padding",
+        ),
+        (
             json!({"type": "conv2d", "padding": "causal", "weights": [[[[[1]]]], [0]]}),
             "padding",
         ),
@@ -132,6 +137,28 @@ fn wrong_shapes_are_refused() {
             format!("layers[1] \"{kind}\": {field}"),
             "{error}"
         );
+    }
+}
+
+/// The frame of a network is a vector in a converted file: what is one a channel there is one a value.
+#[test]
+fn parameters_of_channels_come_back_as_one_a_value() {
+    let kernel: Vec<[f64; 2]> = (0..12).map(|i| [0.1 * f64::from(i), -0.3]).collect();
+    let model = json!({"in_shape": [null, null, 4, 3], "layers": [
+        {"type": "batchnorm2d", "epsilon": 0.001,
+         "weights": [[1.0, 2.0, 0.5], [0.1, -0.2, 0.3], [0.0, 0.1, -0.1], [1.0, 0.5, 2.0]]},
+        {"type": "activation", "activation": "tanh"},
+        {"type": "prelu", "weights": [[0.1, 0.2, 0.3]]},
+        {"type": "dense", "activation": "softmax", "shape": [null, null, 2],
+         "weights": [kernel, [0.0, 0.5]]},
+    ]});
+    let network = rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+    let bytes = convert(&network, Format::RtNeural).unwrap();
+    let again = rtneural::parse(&bytes, "converted.json").unwrap();
+    let inputs: Vec<f32> = (0..12).map(|i| (i as f32 * 0.7).sin()).collect();
+    let [before, after] = [&network, &again].map(|network| reference::infer(network, &inputs));
+    for (before, after) in before.iter().zip(&after) {
+        assert!((before - after).abs() < 1e-6, "{before} {after}");
     }
 }
 

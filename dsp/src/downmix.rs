@@ -15,13 +15,15 @@ pub enum InputChoice {
     Sum,
 }
 
+impl InputChoice {
+    /// With [`Automatic`](Self::Automatic) the other side takes over when it is louder by this factor in
+    /// energy, 3 dB: between equal sides nothing changes, and nothing goes to and fro.
+    pub const TAKE_OVER: f32 = 2.0;
+}
+
 /// Time in which a side's loudness falls by 20 dB once it is silent: longer than the gaps in any
 /// playing, shorter than it takes to plug another cable in. Seconds.
 const MEMORY: f64 = 10.0;
-
-/// The other side takes over when it is louder by this factor in energy, 3 dB: between equal sides
-/// nothing changes, and nothing goes to and fro.
-const TAKE_OVER: f32 = 2.0;
 
 /// A hop of this many times the energy of those just before, 6 dB, is the beginning of a note: there
 /// a change of sides makes no onset that is not one anyway.
@@ -140,7 +142,7 @@ impl Downmix {
             *loudness = now.max(*loudness * self.decay);
         }
         let other = 1 - self.side;
-        if self.loudness[other] > TAKE_OVER * self.loudness[self.side] {
+        if self.loudness[other] > InputChoice::TAKE_OVER * self.loudness[self.side] {
             self.side = other;
         }
         let target = self.side as f32;

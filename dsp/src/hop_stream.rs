@@ -271,7 +271,7 @@ impl HopStream {
             return None;
         }
         self.run_in.over = true;
-        // As the sides are mixed is said of whole hops.
+        // Whether there are two sides is asked, and forgotten, with each hop.
         let two_sided = self.two_sided;
         let mut completed = None;
         let length = self.run_in.length;
@@ -279,7 +279,7 @@ impl HopStream {
         for at in (1..=length).rev() {
             let after = self.run_in.samples[at];
             self.two_sided = two_sided;
-            let before = [0, 1].map(|side| 2.0 * begin[side] - after[side]);
+            let before = [0, 1].map(|side| sane(2.0 * begin[side] - after[side]));
             completed = self.fill(before).or(completed);
         }
         for at in 0..=length {

@@ -58,14 +58,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let draft = Path::new(&draft);
     options.create_new(true);
     let mut file = open_without_waiting(draft, &mut options, unwritable)?;
-    // What only some may read stays so.
-    let permitted = match target.metadata() {
-        Ok(before) => file.set_permissions(before.permissions()),
-        Err(_) => Ok(()),
-    };
-    let written = permitted
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| file.sync_all());
+    // What only some may read stays so, where the file system knows of that.
+    if let Ok(before) = target.metadata() {
+        let _ = file.set_permissions(before.permissions());
+    }
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
     let replaced = written.and_then(|()| std::fs::rename(draft, &target));
     replaced.map_err(|error| {
@@ -312,6 +309,18 @@ mod tests {
         assert!(link.symlink_metadata().unwrap().is_symlink());
         let mode = path.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_written_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        // The longest name that a file may have: there is none longer for what lies beside it meanwhile.
+        let path = folder.path().join("x".repeat(255));
+        std::fs::write(&path, b"old").unwrap();
+        assert!(write_file(&path, b"new").is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

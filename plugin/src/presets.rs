@@ -112,7 +112,7 @@ pub struct Preset {
     values: BTreeMap<String, f32>,
 }
 
-/// Whether `id` is of what presets had before there were lessons of their own: it says nothing any more.
+/// Whether `id` is that of a technique being used, which earlier presets had: it is the player's now.
 fn is_of_old(id: &str) -> bool {
     id.strip_prefix("use_")
         .is_some_and(|class| class.parse::<u8>().is_ok())

@@ -232,6 +232,28 @@ fn the_settings_act_on(method: &str) {
 }
 
 #[test]
+fn a_note_that_lasts_as_long_as_its_string_does_so_when_that_is_set_no_more() {
+    let mut host = listening(ModelChoice::C, 48_000.0, 64, ProcessMode::Realtime);
+    let lengths = |host: &Host, ms| {
+        for technique in &host.plugin.shared().params.techniques.of_class {
+            set(&technique.length, ms);
+        }
+    };
+    lengths(&host, 0);
+    let samples = tones(48_000.0, 1, 0.3);
+    host.play(&samples[..10_000], &[64]);
+    assert_eq!(host.notes().len(), 1);
+    let offs = |host: &Host| {
+        let off = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
+        host.sent().iter().filter(|(_, event)| off(event)).count()
+    };
+    assert_eq!(offs(&host), 0, "it still sounds");
+    lengths(&host, 100);
+    host.play(&[0.0; 48_000], &[64]);
+    assert_eq!(offs(&host), 1);
+}
+
+#[test]
 fn a_host_that_takes_no_events_is_counted_and_no_note_hangs() {
     let mut host = listening(ModelChoice::C, 48_000.0, 64, ProcessMode::Realtime);
     let samples = tones(48_000.0, 3, 0.3);

@@ -265,9 +265,10 @@ fn check_answers(
         });
     }
     if !matches!(engine, EngineId::Native | EngineId::NativeFixed) {
-        let uneven = |i: usize| if i.is_multiple_of(3) { 1.0 } else { -1.0 };
-        let [first, second] = [answer(uneven)?, answer(uneven)?];
-        let apart = first.iter().zip(&second).map(|(a, b)| (a - b).abs());
+        // What another note leaves behind would show.
+        answer(|i| if i.is_multiple_of(3) { 1.0 } else { -1.0 })?;
+        let again = answer(|_| f32::NAN)?;
+        let apart = found.iter().zip(&again).map(|(a, b)| (a - b).abs());
         if apart.fold(0.0, f32::max) > REPEAT_TOLERANCE {
             return Err(ModelError::State {
                 package: package.source.clone(),

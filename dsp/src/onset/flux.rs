@@ -609,6 +609,26 @@ mod tests {
     }
 
     #[test]
+    fn what_one_look_found_and_nobody_reported_does_not_silence_the_other() {
+        let found = || {
+            Some(Found {
+                delay: 0,
+                hops_ago: 0,
+            })
+        };
+        for reported in [false, true] {
+            let mut flux = flux();
+            flux.hops = 100;
+            assert!(flux.once(found(), Look::Second).is_some());
+            if reported {
+                flux.reported();
+            }
+            flux.hops += SAME_NOTE / HOP as u64 / 2;
+            assert_eq!(flux.once(found(), Look::First).is_none(), reported);
+        }
+    }
+
+    #[test]
     fn a_constant_and_a_hum_hide_no_note() {
         for (constant, hum_db) in [(0.1, -200.0), (0.9, -200.0), (-0.3, -14.0), (0.0, -14.0)] {
             let mut samples = noise(48_000, 1e-4);

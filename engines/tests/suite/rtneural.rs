@@ -163,6 +163,18 @@ fn parameters_of_channels_come_back_as_one_a_value() {
 }
 
 #[test]
+fn a_single_tap_is_nowhere_however_far_its_dilation_says() {
+    let layer = json!({"type": "conv1d", "kernel_size": [1], "dilation": [i64::MAX],
+                       "weights": [[[[1], [2], [3]]], [0]]});
+    let model = model(json!([dense(), layer])).to_string();
+    let network = rtneural::parse(model.as_bytes(), "model.json").unwrap();
+    let mut output = [0.0];
+    let mut engine = NativeEngine::new(&network);
+    engine.infer(&[0.0, 0.0], &mut output).unwrap();
+    assert_eq!(output, [0.0]);
+}
+
+#[test]
 fn files_that_are_no_models_are_refused() {
     for json in [
         "",

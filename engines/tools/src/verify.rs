@@ -136,6 +136,16 @@ mod tests {
     }
 
     #[test]
+    fn large_outputs_are_compared_by_their_size() {
+        let json = r#"{"in_shape": [null, null, 2], "out_gain": 60, "layers": [{"type": "dense",
+            "activation": "", "shape": [null, null, 2], "weights": [[[1, 2], [3, 4]], [0.5, 0]]}]}"#;
+        let network = tocco_engines::rtneural::parse(json.as_bytes(), "loud.json").unwrap();
+        let mut engine = tocco_engines::native::NativeEngine::new(&network);
+        let found = compare(&mut engine, &network, &random_vectors(50, 2)).unwrap();
+        assert!(found.is_small(), "{found:?}");
+    }
+
+    #[test]
     fn random_vectors_have_deviation_one() {
         let vectors = random_vectors(100, 50);
         let squares: f32 = vectors.iter().flatten().map(|x| x * x).sum();

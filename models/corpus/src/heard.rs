@@ -189,6 +189,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_onset_is_reported_when_its_hop_is_complete() {
+        for rate in [8_000, 44_100, 48_000, 96_000] {
+            let recording = bursts(rate, &[0.2], 0.5);
+            let heard = listener(OnsetMethod::Flux)
+                .hear(&recording, Path::new("x.wav"))
+                .unwrap();
+            let mut complete = None;
+            let mut stream = HopStream::new(f64::from(rate)).unwrap();
+            stream.push(&[&recording.samples], |_, end| {
+                if end.analysis == heard.notes[0].onset.detected {
+                    complete = Some(end.host as f64);
+                }
+            });
+            let reported = heard.notes[0].detected_s * f64::from(rate);
+            let apart = (reported - complete.unwrap()).abs();
+            // The host's samples are whole.
+            assert!(
+                apart <= 2.0 + f64::from(rate) / 48_000.0,
+                "{rate} Hz: {apart}"
+            );
+        }
+    }
+
     /// Two networks of one model decide about the same notes, also about those that the recording
     /// breaks off in, however long each listens.
     #[test]

@@ -5,8 +5,8 @@ use crate::error::quoted;
 
 /// Reads the onset times, in seconds and ascending, from the text of a label file named `file`.
 ///
-/// Lines end as on any system, also with a carriage return alone. A line's first column is the time; what follows after spaces, tabs, a comma or a semicolon is
-/// left to other tools. Empty lines, lines that begin with `#` and lines that begin with `\`
+/// Lines end as on any system, also with a carriage return alone. A line's first column is the time;
+/// what follows after spaces, tabs, a comma or a semicolon is left to other tools. Empty lines, lines that begin with `#` and lines that begin with `\`
 /// (Audacity: the range of frequencies of the label above) say nothing.
 ///
 /// A comma between digits may be a decimal comma (`0,5`) or stand between columns. It is a decimal

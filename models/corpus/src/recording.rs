@@ -3,13 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
+use tocco_dsp::InputChoice;
+
 use crate::{CorpusError, WavReader};
 
-/// The second of two sides is listened to where it is louder by this factor in energy, 3 dB: as the
-/// plugin's input does that chooses by itself, once it knows the sides.
-const LOUDER: f64 = 2.0;
-
-/// The sound of a WAV file: one side of two, the mean of more.
+/// The sound of a WAV file: of two sides the one that the plugin hears with
+/// [`InputChoice::Automatic`] once it knows both, of more the mean.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
     /// Mono samples, full scale ±1, all finite.
@@ -50,7 +49,7 @@ impl Recording {
             }
         })?;
         let energy = |side: &[f32]| side.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        if energy(&second) > LOUDER * energy(&samples) {
+        if energy(&second) > f64::from(InputChoice::TAKE_OVER) * energy(&samples) {
             samples = second;
         }
         Ok(Self {

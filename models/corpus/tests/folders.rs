@@ -67,6 +67,20 @@ fn names_and_tables_describe_recordings_in_folders_of_folders() {
 }
 
 #[test]
+fn a_table_says_each_note_once_and_knows_pieces_of_a_take() {
+    let table = "file,time_s,technique\na.wav,0.5,kick\na.wav,0.25,kick\na.wav,0.5,tom\n";
+    let message = refusal(&folder(&["a.wav"], &[("labels.csv", table)]));
+    assert!(message.contains("each note once"), "{message}");
+    assert!(message.contains("0.5 s twice"), "{message}");
+    let table = "file,time_s,technique\nsong_crop1.wav,0.5,kick\nsong_rest1.wav,0.5,kick\n";
+    let folder = folder(
+        &["song_crop1.wav", "song_rest1.wav"],
+        &[("labels.csv", table)],
+    );
+    assert_eq!(Corpus::scan(folder.path()).unwrap().wholes(), [0, 0]);
+}
+
+#[test]
 fn several_folders_are_one_corpus_and_pieces_of_a_take_are_one_take() {
     let name = |rest: &str| format!("guitar_kick_mf_AnnAri_20240102{rest}");
     let wavs = |rests: &[&str]| -> TempDir {

@@ -288,3 +288,64 @@ unsafe fn midi(header: &clap_event_header) -> Option<clap_event_midi> {
         data: [status | channel, key, value],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    /// Keeps time and kind of each event.
+    unsafe extern "C" fn keep(
+        list: *const clap_output_events,
+        event: *const clap_event_header,
+    ) -> bool {
+        // SAFETY: the test's list has its own memory, and its events are whole.
+        unsafe {
+            let kept = &*(*list).ctx.cast::<RefCell<Vec<(u32, u16)>>>();
+            kept.borrow_mut().push(((*event).time, (*event).type_));
+        }
+        true
+    }
+
+    #[test]
+    fn what_the_window_sets_comes_in_the_order_of_time() {
+        let kept = RefCell::new(Vec::<(u32, u16)>::new());
+        let host = clap_output_events {
+            ctx: std::ptr::from_ref(&kept).cast_mut().cast(),
+            try_push: Some(keep),
+        };
+        let parameters = OutputParameters::default();
+        // SAFETY: the list lives as long as the output.
+        let output = unsafe { Output::of(&raw const host, false, &parameters) }.unwrap();
+        let list = output.as_clap();
+        let value = |time| clap_event_param_value {
+            header: clap_event_header {
+                time,
+                ..NOTHING.header
+            },
+            ..NOTHING
+        };
+        let gesture = |type_| clap_event_param_gesture {
+            header: clap_event_header {
+                size: size_of::<clap_event_param_gesture>() as u32,
+                type_,
+                ..NOTHING.header
+            },
+            param_id: 0,
+        };
+        let kinds = [
+            CLAP_EVENT_PARAM_GESTURE_BEGIN,
+            CLAP_EVENT_PARAM_VALUE,
+            CLAP_EVENT_PARAM_GESTURE_END,
+        ];
+        // Of the note only the time counts here.
+        let (note, set) = (value(100), value(0));
+        let [begin, end] = [kinds[0], kinds[2]].map(gesture);
+        for event in [&note.header, &begin.header, &set.header, &end.header] {
+            // SAFETY: list and events live.
+            assert!(unsafe { try_push(list, event) });
+        }
+        let expected = kinds.map(|kind| (100, kind));
+        assert_eq!(kept.borrow()[1..], expected);
+    }
+}

@@ -249,7 +249,7 @@ fn clicks_and_keys_change_what_they_say() {
     window.double_click("-43.5 dB", 0).unwrap();
     assert!(!params.voices.are_on());
     // With a decimal comma; what is no number sets nothing.
-    for (typed, gate) in [("0,25", 0.25), ("nan", 0.25), ("0.5", 0.5)] {
+    for (typed, gate) in [("0,25", 0.25), ("nan", 0.25), ("1,000", 0.25), ("0.5", 0.5)] {
         let shown = format!("{:.2}", kick.gate.value());
         window.click(&shown, usize::from(shown == "0.00")).unwrap();
         for letter in typed.chars() {

@@ -196,10 +196,17 @@ fn typing<P: Param>(ui: &mut Ui, id: Id, rect: Rect, setter: &ParamSetter<'_>, p
     true
 }
 
-/// The normalised value that was typed as `text`, with a decimal point or a decimal comma.
+/// The normalised value that was typed as `text`, with a decimal point or a decimal comma. `1,000` is
+/// neither this nor that.
 fn read<P: Param>(param: &P, text: &str) -> Option<f32> {
-    let read = |text: &str| param.string_to_normalized_value(text);
-    let value = read(text).or_else(|| read(&text.replace(',', ".")))?;
+    let thousands = text.split_once(',').is_some_and(|(whole, rest)| {
+        let digits = rest.trim_end_matches(|c: char| !c.is_ascii_digit());
+        digits.len() == 3 && !whole.trim_start_matches(['-', '0']).is_empty()
+    });
+    if thousands {
+        return None;
+    }
+    let value = param.string_to_normalized_value(&text.replace(',', "."))?;
     value.is_finite().then_some(value)
 }
 

@@ -297,6 +297,17 @@ mod tests {
     const SURE: [f32; 8] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.25, 0.75];
 
     #[test]
+    fn of_two_notes_in_one_sample_both_have_their_controllers_before_them() {
+        let settings = settings(0.0);
+        let mut control = Control::new(48_000.0);
+        control.hear(&note(SURE, -15.0), 0, Some(0.5), &settings);
+        assert!(!sent(&mut control, &settings, 0).is_empty());
+        control.hear(&note(SURE, -30.0), 0, Some(0.1), &settings);
+        let second = sent(&mut control, &settings, 0);
+        assert_eq!(second.len(), 2, "level and brightness: {second:?}");
+    }
+
+    #[test]
     fn before_the_first_note_nothing_is_sent_and_nothing_twice() {
         let settings = settings(0.0);
         let mut control = Control::new(1_000.0); // a step in 5 samples

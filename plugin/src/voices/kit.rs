@@ -251,6 +251,7 @@ fn highest(stem: &str) -> u8 {
 mod tests {
     use super::*;
     use crate::voices::bank::NoteOn;
+    use tocco_recognizer::classification::MAX_CLASSES;
 
     static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -275,7 +276,7 @@ mod tests {
             key,
             velocity: f32::from(velocity) / 127.0,
         };
-        let mut counts = vec![[count; 8]; bank.zones.len()];
+        let mut counts = vec![[count; MAX_CLASSES]; bank.zones.len()];
         let sounds = bank.sounds(note, &mut counts);
         sounds.map(|(shot, _)| bank.shots[shot][0]).collect()
     }

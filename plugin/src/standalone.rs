@@ -2,19 +2,21 @@
 //!
 //! nice-plug has the audio, JACK or ALSA, and the window. What a player needs besides is here: what the
 //! program begins with and keeps ([`state_file`]), notes on the terminal ([`listing`]), a MIDI port that
-//! others can connect to ([`midi_port`]), and an end that says what went wrong.
+//! others can connect to ([`midi_port`]), and an end that loses nothing and says what went wrong ([`end`]).
 
 pub mod arguments;
+mod end;
 mod interrupt;
 mod listing;
 mod midi_port;
 mod program;
 mod state_file;
+#[cfg(feature = "editor")]
+mod window;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering::*};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use clap::Parser;
 use cpal::traits::{DeviceTrait, HostTrait};
@@ -22,8 +24,8 @@ use jack::{Client, ClientOptions};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
 use crate::Tocco;
-use crate::service::Shared;
 use arguments::{Arguments, Backend};
+use end::End;
 use listing::Listing;
 use midi_port::{MidiPort, MidiQueue};
 use program::{Prepared, Program, Windowless};
@@ -67,6 +69,14 @@ pub enum StandaloneError {
         /// What was tried.
         tried: &'static str,
     },
+    /// There is no audio any more.
+    #[error(
+        "the sound has stopped: expected a block of it many times a second, found none for {} s. The \
+         interface was unplugged, the JACK server has ended, or what is written above says why; start \
+         tocco again when it is back",
+        end::STILL_SECONDS
+    )]
+    Stopped,
     /// It began and failed.
     #[error("it has ended by a fault; what is written above says which")]
     Ended,
@@ -85,22 +95,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
-    let (to_end, ends) = mpsc::channel::<(StateFile, Arc<Shared>)>();
+    let end = Arc::new(End::default());
     let windowed = cfg!(feature = "editor") && !arguments.headless;
-    if !windowed {
-        interrupt::as_interrupt();
-    } else {
-        interrupt::on_interrupt(move || {
-            let saved = ends.recv().map(|(file, shared)| file.save(&shared.params));
-            std::process::exit(match saved {
-                Ok(Err(error)) => {
-                    eprintln!("tocco: {error}");
-                    1
-                }
-                _ => 0,
-            });
-        });
-    }
+    let asked = Arc::clone(&end);
+    interrupt::on_interrupt(move || {
+        asked.end_notes();
+        // The window is not told: nobody would have it close.
+        if windowed {
+            asked.now(Ok(()));
+        }
+        interrupt::pass_on();
+        asked.soon();
+    });
     let tocco = Tocco::default();
     let shared = Arc::clone(tocco.shared());
     let file = StateFile::open(arguments)?;
@@ -111,8 +117,7 @@ fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
     if windowed {
         crate::editor::check_own_screen().map_err(StandaloneError::Screen)?;
     }
-    // If nobody waits for it, nobody needs it.
-    let _ = to_end.send((file.clone(), Arc::clone(&shared)));
+    end.at_end().state = Some((file, Arc::clone(&shared)));
     let jack = match arguments.backend {
         Backend::Jack if arguments.names_device() => return Err(StandaloneError::Devices),
         Backend::Auto if arguments.names_device() => None,
@@ -130,19 +135,27 @@ fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
         None if !arguments.no_midi_port => midi_port(arguments.midi_port.as_deref())?,
         _ => (None, None),
     };
-    program::prepare(Prepared { tocco, midi });
-    let over = Arc::new(AtomicBool::new(false));
-    let listing = (arguments.headless || arguments.list)
-        .then(|| Listing::start(Arc::clone(&shared), Arc::clone(&over)));
+    end.at_end().port = port;
+    program::prepare(Prepared {
+        tocco,
+        midi,
+        end: Arc::clone(&end),
+    });
+    if arguments.headless || arguments.list {
+        end.at_end().listing = Some(Listing::start(shared));
+    }
     let input = if backend == "alsa" { own_input() } else { None };
     let words = arguments.for_the_framework(backend, jack, input);
+    end.watch();
     let good = play(arguments.headless, words);
-    over.store(true, Release);
-    if let Some(listing) = listing {
-        listing.finish();
+    end.claim();
+    let never_ran = !good && program::is_waiting();
+    if never_ran {
+        // There is nothing new to save.
+        end.at_end().state = None;
     }
-    drop(port);
-    if !good && program::is_waiting() {
+    end.close()?;
+    if never_ran {
         let tried = match arguments.backend {
             Backend::Auto => "neither JACK nor ALSA",
             Backend::Jack => "JACK refused",
@@ -151,7 +164,6 @@ fn start(arguments: &Arguments) -> Result<(), StandaloneError> {
         };
         return Err(StandaloneError::NoAudio { tried });
     }
-    file.save(&shared.params)?;
     match good {
         true => Ok(()),
         false => Err(StandaloneError::Ended),

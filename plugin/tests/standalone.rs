@@ -2,9 +2,10 @@
 //!
 //! Where `jackd` is installed it is played to as well, by JACK's metronome; elsewhere that is left out.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,22 @@ fn tocco(home: &Path, arguments: &[&str]) -> Command {
         // Whatever server runs on this machine: it is not meant.
         .env("JACK_DEFAULT_SERVER", "tocco-test-without")
         .env_remove("DISPLAY");
+    // Whoever runs the tests may ignore them, and so would its children.
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        disposed(&mut command, signal, libc::SIG_DFL);
+    }
     command
+}
+
+/// Has `command` begin with what `signal` does.
+fn disposed(command: &mut Command, signal: i32, disposition: libc::sighandler_t) {
+    let dispose = move || {
+        // SAFETY: neither disposition has code of ours called.
+        unsafe { libc::signal(signal, disposition) };
+        Ok(())
+    };
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe { command.pre_exec(dispose) };
 }
 
 fn run(home: &Path, arguments: &[&str]) -> (Output, String) {
@@ -100,12 +116,40 @@ impl Drop for Running {
     }
 }
 
-/// Ends it as Ctrl-C does, and waits.
-fn interrupt(running: &mut Running) -> std::process::ExitStatus {
+/// Sends it a signal.
+fn send(running: &Running, signal: i32) {
     // SAFETY: the process is a child that was not waited for.
-    unsafe { libc::kill(running.0.id() as i32, libc::SIGINT) };
+    unsafe { libc::kill(running.0.id() as i32, signal) };
+}
+
+/// Ends it as Ctrl-C does, and waits.
+fn interrupt(running: &mut Running) -> ExitStatus {
+    send(running, libc::SIGINT);
     running.0.wait().unwrap()
 }
+
+/// Waits until it has ended by itself, which is a matter of seconds.
+fn ended(running: &mut Running) -> ExitStatus {
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = running.0.try_wait().unwrap() {
+            return status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(18), "it goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Without a window, and with a first block that is followed by no other within 20 s: it stands for a
+/// server that is gone, for which the framework waits in the same way. At that rate there is nothing to
+/// compute.
+const STOPPING: [&str; 5] = [
+    "--headless",
+    "--backend=dummy",
+    "--no-midi-port",
+    "--sample-rate=400",
+    "--period-size=8000",
+];
 
 #[test]
 fn what_was_set_is_kept_and_what_is_broken_is_refused() {
@@ -139,23 +183,122 @@ fn what_was_set_is_kept_and_what_is_broken_is_refused() {
 }
 
 #[test]
-fn ctrl_c_ends_it_with_its_window_open_and_saves() {
+fn it_ends_and_saves_though_its_audio_thread_waits_for_ever() {
+    let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+    let started = signals.map(|signal| {
+        let home = tempfile::tempdir().unwrap();
+        let running = Running(tocco(home.path(), &STOPPING).spawn().unwrap());
+        (signal, home, running)
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    for (signal, _, running) in &started {
+        send(running, *signal);
+    }
+    for (signal, home, mut running) in started {
+        assert!(ended(&mut running).success(), "signal {signal}");
+        assert!(home.path().join("data/tocco/standalone.json").exists());
+    }
+}
+
+#[test]
+fn a_sound_that_stops_is_a_fault_and_nothing_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = tocco(home.path(), &STOPPING);
+    let mut running = Running(command.stderr(Stdio::piped()).spawn().unwrap());
+    let status = ended(&mut running);
+    let mut said = String::new();
+    let mut errors = running.0.stderr.take().unwrap();
+    errors.read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("tocco: the sound has stopped"), "{said}");
+    assert!(home.path().join("data/tocco/standalone.json").exists());
+}
+
+#[test]
+fn what_nohup_ignores_does_not_end_it() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["--headless", "--backend=dummy", "--no-midi-port"];
+    let mut command = tocco(home.path(), &arguments);
+    disposed(&mut command, libc::SIGHUP, libc::SIG_IGN);
+    // As shells start what is in the background of a script.
+    disposed(&mut command, libc::SIGINT, libc::SIG_IGN);
+    let mut running = Running(command.spawn().unwrap());
+    std::thread::sleep(Duration::from_secs(2));
+    send(&running, libc::SIGHUP);
+    send(&running, libc::SIGINT);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(running.0.try_wait().unwrap().is_none(), "it goes on");
+    send(&running, libc::SIGTERM);
+    assert!(ended(&mut running).success());
+    assert!(home.path().join("data/tocco/standalone.json").exists());
+}
+
+/// A screen and what it is called, if there can be one.
+fn screen() -> Option<(Running, String)> {
     let Ok(mut screen) = Command::new("Xvfb")
         .args(["-displayfd", "1", "-screen", "0", "1280x800x24"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
     else {
-        eprintln!("Xvfb is not installed: no window was opened");
-        return;
+        eprintln!("skipped: Xvfb is not installed, no window was opened");
+        return None;
     };
     let mut number = String::new();
     let mut out = BufReader::new(screen.stdout.take().unwrap());
     out.read_line(&mut number).unwrap();
-    let _screen = Running(screen);
+    Some((Running(screen), format!(":{}", number.trim())))
+}
+
+/// Closes every window of a screen as its user does.
+#[cfg(all(feature = "editor", target_os = "linux"))]
+fn close_windows(display: &str) {
+    use x11rb::connection::Connection;
+    use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask};
+
+    let (connection, number) = x11rb::connect(Some(display)).unwrap();
+    let root = connection.setup().roots[number].root;
+    let atom = |name: &str| {
+        let cookie = connection.intern_atom(false, name.as_bytes()).unwrap();
+        cookie.reply().unwrap().atom
+    };
+    let (protocols, delete) = (atom("WM_PROTOCOLS"), atom("WM_DELETE_WINDOW"));
+    let tree = connection.query_tree(root).unwrap().reply().unwrap();
+    for window in tree.children {
+        let event = ClientMessageEvent::new(32, window, protocols, [delete, 0, 0, 0, 0]);
+        let sent = connection.send_event(false, window, EventMask::NO_EVENT, event);
+        // One may have gone with the one before.
+        let _ = sent.unwrap().check();
+    }
+}
+
+#[cfg(all(feature = "editor", target_os = "linux"))]
+#[test]
+fn whoever_closes_its_window_ends_it_and_it_saves() {
+    let Some((_screen, display)) = screen() else {
+        return;
+    };
     let home = tempfile::tempdir().unwrap();
     let mut command = tocco(home.path(), &["--backend=dummy", "--no-midi-port"]);
-    command.env("DISPLAY", format!(":{}", number.trim()));
+    let mut running = Running(command.env("DISPLAY", &display).spawn().unwrap());
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(
+        running.0.try_wait().unwrap().is_none(),
+        "the window is open"
+    );
+    close_windows(&display);
+    assert!(ended(&mut running).success());
+    assert!(home.path().join("data/tocco/standalone.json").exists());
+}
+
+#[test]
+fn ctrl_c_ends_it_with_its_window_open_and_saves() {
+    let Some((_screen, display)) = screen() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let mut command = tocco(home.path(), &["--backend=dummy", "--no-midi-port"]);
+    command.env("DISPLAY", display);
     let mut running = Running(command.spawn().unwrap());
     std::thread::sleep(Duration::from_secs(3));
     assert!(
@@ -166,20 +309,43 @@ fn ctrl_c_ends_it_with_its_window_open_and_saves() {
     assert!(home.path().join("data/tocco/standalone.json").exists());
 }
 
-#[test]
-fn played_to_by_jack_it_names_notes_at_the_servers_rate() {
+/// A server of JACK called `name`, where it is installed.
+fn jackd(name: &str) -> Option<Running> {
     // On a busy machine a server of less patience gives its clients up.
-    let server = "--no-realtime -t 10000 -n tocco-test -d dummy -r 44100 -p 1024";
+    let server = format!("--no-realtime -t 10000 -n {name} -d dummy -r 44100 -p 1024");
     let jackd = Command::new("jackd")
         .args(server.split(' '))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
     let Ok(jackd) = jackd else {
-        eprintln!("jackd is not installed: nothing was played");
+        eprintln!("skipped: jackd is not installed, nothing was played");
+        return None;
+    };
+    std::thread::sleep(Duration::from_secs(1));
+    Some(Running(jackd))
+}
+
+#[test]
+fn a_server_that_goes_is_a_fault_and_nothing_is_lost() {
+    let Some(server) = jackd("tocco-test-gone") else {
         return;
     };
-    let _jackd = Running(jackd);
+    let home = tempfile::tempdir().unwrap();
+    let mut command = tocco(home.path(), &["--headless", "--backend=jack"]);
+    command.env("JACK_DEFAULT_SERVER", "tocco-test-gone");
+    let mut running = Running(command.spawn().unwrap());
+    std::thread::sleep(Duration::from_secs(2));
+    drop(server);
+    assert_eq!(ended(&mut running).code(), Some(1));
+    assert!(home.path().join("data/tocco/standalone.json").exists());
+}
+
+#[test]
+fn played_to_by_jack_it_names_notes_at_the_servers_rate() {
+    let Some(_jackd) = jackd("tocco-test") else {
+        return;
+    };
     let jack = |program: &str, arguments: &[&str]| {
         Command::new(program)
             .args(arguments)
@@ -189,7 +355,6 @@ fn played_to_by_jack_it_names_notes_at_the_servers_rate() {
             .spawn()
             .unwrap()
     };
-    std::thread::sleep(Duration::from_secs(1));
     let home = tempfile::tempdir().unwrap();
     let mut running = Running(
         tocco(home.path(), &["--headless"])

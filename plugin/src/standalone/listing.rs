@@ -6,22 +6,31 @@ use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::join::join_within;
 use crate::last_minute::Decided;
 use crate::service::{Shared, Status};
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Writes the notes until it is over.
-pub struct Listing(JoinHandle<()>);
+/// Longest wait for the last line to be read.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Writes the notes until it is finished.
+pub struct Listing {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
 
 impl Listing {
-    /// Writes the notes that `shared` hears to the standard output, until it is `over`.
-    pub fn start(shared: Arc<Shared>, over: Arc<AtomicBool>) -> Self {
+    /// Writes the notes that `shared` hears to the standard output.
+    pub fn start(shared: Arc<Shared>) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&over);
         let write = move || {
             let mut count = 0;
             loop {
-                let last = over.load(Acquire);
+                let last = until.load(Acquire);
                 let decided;
                 (decided, count) = shared.last_minute.since(count);
                 let mut lines = String::new();
@@ -44,13 +53,16 @@ impl Listing {
                 std::thread::sleep(PERIOD);
             }
         };
-        Self(std::thread::spawn(write))
+        Self {
+            over,
+            thread: std::thread::spawn(write),
+        }
     }
 
-    /// Waits for the last line.
+    /// Writes the last lines, and waits for them unless their reader takes none.
     pub fn finish(self) {
-        // A thread that failed has said so.
-        let _ = self.0.join();
+        self.over.store(true, Release);
+        join_within(self.thread, PATIENCE);
     }
 }
 

@@ -7,8 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use nice_plug::context::process::SendEventError;
 use nice_plug::editor::Editor;
 use nice_plug::prelude::*;
+use tocco_dsp::denormals;
 
+use super::end::End;
 use super::midi_port::MidiQueue;
+#[cfg(feature = "editor")]
+use super::window::EndingEditor;
 use crate::Tocco;
 use crate::service::Shared;
 
@@ -18,6 +22,8 @@ pub struct Prepared {
     pub tocco: Tocco,
     /// Where its notes go besides.
     pub midi: Option<MidiQueue>,
+    /// Who asks for the program's end, and is told of the blocks.
+    pub end: Arc<End>,
 }
 
 /// The framework makes plugins by `Default` alone.
@@ -42,8 +48,8 @@ pub trait Face: Send + 'static {
     /// The window.
     type Editor: Editor;
 
-    /// It, if there is one.
-    fn editor(shared: &Arc<Shared>) -> Option<Self::Editor>;
+    /// It, if there is one. To close it is the program's `end`.
+    fn editor(shared: &Arc<Shared>, end: &Arc<End>) -> Option<Self::Editor>;
 }
 
 /// With a window.
@@ -52,10 +58,13 @@ pub struct Windowed;
 
 #[cfg(feature = "editor")]
 impl Face for Windowed {
-    type Editor = crate::editor::ToccoEditor;
+    type Editor = EndingEditor<crate::editor::ToccoEditor>;
 
-    fn editor(shared: &Arc<Shared>) -> Option<Self::Editor> {
-        crate::editor::create(Arc::clone(shared))
+    fn editor(shared: &Arc<Shared>, end: &Arc<End>) -> Option<Self::Editor> {
+        Some(EndingEditor {
+            editor: crate::editor::create(Arc::clone(shared))?,
+            end: Arc::clone(end),
+        })
     }
 }
 
@@ -65,7 +74,7 @@ pub struct Windowless;
 impl Face for Windowless {
     type Editor = ();
 
-    fn editor(_: &Arc<Shared>) -> Option<()> {
+    fn editor(_: &Arc<Shared>, _: &Arc<End>) -> Option<()> {
         None
     }
 }
@@ -74,19 +83,22 @@ impl Face for Windowless {
 pub struct Program<F> {
     tocco: Tocco,
     midi: Option<MidiQueue>,
+    end: Arc<End>,
     face: PhantomData<fn() -> F>,
 }
 
 impl<F> Default for Program<F> {
     fn default() -> Self {
         let next = prepared().take();
-        let Prepared { tocco, midi } = next.unwrap_or_else(|| Prepared {
+        let Prepared { tocco, midi, end } = next.unwrap_or_else(|| Prepared {
             tocco: Tocco::default(),
             midi: None,
+            end: Arc::default(),
         });
         Self {
             tocco,
             midi,
+            end,
             face: PhantomData,
         }
     }
@@ -114,7 +126,7 @@ impl<F: Face> Plugin for Program<F> {
     }
 
     fn editor(&mut self, _: AsyncExecutor<Self>) -> Option<F::Editor> {
-        F::editor(self.tocco.shared())
+        F::editor(self.tocco.shared(), &self.end)
     }
 
     fn activate(
@@ -141,13 +153,31 @@ impl<F: Face> Plugin for Program<F> {
         aux: &mut AuxiliaryBuffers,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        let midi = &mut self.midi;
+        let Self {
+            tocco, midi, end, ..
+        } = self;
         let context = &mut Processing {
             context,
             midi,
             program: PhantomData::<Self>,
         };
-        self.tocco.process(buffer, aux, context)
+        let status = if end.is_asked() {
+            // A note that began now would have no end.
+            let Tocco {
+                params,
+                shared,
+                performance,
+                ..
+            } = tocco;
+            let mut send = |event: NoteEvent<()>| context.try_send_event(event).is_ok();
+            performance.end_notes(buffer.samples(), &mut send);
+            denormals::flush(|| performance.mix(params, shared, buffer.as_slice()));
+            ProcessStatus::Normal
+        } else {
+            tocco.process(buffer, aux, context)
+        };
+        end.count_block();
+        status
     }
 }
 

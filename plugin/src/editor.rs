@@ -151,7 +151,7 @@ impl ToccoApp {
     /// Somebody looks from now on.
     fn open(&mut self, gui: GuiContext) {
         // The time of each window begins anew.
-        self.guide.interrupt(&self.shared, &gui);
+        self.guide.forget();
         self.gui = Some(gui);
         self.timeline = self.timeline.begun_anew();
         self.shared.telemetry.levels.open(true);
@@ -222,6 +222,7 @@ impl ToccoApp {
                 self.page(ui, &status);
             });
         });
+        self.guide.tell(&self.shared);
         self.shared.attention.rest(!moves);
         let pause = if moves { REFRESH } else { IDLE };
         ui.ctx().request_repaint_after(pause);
@@ -300,6 +301,7 @@ fn nobody_looks(shared: &Shared) {
     shared.attention.listen(None);
     shared.telemetry.levels.open(false);
     lesson::leave(shared);
+    guided_minute::leave(shared);
 }
 
 /// The names of the classes; before a model is there those that most models have.

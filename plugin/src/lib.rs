@@ -260,6 +260,9 @@ impl Plugin for Tocco {
         } = self;
         performance.set_voice_levels(params);
         let Some(pipeline) = pipeline else {
+            // Nothing else ends the notes that began at another rate.
+            let mut send = |event| context.try_send_event(event).is_ok();
+            performance.end_notes(buffer.samples(), &mut send);
             return ProcessStatus::Normal;
         };
         shared.attend_teach();
@@ -312,4 +315,108 @@ impl Vst3Plugin for Tocco {
     const VST3_CLASS_ID: [u8; 16] = *b"ToccoGuitarTouch";
     const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
         &[Vst3SubCategory::Fx, Vst3SubCategory::Analyzer];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nice_plug::context::process::SendEventError;
+    use tocco_recognizer::classification::Classification;
+
+    /// Samples of a block.
+    const BLOCK: usize = 64;
+
+    /// A host that keeps what it is sent.
+    struct Host {
+        transport: Transport,
+        sent: Vec<NoteEvent<()>>,
+    }
+
+    impl Host {
+        fn activate(&mut self, tocco: &mut Tocco, sample_rate: f32) {
+            let config = BufferConfig {
+                sample_rate,
+                min_buffer_size: None,
+                max_buffer_size: BLOCK as u32,
+                process_mode: ProcessMode::Realtime,
+            };
+            assert!(tocco.activate(&Tocco::AUDIO_IO_LAYOUTS[1], &config, self));
+            tocco.reset();
+        }
+
+        /// What is sent in the next block.
+        fn process(&mut self, tocco: &mut Tocco) -> &[NoteEvent<()>] {
+            self.sent.clear();
+            let mut sound = [0.25f32; BLOCK];
+            let mut buffer = Buffer::default();
+            // SAFETY: the samples outlive the buffer, and are as many as is said.
+            unsafe { buffer.set_slices(BLOCK, |slices| slices.push(&mut sound)) };
+            let mut aux = AuxiliaryBuffers {
+                inputs: &mut [],
+                outputs: &mut [],
+            };
+            tocco.process(&mut buffer, &mut aux, self);
+            &self.sent
+        }
+    }
+
+    impl ProcessContext<Tocco> for Host {
+        fn plugin_api(&self) -> PluginApi {
+            PluginApi::Clap
+        }
+        fn execute_background(&self, (): ()) {}
+        fn execute_gui(&self, (): ()) {}
+        fn transport(&self) -> &Transport {
+            &self.transport
+        }
+        fn next_event(&mut self) -> Option<NoteEvent<()>> {
+            None
+        }
+        fn try_send_event(
+            &mut self,
+            event: NoteEvent<()>,
+        ) -> Result<(), (NoteEvent<()>, SendEventError)> {
+            self.sent.push(event);
+            Ok(())
+        }
+        fn set_latency_samples(&self, _: u32) {}
+        fn request_restart(&self) {}
+        fn set_current_voice_capacity(&self, _: u32) {}
+    }
+
+    impl ActivateContext<Tocco> for Host {
+        fn plugin_api(&self) -> PluginApi {
+            PluginApi::Clap
+        }
+        fn execute(&self, (): ()) {}
+        fn set_latency_samples(&self, _: u32) {}
+        fn set_current_voice_capacity(&self, _: u32) {}
+    }
+
+    #[test]
+    fn what_sounds_ends_when_the_sound_passes_through_unheard_from_then_on() {
+        let mut host = Host {
+            transport: Transport::new(48_000.0),
+            sent: Vec::new(),
+        };
+        let mut tocco = Tocco::configured(Configuration::default());
+        host.activate(&mut tocco, 48_000.0);
+        let silence = [[0.0f32; BLOCK]];
+        let mut begun = 0;
+        let mut send = |event: NoteEvent<()>| {
+            begun += usize::from(matches!(event, NoteEvent::NoteOn { .. }));
+            true
+        };
+        let mut block = (tocco.performance).begin_block(&tocco.params, &tocco.shared);
+        block.hear(&Classification::numbered(0), 5, &silence, &mut send);
+        block.end(&silence, BLOCK, &mut send);
+        assert_eq!(begun, 1);
+        host.activate(&mut tocco, 384_000.0);
+        let sent = host.process(&mut tocco);
+        assert!(
+            matches!(sent, [NoteEvent::NoteOff { timing: 0, .. }]),
+            "{sent:?}"
+        );
+        assert!(host.process(&mut tocco).is_empty(), "once");
+    }
 }

@@ -15,7 +15,7 @@ mod worker;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -164,6 +164,8 @@ pub struct Shared {
     pub continuity: Continuity,
     /// Wakes the window.
     pub attention: Attention,
+    /// Whether the window is in a step of the velocity's lesson that it began itself.
+    pub guided: AtomicBool,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     status: Mutex<Status>,
@@ -203,6 +205,7 @@ impl Shared {
             last_minute: LastMinute::default(),
             continuity: Continuity::default(),
             attention: Attention::default(),
+            guided: AtomicBool::new(false),
             handled: AtomicU64::new(u64::MAX),
             status: Mutex::new(status),
             calibration: Mutex::default(),

@@ -299,7 +299,7 @@ mod tests {
         use std::cell::Cell;
 
         let Some(ticks) = Ticks::calibrated() else {
-            eprintln!("SKIPPED: no counter");
+            eprintln!("skipped: no counter");
             return;
         };
         // How often it looks, and how long it takes, which is longer on a machine with other things

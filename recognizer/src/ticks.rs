@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_tenth_of_a_second_is_a_tenth_of_a_second() {
         let Some(ticks) = Ticks::calibrated() else {
-            eprintln!("SKIPPED: this processor has no counter that runs at one speed");
+            eprintln!("skipped: this processor has no counter that runs at one speed");
             return;
         };
         let (clock, first) = (Instant::now(), ticks.now());

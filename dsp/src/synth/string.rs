@@ -5,7 +5,9 @@ use std::f64::consts::{PI, TAU};
 use super::noise::{Burst, Noise};
 use crate::SAMPLE_RATE;
 
-/// Partials above this are neither heard nor kept apart by the sample rate, Hz.
+/// Partials are left out that would lie above this on an ideal string, Hz. Stiffness raises the others, the
+/// last ones of low strings even above half the sample rate: they come out mirrored, and weak. To leave them
+/// out, too, would change every sample.
 const HIGHEST_PARTIAL_HZ: f64 = 18_000.0;
 
 /// How stiffness raises the partials: partial k of an ideal string lies at k f0, of a stiff one at

@@ -6,6 +6,8 @@
 mod dynamics;
 mod techniques;
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use egui::{Align, Align2, Button, FontId, Layout, RichText, ScrollArea, Sense, Stroke, Ui, vec2};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
@@ -13,9 +15,10 @@ use nice_plug::params::Param;
 use super::palette::{self, ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, WARNING};
 use super::value::{choice, name, number, set};
 use super::{Page, ToccoApp, bars, controls, errors, guitar, labels, velocity};
-use crate::params::ToccoParams;
 use crate::params::voices::OFF_DB;
+use crate::params::{self, ToccoParams};
 use crate::service::{Shared, Status};
+use crate::velocity_lesson::Step;
 use dynamics::Dynamics;
 use techniques::Techniques;
 use tocco_recognizer::meters::LastNote;
@@ -146,8 +149,21 @@ impl GuidedMinute {
         });
     }
 
-    /// Ends what was under way in a window that was closed.
-    pub fn interrupt(&mut self, shared: &Shared, gui: &GuiContext) {
+    /// Forgets what was under way in a window that was closed. It ended with that window: what is under
+    /// way now was begun by the host.
+    pub fn forget(&mut self) {
+        self.dynamics = Dynamics::default();
+        self.techniques = Techniques::default();
+    }
+
+    /// Leaves word of what is to end when the window is closed.
+    pub fn tell(&self, shared: &Shared) {
+        let guided = self.dynamics.leads(&shared.params);
+        shared.guided.store(guided, Relaxed);
+    }
+
+    /// Ends what is under way.
+    fn interrupt(&mut self, shared: &Shared, gui: &GuiContext) {
         self.dynamics.end(&shared.params, &gui.param_setter());
         self.techniques.end(shared);
     }
@@ -209,6 +225,15 @@ impl GuidedMinute {
             }
         }
         wanted
+    }
+}
+
+/// The window is closed: a step of the velocity's lesson that it began ends. One that the host began
+/// goes on.
+pub fn leave(shared: &Shared) {
+    if shared.guided.swap(false, Relaxed) {
+        params::set(&shared.params.velocity_lesson, Step::Off);
+        shared.params.unsaved.add_values();
     }
 }
 

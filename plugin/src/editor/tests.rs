@@ -12,7 +12,7 @@ use tocco_recognizer::pipeline::Pipeline;
 
 use super::file_chooser::Kind;
 use crate::calibration::Command;
-use crate::params::{ModelChoice, ToccoParams};
+use crate::params::{ModelChoice, TeachChoice, ToccoParams, set};
 use crate::service::{Activation, Service};
 use crate::velocity_lesson::{Standing, Step};
 
@@ -427,6 +427,49 @@ fn a_window_that_the_host_closes_leaves_nothing_running() {
     drop(open);
     assert!(!shared.telemetry.levels.is_open());
     assert_eq!(shared.telemetry.teaching.class(), None);
+}
+
+#[test]
+fn a_window_ends_what_it_began_when_it_is_closed_and_nothing_when_it_is_opened() {
+    let shared = instance();
+    let (service, pipeline) = listening(&shared);
+    // From now on nothing happens by itself.
+    drop(pipeline);
+    drop(service);
+    let params = &shared.params;
+    let teaching = || shared.telemetry.teaching.class();
+    let velocity = || params.requests.velocity.standing();
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    let open_again = |window: &mut Offscreen| {
+        let gui = window.app.gui.clone().unwrap();
+        window.app.open(gui);
+    };
+    window.click("Set up", 0).unwrap();
+    window.click("Guide me", 0).unwrap();
+
+    window.click("3", 0).unwrap();
+    window.click("Start", 0).unwrap();
+    window.frame();
+    assert_eq!(teaching(), Some(0));
+    nobody_looks(&shared);
+    assert_eq!(teaching(), None);
+    set(&params.teach, TeachChoice::Tom);
+    shared.attend_teach();
+    open_again(&mut window);
+    assert_eq!(teaching(), Some(2), "the host's");
+
+    window.click("2", 0).unwrap();
+    window.click("Start", 0).unwrap();
+    window.frame();
+    assert_eq!(velocity(), Standing::Soft);
+    nobody_looks(&shared);
+    assert_eq!(velocity(), Standing::AsSet);
+    set(&params.velocity_lesson, Step::Soft);
+    open_again(&mut window);
+    assert_eq!(velocity(), Standing::Soft, "the host's");
+    window.frame();
+    nobody_looks(&shared);
+    assert_eq!(velocity(), Standing::Soft, "the host's");
 }
 
 #[test]

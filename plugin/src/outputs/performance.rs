@@ -134,11 +134,18 @@ impl Performance {
         }
     }
 
+    /// Ends the notes that sound, in a block of `length` samples in which nothing is heard. Real-time safe as
+    /// far as `send` is.
+    pub fn end_notes(&mut self, length: usize, send: &mut impl FnMut(NoteEvent<()>) -> bool) {
+        self.midi.end_all();
+        self.midi.end_block(length, send);
+    }
+
     /// Mixes the voices into a block of the untouched sound, which they leave alone where they are off.
     /// Real-time safe.
     pub fn mix(&mut self, params: &ToccoParams, shared: &Shared, channels: &mut [&mut [f32]]) {
         if shared.workshop.fetch(&mut self.bank, self.host_rate) {
-            self.player.silence();
+            self.player.change_bank();
         }
         if params.bypass.value() {
             self.player.fade_out();
@@ -315,4 +322,62 @@ fn move_controllers(
         control.step(step, settings, send);
     }
     midi.end_notes(offset, send);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::params::set;
+    use crate::voices::bank::{Target, Turn, Zone};
+
+    /// A bank whose recordings are steps of 1, 2 and so on, one for each of `turns`.
+    fn bank(turns: &[Option<Turn>]) -> Bank {
+        let zone = |(shot, turn): (usize, &Option<Turn>)| Zone {
+            target: Target::Class(0),
+            velocities: (1, 127),
+            turn: *turn,
+            gain: 1.0,
+            velocity_tracking: 0.0,
+            shot,
+        };
+        Bank {
+            rate: 1_000.0,
+            shots: (1..=turns.len()).map(|n| vec![n as f32; 100]).collect(),
+            zones: turns.iter().enumerate().map(zone).collect(),
+        }
+    }
+
+    #[test]
+    fn with_another_bank_turns_begin_anew() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let params = &shared.params;
+        set(&params.voices.voices, 0.0);
+        shared.workshop.open(1_000.0, None);
+        let mut performance = Performance::new(1_000.0);
+        performance.reset(params);
+        let mut play = || {
+            let note = NoteOn {
+                class: 0,
+                key: 36,
+                velocity: 1.0,
+            };
+            performance.player.start(1, note);
+            let mut block = [0.0f32; 150];
+            performance.mix(params, &shared, &mut [&mut block[..]]);
+            // The level is 0 dB as exactly as a parameter can say it.
+            block[50].round()
+        };
+        shared.workshop.deliver(bank(&[None]), 0);
+        assert_eq!([play(), play(), play()], [1.0; 3]);
+        let turn = |position| {
+            Some(Turn {
+                position,
+                length: 2,
+            })
+        };
+        shared.workshop.deliver(bank(&[turn(0), turn(1)]), 1);
+        assert_eq!([play(), play(), play(), play()], [1.0, 2.0, 1.0, 2.0]);
+    }
 }

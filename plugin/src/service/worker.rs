@@ -34,7 +34,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(2);
 /// Longest time that an engine may take to load a network: the largest library has 200 MB.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Longest wait of an activation for the user's sounds, which go on being read after it.
+/// Longest wait of an activation for the user's sounds, which go on being read after it. When they have
+/// taken so long, ours are heard until they are there.
 const SOUNDS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The thread's own things.
@@ -53,6 +54,8 @@ pub(super) struct Worker {
     recordings: Option<Recordings>,
     /// The user's sounds while they are read.
     sounds: Option<Loading>,
+    /// How often the user had chosen sounds when it was told last what is wrong with them.
+    sounds_told: u32,
 }
 
 /// What belongs to the pipeline in use.
@@ -99,6 +102,7 @@ impl Worker {
             lesson: Lesson::default(),
             recordings,
             sounds: None,
+            sounds_told: 0,
         }
     }
 
@@ -341,6 +345,12 @@ impl Worker {
         let workshop = &self.shared.workshop;
         let Some(rate) = workshop.order(is_on, choices) else {
             self.sounds = None;
+            // Of sounds that are chosen no more nothing is wrong, and others are not read as long as nobody
+            // hears them.
+            if self.sounds_told != choices {
+                self.shared.status().sounds_error = None;
+                self.sounds_told = choices;
+            }
             return;
         };
         let path = params.sounds.path();
@@ -348,6 +358,7 @@ impl Worker {
         if path.is_empty() {
             self.sounds = None;
             self.shared.status().sounds_error = None;
+            self.sounds_told = choices;
             return workshop.deliver(Bank::synthesised(rate), choices);
         }
         if !(self.sounds.as_ref()).is_some_and(|sounds| sounds.is_of(rate, choices)) {
@@ -355,7 +366,14 @@ impl Worker {
             self.sounds = None;
             self.sounds = Some(Loading::begin(PathBuf::from(path), rate, choices));
         }
-        let Some(loaded) = (self.sounds.as_ref()).and_then(|sounds| sounds.wait(patience)) else {
+        let Some(sounds) = &self.sounds else {
+            return;
+        };
+        let Some(loaded) = sounds.wait(patience) else {
+            // Neither real time nor a bounce waits for them to the end.
+            if sounds.has_taken(SOUNDS_PATIENCE) && workshop.is_empty() {
+                workshop.lend(Bank::synthesised(rate), choices);
+            }
             return;
         };
         let (bank, error) = match loaded {
@@ -367,6 +385,7 @@ impl Worker {
             nice_plug::nice_warn!("{error}");
         }
         self.shared.status().sounds_error = error;
+        self.sounds_told = choices;
         workshop.deliver(bank, choices);
         self.sounds = None;
     }
@@ -587,5 +606,73 @@ fn within<T: Send + 'static>(
             seconds: patience.as_secs(),
         }),
         Err(RecvTimeoutError::Disconnected) => Err(WorkerError::Died.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Condition;
+    use crate::params::voices::OFF_DB;
+    use crate::params::{ToccoParams, set};
+
+    /// An instance whose host runs at 48 kHz with the voices up, and its service, which does what it is
+    /// told.
+    fn instance(sounds: &str) -> (Arc<Shared>, Worker) {
+        let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+        set(&shared.params.voices.voices, 0.0);
+        shared.params.choose_sounds(sounds.to_owned());
+        shared.workshop.open(48_000.0, None);
+        let worker = Worker::new(Arc::clone(&shared));
+        (shared, worker)
+    }
+
+    #[test]
+    fn what_is_wrong_with_sounds_is_told_until_others_are_chosen() {
+        let (shared, mut worker) = instance("/nowhere");
+        let activation = Activation {
+            host_rate: 48_000.0,
+            max_block: 64,
+            offline: true,
+        };
+        let _pipeline = worker.activate(activation, None).unwrap();
+        worker.follow_voices(Duration::from_secs(30));
+        let is_told = || {
+            let status = shared.status();
+            assert_eq!(
+                status.condition() == Condition::Refused,
+                status.sounds_error.is_some()
+            );
+            status.sounds_error.is_some()
+        };
+        assert!(is_told());
+        set(&shared.params.voices.voices, OFF_DB);
+        worker.follow_voices(Duration::ZERO);
+        assert!(is_told(), "they are no better when nobody hears them");
+        shared.params.choose_sounds(String::new());
+        worker.follow_voices(Duration::ZERO);
+        assert!(!is_told());
+        assert_eq!(shared.status().condition(), Condition::Listening);
+    }
+
+    #[test]
+    fn while_a_large_kit_is_read_ours_is_heard() {
+        let (shared, mut worker) = instance("/a/large/kit");
+        let workshop = &shared.workshop;
+        let choices = shared.params.sounds.changes();
+        let (sounds, done) = Loading::until_sent(48_000.0, choices);
+        worker.sounds = Some(sounds);
+        let mut bank = None;
+        worker.follow_voices(Duration::ZERO);
+        assert!(!workshop.fetch(&mut bank, 48_000.0), "it may be small");
+        worker.follow_voices(SOUNDS_PATIENCE);
+        assert!(workshop.fetch(&mut bank, 48_000.0));
+        assert!(!workshop.is_settled(true, choices));
+        worker.follow_voices(Duration::ZERO);
+        assert!(!workshop.fetch(&mut bank, 48_000.0), "once is enough");
+        done.send(Ok((Bank::synthesised(48_000.0), None))).unwrap();
+        worker.follow_voices(Duration::ZERO);
+        assert!(workshop.fetch(&mut bank, 48_000.0));
+        assert!(workshop.is_settled(true, choices));
     }
 }

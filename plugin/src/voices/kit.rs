@@ -114,6 +114,9 @@ pub fn load(
         };
         bank.zones.push(zone);
     }
+    if !is_sfz {
+        arrange(&mut bank.zones);
+    }
     match (bank.zones.is_empty(), left_out) {
         (false, left_out) => Ok((bank, left_out)),
         (true, Some(error)) => Err(error),
@@ -158,8 +161,8 @@ fn regions(path: &Path) -> Result<Vec<Wanted>, KitError> {
     Ok(wanted.collect())
 }
 
-/// The recordings of a folder, in the order of their names, and the first that no technique's name
-/// begins.
+/// The recordings of a folder by technique, highest velocity and name, of which [`arrange`] makes layers
+/// and turns, and the first that no technique's name begins.
 fn named(folder: &Path) -> Result<(Vec<Wanted>, Option<KitError>), KitError> {
     let entries = folder.read_dir().map_err(|error| {
         KitError::Read(format!(
@@ -200,29 +203,39 @@ fn named(folder: &Path) -> Result<(Vec<Wanted>, Option<KitError>), KitError> {
         }
     }
     let mut wanted = Vec::new();
-    // Of one class the layers come from the softest on.
-    let mut below = (usize::MAX, 0);
-    let loudest: BTreeMap<usize, u8> = layers.keys().copied().collect();
     for ((class, top), files) in layers {
-        let lowest = if below.0 == class { below.1 + 1 } else { 1 };
-        let is_loudest = loudest.get(&class) == Some(&top);
-        let length = files.len() as u32;
-        for (position, file) in (0..).zip(files) {
-            wanted.push(Wanted {
-                file,
-                zone: Zone {
-                    target: Target::Class(class),
-                    velocities: (lowest, if is_loudest { 127 } else { top }),
-                    turn: (length > 1).then_some(Turn { position, length }),
-                    gain: 1.0,
-                    velocity_tracking: 1.0,
-                    shot: 0,
-                },
-            });
-        }
-        below = (class, top);
+        wanted.extend(files.into_iter().map(|file| Wanted {
+            file,
+            zone: Zone {
+                target: Target::Class(class),
+                velocities: (1, top),
+                turn: None,
+                gain: 1.0,
+                velocity_tracking: 1.0,
+                shot: 0,
+            },
+        }));
     }
     Ok((wanted, left_out))
+}
+
+/// Makes layers and turns of a folder's zones, which come by class and highest velocity: the softest
+/// layer begins at 1, the loudest ends at 127, and those of one layer take turns. Only of recordings that
+/// were read: a broken one would leave a velocity or a turn without a sound.
+fn arrange(zones: &mut [Zone]) {
+    for class in zones.chunk_by_mut(|a, b| a.target == b.target) {
+        let loudest = class.last().map(|zone| zone.velocities.1);
+        let mut lowest = 1;
+        for layer in class.chunk_by_mut(|a, b| a.velocities.1 == b.velocities.1) {
+            let (length, top) = (layer.len() as u32, layer[0].velocities.1);
+            let velocities = (lowest, if loudest == Some(top) { 127 } else { top });
+            for (position, zone) in (0..).zip(layer) {
+                zone.velocities = velocities;
+                zone.turn = (length > 1).then_some(Turn { position, length });
+            }
+            lowest = top + 1;
+        }
+    }
 }
 
 /// The class that a file's name begins with, however its words are parted.
@@ -314,6 +327,16 @@ mod tests {
         let (bank, left_out) = load(folder.path(), 48_000.0, &GO_ON).unwrap();
         assert_eq!(played(&bank, 1, 0, 1, 5), [0.4]);
         assert!(left_out.unwrap().to_string().contains("tom.wav"));
+        // What is left of its layers and turns plays all notes.
+        for broken in ["kick-v100-2.WAV", "Kick v60.wav"] {
+            std::fs::write(file(broken), "no sound").unwrap();
+        }
+        let (bank, left_out) = load(folder.path(), 48_000.0, &GO_ON).unwrap();
+        for (velocity, count) in (1..=127).flat_map(|v| (0..3).map(move |count| (v, count))) {
+            let played = played(&bank, 0, 0, velocity, count);
+            assert_eq!(played, [0.2], "velocity {velocity}, note {count}");
+        }
+        assert!(left_out.unwrap().to_string().contains("Kick v60.wav"));
     }
 
     #[test]

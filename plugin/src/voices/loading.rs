@@ -52,9 +52,29 @@ impl Loading {
         }
     }
 
+    /// One that reads nothing, until what it is to have read is sent.
+    #[cfg(test)]
+    pub(crate) fn until_sent(rate: f64, choices: u32) -> (Self, mpsc::Sender<Loaded>) {
+        let (done, loaded) = mpsc::channel();
+        let loading = Self {
+            rate,
+            choices,
+            since: Instant::now(),
+            stop: Arc::default(),
+            loaded,
+            thread: None,
+        };
+        (loading, done)
+    }
+
     /// Whether these are the sounds of that rate and choice.
     pub(crate) fn is_of(&self, rate: f64, choices: u32) -> bool {
         (self.rate, self.choices) == (rate, choices)
+    }
+
+    /// Whether it began so long ago.
+    pub(crate) fn has_taken(&self, time: Duration) -> bool {
+        self.since.elapsed() >= time
     }
 
     /// What was read, after at most `patience`. `None` while it goes on.

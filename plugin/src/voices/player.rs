@@ -88,8 +88,8 @@ pub struct Player {
     voices: [Option<Voice>; VOICES + FADING],
     starts: [Start; MOST_STARTS],
     n_starts: usize,
-    /// Notes of each class that each of the bank's zones was for since the stream began: some take
-    /// turns, `[MOST_ZONES]`.
+    /// Notes of each class that each of the bank's zones was for since the stream began or the bank came:
+    /// some take turns, `[MOST_ZONES]`.
     counts: Vec<[u32; MAX_CLASSES]>,
     wet: Ramp,
     dry: Ramp,
@@ -120,9 +120,8 @@ impl Player {
 
     /// The levels at once, and no voice: where a stream begins. Real-time safe.
     pub fn reset(&mut self) {
-        self.silence();
+        self.change_bank();
         self.n_starts = 0;
-        self.counts.fill([0; MAX_CLASSES]);
         self.wet.value = self.wet.target;
         self.dry.value = self.dry.target;
     }
@@ -135,8 +134,15 @@ impl Player {
         }
     }
 
-    /// Forgets all that sounds, because its bank is gone. Real-time safe.
-    pub fn silence(&mut self) {
+    /// Forgets all that sounds and whose turn it is: there is another bank, with other zones under the
+    /// same numbers. Real-time safe.
+    pub fn change_bank(&mut self) {
+        self.silence();
+        self.counts.fill([0; MAX_CLASSES]);
+    }
+
+    /// Forgets all that sounds.
+    fn silence(&mut self) {
         self.voices = [None; VOICES + FADING];
     }
 

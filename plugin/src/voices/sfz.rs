@@ -182,6 +182,11 @@ impl Reader {
             Some(level) => &mut self.levels[level],
             None => return,
         };
+        // It is both ends, of which the later opcode counts.
+        if name == "key" {
+            opcodes.remove("lokey");
+            opcodes.remove("hikey");
+        }
         opcodes.insert(name.to_owned(), value.to_owned());
     }
 
@@ -191,6 +196,13 @@ impl Reader {
             .filter_map(|level| level.get(name))
             .next()
             .map(String::as_str)
+    }
+
+    /// The first of `names` in the innermost header that has one of them, or the first of all.
+    fn innermost(&self, names: [&'static str; 2]) -> &'static str {
+        let mut levels = self.levels.iter().rev();
+        let of = |level: &Opcodes| names.into_iter().find(|name| level.contains_key(*name));
+        levels.find_map(of).unwrap_or(names[0])
     }
 
     /// The value of an opcode as `read` reads it, if it is there.
@@ -230,11 +242,13 @@ impl Reader {
 
         let offset = self.control.get("note_offset");
         let offset: i32 = offset.and_then(|text| text.parse().ok()).unwrap_or(0);
-        let key = |name| self.value(name, "a key from 0 to 127, or a name like c#4", read_key);
-        let one = key("key")?;
+        let key = |end| {
+            let name = self.innermost([end, "key"]);
+            self.value(name, "a key from 0 to 127, or a name like c#4", read_key)
+        };
         let moved = |key: i32| key.saturating_add(offset);
-        let lowest = key("lokey")?.or(one);
-        let highest = key("hikey")?.or(one);
+        let lowest = key("lokey")?;
+        let highest = key("hikey")?;
         // Below 0 stands for "no key".
         if highest.is_some_and(|key| key < 0) {
             return Ok(());
@@ -403,7 +417,7 @@ mod tests {
         for (text, expected) in [
             (
                 "\n<region> sample=a.wav\nkey=h4\n\n<region>",
-                "line 2: expected a key",
+                "line 2: expected a key from 0 to 127, or a name like c#4, found key=h4",
             ),
             ("<region> sample=a.wav\nlovel=900", "expected a velocity"),
             (
@@ -427,6 +441,25 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn a_key_is_both_ends_of_what_it_inherits_and_of_two_opcodes_the_later_counts() {
+        for (text, expected) in [
+            (
+                "<group> lokey=35 hikey=40 <region> key=36 sample=a <region> key=38 sample=a",
+                &[(36, 36), (38, 38)][..],
+            ),
+            ("<group> hikey=-1 <region> key=36 sample=a", &[(36, 36)]),
+            ("<group> key=36 <region> lokey=30 sample=a", &[(30, 36)]),
+            ("<region> lokey=70 key=72 sample=a", &[(72, 72)]),
+            ("<region> key=72 lokey=70 sample=a", &[(70, 72)]),
+            ("<region> key=72 hikey=75 sample=a", &[(72, 75)]),
+        ] {
+            let regions = parse(text).unwrap();
+            let keys: Vec<_> = regions.iter().map(|region| region.keys).collect();
+            assert_eq!(keys, expected, "{text}");
+        }
     }
 
     #[test]

@@ -81,6 +81,18 @@ impl Workshop {
         (wanted != 0 && !self.is_settled(is_on, choices)).then(|| f64::from_bits(wanted))
     }
 
+    /// Whether there is no bank at all for the rate that is wanted. For the service thread.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.made.load(Acquire) != self.wanted.load(Acquire)
+    }
+
+    /// Sends a bank to be heard until the one that was ordered is there, of the last of so many `choices`.
+    /// For the service thread.
+    pub(crate) fn lend(&self, bank: Bank, choices: u32) {
+        // As if it were of an earlier choice.
+        self.deliver(bank, choices.wrapping_sub(1));
+    }
+
     /// Sends the bank that was ordered, of the last of so many `choices`. For the service thread.
     pub(crate) fn deliver(&self, bank: Bank, choices: u32) {
         let made = bank.rate.to_bits();
@@ -152,5 +164,18 @@ mod tests {
         workshop.open(48_000.0, None);
         workshop.deliver(bank(96_000.0), 1);
         assert_eq!(follow(&workshop, true, 1), Some(48_000.0));
+    }
+
+    #[test]
+    fn what_is_lent_is_heard_and_settles_nothing() {
+        let (workshop, mut held) = (Workshop::default(), None);
+        workshop.open(48_000.0, None);
+        assert!(workshop.is_empty());
+        workshop.lend(bank(48_000.0), 0);
+        assert!(workshop.fetch(&mut held, 48_000.0) && !workshop.is_empty());
+        assert!(!workshop.is_settled(true, 0));
+        assert_eq!(follow(&workshop, true, 0), Some(48_000.0));
+        assert!(workshop.fetch(&mut held, 48_000.0));
+        assert!(workshop.is_settled(true, 0));
     }
 }

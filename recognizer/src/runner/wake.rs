@@ -130,6 +130,13 @@ impl Signal {
     }
 }
 
+/// Whether the calling thread, and with it those that it starts, has one processor core only. Not for the
+/// audio thread.
+#[must_use]
+pub fn is_one_core() -> bool {
+    std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1)
+}
+
 /// The classifier thread's side: waits, in the chosen way.
 pub struct Waiter {
     wake: Wake,
@@ -143,13 +150,13 @@ pub struct Waiter {
 
 impl Waiter {
     /// A waiter for the calling thread. `patience`: how long features may take after their onset.
+    /// `one_core`: whether the audio thread has no other core than that of this thread.
     #[must_use]
-    pub fn new(wake: Wake, patience: Duration, signal: &Signal) -> Self {
+    pub fn new(wake: Wake, patience: Duration, one_core: bool, signal: &Signal) -> Self {
         if wake == Wake::Futex {
             // Set once: the signal belongs to this thread.
             let _ = signal.sleeper.set(std::thread::current());
         }
-        let one_core = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         if one_core && wake == Wake::Armed {
             tracing::info!(
                 "one processor core for all ordinary threads: the classifier thread naps for {} µs \
@@ -241,11 +248,8 @@ mod tests {
 
     #[test]
     fn it_spins_from_the_onset_until_the_answer_or_the_time_out() {
-        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1) {
-            return;
-        }
         let signal = Signal::default();
-        let mut waiter = Waiter::new(Wake::Armed, Duration::from_secs(3600), &signal);
+        let mut waiter = Waiter::new(Wake::Armed, Duration::from_secs(3600), false, &signal);
         assert_eq!(
             looks(&mut waiter, &signal),
             1,
@@ -278,5 +282,13 @@ mod tests {
         );
         waiter.give_up = Instant::now();
         assert_eq!(looks(&mut waiter, &signal), 1, "disarmed by the time-out");
+    }
+
+    #[test]
+    fn on_one_core_it_does_not_spin() {
+        let signal = Signal::default();
+        let mut waiter = Waiter::new(Wake::Armed, Duration::from_secs(3600), true, &signal);
+        signal.arm();
+        assert_eq!(looks(&mut waiter, &signal), 1);
     }
 }

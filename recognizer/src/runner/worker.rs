@@ -9,7 +9,7 @@ use tocco_engines::{Classifier, InferError};
 use super::Said;
 use super::queue::{Answer, ThreadRunner, Work, queues};
 use super::scheduling::{self, Scheduling};
-use super::wake::{Waiter, Wake};
+use super::wake::{self, Waiter, Wake};
 use crate::ticks::{self, Ticks};
 
 /// Why there is no classifier thread.
@@ -61,13 +61,15 @@ fn run(
     config: WorkerConfig,
     ready: &mpsc::Sender<Result<Scheduling, InferError>>,
 ) -> Classifier {
+    // Once it is pinned it sees its own core alone.
+    let one_core = wake::is_one_core();
     // For as long as this thread runs.
     let raised = scheduling::raise_this_thread();
     if let Some(pinning) = scheduling::pin_this_thread() {
         tracing::info!("classifier thread: {pinning}");
     }
     let signal = std::sync::Arc::clone(&work.signal);
-    let mut waiter = Waiter::new(config.wake, config.patience, &signal);
+    let mut waiter = Waiter::new(config.wake, config.patience, one_core, &signal);
     let mut features = vec![0.0; classifier.n_features()];
     let counter = Ticks::calibrated();
     let primed = classifier.prime().map(|()| raised.scheduling.clone());

@@ -51,6 +51,14 @@ impl Dynamics {
         self.phase != Phase::Idle
     }
 
+    /// Whether it leads through the half that is heard: the host may have gone on elsewhere.
+    pub fn leads(&self, params: &ToccoParams) -> bool {
+        matches!(
+            (self.phase, params.requests.velocity.standing()),
+            (Phase::Soft(_), Standing::Soft) | (Phase::Hard(_), Standing::Hard)
+        )
+    }
+
     /// Whether there are ends that were learnt.
     pub fn has_learnt(&self, params: &ToccoParams) -> bool {
         self.phase == Phase::Idle && params.requests.velocity.standing() == Standing::Learnt

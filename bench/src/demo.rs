@@ -122,7 +122,6 @@ impl Demo {
         let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
         let log_path = folder.path().join("events.jsonl");
         let mut host = format.load(&log_path)?;
-        self.check_engine()?;
         if let Some(path) = &self.state {
             let state = std::fs::read(path).with_context(|| path.display().to_string())?;
             let refused = || format!("{}: the plugin refuses it", path.display());
@@ -132,6 +131,7 @@ impl Demo {
             host.set_text("Model", model)?;
         }
         if let Some(engine) = &self.engine {
+            check_engine(engine, &model_id(&mut host)?)?;
             host.set_text("Engine", engine)?;
         }
         if self.no_second {
@@ -141,8 +141,7 @@ impl Demo {
             host.set_text("Adapt while playing", "off")?;
         }
         if let Some(profile) = &self.profile {
-            let model = host.text("Model")?;
-            let model = model.replace(' ', "-");
+            let model = model_id(&mut host)?;
             let state = taught_state(&host.save_state()?, &model, profile)?;
             host.restore_state(&state)?;
         }
@@ -219,7 +218,8 @@ impl Demo {
         logged.learned = log.counters().values().map(|of| of.learned).sum();
         self.check_selection(&logged.first)?;
         // A state and a file of the user's may have other keys, and switch the MIDI off.
-        if self.state.is_none() && event_log::begins_as_delivered() {
+        logged.is_as_sent = self.state.is_none() && event_log::begins_as_delivered();
+        if logged.is_as_sent {
             compare_with_midi(&logged.first, &played)?;
         }
         let host = format.name;
@@ -236,6 +236,8 @@ struct Logged {
     second: BTreeMap<u64, LoggedNote>,
     /// Notes that taught the networks something.
     learned: u64,
+    /// Whether the first decisions were compared with the notes that the host was sent, and are the same.
+    is_as_sent: bool,
 }
 
 impl Logged {
@@ -250,22 +252,23 @@ impl Logged {
     }
 }
 
-impl Demo {
-    /// Loads the engine here first: the plugin would go on with another one, and can tell why only
-    /// in its editor.
-    fn check_engine(&self) -> Result<()> {
-        let Some(engine) = &self.engine else {
-            return Ok(());
-        };
-        let engine: EngineId = engine.parse()?;
-        let model = self.model.as_deref().unwrap_or(DEFAULT_MODEL);
-        let folder = plugin_host::model_folder(&model.to_lowercase());
-        if folder.is_dir() {
-            Classifier::new(&ModelPackage::load(&folder)?, engine)?;
-        }
-        Ok(())
-    }
+/// The id of the model that is chosen in the plugin, as its parameter writes it.
+fn model_id<H: PluginHost>(host: &mut H) -> Result<String> {
+    Ok(host.text("Model")?.replace(' ', "-"))
+}
 
+/// Loads the engine here first, with the model that the plugin will use: the plugin would go on with another
+/// engine, and can tell why only in its editor.
+fn check_engine(engine: &str, model: &str) -> Result<()> {
+    let engine: EngineId = engine.parse()?;
+    let folder = plugin_host::model_folder(&model.to_lowercase());
+    if folder.is_dir() {
+        Classifier::new(&ModelPackage::load(&folder)?, engine)?;
+    }
+    Ok(())
+}
+
+impl Demo {
     /// The plugin must have heard with what was asked for.
     fn check_selection(&self, logged: &[LoggedNote]) -> Result<()> {
         for note in logged {
@@ -284,9 +287,6 @@ impl Demo {
         Ok(())
     }
 }
-
-/// The model that a new instance of the plugin uses.
-const DEFAULT_MODEL: &str = "tocco";
 
 /// The keys of the notes that the host was sent.
 fn notes_sent(played: &Played) -> Vec<u8> {

@@ -34,11 +34,23 @@ pub struct Deployment {
 pub struct Playing {
     /// How many.
     pub notes: usize,
-    /// Milliseconds from one to the next.
+    /// Milliseconds from one to the next, as they are played.
     pub spacing_ms: f64,
 }
 
 impl Playing {
+    /// So many `notes`, apart by the whole blocks that are in `asked_ms` and a third of one: none then lies at
+    /// the same place in its block as the one before.
+    pub fn new(notes: usize, asked_ms: f64) -> Self {
+        let block_ms = run::BLOCK_US / 1000.0;
+        // A whole number of blocks may come out a little short.
+        let blocks = (asked_ms / block_ms + 1e-9).floor();
+        Self {
+            notes,
+            spacing_ms: (blocks + 1.0 / 3.0) * block_ms,
+        }
+    }
+
     /// Seconds of sound.
     pub fn duration_s(self) -> f64 {
         run::LEAD_S + self.notes as f64 * self.spacing_ms / 1000.0 + run::TAIL_S
@@ -170,6 +182,8 @@ impl Busy {
         for _ in 0..std::thread::available_parallelism()?.get() {
             let child = Command::new(std::env::current_exe()?)
                 .arg("spin")
+                // Closed when this process ends, however it does: that ends it.
+                .stdin(Stdio::piped())
                 .spawn()
                 .context("a busy process cannot be started")?;
             busy.0.push(child);

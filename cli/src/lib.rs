@@ -50,6 +50,8 @@ pub fn is_command(word: &OsStr) -> bool {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // SAFETY: no other thread runs, as was asked for.
     unsafe { installation::tell() };
+    // Whoever reads may have had enough: `… | head`.
+    sigpipe::reset();
     let matches = wording::of_the_program(Arguments::command()).get_matches_from(arguments);
     let done = Arguments::from_arg_matches(&matches)
         .map_err(anyhow::Error::from)

@@ -171,13 +171,17 @@ impl Tool<'_> {
     }
 }
 
-/// Ends this program as the one that it started has ended, unless that was well. A program that dies of a signal says nothing, so this does.
+/// Ends this program as the one that it started has ended, unless that was well. A program that dies of a
+/// signal says nothing, so this does, unless its reader had enough.
 pub fn end_like(program: &str, status: ExitStatus) -> Result<()> {
     if status.success() {
         return Ok(());
     }
     if let Some(signal) = status.signal() {
-        eprintln!("error: {program} was ended by a signal ({status})");
+        // SIGPIPE's number on every Unix.
+        if signal != 13 {
+            eprintln!("error: {program} was ended by a signal ({status})");
+        }
         // As shells have it.
         std::process::exit(128 + signal);
     }

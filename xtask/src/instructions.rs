@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -172,11 +172,16 @@ struct Bounds {
     at_most_us: f64,
 }
 
-/// Counts, and prints or writes the table.
+/// Counts, and prints the table or writes it into a file named from the folder `here`.
 ///
 /// # Errors
-/// If something cannot be built or emulated.
-pub fn run(arguments: &InstructionArguments) -> Result<()> {
+/// If something cannot be built or emulated, or the file has no place for the table.
+pub fn run(arguments: &InstructionArguments, here: &Path) -> Result<()> {
+    let path = arguments.write.as_ref().map(|path| here.join(path));
+    // What would fail at the end fails before the long work.
+    if let Some(path) = &path {
+        with_table(path, "")?;
+    }
     let cross = Cross::set_up(&arguments.target)?;
     bundle::for_machine(&cross)?;
     cross.build(&["instructions"])?;
@@ -218,15 +223,20 @@ pub fn run(arguments: &InstructionArguments) -> Result<()> {
         return Ok(());
     }
     let table = table(&rows);
-    match &arguments.write {
+    match &path {
         None => print!("{table}"),
         Some(path) => {
-            let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let text = replaced(&text, &table).with_context(|| path.display().to_string())?;
-            fs::write(path, text).with_context(|| path.display().to_string())?;
+            fs::write(path, with_table(path, &table)?)
+                .with_context(|| path.display().to_string())?;
         }
     }
     Ok(())
+}
+
+/// The text of a file with `table` in its place.
+fn with_table(path: &Path, table: &str) -> Result<String> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    replaced(&text, table).with_context(|| path.display().to_string())
 }
 
 /// Instructions between each pair of marks, in order of size.

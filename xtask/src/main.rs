@@ -314,7 +314,7 @@ fn run() -> Result<()> {
             bench("deployment").run(&bundles, &forwarded.arguments)
         }
         Command::Bench(Bench::Engines(forwarded)) => run(bench("engines"), forwarded),
-        Command::Bench(Bench::Instructions(arguments)) => instructions::run(&arguments),
+        Command::Bench(Bench::Instructions(arguments)) => instructions::run(&arguments, &here),
         Command::Bench(Bench::Recurrent(forwarded)) => run(bench("recurrent"), forwarded),
         Command::Bench(Bench::Report(forwarded)) => {
             if !forwarded.asks_for_help() {

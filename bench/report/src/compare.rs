@@ -6,6 +6,19 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Conditions;
+
+/// What of another report is compared.
+#[derive(Debug, Deserialize)]
+pub struct Old {
+    /// How much was measured.
+    pub budget: String,
+    /// Its machine, revision and engines.
+    pub conditions: Conditions,
+    /// Its numbers.
+    pub measures: Vec<Measure>,
+}
+
 /// A number of the report that another report has as well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
@@ -50,23 +63,18 @@ impl Change {
     }
 }
 
-/// The measures of the report at `path`.
+/// The report at `path`.
 ///
 /// # Errors
 /// When it is no JSON report.
-pub fn read(path: &Path) -> Result<Vec<Measure>> {
-    #[derive(Deserialize)]
-    struct Old {
-        measures: Vec<Measure>,
-    }
+pub fn read(path: &Path) -> Result<Old> {
     let text = fs::read(path).with_context(|| path.display().to_string())?;
-    let old: Old = serde_json::from_slice(&text).with_context(|| {
+    serde_json::from_slice(&text).with_context(|| {
         format!(
             "{}: expected the report.json that this command writes",
             path.display()
         )
-    })?;
-    Ok(old.measures)
+    })
 }
 
 /// All numbers of both, the new report's order first.

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 
 use budget::Budget;
 use conditions::Conditions;
@@ -133,11 +133,13 @@ enum OwnPart {
 }
 
 fn main() -> ExitCode {
-    runner::started();
-    let arguments = Arguments::parse();
-    exit_code(match arguments.command {
-        Some(Command::Part { part }) => run_part(&part),
-        None => make(&arguments.making),
+    program::run(|| {
+        runner::started();
+        let arguments = Arguments::parse();
+        match arguments.command {
+            Some(Command::Part { part }) => run_part(&part),
+            None => make(&arguments.making),
+        }
     })
 }
 

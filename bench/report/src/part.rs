@@ -79,10 +79,17 @@ impl Part {
             core,
             download,
         } = choice;
+        // All recordings are minutes of sound: too much where it is only to be seen that it works.
+        let sound: &[&str] = match budget {
+            Budget::Tiny => &["--synthesised"],
+            Budget::Full | Budget::Quick => &[],
+        };
         let engines = |turns: usize, cold: usize| {
             let [turns, cold, core] = [turns, cold, core].map(|n| n.to_string());
             let options = ["--json", "--warm-turns", &turns, "--cold-runs", &cold];
-            Call::new("engines", &options).with(&["--core", &core])
+            Call::new("engines", &options)
+                .with(&["--core", &core])
+                .with(sound)
         };
         let paper = tocco_bench::inference::PAPER_TURNS;
         match self {
@@ -105,7 +112,7 @@ impl Part {
                     &["--json", "--wake", "armed", "--notes", notes],
                 )
             }
-            Self::Accuracy => Call::new("engines", &["--json", "--agreement"]),
+            Self::Accuracy => Call::new("engines", &["--json", "--agreement"]).with(sound),
             Self::Footprint | Self::Operations | Self::Ease => {
                 let call = Call::new("report", &["part", self.name()]);
                 if download || self == Self::Operations {
@@ -139,7 +146,7 @@ impl Part {
             Self::Operations => 5.0,
             Self::Ease => 20.0,
             Self::Networks => networks::turns(budget) as f64 * 0.4 * n,
-            Self::Accuracy => 15.0,
+            Self::Accuracy => budget.choose(15.0, 15.0, 2.0),
         }
     }
 }

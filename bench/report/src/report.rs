@@ -14,7 +14,7 @@ use tocco_bench::inference::report as inference;
 use tocco_engines::EngineId;
 
 use crate::budget::Budget;
-use crate::compare::{self, Change, Measure};
+use crate::compare::{self, Change, Measure, Old};
 use crate::conditions::Conditions;
 use crate::document::Document;
 use crate::figures::short;
@@ -35,8 +35,8 @@ pub struct Report<'a> {
     pub findings: &'a Findings,
     /// Times that were measured elsewhere.
     pub rows: Vec<Row>,
-    /// The measures of an older report.
-    pub old: Option<Vec<Measure>>,
+    /// An older report.
+    pub old: Option<Old>,
 }
 
 /// What stands in a cell of an engine that is not here.
@@ -80,7 +80,9 @@ impl Report<'_> {
             "rows": self.rows,
             "noise": self.noisy(),
             "measures": self.measures(),
-            "changes": self.old.as_ref().map(|old| compare::changes(old, &self.measures())),
+            "changes": (self.old.as_ref())
+                .map(|old| compare::changes(&old.measures, &self.measures())),
+            "differences": self.old.as_ref().map(|old| self.differences(old)),
         }))
     }
 
@@ -123,7 +125,7 @@ impl Report<'_> {
         let Some(old) = &self.old else {
             return;
         };
-        let changes = compare::changes(old, &self.measures());
+        let changes = compare::changes(&old.measures, &self.measures());
         let (real, noise): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.is_real());
         document.heading(2, "What has changed");
@@ -133,6 +135,14 @@ impl Report<'_> {
             real.len(),
             noise.len()
         ));
+        let differences = self.differences(old);
+        if !differences.is_empty() {
+            document.text(
+                "The older report was not made like this one. A change may come from that, and not from \
+                 Tocco:",
+            );
+            document.list(differences);
+        }
         let number = |n: Option<f64>| n.map_or_else(|| "not there".to_owned(), short);
         let rows = real.iter().map(|change| {
             vec![
@@ -151,6 +161,16 @@ impl Report<'_> {
             &["what", "old", "new", "unit", "change", "noise"],
             rows.collect(),
         );
+    }
+
+    /// How `old` was made otherwise than this report, in words.
+    fn differences(&self, old: &Old) -> Vec<String> {
+        let mut differences = self.conditions.differences(&old.conditions);
+        if old.budget != self.budget.name() {
+            let (then, now) = (&old.budget, self.budget.name());
+            differences.push(format!("budget: {then} then, {now} now"));
+        }
+        differences
     }
 
     fn table_1(&self, document: &mut Document) {

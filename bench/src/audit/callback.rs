@@ -60,6 +60,9 @@ pub struct CallbackFindings {
     /// What the callback did.
     #[serde(flatten)]
     pub findings: Findings,
+    /// What is wrong with the violation that was to be planted, if one was and it shows nothing.
+    #[serde(skip)]
+    pub plant_failed: Option<&'static str>,
     /// Where the calls came from, if asked for.
     #[serde(skip)]
     pub traces: Vec<(String, Vec<String>)>,
@@ -128,6 +131,7 @@ impl CallbackAudit {
             stream,
             watch: Watch::this_thread(self.keep_traces)?,
             plant: self.planted.take(),
+            committed: false,
         };
         let blocks = std::iter::repeat(StreamFormat::PAPER.max_block);
         let played = streaming::play(&mut watched, sound, blocks, Speed::Times(self.speed))?;
@@ -135,6 +139,14 @@ impl CallbackAudit {
         let notes = played.midi.iter().filter(begins).count() as u64;
         let pressure = |event: &&MidiOut| matches!(event.message, MidiMessage::PolyPressure(_));
         let pressures = played.midi.iter().filter(pressure).count() as u64;
+        let found = watched.watch.take();
+        let plant = watched.plant.as_ref();
+        let plant_failed = plant.and_then(|violation| match watched.committed {
+            false => {
+                Some("was never committed: it is due after 1.3 s of audio, give more --seconds")
+            }
+            true => (!(violation.is_in)(&found)).then_some("was not found"),
+        });
         let findings = CallbackFindings {
             blocks: played.blocks,
             notes,
@@ -143,7 +155,8 @@ impl CallbackAudit {
             state_loads: 0,
             parameter_reads: 0,
             seconds: self.seconds,
-            findings: watched.watch.take(),
+            findings: found,
+            plant_failed,
             traces: if self.keep_traces {
                 watched.watch.traces()
             } else {
@@ -249,6 +262,8 @@ struct Watched<S> {
     stream: S,
     watch: Watch,
     plant: Option<Violation>,
+    /// Whether it was.
+    committed: bool,
 }
 
 /// The callback in which a violation is planted: any one will do.
@@ -268,8 +283,10 @@ impl<S: PluginStream> PluginStream for Watched<S> {
             stream,
             watch,
             plant,
+            committed,
         } = self;
         let planted = plant.as_mut().filter(|_| stream.position() == PLANTED_AT);
+        *committed |= planted.is_some();
         watch.during(|| {
             if let Some(violation) = planted {
                 (violation.commit)();

@@ -20,6 +20,8 @@ pub struct Report {
     pub engines: Vec<EngineFindings>,
     /// Engines that could not be audited here.
     pub absent: Vec<AbsentEngine>,
+    /// The engine that was asked for, if one was.
+    pub asked: Option<EngineId>,
     /// Whether the audit finds what is planted.
     pub control: Control,
 }
@@ -87,6 +89,11 @@ impl Report {
             if callback.notes == 0 {
                 failures.push(format!("the {name} heard no notes: nothing was audited"));
             }
+            if let Some(reason) = callback.plant_failed {
+                failures.push(format!(
+                    "what was planted in the {name}'s callback {reason}"
+                ));
+            }
         }
         for engine in &self.engines {
             let clean = engine.first.is_clean() && engine.later.is_clean();
@@ -100,8 +107,9 @@ impl Report {
             }
         }
         for absent in &self.absent {
-            // native-fixed has only some shapes.
-            if absent.engine == EngineId::Native.name() {
+            // native-fixed has only some shapes, and the others need not be on this machine.
+            let asked = self.asked.map(EngineId::name);
+            if absent.engine == EngineId::Native.name() || asked == Some(absent.engine) {
                 failures.push(format!(
                     "{} with {} was not audited: {}",
                     absent.engine, absent.model, absent.reason
@@ -253,5 +261,64 @@ impl fmt::Display for Names<'_> {
             write!(f, "  {name} {count}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn callback() -> CallbackFindings {
+        CallbackFindings {
+            blocks: 1,
+            notes: 1,
+            confirmed: 0,
+            state_loads: 0,
+            parameter_reads: 0,
+            seconds: 1.0,
+            findings: Findings::default(),
+            plant_failed: None,
+            traces: Vec::new(),
+        }
+    }
+
+    fn report() -> Report {
+        Report {
+            clap: callback(),
+            vst3: callback(),
+            engines: Vec::new(),
+            absent: vec![AbsentEngine {
+                engine: EngineId::Onnx.name(),
+                model: "c".to_owned(),
+                reason: "not here".to_owned(),
+            }],
+            asked: None,
+            control: Control {
+                planted: 1,
+                missed: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn only_an_engine_that_was_asked_for_must_be_there() {
+        assert_eq!(report().failures(), [""; 0]);
+        let asked = |engine| Report {
+            asked: Some(engine),
+            ..report()
+        };
+        assert_eq!(asked(EngineId::Native).failures(), [""; 0]);
+        let failures = asked(EngineId::Onnx).failures();
+        assert_eq!(failures, ["onnx with c was not audited: not here"]);
+    }
+
+    #[test]
+    fn what_was_planted_and_shows_nothing_fails() {
+        let mut report = report();
+        report.vst3.plant_failed = Some("was not found");
+        assert_eq!(
+            report.failures(),
+            ["what was planted in the VST3's callback was not found"]
+        );
     }
 }

@@ -11,7 +11,7 @@ use tocco_bench::audit::watch::Watch;
 use tocco_bench::audit::{engines, interposer};
 use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::{PluginHost, bundle_path};
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 use tocco_bench::vst3_host::Vst3Host;
 use tocco_engines::EngineId;
 
@@ -40,7 +40,7 @@ struct Arguments {
     /// How many times faster than real time it is played
     #[arg(long, default_value_t = 4.0, value_parser = positive)]
     speed: f64,
-    /// Only this engine [default: all there are]
+    /// Only this engine, which then must be there [default: all there are]
     #[arg(long, value_name = "ID")]
     engine: Option<EngineId>,
     /// Only this network: a, b or c [default: all]
@@ -49,7 +49,8 @@ struct Arguments {
     /// Print where the first calls that were found came from
     #[arg(long)]
     backtrace: bool,
-    /// Commit this violation in one callback, to see the audit fail; an unknown name lists them
+    /// Commit this violation in one callback, 1.3 s after the beginning, to see the audit fail; an unknown
+    /// name lists them
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
 }
@@ -62,8 +63,11 @@ fn positive(text: &str) -> Result<f64> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    exit_code(interposer::preload().and_then(|()| run(&arguments)))
+    program::run(|| {
+        let arguments = Arguments::parse();
+        interposer::preload()?;
+        run(&arguments)
+    })
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
@@ -95,6 +99,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         vst3: callback::<Vst3Host>(arguments, "Tocco.vst3")?,
         engines: found,
         absent,
+        asked: arguments.engine,
         control,
     };
     if arguments.backtrace {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tocco_bench::demo::command::{self, DemoArguments};
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask demo")]
@@ -14,5 +14,5 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    exit_code(command::run(Arguments::parse().demo))
+    program::run(|| command::run(Arguments::parse().demo))
 }

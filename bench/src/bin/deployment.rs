@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 use std::hint::spin_loop;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::{io, thread};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tocco_bench::deployment::report::{Callbacks, HEADER, Report, Row};
 use tocco_bench::deployment::{Deployment, Playing, run};
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 use tocco_engines::EngineId;
 
 /// Notes of a full run: the paper's (section 3.4).
@@ -45,7 +46,8 @@ struct Measurement {
     /// Notes to play in each run [default: 768, with --quick 96]
     #[arg(long)]
     notes: Option<usize>,
-    /// Milliseconds from one note to the next; the paper has 2000
+    /// Milliseconds from one note to the next, played as whole blocks (1.3 ms) and a third of one; the paper
+    /// has 2000
     #[arg(long, default_value_t = 45.0, value_parser = spacing)]
     spacing_ms: f64,
     /// Only this engine; may be given several times [default: all there are]
@@ -85,7 +87,7 @@ enum Part {
         spacing_ms: f64,
         isolated_core: Option<usize>,
     },
-    /// Keeps a core busy until it is killed
+    /// Keeps a core busy until it is killed or its input ends
     #[command(hide = true)]
     Spin,
 }
@@ -99,7 +101,7 @@ fn spacing(text: &str) -> Result<f64> {
 }
 
 fn main() -> ExitCode {
-    exit_code(perform(Arguments::parse()))
+    program::run(|| perform(Arguments::parse()))
 }
 
 fn perform(arguments: Arguments) -> Result<()> {
@@ -112,14 +114,21 @@ fn perform(arguments: Arguments) -> Result<()> {
             spacing_ms,
             isolated_core,
         }) => {
-            let playing = Playing { notes, spacing_ms };
+            let playing = Playing::new(notes, spacing_ms);
             let findings = run::measure(engine, &model, &wake, playing, isolated_core)?;
             println!("{}", serde_json::to_string(&findings)?);
             Ok(())
         }
-        Some(Part::Spin) => loop {
-            spin_loop();
-        },
+        Some(Part::Spin) => {
+            thread::spawn(|| {
+                // Nothing is ever written: it ends with the program that began this one.
+                let _ = io::copy(&mut io::stdin(), &mut io::sink());
+                process::exit(0);
+            });
+            loop {
+                spin_loop();
+            }
+        }
         None => compare(arguments.measurement),
     }
 }
@@ -136,10 +145,8 @@ fn compare(measurement: Measurement) -> Result<()> {
         isolated_core,
         json,
     } = measurement;
-    let playing = Playing {
-        notes: notes.unwrap_or(if quick { QUICK_NOTES } else { NOTES }),
-        spacing_ms,
-    };
+    let notes = notes.unwrap_or(if quick { QUICK_NOTES } else { NOTES });
+    let playing = Playing::new(notes, spacing_ms);
     let deployment = Deployment {
         playing,
         engines: if engine.is_empty() {
@@ -164,8 +171,9 @@ fn compare(measurement: Measurement) -> Result<()> {
     let report = Report::new(playing, overload, findings);
     print(&Callbacks(&report.runs));
     print(&format_args!(
-        "\n{} notes every {spacing_ms} ms{}; {}, {} cores",
+        "\n{} notes every {:.1} ms{}; {}, {} cores",
         playing.notes,
+        playing.spacing_ms,
         if overload { ", every core busy" } else { "" },
         report.machine.processor,
         report.machine.cores

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 use tocco_bench::instances::{HEADER, Instances};
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 use tocco_engines::EngineId;
 
 /// Runs several instances of the bundled CLAP in one host in real time, in silence and with two
@@ -42,7 +42,7 @@ fn seconds(text: &str) -> Result<f64> {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(Arguments::parse()))
+    program::run(|| run(Arguments::parse()))
 }
 
 fn run(arguments: Arguments) -> Result<()> {

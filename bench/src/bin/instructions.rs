@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use tocco_bench::clap_host::ClapHost;
 use tocco_bench::inference::feature_vectors::{CLASSES, FeatureVectors};
 use tocco_bench::plugin_host::{self, MidiMessage, PluginHost, PluginStream, StreamFormat};
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 use tocco_bench::real_time::Pace;
 use tocco_bench::sound::Sound;
 use tocco_engines::{Classifier, EngineId, ModelPackage};
@@ -50,7 +50,7 @@ const SETTLING: Duration = Duration::from_secs(2);
 const BLOCKS: usize = 6000;
 
 fn main() -> ExitCode {
-    exit_code(run(&Arguments::parse().what))
+    program::run(|| run(&Arguments::parse().what))
 }
 
 fn run(what: &What) -> Result<()> {

@@ -7,7 +7,7 @@ use clap::Parser;
 #[cfg(target_os = "linux")]
 use tocco_bench::inference::pin_to_core;
 use tocco_bench::machine::Machine;
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 use tocco_bench::recurrent::instructions::Counter;
 use tocco_bench::recurrent::shape::Shape;
 use tocco_bench::recurrent::{compare, counted_steps, make};
@@ -45,7 +45,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    exit_code(perform(&Arguments::parse()))
+    program::run(|| perform(&Arguments::parse()))
 }
 
 fn perform(arguments: &Arguments) -> Result<()> {

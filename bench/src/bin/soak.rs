@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use tocco_bench::program::exit_code;
+use tocco_bench::program;
 use tocco_bench::soak;
 
 /// Streams hours of synthesised playing through one instance of the bundled CLAP, offline, while
@@ -22,7 +22,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(&Arguments::parse()))
+    program::run(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
 #[cfg(windows)]
 fn main() -> ExitCode {
     use clap::Parser;
-    tocco_bench::program::exit_code(on_windows::show(&on_windows::Arguments::parse()))
+    tocco_bench::program::run(|| on_windows::show(&on_windows::Arguments::parse()))
 }
 
 #[cfg(windows)]

@@ -79,6 +79,9 @@ pub struct Summary {
     rejected: usize,
     midi_note_on: usize,
     midi_poly_pressure: usize,
+    /// Whether the notes on were compared with the log, and are the same: not where a state or a file of the
+    /// user's may have changed their keys.
+    midi_as_logged: bool,
     audio_altered_samples: u64,
     latency_ms: Latency,
     late_blocks: LateBlocks,
@@ -256,6 +259,7 @@ impl Report {
             rejected: notes.iter().filter(|n| n.rejected).count(),
             midi_note_on: sent(|m| matches!(m, MidiMessage::NoteOn { .. })),
             midi_poly_pressure: sent(|m| matches!(m, MidiMessage::PolyPressure(_))),
+            midi_as_logged: logged.is_as_sent,
             audio_altered_samples: played.altered,
             latency_ms: Latency::of(&notes.iter().map(|n| n.latency_ms).collect::<Vec<_>>()),
             late_blocks: LateBlocks {
@@ -390,9 +394,15 @@ impl fmt::Display for Summary {
                 self.host_late_ms.median, self.host_late_ms.p95, self.host_late_ms.max
             )?;
         }
+        let (keys, compared) = if self.midi_as_logged {
+            let keys = format!(" from key {FIRST_KEY} up");
+            (keys, ", the same notes as in the log")
+        } else {
+            (String::new(), "")
+        };
         writeln!(
             f,
-            "MIDI to the host: {} notes from key {FIRST_KEY} up, {} poly pressures, the same notes as in the log; audio altered in {} samples",
+            "MIDI to the host: {} notes{keys}, {} poly pressures{compared}; audio altered in {} samples",
             self.midi_note_on, self.midi_poly_pressure, self.audio_altered_samples
         )?;
         if let Some(second) = &self.second {
@@ -437,5 +447,41 @@ impl fmt::Display for Summary {
             writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_the_same_as_in_the_log_only_where_that_was_compared() {
+        let sound = Sound {
+            source: "nothing".to_owned(),
+            sample_rate: 48_000,
+            channels: vec![vec![0.0; 480]],
+            played: Vec::new(),
+            labels: Vec::new(),
+        };
+        let played = Played {
+            midi: Vec::new(),
+            altered: 0,
+            blocks: 8,
+            missed_blocks: 0,
+            late_ms: Vec::new(),
+            elapsed_s: 0.01,
+        };
+        for is_as_sent in [true, false] {
+            let logged = Logged {
+                is_as_sent,
+                ..Logged::default()
+            };
+            let summary = Report::new("clap", &sound, true, &logged, &played).summary;
+            let text = summary.to_string();
+            assert_eq!(text.contains("the same notes as in the log"), is_as_sent);
+            assert_eq!(text.contains("from key 36 up"), is_as_sent);
+            let document = serde_json::to_value(&summary).unwrap();
+            assert_eq!(document["midi_as_logged"], is_as_sent);
+        }
     }
 }

@@ -227,14 +227,12 @@ fn load(log: &std::path::Path, engine: EngineId, model: &str) -> Result<ClapHost
     Ok(host)
 }
 
-/// Synthesised hits at equal distances, never at the same place in a block: bursts of noise of
-/// changing colour that die away within milliseconds, so that each is an onset of its own however
-/// fast they come. What an inference takes does not depend on what is heard.
+/// Synthesised hits at equal distances: bursts of noise of changing colour that die away within
+/// milliseconds, so that each is an onset of its own however fast they come. What an inference takes
+/// does not depend on what is heard.
 fn notes_at_intervals(playing: Playing) -> Sound {
     let rate = f64::from(SAMPLE_RATE);
-    // A third of a block more than a whole number of blocks.
-    let block_s = BLOCK_US * 1e-6;
-    let step_s = ((playing.spacing_ms / 1000.0 / block_s).floor() + 1.0 / 3.0) * block_s;
+    let step_s = playing.spacing_ms / 1000.0;
     let mut noise = Noise(1);
     // A floor under it: out of digital silence everything is an onset.
     let mut samples: Vec<f32> = (0..(playing.duration_s() * rate) as usize)
@@ -429,6 +427,36 @@ mod tests {
             model: String::new(),
             engine: String::new(),
         }
+    }
+
+    #[test]
+    fn all_notes_have_room_and_two_that_follow_each_other_another_place_in_a_block() {
+        // Asked for is a whole number of blocks: played is a third of one more.
+        let playing = Playing::new(3_000, 32.0);
+        let blocks = playing.spacing_ms * 1000.0 / BLOCK_US;
+        assert!((blocks - (24.0 + 1.0 / 3.0)).abs() < 1e-6, "{blocks}");
+        // What a process is told that measures is played as it is.
+        let again = Playing::new(playing.notes, playing.spacing_ms);
+        assert!((again.spacing_ms - playing.spacing_ms).abs() < 1e-9);
+
+        let sound = notes_at_intervals(playing);
+        assert!((sound.duration_s() - playing.duration_s()).abs() < 1e-3);
+        let peak = |from: usize, n: usize| {
+            let samples = sound.channels[0][from..][..n].iter();
+            samples.fold(0.0_f32, |peak, sample| peak.max(sample.abs()))
+        };
+        let rate = f64::from(SAMPLE_RATE);
+        let start =
+            |note: usize| ((LEAD_S + note as f64 * playing.spacing_ms / 1000.0) * rate) as usize;
+        for note in [0, 1, 1_500, 2_999] {
+            // Its place is rounded to a sample.
+            assert!(peak(start(note) - 210, 200) < 1e-3, "before note {note}");
+            assert!(peak(start(note), 200) > 0.05, "note {note}");
+        }
+        let tail = (TAIL_S * rate) as usize;
+        assert!(peak(sound.len() - tail / 2, tail / 2) < 1e-3);
+        assert_ne!(start(0) % BLOCK, start(1) % BLOCK);
+        assert_ne!(start(1) % BLOCK, start(2) % BLOCK);
     }
 
     #[test]

@@ -53,6 +53,22 @@ fn is_present(format: Format) -> bool {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_had_enough_is_no_fault() {
+    use std::os::unix::process::ExitStatusExt;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = Command::new(env!("CARGO_BIN_EXE_tocco-engine-tools"))
+        .args(["engines", "list"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    // SIGPIPE, as other programs in a pipe end.
+    assert_eq!(ended.status.signal(), Some(13));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
 fn csv(rows: &[Vec<f32>]) -> String {
     let line = |row: &Vec<f32>| {
         let fields: Vec<String> = row.iter().map(f32::to_string).collect();

@@ -14,6 +14,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Whoever reads may have had enough: `… | head`.
+    sigpipe::reset();
     match Arguments::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

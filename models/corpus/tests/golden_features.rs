@@ -25,7 +25,7 @@ fn rows(reader: &mut csv::Reader<impl std::io::Read>) -> Vec<Vec<String>> {
 
 fn compare(golden: &str, preset: &str) {
     let Some(shared) = shared() else {
-        eprintln!("SKIPPED: no shared/golden here, and TOCCO_SHARED is not set");
+        eprintln!("skipped: no shared/golden here, and TOCCO_SHARED is not set");
         return;
     };
     let golden = rows(&mut csv::Reader::from_path(shared.join("golden").join(golden)).unwrap());

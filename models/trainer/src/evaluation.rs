@@ -96,6 +96,8 @@ pub struct Evaluation {
     pub missed: Vec<Missed>,
     /// Players who were tested.
     pub players: Vec<String>,
+    /// Players whom networks have heard and who were not tested.
+    pub only_trained_on: Vec<String>,
     /// The folders that the recordings lie in.
     pub folders: Vec<String>,
     /// Takes that were heard.
@@ -121,8 +123,9 @@ pub struct Part {
     pub confusion: Confusion,
     /// The answers in the order of the notes.
     pub answers: Vec<Answer>,
-    /// The temperature of the softmax that gave them.
-    pub temperature: f64,
+    /// The temperature of the softmax that gave them; `None` if no single softmax did: a decision of two
+    /// networks, or what was learnt by listening.
+    pub temperature: Option<f64>,
     /// What the network's player can be learnt with by listening; only where a part is a player, and
     /// for networks whose notes are compared by their features.
     pub learner: Option<AdaptiveNetwork>,
@@ -234,16 +237,15 @@ impl Evaluation {
         self.answers().map(|answer| answer.graded(1.0)).collect()
     }
 
-    /// The answers' probabilities as they would be without temperature.
-    pub fn graded_untempered(&self) -> Vec<Graded> {
-        let graded = |part: &Part| {
-            let temperature = 1.0 / part.temperature;
-            let answers = part.answers.iter();
-            answers
-                .map(move |a| a.graded(temperature))
-                .collect::<Vec<_>>()
-        };
-        self.parts.iter().flat_map(graded).collect()
+    /// The answers' probabilities as they would be without temperature; `None` where there is none to leave
+    /// out.
+    pub fn graded_untempered(&self) -> Option<Vec<Graded>> {
+        let mut graded = Vec::new();
+        for part in &self.parts {
+            let temperature = 1.0 / part.temperature?;
+            graded.extend(part.answers.iter().map(|a| a.graded(temperature)));
+        }
+        Some(graded)
     }
 
     /// The second decisions that follow when `later`, the same protocol for the model that this one
@@ -259,7 +261,7 @@ impl Evaluation {
                 confusion: Confusion::of(&answers),
                 answers,
                 // There is none of both together.
-                temperature: 1.0,
+                temperature: None,
                 learner: None,
                 package: None,
             })
@@ -369,7 +371,8 @@ pub(crate) fn best_temperature(parts: &[Part]) -> f64 {
     let untempered: Vec<(Vec<f32>, usize)> = parts
         .iter()
         .flat_map(|part| {
-            let plain = |a: &Answer| tempered(&a.probabilities, 1.0 / part.temperature);
+            let temperature = part.temperature.unwrap_or(1.0);
+            let plain = move |a: &Answer| tempered(&a.probabilities, 1.0 / temperature);
             let answers = part.answers.iter();
             answers.map(move |answer| (plain(answer), answer.played.class()))
         })

@@ -79,13 +79,13 @@ impl Repertoire {
         let sessions = sessions(corpus);
         let mut repertoires: Vec<Self> = Vec::new();
         let mut order: Vec<usize> = (0..corpus.takes.len()).collect();
-        order.sort_by_key(|take| (&sessions[*take], *take));
+        order.sort_by_key(|take| (&sessions[*take], &corpus.takes[*take].player, *take));
         for index in order {
             let take = &corpus.takes[index];
             let recording = Recording::read(&take.path)?;
-            let new = repertoires
-                .last()
-                .is_none_or(|last| last.session != sessions[index]);
+            let new = repertoires.last().is_none_or(|last| {
+                (&last.session, &last.player) != (&sessions[index], &take.player)
+            });
             if new {
                 repertoires.push(Self {
                     player: take.player.clone(),

@@ -3,11 +3,46 @@
 use tocco_corpus::{Corpus, Take};
 
 /// The session of each take, `[n_takes]`: the code in its file name, without the date. Pitched and
-/// percussive takes of one session carry different dates (`shared/recordings/README.md`).
+/// percussive takes of one session carry different dates (`shared/recordings/README.md`). A take of a table
+/// has no name of that kind: its session is its player, whatever that is called.
 pub fn sessions(corpus: &Corpus) -> Vec<String> {
-    let session = |take: &Take| match take.session.rsplit_once('_') {
-        Some((code, date)) if date.bytes().all(|b| b.is_ascii_digit()) => code.to_owned(),
-        _ => take.session.clone(),
-    };
     corpus.takes.iter().map(session).collect()
+}
+
+fn session(take: &Take) -> String {
+    let is_date = |date: &str| date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit());
+    match take.session.rsplit_once('_') {
+        Some((code, date)) if take.session != take.player && is_date(date) => code.to_owned(),
+        _ => take.session.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(player: &str, session: &str) -> Take {
+        Take {
+            path: Default::default(),
+            name: String::new(),
+            whole: String::new(),
+            folder: 0,
+            player: player.to_owned(),
+            session: session.to_owned(),
+            labels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn takes_of_two_days_are_one_session() {
+        assert_eq!(session(&take("Mar", "Mar2_20200820")), "Mar2");
+        assert_eq!(session(&take("Mar", "Mar2_20201215")), "Mar2");
+    }
+
+    #[test]
+    fn players_whose_names_differ_in_a_number_are_not_one() {
+        for player in ["player_1", "player_2", "player_20200820"] {
+            assert_eq!(session(&take(player, player)), player);
+        }
+    }
 }

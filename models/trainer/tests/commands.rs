@@ -237,9 +237,32 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
         "--profile",
         profile.to_str().unwrap(),
     ];
-    // A profile is one player's.
-    let message = String::from_utf8(run(&arguments, folder.path()).stderr).unwrap();
+    // A profile is one player's, and has right examples. What cannot be one is refused before the long work.
+    let message = error(&run(&arguments, folder.path()));
     assert!(message.contains("found 2 players"), "{message}");
+    for (more, expected) in [
+        (&["--one-wrong"][..], "found --one-wrong"),
+        (
+            &["--protocol", "leave-one-player-out"],
+            "expected the protocol holdout",
+        ),
+    ] {
+        let message = error(&run(&[&arguments[..], more].concat(), folder.path()));
+        assert!(
+            message.contains("--profile: ") && message.contains(expected),
+            "{message}"
+        );
+    }
+    let mut none = arguments.clone();
+    for hits in ["0", "3,0"] {
+        none[8] = hits;
+        let message = error(&run(&none, folder.path()));
+        assert!(
+            message.contains("last number of --hits, found 0"),
+            "{message}"
+        );
+    }
+    assert!(!profile.exists());
 
     for file in fs::read_dir(data.path()).unwrap() {
         let path = file.unwrap().path();
@@ -289,6 +312,66 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
     arguments.extend(["--protocol", "random-5fold"]);
     let message = error(&run(&arguments, folder.path()));
     assert!(message.contains("leave-one-player-out"), "{message}");
+}
+
+#[test]
+fn what_came_with_tocco_is_not_written_into_and_one_player_rejects_nothing() {
+    let data = recordings();
+    let alone = only(&data, |n| n.contains("Ann"));
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let folder = TempDir::new().unwrap();
+    let reject = |data: &TempDir, more: &[&str]| {
+        let data = data.path().to_str().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_tocco-trainer"))
+            .args(["reject", "--data", data, "--model", "tocco"])
+            .args(more)
+            .env("TOCCO_MODELS", models)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        error(&output)
+    };
+    let message = reject(&data, &["--write"]);
+    assert!(
+        message.contains("--write: expected a folder of your own"),
+        "{message}"
+    );
+    assert!(
+        message.contains("copy that folder and name the copy with --models"),
+        "{message}"
+    );
+    // Where a folder was named, what is asked next is whether there is anything to choose a threshold on.
+    for more in [&[][..], &["--write", "--models", models]] {
+        let message = reject(&alone, more);
+        assert!(message.contains("at least two players"), "{message}");
+        assert!(message.contains("found those of AnnAri"), "{message}");
+    }
+}
+
+#[test]
+fn packages_are_refused_where_networks_are_trained() {
+    let data = recordings();
+    let folder = TempDir::new().unwrap();
+    for (command, protocol) in [
+        ("evaluate", "leave-one-player-out"),
+        ("evaluate", "random-5fold"),
+        ("calibrate", "leave-one-player-out"),
+    ] {
+        let arguments = [
+            command,
+            "--data",
+            data.path().to_str().unwrap(),
+            "--model",
+            "c",
+            "--protocol",
+            protocol,
+            "--models",
+            "mine",
+        ];
+        let message = error(&run(&arguments, folder.path()));
+        let expected = format!("--models: expected the protocol holdout, found {protocol}");
+        assert!(message.contains(&expected), "{message}");
+    }
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn no_note_of_a_real_take_is_lost() {
             std::env::var_os("CI").is_none(),
             "the gate has the recordings"
         );
-        eprintln!("SKIPPED: no shared/recordings here, and TOCCO_SHARED is not set");
+        eprintln!("skipped: no shared/recordings here, and TOCCO_SHARED is not set");
         return;
     };
     let corpus = Corpus::scan(&shared.join("recordings")).unwrap();

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use tocco_engines::EngineId;
 use tocco_recognizer::adaptation::{save_profiles, second_profile};
@@ -78,12 +78,8 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let CalibrateArguments {
         model, protocol, ..
     } = arguments;
-    if arguments.profile.is_some() && *protocol == Protocol::LeaveOnePlayerOut {
-        bail!(
-            "--profile: expected the protocol holdout, found {}; a profile is for a model as it is: leave \
-             one of them out",
-            protocol.name()
-        );
+    if arguments.profile.is_some() {
+        check_profile(arguments)?;
     }
     arguments.data.check(*protocol)?;
     let mut hits = vec![0];
@@ -100,23 +96,35 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;
     let corpus = &corpora.tested;
+    if arguments.profile.is_some() {
+        let players = corpus.players();
+        ensure!(
+            players.len() == 1,
+            "--profile: expected recordings of one player, found {} players ({}); a profile is one \
+             player's: give recordings of that player alone",
+            players.len(),
+            players.join(", ")
+        );
+    }
     let sessions = sessions(corpus);
     let (notes, later_notes);
     let subjects = match protocol {
         Protocol::Holdout => {
-            let package = load(&arguments.report.models, model)?;
-            notes = heard_by(&package, corpus)?;
+            let models = arguments.report.models();
+            let package = load(&models, model)?;
+            notes = heard_by(&package, corpus, threads)?;
             let mut subjects = subjects_of(&package, &notes, &sessions);
             let second = package.manifest.second.as_ref();
             if let Some(id) = second.filter(|_| !arguments.no_second) {
-                let second = load(&arguments.report.models, id)?;
+                let second = load(&models, id)?;
                 package.check_second(&second)?;
-                later_notes = heard_by(&second, corpus)?;
+                later_notes = heard_by(&second, corpus, threads)?;
                 amended_by(&mut subjects, subjects_of(&second, &later_notes, &sessions))?;
             }
             subjects
         }
         Protocol::LeaveOnePlayerOut => {
+            arguments.report.check(*protocol)?;
             let architecture = Architecture::find(model)?;
             let (seed, progress) = (arguments.training.seed, Progress::on_screen());
             notes = hear(&architecture, &corpora, seed, threads, &progress)?;
@@ -147,12 +155,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let Some(file) = &arguments.profile else {
         return Ok(());
     };
-    let [subject] = &subjects[..] else {
-        bail!(
-            "--profile: expected recordings of one player, found {} players; a profile is one player's",
-            subjects.len()
-        );
-    };
+    let subject = subjects.first().context("--profile: no player was heard")?;
     let hits = lesson.hits.last().copied().unwrap_or(0);
     let calibration = taught(subject, hits, &lesson)?;
     let labels = calibration.labels();
@@ -171,5 +174,26 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     if second.is_some() {
         eprintln!("written to {}", second_profile(file).display());
     }
+    Ok(())
+}
+
+/// Refuses what makes no profile that anybody wants.
+fn check_profile(arguments: &CalibrateArguments) -> Result<()> {
+    ensure!(
+        arguments.protocol != Protocol::LeaveOnePlayerOut,
+        "--profile: expected the protocol holdout, found {}; a profile is for a model as it is: leave \
+         one of them out",
+        arguments.protocol.name()
+    );
+    ensure!(
+        arguments.hits.last() != Some(&0),
+        "--profile: expected 1 or more as the last number of --hits, found 0; a profile without examples \
+         teaches nothing"
+    );
+    ensure!(
+        !arguments.one_wrong,
+        "--profile: expected right examples, found --one-wrong, which puts a wrong one into each lesson; \
+         leave one of them out"
+    );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The recordings that a command was given, and how they are heard.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -32,12 +32,20 @@ pub(super) struct Corpora {
 }
 
 impl Data {
-    /// The options, without where the folders lie.
+    /// The options, without where the folders lie: for what others read.
     pub(super) fn in_words(&self) -> String {
-        let name = |folder: &PathBuf| {
+        self.options(|folder| {
             let name = folder.file_name().unwrap_or_default();
             name.to_string_lossy().to_uppercase()
-        };
+        })
+    }
+
+    /// The options as they were given.
+    pub(super) fn as_given(&self) -> String {
+        self.options(|folder| folder.display().to_string())
+    }
+
+    fn options(&self, name: impl Fn(&Path) -> String) -> String {
         let tested = self.tested.iter().map(|f| format!(" --data {}", name(f)));
         let more = self.only_trained_on.iter();
         let more = more.map(|f| format!(" --training-data {}", name(f)));
@@ -67,6 +75,24 @@ impl Data {
             tested: Corpus::scan_all(&self.tested)?,
             only_trained_on: more.transpose()?,
         })
+    }
+}
+
+impl Corpora {
+    /// The players to be tested.
+    ///
+    /// # Errors
+    /// When there are fewer than two.
+    pub(super) fn players(&self) -> Result<Vec<String>> {
+        let players = self.tested.players();
+        ensure!(
+            players.len() >= 2,
+            "--data: expected recordings of at least two players, because each is tested by a network that \
+             has not heard that player, found those of {}; give a folder with another player's as a further \
+             --data",
+            players.join(", ")
+        );
+        Ok(players)
     }
 }
 

@@ -104,6 +104,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         );
     }
     arguments.data.check(*protocol)?;
+    arguments.report.check(*protocol)?;
     let progress = Progress::on_screen();
     let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;
@@ -118,7 +119,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     };
     let holdout = |package: &ModelPackage| {
         let altered = altered(&Listener::of(package)?)?;
-        holdout_with(corpus, package, *engine, &altered)
+        holdout_with(corpus, package, *engine, &altered, threads)
     };
     let run = Run {
         engine: *engine,
@@ -131,29 +132,35 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         cross_validate(model.architecture, model.notes, *protocol, &altered, run)
     };
     // Both decisions, and what listening is worth.
-    let whole = |mut evaluation: Evaluation, later: Option<Evaluation>| -> Result<Evaluation> {
+    let complete = |mut evaluation: Evaluation, later: Option<Evaluation>| -> Result<Evaluation> {
         if !arguments.no_listening {
             evaluation.listening = listen(&evaluation, later.as_ref(), &sessions, seed)?;
         }
         evaluation.fewer = fewer_techniques(&evaluation, later.as_ref())?;
-        if *conditions {
-            let networks = evaluation.networks(later.as_ref());
-            let repertoires = Repertoire::of(corpus)?;
-            evaluation.performances = Some(perform(&repertoires, &networks, *engine, seed)?);
-        }
         if let Some(later) = &later {
             evaluation.second = Some(Box::new(evaluation.amended(later)?));
+        }
+        Ok(evaluation)
+    };
+    // The points of a learning curve are without performances, which take long.
+    let whole = |evaluation: Evaluation, later: Option<Evaluation>| -> Result<Evaluation> {
+        let networks = evaluation.networks(later.as_ref());
+        let mut evaluation = complete(evaluation, later)?;
+        if *conditions {
+            let repertoires = Repertoire::of(corpus)?;
+            evaluation.performances = Some(perform(&repertoires, &networks, *engine, seed)?);
         }
         Ok(evaluation)
     };
     let mut curve = Vec::new();
     let evaluation = match protocol {
         Protocol::Holdout => {
-            let package = load(&arguments.report.models, model)?;
+            let models = arguments.report.models();
+            let package = load(&models, model)?;
             let second = package.manifest.second.as_ref();
             let second = second.filter(|_| !arguments.no_second);
             let later = second.map(|id| {
-                let mut second = load(&arguments.report.models, id)?;
+                let mut second = load(&models, id)?;
                 package.check_second(&second)?;
                 // A profile of one network alone is of the first one, as in the plugin.
                 let profile = arguments.profile.as_deref().map(second_profile);
@@ -182,7 +189,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
             let later = second.map(cross_validate).transpose()?;
             let evaluation = whole(cross_validate(first)?, later)?;
             if arguments.learning_curve {
-                curve = learning_curve(first, second, &evaluation, whole, run)?;
+                curve = learning_curve(first, second, &evaluation, complete, run)?;
             }
             evaluation
         }

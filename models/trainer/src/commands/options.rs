@@ -3,8 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use clap::Args;
+use tocco_engines::shipped;
 
+use crate::evaluation::Protocol;
 use crate::parallel;
 
 /// The seed of the shipped packages.
@@ -34,7 +37,41 @@ pub(super) struct ReportOptions {
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
-    /// Folder of the model packages
-    #[arg(long, value_name = "DIR", default_value_os_t = tocco_engines::shipped::models_folder())]
-    pub(super) models: PathBuf,
+    /// Folder of the model packages [default: those that come with Tocco]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+}
+
+impl ReportOptions {
+    /// The folder of the packages.
+    pub(super) fn models(&self) -> PathBuf {
+        self.models.clone().unwrap_or_else(shipped::models_folder)
+    }
+
+    /// Refuses a folder of packages where `protocol` trains networks of its own.
+    pub(super) fn check(&self, protocol: Protocol) -> Result<()> {
+        ensure!(
+            self.models.is_none() || protocol == Protocol::Holdout,
+            "--models: expected the protocol holdout, found {}, which trains networks of its own and reads \
+             no package; leave one of them out",
+            protocol.name()
+        );
+        Ok(())
+    }
+
+    /// Refuses to write into packages that came with the program and that nobody named.
+    pub(super) fn check_writing(&self) -> Result<()> {
+        ensure!(
+            self.models.is_some() || !are_installed(),
+            "--write: expected a folder of your own packages, found none; those in {}, which came with \
+             Tocco, stay as they are: copy that folder and name the copy with --models",
+            self.models().display()
+        );
+        Ok(())
+    }
+}
+
+/// Whether the packages came with a program: then they are not to be replaced. Those of a checkout are.
+pub(super) fn are_installed() -> bool {
+    std::env::var_os(shipped::MODELS).is_some()
 }

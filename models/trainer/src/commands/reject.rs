@@ -33,7 +33,8 @@ pub struct RejectArguments {
     /// Leave no kinds of made sounds out, which is four times as quick and says less
     #[arg(long)]
     known_kinds: bool,
-    /// Train on all and put what was trained into the packages
+    /// Train on all and put what was trained into the packages; those that came with an installed Tocco are
+    /// not replaced: name others with --models
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -47,16 +48,19 @@ pub struct RejectArguments {
 /// # Errors
 /// When a recording or a package cannot be read, or a package cannot be written.
 pub fn run(arguments: &RejectArguments) -> Result<()> {
+    if arguments.write {
+        arguments.report.check_writing()?;
+    }
+    let models = arguments.report.models();
     let progress = Progress::on_screen();
     let threads = arguments.training.threads();
     let first = Architecture::find(&arguments.model)?;
     let second = first.second.map(Architecture::find).transpose()?;
     let architectures: Vec<&Architecture> = std::iter::once(&first).chain(&second).collect();
-    let packages = architectures
-        .iter()
-        .map(|a| load(&arguments.report.models, a.id));
+    let packages = architectures.iter().map(|a| load(&models, a.id));
     let packages = packages.collect::<Result<Vec<_>>>()?;
     let corpora = arguments.data.scan()?;
+    let players = corpora.players()?;
     let recorded = arguments.foreign.as_deref().map(recordings).transpose()?;
     let streams = hear(
         &architectures,
@@ -81,7 +85,7 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
         &architectures,
         &packages,
         &streams,
-        &corpora.tested.players(),
+        &players,
         !arguments.known_kinds,
         run,
     )?;
@@ -93,7 +97,7 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
     if arguments.write {
         let seed = arguments.training.seed;
         for package in train_on_all(&architectures, &packages, &streams, &thresholds, seed)? {
-            let folder = arguments.report.models.join(&package.manifest.id);
+            let folder = models.join(&package.manifest.id);
             package.save(&folder)?;
             progress.line(format!("written to {}", folder.display()));
         }

@@ -5,13 +5,14 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
+use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
 use tocco_engines::{EngineId, shipped};
 
 use super::corpora::{Corpora, Data};
-use super::options::TrainingOptions;
+use super::options::{TrainingOptions, are_installed};
 use super::unheard::{Unheard, tell};
 use crate::architecture::Architecture;
 use crate::early_stopping::best_epochs;
@@ -57,9 +58,10 @@ pub struct TrainArguments {
 /// Where the packages of this project lie; where a program found models that came with it, they are not to
 /// be replaced.
 fn default_out() -> PathBuf {
-    match std::env::var_os(shipped::MODELS) {
-        Some(_) => "my-models".into(),
-        None => shipped::models_folder(),
+    if are_installed() {
+        "my-models".into()
+    } else {
+        shipped::models_folder()
     }
 }
 
@@ -77,14 +79,7 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
             .collect::<Result<_>>()?
     };
     let corpora = arguments.data.scan()?;
-    let players = corpora.tested.players();
-    ensure!(
-        players.len() >= 2,
-        "--data: expected recordings of at least two players, because each is tested by a network that \
-         has not heard that player, found those of {}; give a folder with another player's as a further \
-         --data",
-        players.join(", ")
-    );
+    corpora.players()?;
     let progress = Progress::with_log(&arguments.log)?;
     let threads = arguments.training.threads();
     let mut unheard = BTreeMap::new();
@@ -98,7 +93,28 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
             &progress,
         )?;
     }
+    // When all are there: one of them may be another one's second.
+    for architecture in &architectures {
+        if architecture.recipe.augmentation.sound.is_some() {
+            progress.line(what_rejects(architecture, arguments));
+        }
+    }
     Ok(())
+}
+
+/// What to do next for a model that is trained and does not reject anything yet.
+fn what_rejects(architecture: &Architecture, arguments: &TrainArguments) -> String {
+    let (id, out) = (architecture.id, arguments.out.display());
+    let data = arguments.data.as_given();
+    let reject = format!("reject{data} --models {out} --model {id} --write");
+    let is_absent = |second: &&str| !arguments.out.join(second).join(MANIFEST_FILE).is_file();
+    match architecture.second.filter(is_absent) {
+        None => format!("{id}: it rejects nothing yet; train that with the command {reject}"),
+        Some(second) => format!(
+            "{id}: it rejects nothing yet; train that with the commands train{data} --model {second} --out \
+             {out}, because {second} is not there, and {reject}"
+        ),
+    }
 }
 
 fn train_package(
@@ -194,17 +210,56 @@ fn train_package(
     )
     .with_context(|| format!("{}: cannot be written", card.display()))?;
     progress.line(format!("{id}: written to {}", folder.display()));
-    if architecture.recipe.augmentation.sound.is_some() {
-        progress.line(format!(
-            "{id}: it rejects nothing yet; train that with the command reject{} --models {} --model {id} --write",
-            arguments.data.in_words(),
-            arguments.out.display()
-        ));
-    }
     Ok(())
 }
 
 /// Three digits, as in the card: more would mean nothing with some hundred notes.
 fn rounded(share: f64) -> f64 {
     (share * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        train: TrainArguments,
+    }
+
+    #[test]
+    fn what_to_do_next_names_what_was_given_and_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().to_str().unwrap();
+        let line = [
+            "train",
+            "--data",
+            "some/takes",
+            "--training-data",
+            "more",
+            "--out",
+            out,
+        ];
+        let arguments = Line::parse_from(line).train;
+        let architecture = Architecture::find("tocco").unwrap();
+        let data = "--data some/takes --training-data more";
+        let reject = format!("reject {data} --models {out} --model tocco --write");
+        let told = what_rejects(&architecture, &arguments);
+        let second = format!("train {data} --model tocco-late --out {out}, because");
+        assert!(told.contains(&second) && told.ends_with(&reject), "{told}");
+
+        fs::create_dir(folder.path().join("tocco-late")).unwrap();
+        fs::write(folder.path().join("tocco-late").join(MANIFEST_FILE), "").unwrap();
+        let told = what_rejects(&architecture, &arguments);
+        let alone = format!("with the command {reject}");
+        assert!(told.ends_with(&alone), "{told}");
+        // What others read has no paths of this machine.
+        assert_eq!(
+            arguments.data.in_words(),
+            " --data TAKES --training-data MORE"
+        );
+    }
 }

@@ -16,6 +16,7 @@ mod subject;
 mod teaching;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::Result;
@@ -102,17 +103,22 @@ fn teach_and_test(
             listening: None,
         };
         for &take in &takes {
-            let tested = subject.notes.iter().find(|note| note.take == take);
-            let Some(technique) = tested.map(|note| note.technique) else {
-                continue;
-            };
-            let score = Tested {
-                player,
-                notes: 0,
-                right: 0,
-                teachable: !notes_to_teach(subject, take, technique, lesson).is_empty(),
-            };
-            let (mut taught, mut listening) = ([score; 2], [score; 2]);
+            // A take of a table may hold several techniques, of which some can be taught.
+            let mut nothing = BTreeMap::new();
+            for note in subject.notes.iter().filter(|note| note.take == take) {
+                nothing.entry(note.technique.class()).or_insert_with(|| {
+                    let others = notes_to_teach(subject, take, note.technique, lesson);
+                    let score = Tested {
+                        player,
+                        take,
+                        notes: 0,
+                        right: 0,
+                        teachable: !others.is_empty(),
+                    };
+                    [score; 2]
+                });
+            }
+            let (mut taught, mut listening) = (nothing.clone(), nothing);
             for i in 0..lesson.draws {
                 let Test {
                     plain,
@@ -125,11 +131,15 @@ fn teach_and_test(
                     count(outcomes, &mut listening, &heard);
                 }
             }
-            for (outcome, score) in outcomes.taught.iter_mut().zip(taught) {
-                outcome.takes.push(score);
+            for scores in taught.into_values() {
+                for (outcome, score) in outcomes.taught.iter_mut().zip(scores) {
+                    outcome.takes.push(score);
+                }
             }
-            for (outcome, score) in outcomes.listening.iter_mut().flatten().zip(listening) {
-                outcome.takes.push(score);
+            for scores in listening.into_values() {
+                for (outcome, score) in outcomes.listening.iter_mut().flatten().zip(scores) {
+                    outcome.takes.push(score);
+                }
             }
         }
         results.push(outcomes);
@@ -307,6 +317,34 @@ mod tests {
         for (a, b) in measured.iter().zip(&again) {
             assert_eq!(a.confusion, b.confusion);
             assert!(a.second.is_none());
+        }
+    }
+
+    #[test]
+    fn each_technique_of_a_take_could_be_taught_or_not_by_itself() {
+        let (mut notes, sessions) = notes();
+        // The third takes of the first two techniques are alone in their session. Half of the second one
+        // becomes of the first technique: now each of the two has what teaches the other.
+        let (first, second) = (2, 5);
+        let technique = Technique::ALL[0];
+        for note in notes.notes.iter_mut().filter(|n| n.take == second).take(2) {
+            note.technique = technique;
+        }
+        let subjects = subjects(&notes, &sessions);
+        let threads = NonZeroUsize::new(2).unwrap();
+        for measured in measure(&subjects, &lesson(), EngineId::Native, threads).unwrap() {
+            assert_eq!(measured.takes.len(), 97);
+            let told = |take: usize| -> Vec<(usize, bool)> {
+                let tested = measured.takes.iter().filter(|t| t.take == take);
+                tested.map(|t| (t.notes, t.teachable)).collect()
+            };
+            assert_eq!(told(first), [(2 * 4, true)]);
+            assert_eq!(told(second), [(2 * 2, true), (2 * 2, false)]);
+            let [taught, untaught] = [true, false].map(|teachable| measured.part(teachable));
+            assert_eq!([taught.notes, untaught.notes], [512 + 12, 256 - 12]);
+            let [low, high] = measured.interval();
+            let accuracy = measured.confusion.accuracy();
+            assert!(low <= accuracy && accuracy <= high);
         }
     }
 

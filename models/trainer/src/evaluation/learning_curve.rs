@@ -35,8 +35,10 @@ impl<'a> Model<'a> {
 /// A point of the curve.
 #[derive(Debug, Clone, Default)]
 pub struct Point {
-    /// Players that each network has heard.
+    /// Players that each network has heard, of those that are tested.
     pub players: usize,
+    /// Players that each network has heard beside them: those who are only trained on.
+    pub only_trained_on: usize,
     /// Networks that were trained for the first decisions, and again for the second ones.
     pub networks: usize,
     /// First decisions and, if there are any, second ones.
@@ -95,16 +97,22 @@ pub fn learning_curve(
              recordings, or leave it out"
         );
     }
+    let only_trained_on = whole.only_trained_on.len();
+    let beside = match only_trained_on {
+        0 => String::new(),
+        more => format!(" and {more} who are only trained on"),
+    };
     let mut curve = Vec::new();
     for players in 1..others {
         let mut point = Point {
             players,
+            only_trained_on,
             ..Point::default()
         };
         let choices = choices(others, players);
         for (i, choice) in choices.iter().enumerate() {
             run.progress.line(format!(
-                "learning curve: {players} of {others} other players heard, choice {} of {}",
+                "learning curve: {players} of {others} other players{beside} heard, choice {} of {}",
                 i + 1,
                 choices.len()
             ));
@@ -124,6 +132,7 @@ pub fn learning_curve(
     }
     let mut point = Point {
         players: others,
+        only_trained_on,
         ..Point::default()
     };
     point.add(whole);
@@ -199,6 +208,24 @@ mod tests {
     }
 
     #[test]
+    fn who_is_only_trained_on_is_heard_in_each_choice() {
+        let mut notes = easy_corpus(2, 12);
+        for note in &mut notes.notes {
+            note.only_trains = note.player == 3;
+        }
+        let choices = choices(2, 1);
+        for choice in &choices {
+            let splits = splits(&notes, choice);
+            assert_eq!(splits.len(), 3, "nobody is tested who is only trained on");
+            for split in splits {
+                let heard = |player: usize| split.training.iter().any(|note| note.player == player);
+                assert_eq!((0..3).filter(|player| heard(*player)).count(), 1);
+                assert!(heard(3));
+            }
+        }
+    }
+
+    #[test]
     fn the_curve_of_easy_notes_has_a_point_for_each_number_of_players() {
         let mut architecture = Architecture::find("c").unwrap();
         architecture.recipe.epochs = 10;
@@ -222,6 +249,7 @@ mod tests {
         let shapes: Vec<_> = curve.iter().map(shape).collect();
         assert_eq!(shapes, [(1, 12, 288), (2, 12, 288), (3, 4, 96)]);
         assert_eq!(curve[2].plain[0], whole.confusion);
+        assert!(curve.iter().all(|point| point.only_trained_on == 0));
         assert!(curve.iter().all(|point| point.listening.is_empty()));
 
         let few = Notes {

@@ -187,7 +187,7 @@ fn as_evaluation(
             confusion: Confusion::of(&answers),
             answers,
             // What is learnt is added behind it.
-            temperature: 1.0,
+            temperature: None,
             learner: None,
             package: None,
         }
@@ -278,7 +278,7 @@ mod tests {
                 name: "AnnAri".to_owned(),
                 confusion: Confusion::of(&answers),
                 answers,
-                temperature: 1.0,
+                temperature: Some(1.0),
                 learner: Some(learner()),
                 package: None,
             }],
@@ -289,6 +289,7 @@ mod tests {
                 technique: Technique::Kick,
             }],
             players: vec!["AnnAri".to_owned()],
+            only_trained_on: Vec::new(),
             folders: vec!["recordings".to_owned()],
             n_takes: 32,
             conditions: Vec::new(),
@@ -320,6 +321,7 @@ mod tests {
             let accuracy = evaluation.confusion.accuracy();
             assert!(accuracy > 0.95, "{order:?}: {accuracy}");
             assert!(evaluation.second.is_none());
+            assert!(evaluation.graded_untempered().is_none());
         }
         // A later network that says the same of every note amends nothing.
         let both = listen(&evaluation, Some(&evaluation), &sessions, 1).unwrap();

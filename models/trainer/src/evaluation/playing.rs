@@ -91,6 +91,8 @@ pub struct Extra {
 pub struct Performances {
     /// Who plays.
     pub players: Vec<String>,
+    /// How many decisions there are about a note: 1, or 2 where a second network amends the first.
+    pub decisions: usize,
     /// How long all of them together, seconds.
     pub duration_s: f64,
     /// The notes.
@@ -102,6 +104,8 @@ pub struct Performances {
 /// Figures of some of the notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
+    /// How many decisions there are: as of [`Performances`].
+    pub decisions: usize,
     /// How many were played.
     pub notes: usize,
     /// Of those, how many were heard.
@@ -110,7 +114,7 @@ pub struct Figures {
     pub doubled: usize,
     /// Onsets where nothing was played.
     pub invented: usize,
-    /// Right first and second decisions.
+    /// Right first and second decisions; none of those that there are not.
     pub right: [usize; 2],
     /// The same without listening to the player.
     pub right_plain: [usize; 2],
@@ -129,12 +133,16 @@ impl Judged {
 }
 
 impl Figures {
-    /// Those of `notes` and `extras`.
+    /// Those of `notes`, about each of which there are so many `decisions`, and `extras`.
     pub fn of<'a>(
+        decisions: usize,
         notes: impl IntoIterator<Item = &'a Judged>,
         extras: impl IntoIterator<Item = &'a Extra>,
     ) -> Self {
-        let mut figures = Self::default();
+        let mut figures = Self {
+            decisions,
+            ..Self::default()
+        };
         for note in notes {
             figures.notes += 1;
             let Some(heard) = note.heard else { continue };
@@ -171,19 +179,24 @@ impl Figures {
         share(2 * self.heard, all)
     }
 
-    /// Share of the played notes that the first and the second decision name rightly.
-    pub fn accuracy(&self) -> [f64; 2] {
-        self.right.map(|right| share(right, self.notes))
+    /// Share of the played notes that each decision names rightly, `[decisions]`.
+    pub fn accuracy(&self) -> Vec<f64> {
+        self.shares(self.right, self.notes)
     }
 
-    /// Share of the heard notes.
-    pub fn accuracy_of_heard(&self) -> [f64; 2] {
-        self.right.map(|right| share(right, self.heard))
+    /// Share of the heard notes, `[decisions]`.
+    pub fn accuracy_of_heard(&self) -> Vec<f64> {
+        self.shares(self.right, self.heard)
     }
 
-    /// Share of the played notes, without listening to the player.
-    pub fn accuracy_plain(&self) -> [f64; 2] {
-        self.right_plain.map(|right| share(right, self.notes))
+    /// Share of the played notes, without listening to the player, `[decisions]`.
+    pub fn accuracy_plain(&self) -> Vec<f64> {
+        self.shares(self.right_plain, self.notes)
+    }
+
+    fn shares(&self, right: [usize; 2], whole: usize) -> Vec<f64> {
+        let right = right.iter().take(self.decisions);
+        right.map(|right| share(*right, whole)).collect()
     }
 }
 
@@ -194,12 +207,13 @@ fn share(part: usize, whole: usize) -> f64 {
 impl Performances {
     /// All notes.
     pub fn all(&self) -> Figures {
-        Figures::of(&self.notes, &self.extras)
+        Figures::of(self.decisions, &self.notes, &self.extras)
     }
 
     /// Notes that are apart.
     pub fn apart(&self) -> Figures {
         Figures::of(
+            self.decisions,
             self.notes.iter().filter(|note| note.apart()),
             self.extras.iter().filter(|extra| extra.apart),
         )
@@ -212,12 +226,14 @@ impl Performances {
 
     /// Notes that rise.
     pub fn rising(&self) -> Figures {
-        Figures::of(self.notes.iter().filter(|n| n.rises()), &self.extras)
+        let rising = self.notes.iter().filter(|note| note.rises());
+        Figures::of(self.decisions, rising, &self.extras)
     }
 
     /// Notes that are apart and rise.
     pub fn rising_apart(&self) -> Figures {
         Figures::of(
+            self.decisions,
             self.notes
                 .iter()
                 .filter(|note| note.apart() && note.rises()),
@@ -227,7 +243,8 @@ impl Performances {
 
     /// Of the notes for which `which` holds how many were heard and named rightly.
     pub fn only(&self, which: impl Fn(&Judged) -> bool) -> Figures {
-        Figures::of(self.notes.iter().filter(|note| which(note)), [])
+        let notes = self.notes.iter().filter(|note| which(note));
+        Figures::of(self.decisions, notes, [])
     }
 
     /// Notes that are apart and were played with `technique`.
@@ -272,6 +289,7 @@ pub fn perform(
     let mut performances = Performances::default();
     for (player, networks) in networks.iter().enumerate() {
         performances.players.push(networks.player.clone());
+        performances.decisions = networks.packages.len();
         let own = |repertoire: &&Repertoire| repertoire.player == networks.player;
         let own: Vec<&Repertoire> = repertoires.iter().filter(own).collect();
         for repertoire in &own {
@@ -537,7 +555,10 @@ mod tests {
             onset(60_000, [Some(7), Some(7)]),
             onset(72_100, [Some(0), Some(3)]),
         ];
-        let mut performances = Performances::default();
+        let mut performances = Performances {
+            decisions: 2,
+            ..Performances::default()
+        };
         judge(&performance, 3, &onsets, &mut performances);
         let all = performances.all();
         assert_eq!((all.notes, all.heard), (6, 4));
@@ -567,5 +588,11 @@ mod tests {
         assert!((mean - 0.01).abs() < 0.001, "{mean}");
         assert_eq!(late, 0.5);
         assert!(performances.notes.iter().all(|note| note.player == 3));
+        // Of a model without second network there is no second figure, whatever was played.
+        performances.decisions = 1;
+        assert_eq!(performances.all().accuracy(), [0.5]);
+        assert_eq!(performances.all().accuracy_of_heard(), [0.75]);
+        assert_eq!(performances.apart().accuracy_plain(), [0.0]);
+        assert_eq!(performances.technique(Technique::Snare2).accuracy(), [0.0]);
     }
 }

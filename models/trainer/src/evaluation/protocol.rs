@@ -29,10 +29,11 @@ use crate::training::{Trained, train};
 /// # Errors
 /// When a recording is wrong, the package cannot be run, or its labels are not the techniques.
 pub fn holdout(corpus: &Corpus, package: &ModelPackage, engine: EngineId) -> Result<Evaluation> {
-    holdout_with(corpus, package, engine, &[])
+    holdout_with(corpus, package, engine, &[], parallel::available())
 }
 
-/// As [`holdout`], and on the notes of the same corpus under conditions.
+/// As [`holdout`], and on the notes of the same corpus under conditions. Hears `threads` takes at the same
+/// time.
 ///
 /// # Errors
 /// As [`holdout`].
@@ -41,9 +42,10 @@ pub fn holdout_with(
     package: &ModelPackage,
     engine: EngineId,
     altered: &[Altered],
+    threads: NonZeroUsize,
 ) -> Result<Evaluation> {
     let listener = Listener::of(package)?;
-    let notes = Notes::hear(corpus, &listener, None, 0, parallel::available())?;
+    let notes = Notes::hear(corpus, &listener, None, 0, threads)?;
     let mut classifier = Classifier::new(package, engine)?;
     let training = SelfTraining::new(package)?;
     let shared = Arc::new(package.clone());
@@ -271,7 +273,7 @@ pub(crate) fn classify<'a>(
         name: name.to_owned(),
         confusion: Confusion::default(),
         answers: Vec::new(),
-        temperature,
+        temperature: Some(temperature),
         learner: training.map(|training| AdaptiveNetwork {
             training: training.clone(),
             techniques: techniques.clone(),
@@ -331,6 +333,17 @@ fn summary(
     let conditions = conditions.collect();
     let mut confusion = Confusion::default();
     tested.iter().for_each(|t| confusion.add(&t.part.confusion));
+    let is_heard = |player: usize| notes.notes.iter().any(|note| note.player == player);
+    let is_tested = |player: usize| {
+        let tested = |note: &Note| note.player == player && !note.only_trains;
+        let missed = notes.missed.iter().any(|note| note.player == player);
+        missed || notes.notes.iter().any(tested)
+    };
+    let players = |which: &dyn Fn(usize) -> bool| -> Vec<String> {
+        let players = notes.players.iter().enumerate();
+        let players = players.filter(|(player, _)| which(*player));
+        players.map(|(_, name)| name.clone()).collect()
+    };
     Evaluation {
         model: model.to_owned(),
         protocol,
@@ -338,14 +351,8 @@ fn summary(
         confusion,
         parts: tested.into_iter().map(|t| t.part).collect(),
         missed: notes.missed.clone(),
-        players: (notes.players.iter().enumerate())
-            .filter(|(player, _)| {
-                let tested = |note: &&Note| note.player == *player && !note.only_trains;
-                let missed = notes.missed.iter().any(|note| note.player == *player);
-                missed || notes.notes.iter().any(|note| tested(&note))
-            })
-            .map(|(_, name)| name.clone())
-            .collect(),
+        players: players(&is_tested),
+        only_trained_on: players(&|player| is_heard(player) && !is_tested(player)),
         folders: notes.folders.clone(),
         n_takes: notes.n_takes,
         conditions,
@@ -386,6 +393,19 @@ mod tests {
     }
 
     #[test]
+    fn players_who_are_only_trained_on_are_told_apart() {
+        let mut notes = easy_corpus(2, 12);
+        for note in &mut notes.notes {
+            note.only_trains = note.player == 3 || (note.player == 2 && note.take % 2 == 0);
+        }
+        // Of E nothing was heard.
+        notes.players.push("E".to_owned());
+        let evaluation = summary("c", Protocol::LeaveOnePlayerOut, &notes, Vec::new(), &[]);
+        assert_eq!(evaluation.players, ["A", "B", "C"]);
+        assert_eq!(evaluation.only_trained_on, ["D"]);
+    }
+
+    #[test]
     fn a_temperature_changes_probabilities_but_no_answer() {
         let mut architecture = Architecture::find("c").unwrap();
         architecture.recipe.epochs = 5;
@@ -412,9 +432,10 @@ mod tests {
         assert_eq!(plain.confusion, cold.confusion);
         assert_eq!(cold.conditions[0].confusion, cold.confusion);
         assert_eq!(cold.conditions[0].at_clean_onsets, cold.confusion);
-        assert!(cold.parts.iter().all(|part| part.temperature < 1.0));
+        let is_cold = |part: &Part| part.temperature.is_some_and(|t| t < 1.0);
+        assert!(cold.parts.iter().all(is_cold));
         assert!(cold.mean_confidence() > plain.mean_confidence() + 0.01);
-        for (a, b) in plain.graded().iter().zip(cold.graded_untempered()) {
+        for (a, b) in plain.graded().iter().zip(cold.graded_untempered().unwrap()) {
             assert!((a.confidence - b.confidence).abs() < 1e-3, "{a:?} {b:?}");
         }
     }

@@ -4,7 +4,10 @@
 //! heard that player. Of the foreign sounds that were made, whole groups of kinds are left out as well, so
 //! that each kind is judged by networks that know no such sound; what was recorded no network knows. The
 //! threshold of each network is that at which the networks without the other players, on those players'
-//! notes, lose a share of them ([`AIMED_LOSS`]): nothing is chosen on the notes that test.
+//! notes, lose a share of them ([`AIMED_LOSS`]): no threshold is chosen on the notes that test.
+//!
+//! One thing the tested player has a part in: the features are scaled as the package scales them, whose means
+//! and deviations were fitted on the notes of all players. They know nothing of what is a note.
 //!
 //! *Lost* is the share of the detected, labelled notes that are held back, *held back* that of the onsets
 //! in foreign sounds. The curve takes each onset alone; all else is the product's rule
@@ -93,8 +96,9 @@ struct Fold {
 pub type Thresholds = Vec<f32>;
 
 /// Measures the rejection of `architectures`, first and second, whose `packages` scale the features. Of the
-/// players in `streams` those `tested` count; the others are told beside. Without `leave_kinds_out` each kind
-/// of sound is known to all networks.
+/// players in `streams` those `tested` count, two at least, because each one's threshold is chosen on the
+/// others; who else is there is told beside. Without `leave_kinds_out` each kind of sound is known to all
+/// networks.
 ///
 /// # Errors
 /// When a package is malformed.

@@ -104,10 +104,10 @@ struct FiguresJson {
     onset: HeardJson,
     #[serde(flatten)]
     named: NamedJson,
-    /// Of the heard notes: first and second decision.
-    accuracy_of_heard: [f64; 2],
-    /// Of all notes, without listening to the player: first and second decision.
-    accuracy_without_adaptation: [f64; 2],
+    /// Of the heard notes: first decisions and, if there are any, second ones.
+    accuracy_of_heard: Vec<f64>,
+    /// Of all notes, without listening to the player: the same.
+    accuracy_without_adaptation: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -124,8 +124,8 @@ struct HeardJson {
 struct NamedJson {
     notes: usize,
     heard: usize,
-    /// First and second decision; a missed note is a wrong one.
-    accuracy: [f64; 2],
+    /// First decisions and, if there are any, second ones; a missed note is a wrong one.
+    accuracy: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -212,8 +212,10 @@ impl<'a> PerformancesJson<'a> {
 
 #[derive(Serialize)]
 struct PointJson {
-    /// Players that each network has heard.
+    /// Players that each network has heard, of those that are tested.
     players: usize,
+    /// Players that each network has heard beside them, who are only trained on.
+    only_trained_on: usize,
     /// Networks for the first decisions, and again for the second ones.
     networks: usize,
     /// Accuracy of the detected notes: of the first decisions, then of the second ones if there are any.
@@ -274,7 +276,9 @@ struct PartJson<'a> {
     name: &'a str,
     notes: usize,
     accuracy: f64,
-    temperature: f64,
+    /// Of the softmax; not where the answers come of several networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -294,8 +298,9 @@ struct ConfidenceJson {
     mean: f64,
     /// Expected calibration error in ten bins, as the answers were given.
     ece: f64,
-    /// The same without temperature.
-    ece_untempered: f64,
+    /// The same without temperature; not where the answers come of several networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ece_untempered: Option<f64>,
     /// What is left behind a gate on the probability.
     gates: Vec<GateJson>,
 }
@@ -416,7 +421,9 @@ pub fn json(evaluation: &Evaluation) -> Json<'_> {
         confidence: ConfidenceJson {
             mean: evaluation.mean_confidence(),
             ece: expected_calibration_error(&graded),
-            ece_untempered: expected_calibration_error(&evaluation.graded_untempered()),
+            ece_untempered: evaluation
+                .graded_untempered()
+                .map(|graded| expected_calibration_error(&graded)),
             gates: gated(&graded).into_iter().map(gates).collect(),
         },
         labels: Technique::ALL.map(Technique::label),
@@ -457,6 +464,7 @@ pub fn json_with_curve<'a>(evaluation: &'a Evaluation, curve: &[Point]) -> Json<
     let accuracies = |decisions: &[Confusion]| decisions.iter().map(Confusion::accuracy).collect();
     let point = |point: &Point| PointJson {
         players: point.players,
+        only_trained_on: point.only_trained_on,
         networks: point.networks,
         accuracy: accuracies(&point.plain),
         macro_f1: point.plain.iter().map(Confusion::macro_f1).collect(),
@@ -472,8 +480,10 @@ pub fn json_with_curve<'a>(evaluation: &'a Evaluation, curve: &[Point]) -> Json<
 pub(super) mod tests {
     use super::*;
     use crate::evaluation::answer::Answer;
+    use crate::evaluation::playing::{HeardNote, Judged};
     use crate::evaluation::{Part, Protocol};
     use crate::notes::{Missed, Onsets};
+    use crate::performance::Played;
     use tocco_dsp::OnsetMethod;
 
     pub fn evaluation() -> Evaluation {
@@ -519,7 +529,7 @@ pub(super) mod tests {
                 name: "AnnAri".to_owned(),
                 confusion: confusion.clone(),
                 answers,
-                temperature: 1.0,
+                temperature: Some(1.0),
                 learner: None,
                 package: None,
             }],
@@ -533,6 +543,7 @@ pub(super) mod tests {
             missed,
             confusion,
             players: vec!["AnnAri".to_owned()],
+            only_trained_on: Vec::new(),
             folders: vec!["recordings".to_owned()],
             n_takes: 1,
             second: None,
@@ -540,6 +551,65 @@ pub(super) mod tests {
             performances: None,
             fewer: Vec::new(),
         }
+    }
+
+    /// A kick that is named rightly and a tom that is not, a second apart, by a model that decides once.
+    pub fn without_second_network() -> Performances {
+        let note = |technique: Technique| Judged {
+            player: 0,
+            played: Played {
+                position: 0,
+                technique,
+                note: technique.class(),
+                ghost: false,
+                rise_db: 20.0,
+            },
+            again: false,
+            gaps_s: (1.0, 1.0),
+            heard: Some(HeardNote {
+                named: [Some(Technique::Kick.class()), None],
+                plain: [Some(Technique::PalmMute.class()), None],
+                ..HeardNote::default()
+            }),
+        };
+        Performances {
+            players: vec!["AnnAri".to_owned()],
+            decisions: 1,
+            duration_s: 60.0,
+            notes: vec![note(Technique::Kick), note(Technique::Tom)],
+            extras: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_figures_as_decisions() {
+        let mut evaluation = evaluation();
+        evaluation.performances = Some(without_second_network());
+        let value = serde_json::to_value(json(&evaluation)).unwrap();
+        let performances = &value["performances"];
+        assert_eq!(performances["all"]["accuracy"], serde_json::json!([0.5]));
+        for key in ["accuracy_of_heard", "accuracy_without_adaptation"] {
+            assert_eq!(performances["all"][key].as_array().unwrap().len(), 1);
+        }
+        for one in performances["techniques"].as_array().unwrap() {
+            assert_eq!(one["accuracy"].as_array().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn amended_answers_have_no_temperature_to_leave_out() {
+        let evaluation = evaluation();
+        let plain = serde_json::to_value(json(&evaluation)).unwrap();
+        assert!(plain["confidence"]["ece_untempered"].is_number());
+        assert_eq!(plain["parts"][0]["temperature"], 1.0);
+        let mut both = evaluation.clone();
+        both.second = Some(Box::new(both.amended(&evaluation).unwrap()));
+        let value = serde_json::to_value(json(&both)).unwrap();
+        assert!(value["confidence"]["ece_untempered"].is_number());
+        let amended = &value["second"];
+        assert!(amended["confidence"]["ece"].is_number());
+        assert!(amended["confidence"].get("ece_untempered").is_none());
+        assert!(amended["parts"][0].get("temperature").is_none());
     }
 
     #[test]

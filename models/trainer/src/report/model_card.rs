@@ -301,18 +301,14 @@ fn weaknesses(evaluations: &[Evaluation], rings: bool) -> Vec<String> {
     let find = |protocol| evaluations.iter().find(|e| e.protocol == protocol);
     if let Some(unheard) = find(Protocol::LeaveOnePlayerOut) {
         if let Some(performances) = &unheard.performances {
-            let apart = performances.apart();
-            let ([first, second], rising) = (apart.accuracy(), performances.rising_apart());
+            let (apart, rising) = (performances.apart(), performances.rising_apart());
+            let named = apart.accuracy();
+            let named = named.iter().map(|share| format!("{:.0}", 100.0 * share));
             lines.push(format!(
-                "**When a guitarist plays whom it has never heard, {}{:.0} of 100 notes are named \
+                "**When a guitarist plays whom it has never heard, {} of 100 notes are named \
                  rightly**: notes at least 100 ms apart, of which {:.0} in 100 are heard at all. Of those \
                  that rise by 3 dB or more above what rings, {:.0} in 100 are heard.",
-                if unheard.second.is_some() {
-                    format!("{:.0} (at once) and then ", 100.0 * first)
-                } else {
-                    String::new()
-                },
-                100.0 * if unheard.second.is_some() { second } else { first },
+                named.collect::<Vec<_>>().join(" (at once) and then "),
                 100.0 * apart.recall(),
                 100.0 * rising.recall(),
             ));
@@ -378,7 +374,7 @@ fn weaknesses(evaluations: &[Evaluation], rings: bool) -> Vec<String> {
         lines.push(format!(
             "It knows {} players, and takes of one technique each: techniques in turn, with one \
              note ringing into the next, were never heard{}.",
-            evaluation.players.len(),
+            evaluation.players.len() + evaluation.only_trained_on.len(),
             if rings { " but mixed" } else { "" }
         ));
         let onsets = &evaluation.onsets;
@@ -455,6 +451,22 @@ fn thousands(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::json::tests::{evaluation, without_second_network};
+
+    #[test]
+    fn all_players_it_has_heard_count_and_only_the_decisions_there_are() {
+        let mut evaluation = evaluation();
+        evaluation.only_trained_on = vec!["BeaBru".to_owned()];
+        let mut performances = without_second_network();
+        evaluation.performances = Some(performances.clone());
+        let lines = weaknesses(&[evaluation.clone()], false).join("\n");
+        assert!(lines.contains("It knows 2 players"), "{lines}");
+        assert!(lines.contains("heard, 50 of 100 notes"), "{lines}");
+        performances.decisions = 2;
+        evaluation.performances = Some(performances);
+        let lines = weaknesses(&[evaluation], false).join("\n");
+        assert!(lines.contains("50 (at once) and then 0 of 100"), "{lines}");
+    }
 
     #[test]
     fn numbers_are_grouped() {

@@ -25,8 +25,12 @@ pub fn learning_curve(curve: &[Point]) -> String {
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {}{} | {} | {} | {} | {} | {} |",
             point.players,
+            match point.only_trained_on {
+                0 => String::new(),
+                more => format!(" + {more} in each"),
+            },
             point.networks,
             cell(&point.plain, 0),
             cell(&point.plain, 1),
@@ -116,6 +120,18 @@ pub fn table(evaluation: &Evaluation) -> String {
     text
 }
 
+/// A figure of one of the decisions; a dash where there is no such decision.
+fn of_decision(figures: &[f64], decision: usize) -> String {
+    let figure = figures.get(decision);
+    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.3}"))
+}
+
+/// The figures of all decisions that there are.
+fn of_decisions(figures: &[f64]) -> String {
+    let figures = figures.iter().map(|figure| format!("{figure:.3}"));
+    figures.collect::<Vec<_>>().join(", ")
+}
+
 /// Performances as Markdown.
 pub fn performances(performances: &Performances) -> String {
     let mut text = format!(
@@ -133,11 +149,10 @@ pub fn performances(performances: &Performances) -> String {
         ("rising", performances.rising()),
         ("apart and rising", performances.rising_apart()),
     ] {
-        let ([first, second], plain) = (figures.accuracy(), figures.accuracy_plain());
+        let accuracy = figures.accuracy();
         let _ = writeln!(
             text,
-            "| {which} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {first:.3} | {second:.3} | \
-             {:.3}, {:.3} |",
+            "| {which} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {} | {} | {} |",
             figures.notes,
             figures.notes - figures.heard,
             figures.doubled,
@@ -145,8 +160,9 @@ pub fn performances(performances: &Performances) -> String {
             figures.precision(),
             figures.recall(),
             figures.f1(),
-            plain[0],
-            plain[1]
+            of_decision(&accuracy, 0),
+            of_decision(&accuracy, 1),
+            of_decisions(&figures.accuracy_plain())
         );
     }
     let _ = write!(
@@ -154,11 +170,14 @@ pub fn performances(performances: &Performances) -> String {
         "\n| notes | played | heard | named rightly, first | second |\n| --- | --- | --- | --- | --- |\n"
     );
     let mut row = |which: &str, figures: Figures| {
-        let [first, second] = figures.accuracy();
-        let (notes, heard) = (figures.notes, figures.recall());
+        let accuracy = figures.accuracy();
         let _ = writeln!(
             text,
-            "| {which} | {notes} | {heard:.3} | {first:.3} | {second:.3} |"
+            "| {which} | {} | {:.3} | {} | {} |",
+            figures.notes,
+            figures.recall(),
+            of_decision(&accuracy, 0),
+            of_decision(&accuracy, 1)
         );
     };
     for technique in Technique::ALL {
@@ -166,10 +185,9 @@ pub fn performances(performances: &Performances) -> String {
         row(&name, performances.technique(technique));
     }
     let first = performances.first_played();
-    let [plain_first, plain_second] = first.accuracy_plain();
     let name = format!(
-        "recordings played for the first time, apart (without adaptation {plain_first:.3}, \
-         {plain_second:.3})"
+        "recordings played for the first time, apart (without adaptation {})",
+        of_decisions(&first.accuracy_plain())
     );
     row(&name, first);
     let ghosts = performances.only(|note| note.apart() && note.played.ghost);
@@ -339,11 +357,14 @@ pub fn accuracy_lines(evaluation: &Evaluation) -> String {
 
 /// How true the probabilities are, in a line.
 pub fn calibration_line(evaluation: &Evaluation) -> String {
+    let untempered = evaluation.graded_untempered().map(|graded| {
+        let error = expected_calibration_error(&graded);
+        format!(", without temperature {error:.3}")
+    });
     format!(
-        "expected calibration error {:.3}, without temperature {:.3}; mean probability {:.3}, \
-         accuracy {:.3}",
+        "expected calibration error {:.3}{}; mean probability {:.3}, accuracy {:.3}",
         expected_calibration_error(&evaluation.graded()),
-        expected_calibration_error(&evaluation.graded_untempered()),
+        untempered.unwrap_or_default(),
         evaluation.mean_confidence(),
         evaluation.confusion.accuracy()
     )
@@ -447,7 +468,7 @@ pub fn folder_table(evaluation: &Evaluation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::json::tests::evaluation;
+    use crate::report::json::tests::{evaluation, without_second_network};
 
     #[test]
     fn the_table_tells_recall_and_parts() {
@@ -464,5 +485,37 @@ mod tests {
         assert!(palm_mute.ends_with("0.000"), "{palm_mute}");
         let tom = table.lines().find(|line| line.contains("Tom")).unwrap();
         assert!(tom.ends_with('-'), "{tom}");
+    }
+
+    #[test]
+    fn what_was_not_decided_has_no_figure() {
+        let text = performances(&without_second_network());
+        let row = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(row("| all |").ends_with("| 0.500 | - | 0.000 |"), "{text}");
+        assert!(row("| Kick, apart |").ends_with("| 1.000 | - |"), "{text}");
+        assert!(text.contains("(without adaptation 0.000) |"), "{text}");
+    }
+
+    #[test]
+    fn answers_of_several_networks_have_no_temperature() {
+        let mut evaluation = evaluation();
+        assert!(calibration_line(&evaluation).contains(", without temperature 0."));
+        evaluation.parts[0].temperature = None;
+        assert!(!calibration_line(&evaluation).contains("temperature"));
+    }
+
+    #[test]
+    fn players_who_are_only_trained_on_are_told_beside_those_heard() {
+        let mut point = Point {
+            players: 2,
+            only_trained_on: 4,
+            networks: 12,
+            ..Point::default()
+        };
+        let text = learning_curve(std::slice::from_ref(&point));
+        assert!(text.contains("| 2 + 4 in each | 12 |"), "{text}");
+        point.only_trained_on = 0;
+        let text = learning_curve(&[point]);
+        assert!(text.contains("| 2 | 12 |"), "{text}");
     }
 }

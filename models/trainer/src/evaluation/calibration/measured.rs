@@ -1,5 +1,7 @@
 //! What a number of examples gave.
 
+use std::collections::BTreeMap;
+
 use crate::evaluation::answer::Answer;
 use crate::evaluation::bootstrap;
 use crate::evaluation::metrics::Confusion;
@@ -13,7 +15,7 @@ pub struct Measured {
     pub confusion: Confusion,
     /// The same by player.
     pub players: Vec<(String, Confusion)>,
-    /// The tested takes.
+    /// The tested takes, each by its techniques.
     pub takes: Vec<Tested>,
     /// Sum of the probabilities that the answers were given with.
     pub confidence: f64,
@@ -24,16 +26,18 @@ pub struct Measured {
     pub listening: Option<Box<Measured>>,
 }
 
-/// A tested take.
+/// The notes of one technique in a tested take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tested {
     /// Index of its player among the subjects.
     pub player: usize,
+    /// Index of the take.
+    pub take: usize,
     /// Notes, times draws.
     pub notes: usize,
     /// Right answers.
     pub right: usize,
-    /// Whether there is another take to teach its technique from.
+    /// Whether there is another take to teach the technique from.
     pub teachable: bool,
 }
 
@@ -109,13 +113,21 @@ impl Measured {
 }
 
 /// Of the accuracy over `takes`, each player's own drawn again.
-fn interval<'a>(takes: impl Iterator<Item = &'a Tested> + Clone, n_players: usize) -> [f64; 2] {
-    let players: Vec<Vec<&Tested>> = (0..n_players)
-        .map(|player| takes.clone().filter(|t| t.player == player).collect())
+fn interval<'a>(takes: impl Iterator<Item = &'a Tested>, n_players: usize) -> [f64; 2] {
+    // Of each take right answers and notes, of all its techniques together.
+    let mut players: Vec<BTreeMap<usize, (usize, usize)>> = vec![BTreeMap::new(); n_players];
+    for tested in takes {
+        if let Some(takes) = players.get_mut(tested.player) {
+            let (right, notes) = takes.entry(tested.take).or_default();
+            (*right, *notes) = (*right + tested.right, *notes + tested.notes);
+        }
+    }
+    let players: Vec<Vec<(usize, usize)>> = (players.into_iter())
+        .map(|takes| takes.into_values().collect())
         .collect();
-    let accuracy = |drawn: &[&&Tested]| {
-        let right: usize = drawn.iter().map(|take| take.right).sum();
-        let notes: usize = drawn.iter().map(|take| take.notes).sum();
+    let accuracy = |drawn: &[&(usize, usize)]| {
+        let right: usize = drawn.iter().map(|take| take.0).sum();
+        let notes: usize = drawn.iter().map(|take| take.1).sum();
         right as f64 / notes.max(1) as f64
     };
     bootstrap::interval_of_groups(&players, accuracy).into()
@@ -131,20 +143,21 @@ pub(super) struct Outcome {
     pub(super) confidence: f64,
 }
 
-/// Counts the first and second decisions about each note.
+/// Counts the first and second decisions about each note, the `scores` by the class that was played.
 pub(super) fn count(
     outcomes: &mut [Outcome; 2],
-    scores: &mut [Tested; 2],
+    scores: &mut BTreeMap<usize, [Tested; 2]>,
     decided: &[Vec<Answer>],
 ) {
     for note in decided {
-        let places = outcomes.iter_mut().zip(&mut *scores);
-        for (answer, (outcome, score)) in note.iter().zip(places) {
+        for (decision, (answer, outcome)) in note.iter().zip(&mut *outcomes).enumerate() {
             let (played, class) = (answer.played.class(), answer.class());
             outcome.confusion.count(played, class);
             outcome.confidence += f64::from(answer.probabilities[class]);
-            score.notes += 1;
-            score.right += usize::from(played == class);
+            if let Some(scores) = scores.get_mut(&played) {
+                scores[decision].notes += 1;
+                scores[decision].right += usize::from(played == class);
+            }
         }
     }
 }

@@ -93,13 +93,13 @@ pub fn subjects_of<'a>(
         .collect()
 }
 
-/// The notes of `corpus` as `package` hears them.
+/// The notes of `corpus` as `package` hears them, `threads` takes at the same time.
 ///
 /// # Errors
 /// When a recording is wrong, or the package wants features there are not.
-pub fn heard_by(package: &ModelPackage, corpus: &Corpus) -> Result<Notes> {
+pub fn heard_by(package: &ModelPackage, corpus: &Corpus, threads: NonZeroUsize) -> Result<Notes> {
     let listener = Listener::of(package)?;
-    Notes::hear(corpus, &listener, None, 0, parallel::available())
+    Notes::hear(corpus, &listener, None, 0, threads)
 }
 
 /// `subjects`, whose answers those of `later`, the same players in the same order, amend.

@@ -1,4 +1,4 @@
-//! Every engine with every network of the paper as it is shipped, on 1,000 notes: those of our
+//! Every engine with every network of the paper as it is shipped, on 250 notes: those of our
 //! synthesised performances, which everyone has, through the plugin's own detector and features.
 //!
 //! An engine whose library is missing is named and skipped, except on the gate (`CI=true`), where
@@ -14,12 +14,12 @@ use tocco_engines::WeightFormat;
 use tocco_engines::{Classifier, EngineId, LoadError, ModelPackage, reference};
 
 /// Notes that each cell is run on.
-const NOTES: usize = 1000;
+const NOTES: usize = 250;
 /// Largest difference in probability from double precision.
 const TOLERANCE: f64 = 1e-5;
 
-fn thousand_notes() -> FeatureVectors {
-    let recordings = (1..=26)
+fn notes() -> FeatureVectors {
+    let recordings = (1..=7)
         .map(|seed| {
             let recording = Recording {
                 samples: Performance::demo(seed).samples,
@@ -28,10 +28,7 @@ fn thousand_notes() -> FeatureVectors {
             (PathBuf::from(format!("performance {seed}")), recording)
         })
         .collect();
-    FeatureVectors {
-        recordings,
-        source: "synthesised performances".to_owned(),
-    }
+    FeatureVectors::new(recordings, "synthesised performances".to_owned())
 }
 
 fn winner(probabilities: &[f64]) -> usize {
@@ -42,7 +39,7 @@ fn winner(probabilities: &[f64]) -> usize {
 
 #[test]
 fn every_engine_gives_what_double_precision_gives() {
-    let notes = thousand_notes();
+    let notes = notes();
     let mut failures = Vec::new();
     for model in ["a", "b", "c"] {
         let package = ModelPackage::load(model_folder(model)).unwrap();
@@ -63,7 +60,7 @@ fn every_engine_gives_what_double_precision_gives() {
             let mut classifier = match Classifier::with_weights(&package, id, WeightFormat::F32) {
                 Ok(classifier) => classifier,
                 Err(missing @ LoadError::Engine { .. }) if std::env::var_os("CI").is_none() => {
-                    eprintln!("SKIPPED: {missing}");
+                    eprintln!("skipped: {missing}");
                     continue;
                 }
                 Err(error) => panic!("{model} with {id}: {error}"),
@@ -74,7 +71,14 @@ fn every_engine_gives_what_double_precision_gives() {
                 classifier.classify(features, &mut found).unwrap();
                 let found: Vec<f64> = found.iter().copied().map(f64::from).collect();
                 let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-                largest = differences.fold(largest, f64::max);
+                // A probability that is no number is as far off as can be.
+                largest = differences.fold(largest, |largest, difference| {
+                    if difference.is_nan() {
+                        f64::INFINITY
+                    } else {
+                        largest.max(difference)
+                    }
+                });
                 other_winners += usize::from(winner(&found) != winner(expected));
             }
             println!(

@@ -59,7 +59,7 @@ fn shared() -> Option<PathBuf> {
         env::var("CI").as_deref() != Ok("true"),
         "{missing} (CI=true does not allow to skip this test)"
     );
-    eprintln!("SKIPPED: {missing}");
+    eprintln!("skipped: {missing}");
     None
 }
 

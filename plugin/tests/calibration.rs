@@ -15,6 +15,9 @@ use tocco::service::{Service, Shared};
 use tocco_recognizer::classification::{Classification, MAX_CLASSES};
 use tocco_recognizer::pipeline::{Pipeline, Settings};
 
+/// How long the plugin's threads have for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A plugin's inside, played in blocks of 64.
 struct Player {
     shared: Arc<Shared>,
@@ -55,7 +58,9 @@ impl Player {
                 });
         }
         // This streams a hundred times faster than life: a classifier thread may catch up.
+        let start = Instant::now();
         while self.pipeline.is_busy() {
+            assert!(start.elapsed() < PATIENCE, "a note is not answered");
             std::thread::sleep(Duration::from_millis(1));
             let results = &mut self.results;
             self.pipeline
@@ -81,7 +86,7 @@ impl Player {
     fn wait(&mut self, until: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !until(self) {
-            assert!(start.elapsed() < Duration::from_secs(30), "it takes ages");
+            assert!(start.elapsed() < PATIENCE, "it takes ages");
             self.play();
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -288,7 +293,9 @@ fn the_window_teaches() {
     let text = window.frame();
     assert!(text.contains("an example of Snare 1"), "{text}");
     assert!(text.contains("0 of 5"), "{text}");
+    let start = Instant::now();
     while shared.telemetry.teaching.class().is_some() {
+        assert!(start.elapsed() < PATIENCE, "the lesson does not end");
         player.play();
         // Not in wait, which plays on, a hundred times faster than anyone.
         std::thread::sleep(Duration::from_millis(50));

@@ -3,6 +3,7 @@
 mod host;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -35,12 +36,30 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The notes of a guitar, made once for all tests.
+static GUITAR: LazyLock<Vec<f32>> = LazyLock::new(|| Performance::demo(1).samples);
+
+/// How long the service thread has for a model.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Plays `samples` until all that the host was told is done.
+fn play_until_settled(host: &mut Host, samples: &[f32]) {
+    let start = Instant::now();
+    while !host.plugin.shared().is_settled() {
+        assert!(start.elapsed() < PATIENCE, "no model came");
+        host.play(samples, &[64]);
+        let _ = host.plugin.shared().telemetry.meters.last_note();
+        drop(host.plugin.shared().status().clone());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn callbacks_make_no_heap_call_from_the_first_one_on() {
     for (rate, block) in [(48_000.0, 64), (44_100.0, 512), (96_000.0, 37)] {
         // At its own rate, notes that are plausible enough to be learnt.
         let samples = match rate {
-            48_000.0 => Performance::demo(1).samples[..4 * 48_000].to_vec(),
+            48_000.0 => GUITAR[..4 * 48_000].to_vec(),
             _ => tones(f64::from(rate), 12, 0.08),
         };
         for model in [
@@ -99,12 +118,7 @@ fn swaps_and_readers_make_no_heap_call_in_callbacks() {
         ModelChoice::C,
     ] {
         host.choose(model, EngineChoice::Native);
-        while !host.plugin.shared().is_settled() {
-            host.play(&samples, &[64]);
-            let _ = host.plugin.shared().telemetry.meters.last_note();
-            drop(host.plugin.shared().status().clone());
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        play_until_settled(&mut host, &samples);
         host.play(&samples, &[64]);
     }
     assert_eq!(heap_calls(), 0);
@@ -117,10 +131,7 @@ fn swaps_of_the_onset_method_make_no_heap_call_in_callbacks() {
     let samples = tones(48_000.0, 3, 0.08);
     for method in ["flux", "mkl", "flux"] {
         let _folder = host.choose_c_with_onset(method);
-        while !host.plugin.shared().is_settled() {
-            host.play(&samples, &[64]);
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        play_until_settled(&mut host, &samples);
         host.play(&samples, &[64]);
         let settings = &host.plugin.shared().params;
         host::set(
@@ -155,10 +166,7 @@ fn teaching_makes_no_heap_call_in_callbacks() {
         ] {
             host.plugin.shared().calibrate(command);
             host.play(&samples, &[64]);
-            while !host.plugin.shared().is_settled() {
-                host.play(&samples, &[64]);
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            play_until_settled(&mut host, &samples);
             host.play(&samples, &[64]);
         }
         let swaps = &host.plugin.shared().telemetry.counters.swaps;
@@ -169,7 +177,7 @@ fn teaching_makes_no_heap_call_in_callbacks() {
 
 #[test]
 fn voices_controllers_and_lessons_make_no_heap_call_in_callbacks() {
-    let samples = Performance::demo(1).samples[..4 * 48_000].to_vec();
+    let samples = &GUITAR[..4 * 48_000];
     for mode in [ProcessMode::Realtime, ProcessMode::Offline] {
         let mut host = Host::new();
         let shared = host.plugin.shared().clone();
@@ -231,7 +239,7 @@ fn sounds_of_the_users_come_and_go_without_a_heap_call_in_callbacks() {
         }
         wav.finalize().unwrap();
     }
-    let samples = Performance::demo(1).samples[..4 * 48_000].to_vec();
+    let samples = &GUITAR[..4 * 48_000];
     let mut host = Host::new();
     let shared = host.plugin.shared().clone();
     let params = &shared.params;
@@ -266,7 +274,7 @@ fn a_lesson_whose_sound_is_kept_makes_no_heap_call_in_callbacks() {
     let shared = host.plugin.shared().clone();
     host.activate(48_000.0, 512, 1, ProcessMode::Realtime);
     shared.calibrate(Command::Teach(Some(2)));
-    let mut samples = Performance::demo(1).samples[..6 * 48_000].to_vec();
+    let mut samples = GUITAR[..6 * 48_000].to_vec();
     for block in samples.chunks_mut(512) {
         host.block(block);
         // As fast as somebody plays: the queue is emptied meanwhile.

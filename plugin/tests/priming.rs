@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tocco::shipped;
 use tocco_engines::{Classifier, Engine, EngineId, InferError, ModelPackage};
@@ -84,7 +84,10 @@ fn the_classifier_thread_primes_and_flushes_before_it_is_handed_out() {
         };
         remote.arm();
         remote.submit(note, &vec![0.5; n_features], 0).unwrap();
+        let start = Instant::now();
         while remote.poll().is_none() {
+            let patience = start.elapsed() < Duration::from_secs(60);
+            assert!(patience, "{wake:?}: no answer");
             std::thread::yield_now();
         }
         let runs = runs.lock().unwrap();

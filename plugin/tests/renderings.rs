@@ -40,7 +40,7 @@ impl Drop for Load {
 fn can_tell() -> bool {
     let can = Ticks::calibrated().is_some();
     if !can {
-        eprintln!("SKIPPED: this processor has no counter that runs at one speed");
+        eprintln!("skipped: this processor has no counter that runs at one speed");
     }
     can
 }

@@ -8,7 +8,7 @@ mod weighing_allocator;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host::{activation, set, tones};
 use nice_plug::prelude::Enum;
@@ -21,6 +21,17 @@ use tocco_recognizer::runner::queue::CAPACITY;
 use weighing_allocator::bytes_in_use;
 
 const MODELS: [ModelChoice; 3] = [ModelChoice::A, ModelChoice::B, ModelChoice::C];
+
+/// How often model or engine change; and after how many changes memory is first weighed: each library
+/// makes some things once.
+const SWAPS: u64 = 300;
+const WARM_UP: u64 = 50;
+
+/// Bytes that may be in use more after each of the other changes.
+const MORE_PER_SWAP: u64 = 100;
+
+/// How long one change may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How far the engines' probabilities may be from each other: ours store the weights as f16.
 const TOLERANCE: f32 = 2e-3;
@@ -36,7 +47,7 @@ fn engines() -> Vec<EngineChoice> {
             Ok(_) => engines.push(engine),
             Err(missing) => {
                 assert!(std::env::var_os("CI").is_none(), "{}", missing.reason());
-                eprintln!("SKIPPED: {engine:?}: {}", missing.reason());
+                eprintln!("skipped: {engine:?}: {}", missing.reason());
             }
         }
     }
@@ -65,7 +76,7 @@ fn reference(model: ModelChoice, samples: &[f32]) -> Vec<(u64, [f32; MAX_CLASSES
 }
 
 #[test]
-fn a_thousand_swaps_lose_no_note_and_confuse_none() {
+fn hundreds_of_swaps_lose_no_note_and_confuse_none() {
     // Whole hops, so that every round of the loop is the same.
     let mut samples = tones(48_000.0, 5, 0.15);
     samples.truncate(samples.len() / 64 * 64);
@@ -99,7 +110,8 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
             });
         }
     };
-    while counters.swaps.load(Relaxed) < 1_000 {
+    let (mut swaps, mut last) = (0, Instant::now());
+    while swaps < SWAPS {
         for quarter in samples.chunks(samples.len() / 64 / 4 * 64 + 64) {
             if shared.is_settled() {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -114,16 +126,23 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
             learn_names(&shared, &mut names);
         }
         rounds += 1;
-        if live == 0 && counters.swaps.load(Relaxed) > 20 {
+        let now = counters.swaps.load(Relaxed);
+        if now > swaps {
+            (swaps, last) = (now, Instant::now());
+        }
+        assert!(last.elapsed() < PATIENCE, "no swap after the {swaps}th");
+        if live == 0 && swaps > WARM_UP {
             live = settle_on_c(&shared, &mut pipeline, &play, &mut results, &samples);
             learn_names(&shared, &mut names);
         }
     }
     let live_after = settle_on_c(&shared, &mut pipeline, &play, &mut results, &samples);
     learn_names(&shared, &mut names);
-    println!("{rounds} rounds; {live} bytes in use after 20 swaps, {live_after} after 1,000");
+    println!(
+        "{rounds} rounds; {live} bytes in use after {WARM_UP} swaps, {live_after} after {SWAPS}"
+    );
     assert!(
-        (live_after - live).abs() < 100_000,
+        live_after.abs_diff(live) as u64 <= (SWAPS - WARM_UP) * MORE_PER_SWAP,
         "{live} bytes became {live_after}"
     );
 
@@ -136,6 +155,7 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
         "each note once, in order"
     );
     let (mut by_model, mut by_engine) = (HashMap::new(), HashMap::new());
+    let mut compared = 0;
     for result in &results {
         let position = result.note.position % samples.len() as u64;
         let (model, engine) = &names[&result.model];
@@ -147,7 +167,12 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
             && result.note.position > samples.len() as u64
         {
             let pairs = result.probabilities.iter().zip(probabilities);
-            let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let difference = pairs
+                .map(|(a, b)| (a - b).abs())
+                // A probability that is no number is as far off as can be.
+                .map(|error| if error.is_nan() { f32::INFINITY } else { error })
+                .fold(0.0, f32::max);
+            compared += 1;
             assert!(
                 difference < TOLERANCE,
                 "{difference} from what model {model} says of the note at {position}, \
@@ -155,7 +180,12 @@ fn a_thousand_swaps_lose_no_note_and_confuse_none() {
             );
         }
     }
-    println!("results by model: {by_model:?}, by engine: {by_engine:?}");
+    println!("{compared} compared; by model: {by_model:?}, by engine: {by_engine:?}");
+    assert!(
+        10 * compared >= 9 * results.len(),
+        "only {compared} of {} results were compared",
+        results.len()
+    );
     assert_eq!((by_model.len(), by_engine.len()), (3, engines.len()));
 }
 

@@ -29,11 +29,25 @@ pub struct TestArguments {
     filter: Option<String>,
 }
 
-/// What leaves the engines out of a selection of tests.
-const ENGINES_APART: [&str; 2] = ["--exclude", "tocco-engines"];
+/// What leaves the crates of arithmetic out of a selection of tests.
+const ARITHMETIC_APART: [&str; 4] = ["--exclude", "tocco-dsp", "--exclude", "tocco-engines"];
 
-/// The engines' tests, but for the unit tests.
-const ENGINE_TESTS: [&str; 4] = ["all_engines", "foreign_files", "signals", "suite"];
+/// Their tests, but for the unit tests.
+const ARITHMETIC_TESTS: [&str; 13] = [
+    "all_engines",
+    "degenerate_windows",
+    "foreign_files",
+    "heap_calls",
+    "onset_places",
+    "onset_playing",
+    "onset_recordings",
+    "recordings",
+    "resampling",
+    "robustness",
+    "signals",
+    "suite",
+    "synthetic",
+];
 
 /// The crates of arithmetic with overflow checks: the unit tests, and of the others those that try most
 /// values. In a profile of its own: in that of `cargo clippy` and `cargo doc` each would wait for the others.
@@ -107,14 +121,19 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
         None => {
             // In one call: the tests' dependencies have features that would make two of it. Benchmarks
             // are left out. The counting library is one of the crates, too.
-            // The engines' unit tests are left to the overflow checks: no other crate takes as long to
-            // compile twice. Their other tests run on the objects that are in the bundle.
-            let all = ["--lib", "--bins", "--tests", "--examples"];
-            let all = [&cargo::ALL_CRATES[..], &ENGINES_APART, &all].concat();
+            // The unit tests of arithmetic are left to the overflow checks: they would be compiled twice.
+            // The other tests of those crates run on the objects that are in the bundle.
+            let all = ["--lib", "--bins", "--tests"];
+            let all = [&cargo::ALL_CRATES[..], &ARITHMETIC_APART, &all].concat();
             let mut programs = bundle::from_build(|| build(&all))?;
-            let tests = ENGINE_TESTS.iter().flat_map(|name| ["--test", name]);
+            let tests = ARITHMETIC_TESTS.iter().flat_map(|name| ["--test", name]);
             let tests: Vec<&str> = cargo::ALL_CRATES.into_iter().chain(tests).collect();
-            programs.extend(build(&tests)?);
+            for program in build(&tests)? {
+                // Another crate may have one of the same name, which is known.
+                if !programs.iter().any(|p| p.executable == program.executable) {
+                    programs.push(program);
+                }
+            }
             // This one in the profile that it runs in, where its dependencies are.
             programs.extend(build(&[
                 "--profile",
@@ -131,7 +150,8 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
             let start = Instant::now();
             run_all(&programs, arguments, &count)?;
             took("running the tests", start, &count);
-            lock(&count).skipped = skipped(&programs)?;
+            let not_built = skipped(&programs)?;
+            lock(&count).skipped.extend(not_built);
         }
     }
     let count = count.into_inner().unwrap_or_default();
@@ -326,6 +346,7 @@ fn run_program(
     let mut command = priority.command(&program.executable);
     command
         .args(&arguments.filter)
+        .arg("--show-output")
         .current_dir(&program.folder)
         .env("CARGO", cargo::program())
         .env("CARGO_MANIFEST_DIR", &program.folder)
@@ -347,6 +368,7 @@ fn call_cargo(
         .args(["test", "--quiet", "--no-fail-fast"])
         .args(selection)
         .args(&arguments.filter)
+        .args(["--", "--show-output"])
         .envs(sanitizer()?)
         .env("TOCCO_BUNDLES", cargo::bundles()?);
     finish(&format!("{title}: {shown}"), command, count)
@@ -370,7 +392,10 @@ fn finish(title: &str, mut command: Command, count: &Mutex<Count>) -> Result<()>
         String::from_utf8_lossy(&stdout),
         String::from_utf8_lossy(&stderr),
     );
-    write!(std::io::stdout(), "{out}{error}")?;
+    let (shown, skipped) = without_successes(&out);
+    write!(std::io::stdout(), "{shown}{error}")?;
+    let told = skipped.iter().map(|why| format!("{title}: {why}"));
+    count.skipped.extend(told);
     for (passed, failed) in out.lines().filter_map(result_of) {
         count.passed += passed;
         count.failed += failed;
@@ -379,6 +404,29 @@ fn finish(title: &str, mut command: Command, count: &Mutex<Count>) -> Result<()>
         count.broken.push(format!("{title} ({status})"));
     }
     Ok(())
+}
+
+/// What a test program says but for the words of the tests that passed, and what those skipped.
+fn without_successes(out: &str) -> (String, Vec<&str>) {
+    let (mut shown, mut skipped) = (String::new(), Vec::new());
+    let mut passed = false;
+    for line in out.lines() {
+        match line {
+            "successes:" => passed = true,
+            "failures:" => passed = false,
+            _ if line.starts_with("test result: ") => passed = false,
+            _ => {}
+        }
+        if !passed {
+            shown.push_str(line);
+            shown.push('\n');
+        } else if let Some(why) = line.strip_prefix("skipped: ")
+            && !skipped.contains(&why)
+        {
+            skipped.push(why);
+        }
+    }
+    (shown, skipped)
 }
 
 fn took(what: &str, since: Instant, count: &Mutex<Count>) {
@@ -423,7 +471,7 @@ fn result_of(line: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ENGINE_TESTS, is_real_time, result_of};
+    use super::{ARITHMETIC_TESTS, is_real_time, result_of, without_successes};
 
     #[test]
     fn reads_the_closing_line_of_cargo_test() {
@@ -434,17 +482,33 @@ mod tests {
     }
 
     #[test]
-    fn every_test_of_the_engines_is_run() {
-        let tests = std::fs::read_dir(crate::cargo::root().join("engines/tests")).unwrap();
+    fn what_passing_tests_skip_is_told_and_the_rest_of_their_words_is_not() {
+        let out = "test a ... ok\n\nsuccesses:\n\n---- a stdout ----\n12 µs\nskipped: no engine\n\
+                   skipped: no engine\n\n\nsuccesses:\n    a\n\nfailures:\n\n---- b stdout ----\n\
+                   skipped: no\n\ntest result: FAILED. 1 passed\n";
+        let (shown, skipped) = without_successes(out);
+        assert_eq!(skipped, ["no engine"]);
+        assert_eq!(
+            shown,
+            "test a ... ok\n\nfailures:\n\n---- b stdout ----\nskipped: no\n\ntest result: FAILED. 1 passed\n"
+        );
+    }
+
+    #[test]
+    fn every_test_of_arithmetic_is_run() {
         let is_test = |path: &std::path::PathBuf| {
             path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").is_file()
         };
-        let paths = tests.map(|entry| entry.unwrap().path()).filter(is_test);
-        let mut names: Vec<String> = paths
-            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
-            .collect();
+        let mut names = Vec::new();
+        for crate_folder in ["dsp", "engines"] {
+            let tests = crate::cargo::root().join(crate_folder).join("tests");
+            let tests = std::fs::read_dir(tests).unwrap();
+            let paths = tests.map(|entry| entry.unwrap().path()).filter(is_test);
+            names
+                .extend(paths.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()));
+        }
         names.sort();
-        assert_eq!(names, ENGINE_TESTS);
+        assert_eq!(names, ARITHMETIC_TESTS);
     }
 
     #[test]

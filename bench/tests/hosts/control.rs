@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::iter::repeat;
 
 use tocco_bench::plugin_host::{MidiMessage, MidiOut, StreamFormat};
+use tocco_bench::sound::Sound;
 
 use crate::listening::{check_same, without_ids};
-use crate::playing::{Bundled, PERFORMANCE, in_both_hosts, play};
+use crate::playing::{Bundled, PERFORMANCE, beginning, in_both_hosts, play, sent_within};
 
 in_both_hosts!(
     as_delivered_there_is_none,
@@ -39,11 +40,15 @@ fn controlled<H: Bundled>(smoothing: &str) -> H {
 }
 
 fn hear<H: Bundled>(host: &mut H, block: usize) -> Vec<MidiOut> {
+    hear_sound(host, &PERFORMANCE, block)
+}
+
+fn hear_sound<H: Bundled>(host: &mut H, sound: &Sound, block: usize) -> Vec<MidiOut> {
     let format = StreamFormat {
         max_block: block,
         ..StreamFormat::PAPER
     };
-    without_ids(&play(host, &PERFORMANCE, format, repeat(block)))
+    without_ids(&play(host, sound, format, repeat(block)))
 }
 
 fn controller(event: &MidiOut) -> Option<u8> {
@@ -128,7 +133,13 @@ fn what_is_smoothed_goes_there_and_blocks_make_no_difference<H: Bundled>() {
     };
     assert_eq!(last(&smoothed), last(&at_once));
     assert_eq!(last(&smoothed).len(), 11);
-    for block in [1, 512, 8192] {
+    let beginning = beginning(&PERFORMANCE, 4);
+    check_same(
+        &hear_sound(&mut host, &beginning, 1),
+        &sent_within(&smoothed, &beginning),
+        "blocks of one sample",
+    );
+    for block in [512, 8192] {
         check_same(
             &hear(&mut host, block),
             &smoothed,

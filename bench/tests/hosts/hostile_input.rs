@@ -19,6 +19,11 @@ in_both_hosts!(
 
 const RATE: usize = 48_000;
 
+/// How long each lasts, seconds: twice as long as anything here remembers. Detectors and features reach back
+/// some tenths of a second, the surroundings that tell foreign sounds from notes 6 s
+/// (`recognizer/src/rejection.rs`); what is learnt by listening goes by notes, not by time.
+const HOSTILE_S: usize = 12;
+
 /// The notes of `midi`, which begins at `start`, by their places from there.
 fn notes_since(start: u64, midi: &[MidiOut]) -> Vec<(u64, u8)> {
     let notes = notes(midi).into_iter();
@@ -27,7 +32,7 @@ fn notes_since(start: u64, midi: &[MidiOut]) -> Vec<(u64, u8)> {
         .collect()
 }
 
-/// Plays a minute of `sample(index)`, a second of silence, and the performance, which must then
+/// Plays [`HOSTILE_S`] of `sample(index)`, a second of silence, and the performance, which must then
 /// be heard as by a fresh instance.
 fn survives<H: Bundled>(sample: impl Fn(usize) -> f32) {
     teaches_no_nonsense::<H>(&sample);
@@ -42,7 +47,7 @@ fn survives<H: Bundled>(sample: impl Fn(usize) -> f32) {
     let mut stream = host.activate(StreamFormat::PAPER).unwrap();
     play_on(
         &mut stream,
-        &sound((0..60 * RATE).map(sample).collect()),
+        &sound((0..HOSTILE_S * RATE).map(sample).collect()),
         repeat(64),
     );
     play_on(&mut stream, &sound(vec![0.0; RATE]), repeat(64));
@@ -54,14 +59,14 @@ fn survives<H: Bundled>(sample: impl Fn(usize) -> f32) {
 }
 
 /// The same with an instance that learns while it plays: it still hears every note, and is as sure
-/// of itself as can be. If nothing of the minute was taken for a note, it hears them as ever.
+/// of itself as can be. If nothing of all that was taken for a note, it hears them as ever.
 fn teaches_no_nonsense<H: Bundled>(sample: impl Fn(usize) -> f32) {
     let mut host = H::fresh();
     let format = format(&PERFORMANCE, 64, true);
     let fresh = notes(&play(&mut host, &PERFORMANCE, format, repeat(64)));
 
     let mut stream = host.activate(format).unwrap();
-    let mut hostile: Vec<f32> = (0..60 * RATE).map(sample).collect();
+    let mut hostile: Vec<f32> = (0..HOSTILE_S * RATE).map(sample).collect();
     hostile.extend(vec![0.0; RATE]);
     let before = notes(&play_on(&mut stream, &sound(hostile), repeat(64)));
     let start = stream.position();

@@ -3,8 +3,15 @@
 use std::iter::repeat;
 
 use tocco_bench::plugin_host::{MidiMessage, MidiOut, StreamFormat};
+use tocco_bench::sound::Sound;
 
-use crate::playing::{Bundled, PERFORMANCE, format, in_both_hosts, notes, play, resampled};
+use crate::playing::{
+    AT_OTHER_RATES, Bundled, PERFORMANCE, beginning, format, in_both_hosts, notes, play,
+    sent_within,
+};
+
+/// How much is played in blocks of one sample, seconds: some nine notes.
+const SAMPLE_BY_SAMPLE_S: usize = 4;
 
 in_both_hosts!(
     notes_are_named_and_the_sound_passes_untouched,
@@ -86,17 +93,20 @@ fn block_sizes_make_no_difference_offline_with_the_largest_network<H: Bundled>()
 fn compare_block_sizes<H: Bundled>(model: &str, offline: bool) {
     let mut host = H::fresh();
     host.set_text("Model", model).unwrap();
-    let mut hear = |max_block: usize, blocks: &mut dyn Iterator<Item = usize>| {
-        let format = format(&PERFORMANCE, max_block, offline);
-        play(&mut host, &PERFORMANCE, format, blocks)
+    let mut hear = |sound: &Sound, max_block: usize, blocks: &mut dyn Iterator<Item = usize>| {
+        let format = format(sound, max_block, offline);
+        without_ids(&play(&mut host, sound, format, blocks))
     };
-    let reference = without_ids(&hear(64, &mut repeat(64)));
-    assert!(!notes(&reference).is_empty());
-    for size in [1, 63, 65, 512, 8192] {
-        let midi = without_ids(&hear(size, &mut repeat(size)));
+    let reference = hear(&PERFORMANCE, 64, &mut repeat(64));
+    let beginning = beginning(&PERFORMANCE, SAMPLE_BY_SAMPLE_S);
+    let midi = hear(&beginning, 1, &mut repeat(1));
+    let expected = sent_within(&reference, &beginning);
+    check_same(&midi, &expected, "blocks of one sample");
+    for size in [63, 65, 512, 8192] {
+        let midi = hear(&PERFORMANCE, size, &mut repeat(size));
         check_same(&midi, &reference, &format!("blocks of {size} samples"));
     }
-    let midi = without_ids(&hear(8192, &mut changing_sizes()));
+    let midi = hear(&PERFORMANCE, 8192, &mut changing_sizes());
     check_same(&midi, &reference, "blocks of changing size");
 }
 
@@ -138,18 +148,22 @@ fn changing_sizes() -> impl Iterator<Item = usize> {
 fn every_rate_hears_the_same_playing<H: Bundled>() {
     let mut host = H::steady();
     let reference = play(&mut host, &PERFORMANCE, StreamFormat::PAPER, repeat(64));
-    for rate in [44_100, 96_000, 192_000] {
-        let sound = resampled(&PERFORMANCE, rate);
-        let mut hear = |max_block: usize, blocks: &mut dyn Iterator<Item = usize>| {
-            let format = format(&sound, max_block, false);
-            without_ids(&play(&mut host, &sound, format, blocks))
-        };
-        let heard = hear(64, &mut repeat(64));
-        for size in [1, 63, 512, 8192] {
-            let midi = hear(size, &mut repeat(size));
+    let mut hear = |sound: &Sound, max_block: usize, blocks: &mut dyn Iterator<Item = usize>| {
+        let format = format(sound, max_block, false);
+        without_ids(&play(&mut host, sound, format, blocks))
+    };
+    for sound in AT_OTHER_RATES.iter() {
+        let rate = sound.sample_rate;
+        let heard = hear(sound, 64, &mut repeat(64));
+        let beginning = beginning(sound, SAMPLE_BY_SAMPLE_S);
+        let midi = hear(&beginning, 1, &mut repeat(1));
+        let expected = sent_within(&heard, &beginning);
+        check_same(&midi, &expected, &format!("{rate} Hz, blocks of one"));
+        for size in [63, 512, 8192] {
+            let midi = hear(sound, size, &mut repeat(size));
             check_same(&midi, &heard, &format!("{rate} Hz, blocks of {size}"));
         }
-        let midi = hear(8192, &mut changing_sizes());
+        let midi = hear(sound, 8192, &mut changing_sizes());
         check_same(&midi, &heard, &format!("{rate} Hz, changing blocks"));
         compare_rates(&reference, &heard, rate);
     }

@@ -18,6 +18,31 @@ pub static PERFORMANCE: LazyLock<Sound> = LazyLock::new(|| {
     sound
 });
 
+/// The performance for hosts at other rates, computed once for all of them.
+pub static AT_OTHER_RATES: LazyLock<[Sound; 3]> =
+    LazyLock::new(|| [44_100, 96_000, 192_000].map(|rate| resampled(&PERFORMANCE, rate)));
+
+/// The first `seconds` of `sound`: enough for blocks of one sample, of which a whole performance has
+/// millions.
+pub fn beginning(sound: &Sound, seconds: usize) -> Sound {
+    let mut sound = sound.clone();
+    let length = seconds * sound.sample_rate as usize;
+    sound.channels.iter_mut().for_each(|c| c.truncate(length));
+    sound
+}
+
+/// What of `midi` was sent while `sound`, the beginning of what was played, lasted; some notes are in it.
+pub fn sent_within(midi: &[MidiOut], sound: &Sound) -> Vec<MidiOut> {
+    let end = sound.len() as u64;
+    let within: Vec<MidiOut> = midi
+        .iter()
+        .filter(|event| event.position < end)
+        .copied()
+        .collect();
+    assert!(notes(&within).len() > 3, "{} messages", within.len());
+    within
+}
+
 /// A format that the plugin can be asked for, with blocks of up to `max_block`.
 pub fn format(sound: &Sound, max_block: usize, offline: bool) -> StreamFormat {
     StreamFormat {
@@ -97,32 +122,59 @@ pub fn notes(midi: &[MidiOut]) -> Vec<(u64, u8)> {
         .collect()
 }
 
-/// The same sound for a host at another rate, by a Hann-windowed sinc of 64 zero crossings: better
-/// than what is measured with it.
-pub fn resampled(sound: &Sound, rate: u32) -> Sound {
-    let step = f64::from(sound.sample_rate) / f64::from(rate);
-    let cutoff = step.recip().min(1.0);
-    let reach = 32.0 / cutoff;
-    let resample = |samples: &Vec<f32>| -> Vec<f32> {
-        let length = (samples.len() as f64 / step) as usize;
-        let at = |index: usize| {
-            let centre = index as f64 * step;
-            let first = (centre - reach).ceil().max(0.0) as usize;
-            let last = ((centre + reach) as usize).min(samples.len() - 1);
-            let sum: f64 = (first..=last)
-                .map(|i| {
-                    let distance = i as f64 - centre;
-                    let x = std::f64::consts::PI * distance * cutoff;
-                    let sinc = if x.abs() < 1e-9 { 1.0 } else { x.sin() / x };
-                    let window = (std::f64::consts::FRAC_PI_2 * distance / reach)
-                        .cos()
-                        .powi(2);
-                    f64::from(samples[i]) * sinc * window * cutoff
-                })
-                .sum();
-            sum as f32
+/// A Hann-windowed sinc of 64 zero crossings around a place between two samples.
+struct Kernel {
+    /// The first weight's sample, counted from the one at the place or before it.
+    first: isize,
+    weights: Vec<f64>,
+}
+
+impl Kernel {
+    /// For a place that is `fraction` of a sample behind one, below the share `cutoff` of half the rate.
+    fn new(fraction: f64, cutoff: f64) -> Self {
+        let reach = 32.0 / cutoff;
+        let first = (fraction - reach).ceil() as isize;
+        let last = (fraction + reach).floor() as isize;
+        let weight = |offset: isize| {
+            let distance = offset as f64 - fraction;
+            let x = std::f64::consts::PI * distance * cutoff;
+            let sinc = if x.abs() < 1e-9 { 1.0 } else { x.sin() / x };
+            let window = (std::f64::consts::FRAC_PI_2 * distance / reach)
+                .cos()
+                .powi(2);
+            sinc * window * cutoff
         };
-        (0..length).map(at).collect()
+        Self {
+            first,
+            weights: (first..=last).map(weight).collect(),
+        }
+    }
+
+    /// The sound behind sample `index`; before and after `samples` there is silence.
+    fn apply(&self, samples: &[f32], index: usize) -> f32 {
+        let first = index as isize + self.first;
+        let missing = first.min(0).unsigned_abs();
+        let known = samples[first.max(0) as usize..].iter();
+        let pairs = known.zip(&self.weights[missing..]);
+        let sum: f64 = pairs.map(|(s, weight)| f64::from(*s) * weight).sum();
+        sum as f32
+    }
+}
+
+/// The same sound for a host at another rate: better than what is measured with it.
+pub fn resampled(sound: &Sound, rate: u32) -> Sound {
+    // In the time of `phases` samples there were `step`, so each kernel is right again after them.
+    let common = greatest_common_divisor(sound.sample_rate, rate);
+    let [step, phases] = [sound.sample_rate, rate].map(|rate| (rate / common) as usize);
+    let cutoff = (phases as f64 / step as f64).min(1.0);
+    let kernel = |phase: usize| {
+        let fraction = (phase * step % phases) as f64 / phases as f64;
+        Kernel::new(fraction, cutoff)
+    };
+    let kernels: Vec<Kernel> = (0..phases).map(kernel).collect();
+    let resample = |samples: &Vec<f32>| -> Vec<f32> {
+        let at = |index: usize| kernels[index % phases].apply(samples, index * step / phases);
+        (0..samples.len() * phases / step).map(at).collect()
     };
     Sound {
         source: format!("{} at {rate} Hz", sound.source),
@@ -130,6 +182,14 @@ pub fn resampled(sound: &Sound, rate: u32) -> Sound {
         channels: sound.channels.iter().map(resample).collect(),
         played: sound.played.clone(),
         labels: sound.labels.clone(),
+    }
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
     }
 }
 

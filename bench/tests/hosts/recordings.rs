@@ -23,7 +23,7 @@ pub fn folder() -> Option<PathBuf> {
     }
     let missing = format!("no recordings in {}; set TOCCO_SHARED", folder.display());
     assert!(env::var("CI").as_deref() != Ok("true"), "{missing}");
-    eprintln!("SKIPPED: {missing}");
+    eprintln!("skipped: {missing}");
     None
 }
 
@@ -51,24 +51,28 @@ fn real_notes_keep_their_names_at_other_rates() {
             sound
         })
         .collect();
-    for rate in [44_100, 96_000] {
+    let at_other_rates = [44_100, 96_000].map(|rate| {
         let again: Vec<Sound> = sounds.iter().map(|sound| resampled(sound, rate)).collect();
-        for model in ["a", "b", "c"] {
-            let mut host = ClapHost::fresh();
-            host.set_text("Model", model).unwrap();
-            let mut hear = |sound: &Sound| {
-                let midi = play(&mut host, sound, format(sound, 64, true), repeat(64));
-                let rate = f64::from(sound.sample_rate);
-                let seconds = |(position, key): (u64, u8)| (position as f64 / rate, key);
-                notes(&midi).into_iter().map(seconds).collect::<Vec<_>>()
-            };
+        (rate, again)
+    });
+    for model in ["a", "b", "c"] {
+        let mut host = ClapHost::fresh();
+        host.set_text("Model", model).unwrap();
+        let mut hear = |sound: &Sound| {
+            let midi = play(&mut host, sound, format(sound, 64, true), repeat(64));
+            let rate = f64::from(sound.sample_rate);
+            let seconds = |(position, key): (u64, u8)| (position as f64 / rate, key);
+            notes(&midi).into_iter().map(seconds).collect::<Vec<_>>()
+        };
+        let references: Vec<_> = sounds.iter().map(&mut hear).collect();
+        for (rate, again) in &at_other_rates {
             let (mut there, mut same) = (0, 0);
-            for (sound, again) in sounds.iter().zip(&again) {
-                let (reference, heard) = (hear(sound), hear(again));
+            for (reference, again) in references.iter().zip(again) {
+                let heard = hear(again);
                 for (time, key) in reference {
                     let partner = heard.iter().find(|(other, _)| (time - other).abs() < 0.005);
                     there += usize::from(partner.is_some());
-                    same += usize::from(partner.is_some_and(|(_, name)| *name == key));
+                    same += usize::from(partner.is_some_and(|(_, name)| name == key));
                 }
             }
             println!("{rate} Hz, model {model}: {same} of {there} notes keep their names");

@@ -6,7 +6,9 @@ use tocco_bench::plugin_host::{MidiOut, StreamFormat};
 use tocco_bench::sound::Sound;
 
 use crate::listening::without_ids;
-use crate::playing::{Bundled, PERFORMANCE, format, in_both_hosts, notes, play};
+use crate::playing::{
+    Bundled, PERFORMANCE, beginning, format, in_both_hosts, notes, play, sent_within,
+};
 
 in_both_hosts!(
     a_bounce_learns_and_is_the_same_every_time,
@@ -22,17 +24,25 @@ fn positions(midi: &[MidiOut]) -> Vec<u64> {
 
 fn a_bounce_learns_and_is_the_same_every_time<H: Bundled>() {
     let mut host = H::fresh();
-    let hear = |host: &mut H, size: usize| {
-        let format = format(&PERFORMANCE, 8192, true);
-        without_ids(&play(host, &PERFORMANCE, format, repeat(size)))
+    let hear = |host: &mut H, sound: &Sound, size: usize| {
+        let format = format(sound, 8192, true);
+        without_ids(&play(host, sound, format, repeat(size)))
     };
-    let learning = hear(&mut host, 64);
-    for size in [64, 1, 8192] {
-        assert_eq!(hear(&mut host, size), learning, "blocks of {size} samples");
+    let learning = hear(&mut host, &PERFORMANCE, 64);
+    for size in [64, 8192] {
+        let again = hear(&mut host, &PERFORMANCE, size);
+        assert_eq!(again, learning, "blocks of {size} samples");
     }
+    // Half of it, in which it learns from twenty notes.
+    let beginning = beginning(&PERFORMANCE, 8);
+    let midi = hear(&mut host, &beginning, 1);
+    let expected = sent_within(&learning, &beginning);
+    assert_eq!(midi, expected, "blocks of one sample");
     host.set_text(SWITCH, "off").unwrap();
-    let steady = hear(&mut host, 64);
+    let steady = hear(&mut host, &PERFORMANCE, 64);
     assert_ne!(steady, learning);
+    let steady_beginning = sent_within(&steady, &beginning);
+    assert_ne!(steady_beginning, expected, "nothing was learnt so soon");
     assert_eq!(positions(&steady), positions(&learning));
 }
 

@@ -40,7 +40,7 @@ impl Screen {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut server) = server else {
-            eprintln!("Xvfb is not installed: no window was opened");
+            eprintln!("skipped: Xvfb is not installed, no window was opened");
             return None;
         };
         let mut number = String::new();

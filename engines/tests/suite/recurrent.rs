@@ -68,21 +68,50 @@ fn native(network: &Network, instructions: InstructionSet, weights: WeightFormat
     NativeEngine::with_options(network, options)
 }
 
-/// The largest distance from double precision of any output in `steps` steps of noise.
-pub fn worst(network: &Network, engine: &mut dyn Engine, steps: usize) -> f64 {
+/// An engine and what it is called in a test.
+pub struct Named {
+    pub name: String,
+    pub engine: Box<dyn Engine>,
+}
+
+/// One engine for each instruction set of this processor, as `engine` makes them.
+pub fn for_each_set<E: Engine + 'static>(engine: impl Fn(InstructionSet) -> E) -> Vec<Named> {
+    let named = |set: InstructionSet| Named {
+        name: set.to_string(),
+        engine: Box::new(engine(set)),
+    };
+    InstructionSet::available().into_iter().map(named).collect()
+}
+
+/// The largest distance of each of `engines` from double precision, of any output in `steps` steps of
+/// noise. They step side by side, so that the reference, which is slow, is computed once.
+pub fn worst(network: &Network, engines: &mut [Named], steps: usize) -> Vec<f64> {
     let mut random = Random::new(3);
     let mut reference = Reference::new(network);
     let mut outputs = vec![0.0; network.n_outputs()];
-    let mut worst = 0.0_f64;
+    let mut worst = vec![0.0_f64; engines.len()];
     for _ in 0..steps {
         let inputs = random.vector(network.n_inputs(), 1.0, 0.0);
-        engine.infer(&inputs, &mut outputs).unwrap();
-        for (y, exact) in outputs.iter().zip(reference.step(&inputs)) {
-            let error = (f64::from(*y) - exact).abs();
-            worst = worst.max(if error.is_nan() { f64::INFINITY } else { error });
+        let exact = reference.step(&inputs);
+        for (named, worst) in engines.iter_mut().zip(&mut worst) {
+            outputs.fill(f32::NAN);
+            named.engine.infer(&inputs, &mut outputs).unwrap();
+            for (y, exact) in outputs.iter().zip(&exact) {
+                let error = (f64::from(*y) - exact).abs();
+                *worst = worst.max(if error.is_nan() { f64::INFINITY } else { error });
+            }
         }
     }
     worst
+}
+
+/// Fails if one of `engines` is further than [`TOLERANCE`] from double precision in `steps` steps.
+pub fn check(network: &Network, engines: &mut [Named], steps: usize, what: &str) {
+    let errors = worst(network, engines, steps);
+    for (Named { name, .. }, error) in engines.iter().zip(errors) {
+        println!("{what}, {name}, {steps} steps: {error:e}");
+        assert!(error <= TOLERANCE, "{what}, {name}: {error:e}");
+    }
 }
 
 /// An emulator takes an hour for what a processor does in seconds: `cargo xtask emulate` says so.
@@ -99,15 +128,12 @@ fn ten_thousand_steps_stay_at_the_reference() {
     for kind in ["lstm", "gru"] {
         for units in [8, 16, 24, 32, 40, 64] {
             let network = network(kind, 1, &[units], 1);
-            for set in InstructionSet::available() {
-                let mut engine = native(&network, set, WeightFormat::F32);
-                let error = worst(&network, &mut engine, steps);
-                println!("{kind} {units}, {set}, {steps} steps: {error:e}");
-                assert!(error <= TOLERANCE, "{kind} {units}, {set}: {error:e}");
-            }
-            let mut fixed = NativeFixedEngine::new(&network, "model.json").unwrap();
-            let error = worst(&network, &mut fixed, steps);
-            assert!(error <= TOLERANCE, "{kind} {units}, fixed: {error:e}");
+            let mut engines = for_each_set(|set| native(&network, set, WeightFormat::F32));
+            engines.push(Named {
+                name: "fixed".to_owned(),
+                engine: Box::new(NativeFixedEngine::new(&network, "model.json").unwrap()),
+            });
+            check(&network, &mut engines, steps, &format!("{kind} {units}"));
         }
     }
 }
@@ -127,14 +153,9 @@ fn any_size_and_any_stack_agrees_with_the_reference() {
     for kind in ["lstm", "gru"] {
         for (inputs, units, outputs) in stacks {
             let network = network(kind, inputs, units, outputs);
-            for set in InstructionSet::available() {
-                let mut engine = native(&network, set, WeightFormat::F32);
-                let error = worst(&network, &mut engine, 300);
-                assert!(
-                    error <= TOLERANCE,
-                    "{kind} {inputs} {units:?}, {set}: {error:e}"
-                );
-            }
+            let mut engines = for_each_set(|set| native(&network, set, WeightFormat::F32));
+            let what = format!("{kind} {inputs} {units:?}");
+            check(&network, &mut engines, 300, &what);
         }
     }
 }
@@ -145,15 +166,18 @@ fn large_layers_may_be_of_half_precision() {
         let network = network(kind, 1, &[64], 1);
         for set in InstructionSet::available() {
             let exact = native(&network, set, WeightFormat::F32);
-            let mut half = native(&network, set, WeightFormat::F16);
+            let half = native(&network, set, WeightFormat::F16);
             assert!(
                 2 * half.weight_bytes() < exact.weight_bytes() * 21 / 20 + 2048,
                 "{kind}, {set}: {}, {}",
                 half.weight_bytes(),
                 exact.weight_bytes()
             );
-            let error = worst(&network, &mut half, 1000);
-            assert!(error < 1e-3, "{kind}, {set}: {error:e}");
+        }
+        let mut halves = for_each_set(|set| native(&network, set, WeightFormat::F16));
+        let errors = worst(&network, &mut halves, 1000);
+        for (Named { name, .. }, error) in halves.iter().zip(errors) {
+            assert!(error < 1e-3, "{kind}, {name}: {error:e}");
         }
     }
 }

@@ -17,7 +17,7 @@ use tocco_engines::{Engine, LoadError, Malformed, Manifest, ModelPackage, Tensor
 
 use crate::counting_allocator::CALLS;
 use crate::random_package::{self, Random};
-use crate::recurrent::{TOLERANCE, blockwise, stepwise, worst};
+use crate::recurrent::{self, Named, blockwise, check, for_each_set, stepwise};
 
 /// Random tensors for layers, of the size that training starts from.
 struct Filler {
@@ -324,15 +324,9 @@ fn the_layers_describe_neural_amp_modelers_wavenet() {
 fn ten_thousand_steps_of_a_wavenet_stay_at_the_reference() {
     for gated in [false, true] {
         let network = standard(gated);
-        for set in InstructionSet::available() {
-            let error = worst(
-                &network,
-                &mut native(&network, set),
-                crate::recurrent::steps(),
-            );
-            println!("WaveNet, gated: {gated}, {set}: {error:e}");
-            assert!(error <= TOLERANCE, "gated: {gated}, {set}: {error:e}");
-        }
+        let mut engines = for_each_set(|set| native(&network, set));
+        let what = format!("WaveNet, gated: {gated}");
+        check(&network, &mut engines, recurrent::steps(), &what);
     }
 }
 
@@ -451,18 +445,14 @@ fn random_blocks_agree_with_the_reference_in_blocks_of_any_length() {
         {
             *count += usize::from(text.contains(kind));
         }
-        for set in InstructionSet::available() {
-            let mut engine = native(&network, set);
-            let error = worst(&network, &mut engine, 60);
-            assert!(
-                error <= TOLERANCE,
-                "seed {seed}, {set}: {error:e}: {network:?}"
-            );
+        let mut engines = for_each_set(|set| native(&network, set));
+        check(&network, &mut engines, 60, &format!("seed {seed}"));
+        for Named { name, engine } in &mut engines {
             let inputs = Random::new(8).vector(150 * network.n_inputs(), 1.0, 0.0);
-            let expected = stepwise(&mut engine, &inputs);
+            let expected = stepwise(&mut **engine, &inputs);
             for block in [1, 2, 63, 64, 150] {
-                let found = blockwise(&mut engine, &inputs, block);
-                assert_eq!(found, expected, "seed {seed}, {set}, blocks of {block}");
+                let found = blockwise(&mut **engine, &inputs, block);
+                assert_eq!(found, expected, "seed {seed}, {name}, blocks of {block}");
             }
         }
     }
@@ -565,10 +555,8 @@ fn a_classifier_may_have_residual_blocks() {
     filler.fill(&layers, 20);
     let package = random_package::with_tensors("residual", 20, layers, filler.tensors);
     let network = package.network().unwrap();
-    for set in InstructionSet::available() {
-        let error = worst(&network, &mut native(&network, set), 200);
-        assert!(error <= TOLERANCE, "{set}: {error:e}");
-    }
+    let mut engines = for_each_set(|set| native(&network, set));
+    check(&network, &mut engines, 200, "residual blocks");
 }
 
 #[test]
@@ -678,6 +666,10 @@ fn other_engines_compute_whole_signals_of_random_blocks() {
         }
     }
     println!("{compared} files compared");
+    // Two of the formats know every layer.
+    if std::env::var_os("CI").is_some() {
+        assert!(compared >= 80, "only {compared} files were compared");
+    }
 }
 
 #[test]
@@ -698,6 +690,9 @@ fn the_documents_example_is_a_package() {
     assert_eq!(Manifest::parse(&written, "model.toml").unwrap(), manifest);
     let package = ModelPackage::new(manifest, filler.tensors, "docs").unwrap();
     let network = package.network().unwrap();
-    let error = worst(&network, &mut NativeEngine::new(&network), 100);
-    assert!(error <= TOLERANCE, "{error:e}");
+    let mut engine = [Named {
+        name: "best".to_owned(),
+        engine: Box::new(NativeEngine::new(&network)),
+    }];
+    check(&network, &mut engine, 100, "docs/wavenet.md");
 }

@@ -151,7 +151,7 @@ impl ToccoApp {
     /// Somebody looks from now on.
     fn open(&mut self, gui: GuiContext) {
         // The time of each window begins anew.
-        self.guide.forget();
+        self.guide.forget(&self.shared.params, &gui);
         self.gui = Some(gui);
         self.timeline = self.timeline.begun_anew();
         self.shared.telemetry.levels.open(true);

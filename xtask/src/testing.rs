@@ -88,8 +88,8 @@ struct Program {
     real_time: bool,
 }
 
-/// Bundles the plugin and runs the tests in release, where they share their objects with the
-/// bundle, and once more with overflow checks for the crates of arithmetic.
+/// Bundles the plugin and runs the tests in release, where they share their objects with the bundle. The
+/// unit tests of arithmetic run with overflow checks instead, and a few of its others run so as well.
 ///
 /// Tests in real time run one after the other. What has no clock runs beside them, with the
 /// lowest priority: their threads mostly sleep.

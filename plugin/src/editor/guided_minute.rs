@@ -150,8 +150,11 @@ impl GuidedMinute {
     }
 
     /// Forgets what was under way in a window that was closed. It ended with that window: what is under
-    /// way now was begun by the host.
-    pub fn forget(&mut self) {
+    /// way now was begun by the host, but for a half that the host had not yet set when it was closed.
+    pub fn forget(&mut self, params: &ToccoParams, gui: &GuiContext) {
+        if self.dynamics.waits_for_the_host() {
+            set(&gui.param_setter(), &params.velocity_lesson, Step::Off);
+        }
         self.dynamics = Dynamics::default();
         self.techniques = Techniques::default();
     }

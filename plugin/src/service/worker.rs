@@ -663,8 +663,6 @@ mod tests {
         let (sounds, done) = Loading::until_sent(48_000.0, choices);
         worker.sounds = Some(sounds);
         let mut bank = None;
-        worker.follow_voices(Duration::ZERO);
-        assert!(!workshop.fetch(&mut bank, 48_000.0), "it may be small");
         worker.follow_voices(SOUNDS_PATIENCE);
         assert!(workshop.fetch(&mut bank, 48_000.0));
         assert!(!workshop.is_settled(true, choices));

@@ -18,8 +18,8 @@ use crate::service::Shared;
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Longest wait for the notes to be ended.
-const NOTES: Duration = Duration::from_millis(200);
+/// Longest wait for the notes to be ended: three of the longest blocks, 8192 samples at 44.1 kHz.
+const NOTES: Duration = Duration::from_millis(600);
 
 /// Longest wait for the framework to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);

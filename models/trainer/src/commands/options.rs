@@ -63,9 +63,10 @@ impl ReportOptions {
     pub(super) fn check_writing(&self) -> Result<()> {
         ensure!(
             self.models.is_some() || !are_installed(),
-            "--write: expected a folder of your own packages, found none; those in {}, which came with \
-             Tocco, stay as they are: copy that folder and name the copy with --models",
-            self.models().display()
+            "--write: expected --models with a folder of your own packages, found none; those in {}, as {} \
+             says, stay as they are: copy that folder and name the copy, or name it itself if it is yours",
+            self.models().display(),
+            shipped::MODELS
         );
         Ok(())
     }

@@ -59,6 +59,11 @@ impl Dynamics {
         )
     }
 
+    /// Whether it asked the host for a half that was not yet set when it was looked at last.
+    pub fn waits_for_the_host(&self) -> bool {
+        matches!(self.phase, Phase::Soft(_) | Phase::Hard(_)) && self.until_set.is_some()
+    }
+
     /// Whether there are ends that were learnt.
     pub fn has_learnt(&self, params: &ToccoParams) -> bool {
         self.phase == Phase::Idle && params.requests.velocity.standing() == Standing::Learnt

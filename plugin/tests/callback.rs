@@ -231,26 +231,43 @@ fn the_settings_act_on(method: &str) {
     assert_eq!(moved, up);
 }
 
+/// Lets every note last so many milliseconds; 0: as long as its string sounds.
+fn set_lengths(host: &Host, ms: i32) {
+    for technique in &host.plugin.shared().params.techniques.of_class {
+        set(&technique.length, ms);
+    }
+}
+
+fn note_offs(host: &Host) -> usize {
+    let off = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
+    host.sent().iter().filter(|(_, event)| off(event)).count()
+}
+
+/// One in which a note sounds that has no end so far.
+fn sounding() -> Host {
+    let mut host = listening(ModelChoice::C, 48_000.0, 64, ProcessMode::Realtime);
+    set_lengths(&host, 0);
+    host.play(&tones(48_000.0, 1, 0.3)[..10_000], &[64]);
+    assert_eq!((host.notes().len(), note_offs(&host)), (1, 0));
+    host
+}
+
 #[test]
 fn a_note_that_lasts_as_long_as_its_string_does_so_when_that_is_set_no_more() {
-    let mut host = listening(ModelChoice::C, 48_000.0, 64, ProcessMode::Realtime);
-    let lengths = |host: &Host, ms| {
-        for technique in &host.plugin.shared().params.techniques.of_class {
-            set(&technique.length, ms);
-        }
-    };
-    lengths(&host, 0);
-    let samples = tones(48_000.0, 1, 0.3);
-    host.play(&samples[..10_000], &[64]);
-    assert_eq!(host.notes().len(), 1);
-    let offs = |host: &Host| {
-        let off = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
-        host.sent().iter().filter(|(_, event)| off(event)).count()
-    };
-    assert_eq!(offs(&host), 0, "it still sounds");
-    lengths(&host, 100);
+    let mut host = sounding();
+    set_lengths(&host, 100);
     host.play(&[0.0; 48_000], &[64]);
-    assert_eq!(offs(&host), 1);
+    assert_eq!(note_offs(&host), 1);
+}
+
+#[test]
+fn what_sounds_ends_where_the_sound_passes_through_unheard_from_then_on() {
+    let mut host = sounding();
+    host.activate(384_000.0, 64, 1, ProcessMode::Realtime);
+    host.block(&mut [0.25; 64]);
+    assert_eq!((host.sent().len(), note_offs(&host)), (1, 1));
+    host.block(&mut [0.25; 64]);
+    assert_eq!(host.sent().len(), 1, "once");
 }
 
 #[test]
@@ -265,9 +282,7 @@ fn a_host_that_takes_no_events_is_counted_and_no_note_hangs() {
     host.play(&samples[third + 4_000..2 * third], &[64]);
     host.refuse_events(false);
     host.play(&samples[2 * third..], &[64]);
-    let ends = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
-    let ended = host.sent().iter().filter(|(_, event)| ends(event)).count();
-    assert_eq!(ended, host.notes().len());
+    assert_eq!(note_offs(&host), host.notes().len());
     let counters = &host.plugin.shared().telemetry.counters;
     let results = counters.first.results.load(Relaxed) as usize;
     assert_eq!(results, 3);

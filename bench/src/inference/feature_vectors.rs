@@ -65,7 +65,7 @@ impl FeatureVectors {
     pub fn raw(&self, package: &ModelPackage) -> Result<Vec<Vec<f32>>> {
         let listener = Listener::of(package)?;
         let mut heard = self.heard.borrow_mut();
-        if let Some((_, vectors)) = heard.iter().find(|(other, _)| hear_alike(other, &listener)) {
+        if let Some((_, vectors)) = heard.iter().find(|(other, _)| *other == listener) {
             return Ok(vectors.clone());
         }
         let mut vectors = Vec::new();
@@ -93,10 +93,4 @@ impl FeatureVectors {
         }
         Ok(vectors)
     }
-}
-
-/// Whether two listeners find the same features at the same notes.
-fn hear_alike(one: &Listener, other: &Listener) -> bool {
-    let settings = |l: &Listener| (l.method, l.onset, l.preset, l.post_onset_hops);
-    settings(one) == settings(other) && one.features == other.features
 }

@@ -10,8 +10,8 @@ use tocco_recognizer::input::{InputError, ModelInput};
 
 use crate::{CorpusError, Recording};
 
-/// Hears recordings as the plugin does, with one setting for all of them.
-#[derive(Debug, Clone)]
+/// Hears recordings as the plugin does, with one setting for all of them. Equal ones hear the same.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Listener {
     /// How onsets are found.
     pub method: OnsetMethod,

@@ -5,13 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use tocco_corpus::{Corpus, Listener, Technique};
+use tocco_corpus::Corpus;
 use tocco_engines::package::manifest::LayerSpec;
-use tocco_engines::{Classifier, EngineId, ModelPackage};
+use tocco_engines::{EngineId, ModelPackage};
 use tocco_trainer::architecture::Architecture;
-use tocco_trainer::evaluation::metrics::Confusion;
-use tocco_trainer::notes::Notes;
-use tocco_trainer::parallel;
+use tocco_trainer::evaluation::protocol::holdout;
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -85,31 +83,6 @@ fn every_architecture_has_its_package_with_both_protocols() {
     }
 }
 
-/// Whether two listeners find the same features at the same notes.
-fn hear_alike(one: &Listener, other: &Listener) -> bool {
-    let settings = |l: &Listener| (l.method, l.onset, l.preset, l.post_onset_hops);
-    settings(one) == settings(other) && one.features == other.features
-}
-
-/// The share of `notes` that `package` names as they were played.
-fn accuracy(package: &ModelPackage, notes: &Notes) -> f64 {
-    let mut classifier = Classifier::new(package, EngineId::Native).unwrap();
-    let techniques: Vec<Technique> = classifier
-        .labels()
-        .iter()
-        .map(|label| label.parse().unwrap())
-        .collect();
-    let mut outputs = vec![0.0; techniques.len()];
-    let mut confusion = Confusion::default();
-    for note in &notes.notes {
-        classifier.classify(&note.features, &mut outputs).unwrap();
-        let better = |a: &usize, b: &usize| outputs[*a].total_cmp(&outputs[*b]);
-        let most = (0..outputs.len()).max_by(better).unwrap();
-        confusion.count(note.technique.class(), techniques[most].class());
-    }
-    confusion.accuracy()
-}
-
 /// They were trained on these recordings, so this says nothing about other players; it says that
 /// detector, features, scaler and weights fit together.
 #[test]
@@ -119,28 +92,20 @@ fn packages_know_the_recordings_they_were_trained_on() {
         return;
     };
     let corpus = Corpus::scan(&recordings).unwrap();
-    // It takes longest to hear them all: B and C do it once.
-    let mut heard: Vec<(Listener, Notes)> = Vec::new();
     for architecture in Architecture::all() {
         let package = ModelPackage::load(models().join(architecture.id)).unwrap();
-        let listener = Listener::of(&package).unwrap();
-        let before = heard
-            .iter()
-            .position(|(other, _)| hear_alike(other, &listener));
-        let place = before.unwrap_or_else(|| {
-            let notes = Notes::hear(&corpus, &listener, None, 0, parallel::available()).unwrap();
-            heard.push((listener, notes));
-            heard.len() - 1
-        });
-        let notes = &heard[place].1;
-        let accuracy = accuracy(&package, notes);
+        let evaluation = holdout(&corpus, &package, EngineId::Native).unwrap();
+        let accuracy = evaluation.confusion.accuracy();
         // Tocco hears each note in so many sounds that it does not know all of them by heart.
         let known = match architecture.id {
             "tocco" | "tocco-sure" => 0.96,
             _ => 0.98,
         };
         assert!(accuracy > known, "{}: {accuracy}", architecture.id);
-        assert!(notes.onsets.f1() >= 0.975, "{}", notes.onsets.f1());
+        assert!(
+            evaluation.onsets.f1() >= 0.975,
+            "{}",
+            evaluation.onsets.f1()
+        );
     }
-    assert_eq!(heard.len(), 5);
 }

@@ -333,7 +333,8 @@ fn what_came_with_tocco_is_not_written_into_and_one_player_rejects_nothing() {
     };
     let message = reject(&data, &["--write"]);
     assert!(
-        message.contains("--write: expected a folder of your own"),
+        message
+            .contains("--write: expected --models with a folder of your own packages, found none"),
         "{message}"
     );
     assert!(

@@ -64,7 +64,8 @@ impl ReportOptions {
         ensure!(
             self.models.is_some() || !are_installed(),
             "--write: expected --models with a folder of your own packages, found none; those in {}, as {} \
-             says, stay as they are: copy that folder and name the copy, or name it itself if it is yours",
+             says, stay as they are: copy that folder and name the copy with --models, or name it itself if \
+             it is yours",
             self.models().display(),
             shipped::MODELS
         );

@@ -1,4 +1,4 @@
-//! Files at paths that others chose, read and written without waiting and without end.
+//! Files at paths that others chose, read and written without waiting for another and without end.
 //!
 //! A path may lead to a pipe that nobody writes to or reads, or to a device that never ends. Opening
 //! the one waits for ever, reading the other fills the memory.
@@ -47,13 +47,18 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     };
     let mut options = OpenOptions::new();
     options.write(true);
-    let mut target = path.to_path_buf();
-    if path.symlink_metadata().is_ok() {
-        // What may not be written to is not to be replaced either.
-        open_without_waiting(path, &mut options, unwritable)?;
+    // What may not be written to is not to be replaced either. Asked by opening it: Windows has devices of
+    // which it tells nothing by their names.
+    let target = match open_without_waiting(path, &mut options, unwritable) {
         // A link stays one.
-        target = path.canonicalize().map_err(unwritable)?;
-    }
+        Ok(_) => insistently(|| path.canonicalize()).map_err(unwritable)?,
+        Err(LoadError::Write { error, .. })
+            if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() =>
+        {
+            path.to_path_buf()
+        }
+        Err(error) => return Err(error),
+    };
     let draft = draft_beside(&target);
     let draft = Path::new(&draft);
     options.create_new(true);
@@ -64,7 +69,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     }
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
-    let replaced = written.and_then(|()| std::fs::rename(draft, &target));
+    let replaced = written.and_then(|()| insistently(|| std::fs::rename(draft, &target)));
     replaced.map_err(|error| {
         // It is of no use, and takes room that may be what is missing.
         let _ = std::fs::remove_file(draft);
@@ -122,7 +127,7 @@ fn open_without_waiting(
     {
         return Err(not_a_file(path, name_of(found.file_type())));
     }
-    let file = options.open(path).map_err(&impossible)?;
+    let file = insistently(|| options.open(path)).map_err(&impossible)?;
     // Windows tells a file's size of files only, and what else it opened by the handle.
     #[cfg(windows)]
     if let Some(found) = name_of_handle(&file) {
@@ -134,6 +139,22 @@ fn open_without_waiting(
     } else {
         Err(not_a_file(path, name_of(kind)))
     }
+}
+
+/// Does `attempt`. Windows refuses access to a file for the moment in which it is replaced, or a virus scanner
+/// looks at it: there it is done again for half a second.
+fn insistently<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    #[cfg(windows)]
+    for _ in 0..50 {
+        match attempt() {
+            // ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION.
+            Err(error) if matches!(error.raw_os_error(), Some(5 | 32)) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 #[cfg(unix)]
@@ -334,7 +355,7 @@ mod tests {
                 scope.spawn(|| (0..50).for_each(|_| write_file(&path, bytes).unwrap()));
             }
             for _ in 0..200 {
-                let found = std::fs::read(&path).unwrap();
+                let found = read_file(&path, 10_000).unwrap();
                 assert!(contents.contains(&found), "{} bytes", found.len());
             }
         });

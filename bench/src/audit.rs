@@ -8,6 +8,7 @@ pub mod callback;
 pub mod control;
 pub mod engines;
 pub mod interposer;
+pub mod outlets;
 pub mod report;
 pub mod system_calls;
 pub mod watch;

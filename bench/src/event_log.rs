@@ -36,6 +36,15 @@ pub(crate) unsafe fn log_to(path: &Path) {
     }
 }
 
+/// Has the instances that are made from here on begin as the `tocco.toml` at `file` says.
+///
+/// # Safety
+/// No other thread reads or writes the environment meanwhile.
+pub(crate) unsafe fn configure_by(file: &Path) {
+    // SAFETY: the caller's promise.
+    unsafe { std::env::set_var(CONFIGURATION, file) };
+}
+
 /// Which decision about a note a line is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

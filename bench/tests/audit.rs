@@ -33,6 +33,11 @@ fn callbacks_and_the_default_engine_are_clean() {
         assert!(callback["notes"].as_u64().unwrap() > 166, "{callback}");
         assert!(callback["confirmed"].as_u64().unwrap() > 3, "{callback}");
         assert!(callback["state_loads"].as_u64().unwrap() > 33, "{callback}");
+        assert!(
+            callback["osc_messages"].as_u64().unwrap() > 166,
+            "{callback}"
+        );
+        assert!(callback["logged"].as_u64().unwrap() > 166, "{callback}");
         for count in [
             "heap_calls",
             "blocking_locks",

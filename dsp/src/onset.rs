@@ -205,6 +205,11 @@ impl OnsetDetector {
         }
     }
 
+    /// Sets [`OnsetConfig::second_look`] of the methods that can. Real-time safe.
+    pub fn set_second_look(&mut self, second_look: bool) {
+        self.flux.set_second_look(second_look);
+    }
+
     /// Starts anew at position 0 as if nothing had been heard; keeps the method chosen last and
     /// the settings. Real-time safe: with `mkl` it costs as much as 16 hops.
     pub fn reset(&mut self) {

@@ -5,7 +5,7 @@
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::LoadError;
@@ -41,50 +41,118 @@ pub fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, LoadError> {
 /// When the path leads to anything but a regular file, or the file cannot be written; it stays as it is
 /// then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
-    let unwritable = |error| LoadError::Write {
-        file: path.display().to_string(),
-        error,
-    };
-    let mut options = OpenOptions::new();
-    options.write(true);
-    // What may not be written to is not to be replaced either. Asked by opening it: Windows has devices of
-    // which it tells nothing by their names.
-    let target = match open_without_waiting(path, &mut options, unwritable) {
-        // A link stays one.
-        Ok(_) => insistently(|| path.canonicalize()).map_err(unwritable)?,
-        Err(LoadError::Write { error, .. })
-            if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() =>
-        {
-            path.to_path_buf()
-        }
-        Err(error) => return Err(error),
-    };
-    let draft = draft_beside(&target);
-    let draft = Path::new(&draft);
-    options.create_new(true);
-    let mut file = open_without_waiting(draft, &mut options, unwritable)?;
-    // What only some may read stays so, where the file system knows of that.
-    if let Ok(before) = target.metadata() {
-        let _ = file.set_permissions(before.permissions());
-    }
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    drop(file);
-    let replaced = written.and_then(|()| insistently(|| std::fs::rename(draft, &target)));
-    replaced.map_err(|error| {
-        // It is of no use, and takes room that may be what is missing.
-        let _ = std::fs::remove_file(draft);
-        unwritable(error)
-    })
+    Draft::write(path, bytes)?.put_in_place()
 }
 
-/// A name beside `target` that nobody else has: other threads and programs may write there, too.
-fn draft_beside(target: &Path) -> std::ffi::OsString {
-    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+/// As [`write_file`], several files that belong together, each a path and its bytes: none of them is
+/// replaced before all lie beside their places whole.
+///
+/// # Errors
+/// As [`write_file`]; all files stay as they are unless only moving one of them failed.
+pub fn write_files(files: &[(&Path, &[u8])]) -> Result<(), LoadError> {
+    let drafts: Vec<Draft<'_>> = files
+        .iter()
+        .map(|(path, bytes)| Draft::write(path, bytes))
+        .collect::<Result<_, _>>()?;
+    drafts.into_iter().try_for_each(Draft::put_in_place)
+}
 
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+/// The content of a file, whole and on the disk beside its place.
+struct Draft<'a> {
+    /// The path that was asked for, for errors.
+    path: &'a Path,
+    /// Where it belongs.
+    target: PathBuf,
+    /// Where it lies.
+    draft: PathBuf,
+    in_place: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn write(path: &'a Path, bytes: &[u8]) -> Result<Self, LoadError> {
+        let unwritable = |error| unwritable(path, error);
+        let mut options = OpenOptions::new();
+        options.write(true);
+        // What may not be written to is not to be replaced either. Asked by opening it: Windows has devices
+        // of which it tells nothing by their names.
+        let target = match open_without_waiting(path, &mut options, unwritable) {
+            // A link stays one.
+            Ok(_) => insistently(|| path.canonicalize()).map_err(unwritable)?,
+            Err(LoadError::Write { error, .. })
+                if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() =>
+            {
+                path.to_path_buf()
+            }
+            Err(error) => return Err(error),
+        };
+        let (draft, mut file) = new_beside(&target, &mut options, unwritable)?;
+        let draft = Self {
+            path,
+            target,
+            draft,
+            in_place: false,
+        };
+        // What only some may read stays so, where the file system knows of that.
+        if let Ok(before) = draft.target.metadata() {
+            let _ = file.set_permissions(before.permissions());
+        }
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        // Before the draft, which cannot be removed everywhere while it is open.
+        drop(file);
+        written.map_err(unwritable)?;
+        Ok(draft)
+    }
+
+    fn put_in_place(mut self) -> Result<(), LoadError> {
+        insistently(|| std::fs::rename(&self.draft, &self.target))
+            .map_err(|error| unwritable(self.path, error))?;
+        self.in_place = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.in_place {
+            // It is of no use, and takes room that may be what is missing.
+            let _ = std::fs::remove_file(&self.draft);
+        }
+    }
+}
+
+/// Number of the next draft of this process.
+static NEXT_DRAFT: AtomicU32 = AtomicU32::new(0);
+
+/// Most names of drafts that are tried.
+const MOST_NAMES: u32 = 1_000;
+
+/// Makes a file beside `target`, of a name that nobody else has: other threads and programs may write
+/// there, too. In a container each run may have the same number, so that what a killed one left has the
+/// name of a draft of this one.
+fn new_beside(
+    target: &Path,
+    options: &mut OpenOptions,
+    impossible: impl Fn(io::Error) -> LoadError + Copy,
+) -> Result<(PathBuf, File), LoadError> {
+    options.create_new(true);
+    for _ in 0..MOST_NAMES {
+        let draft = draft_name(target, NEXT_DRAFT.fetch_add(1, Ordering::Relaxed));
+        match open_without_waiting(&draft, options, impossible) {
+            Err(LoadError::Write { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
+            }
+            opened => return opened.map(|file| (draft, file)),
+        }
+    }
+    Err(impossible(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "drafts that earlier runs left are beside it: remove the files that end in .draft",
+    )))
+}
+
+fn draft_name(target: &Path, number: u32) -> PathBuf {
     let mut draft = target.as_os_str().to_owned();
     draft.push(format!(".{}-{number}.draft", std::process::id()));
-    draft
+    draft.into()
 }
 
 /// The regular file at `path`, open to append to, which is made if there is none. Never waits.
@@ -94,10 +162,7 @@ fn draft_beside(target: &Path) -> std::ffi::OsString {
 pub fn append_file(path: &Path) -> Result<File, LoadError> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
-    open_without_waiting(path, &mut options, |error| LoadError::Write {
-        file: path.display().to_string(),
-        error,
-    })
+    open_without_waiting(path, &mut options, |error| unwritable(path, error))
 }
 
 /// The regular file at `path`, open for reading. Never waits.
@@ -212,6 +277,13 @@ fn not_a_file(path: &Path, found: &str) -> LoadError {
 
 fn unreadable(path: &Path, error: io::Error) -> LoadError {
     LoadError::Read {
+        file: path.display().to_string(),
+        error,
+    }
+}
+
+fn unwritable(path: &Path, error: io::Error) -> LoadError {
+    LoadError::Write {
         file: path.display().to_string(),
         error,
     }
@@ -342,6 +414,46 @@ mod tests {
         assert!(write_file(&path, b"new").is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn drafts_that_a_killed_run_left_are_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        // Other tests take numbers meanwhile, but not so many.
+        let first = NEXT_DRAFT.load(Ordering::Relaxed);
+        let left: Vec<PathBuf> = (first..first + MOST_NAMES / 2)
+            .map(|number| draft_name(&path, number))
+            .collect();
+        for draft in &left {
+            std::fs::write(draft, b"left").unwrap();
+        }
+        write_file(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        // They may be another's who lives.
+        for draft in &left {
+            assert_eq!(std::fs::read(draft).unwrap(), b"left");
+        }
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(files.count(), left.len() + 1);
+    }
+
+    #[test]
+    fn of_several_files_none_is_replaced_where_one_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (first, second, blocked) = (at("first"), at("second"), at("blocked"));
+        for path in [&first, &second] {
+            std::fs::write(path, b"old").unwrap();
+        }
+        std::fs::create_dir(&blocked).unwrap();
+        assert!(write_files(&[(&first, b"new"), (&blocked, b"new")]).is_err());
+        assert_eq!(std::fs::read(&first).unwrap(), b"old");
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(files.count(), 3, "no draft is left");
+        write_files(&[(&first, b"new"), (&second, b"other")]).unwrap();
+        assert_eq!(std::fs::read(&first).unwrap(), b"new");
+        assert_eq!(std::fs::read(&second).unwrap(), b"other");
     }
 
     #[test]

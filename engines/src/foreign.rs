@@ -18,25 +18,8 @@ pub const LARGEST_FILE: u64 = 1 << 30;
 /// the package names, or its layers written in the engine's format, in memory.
 pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engine>, LoadError> {
     let n_features = package.manifest.input.features.len();
-    if let Some(path) = package.network_file() {
-        let file = path.display().to_string();
-        let format = Format::of_file_name(&file).map_err(|error| {
-            LoadError::malformed(
-                &package.source,
-                "network.file",
-                "a model file",
-                error,
-                "name a file of one of these formats",
-            )
-        })?;
-        if format.engine() != id {
-            return Err(LoadError::Engine {
-                engine: id,
-                reason: format!("{file} is a file for engine {}", format.engine()),
-                remedy: format!("choose engine {}", format.engine()),
-            });
-        }
-        return load_file(id, &path, n_features);
+    if let Some((path, format)) = package.network_file().zip(package.network_format()?) {
+        return load_file_of(id, &path, format, n_features);
     }
     let format = Format::ALL
         .into_iter()
@@ -49,6 +32,30 @@ pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engin
     })?;
     let file = format!("{} as {format}", package.source);
     load_bytes(id, &model, &file, n_features)
+}
+
+/// The engine `id` with the model file at `path`, which is of the `format`.
+///
+/// # Errors
+/// When that is the format of another engine, and as [`load_file`].
+pub fn load_file_of(
+    id: EngineId,
+    path: &Path,
+    format: Format,
+    n_features: usize,
+) -> Result<Box<dyn Engine>, LoadError> {
+    if format.engine() != id {
+        return Err(LoadError::Engine {
+            engine: id,
+            reason: format!(
+                "{} is a file for engine {}",
+                path.display(),
+                format.engine()
+            ),
+            remedy: format!("choose engine {}", format.engine()),
+        });
+    }
+    load_file(id, path, n_features)
 }
 
 /// The engine `id` with the model file at `path`, which must be of its format.

@@ -94,6 +94,10 @@ pub fn companions(bytes: &[u8], file: &str) -> Result<Vec<PathBuf>, LoadError> {
     onnx::companions(bytes, file)
 }
 
+/// Most weights of a node or an operator that are described. Any number of them may share one
+/// weight, so without a limit a small file could make much text.
+const MOST_WEIGHTS: usize = 4;
+
 /// What is wrong with a file.
 #[derive(Debug)]
 struct Problem {

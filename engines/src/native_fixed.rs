@@ -7,14 +7,13 @@
 //! there are between one input and one output.
 
 mod multilayer;
-mod recurrent;
 
 use crate::native::NativeOptions;
+use crate::native::fixed::{self, Stream};
 use crate::network::fold::{Step, fold};
 use crate::network::{Activation, Dense, Layer, Network};
 use crate::{Engine, EngineId, InferError, LoadError};
 use multilayer::Multilayer;
-use recurrent::Stream;
 
 /// Number of classes of the paper's three networks.
 const CLASSES: usize = 8;
@@ -53,7 +52,7 @@ impl NativeFixedEngine {
         source: &str,
         options: NativeOptions,
     ) -> Result<Self, LoadError> {
-        if let Some(stream) = recurrent::of_shape(network, options) {
+        if let Some(stream) = fixed::of_shape(network, options) {
             return Ok(Self {
                 shape: Shape::Recurrent(stream),
             });

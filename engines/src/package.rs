@@ -14,7 +14,7 @@ pub use rejection::PREFIX as REJECTION_PREFIX;
 pub use statistics::{Statistics, project};
 pub use tensor::{Tensor, Tensors};
 
-use crate::bounded_read::{read_file, write_file};
+use crate::bounded_read::{read_file, write_files};
 use crate::convert::Format;
 use crate::network::Network;
 use crate::package::manifest::LayerSpec;
@@ -25,7 +25,7 @@ use architecture::Parts;
 pub const MANIFEST_FILE: &str = "model.toml";
 
 /// Largest manifest that is read, bytes: a hundred times what 1,000 features need.
-const LARGEST_MANIFEST: u64 = 4 << 20;
+pub const LARGEST_MANIFEST: u64 = 4 << 20;
 
 /// Largest weight file that is read, bytes.
 const LARGEST_WEIGHTS: u64 = 1 << 30;
@@ -39,6 +39,8 @@ pub struct ModelPackage {
     pub tensors: Tensors,
     /// Where the package comes from: the path of its folder, or `built in`.
     pub source: String,
+    /// The path of its folder, where that is no Unicode: `source` can only be shown then.
+    folder: Option<PathBuf>,
 }
 
 impl ModelPackage {
@@ -55,6 +57,7 @@ impl ModelPackage {
             manifest,
             tensors,
             source: source.into(),
+            folder: None,
         };
         package.check()?;
         Ok(package)
@@ -104,7 +107,10 @@ impl ModelPackage {
             }
             None => Tensors::new(),
         };
-        Self::new(manifest, tensors, source)
+        Ok(Self {
+            folder: dir.to_str().is_none().then(|| dir.to_path_buf()),
+            ..Self::new(manifest, tensors, source)?
+        })
     }
 
     /// Whether `second`, which the manifest names as [`second`](Manifest::second), can amend this
@@ -156,7 +162,8 @@ impl ModelPackage {
     }
 
     /// Writes `model.toml` and the weight file into folder `dir`, which is made if need be. The
-    /// same package gives the same bytes.
+    /// same package gives the same bytes. Of a package that lies there, neither file is replaced before
+    /// both new ones are on the disk.
     ///
     /// # Errors
     /// When the package is malformed or a file cannot be written.
@@ -167,14 +174,22 @@ impl ModelPackage {
             file: dir.display().to_string(),
             error,
         })?;
-        if let Some(name) = &self.manifest.network.weights {
-            let path = dir.join(name);
-            let bytes = tensor::write(&self.tensors, &path.display().to_string())?;
-            write_file(&path, &bytes)?;
-        }
+        let weights = match &self.manifest.network.weights {
+            Some(name) => {
+                let path = dir.join(name);
+                let bytes = tensor::write(&self.tensors, &path.display().to_string())?;
+                Some((path, bytes))
+            }
+            None => None,
+        };
         let path = dir.join(MANIFEST_FILE);
         let text = self.manifest.to_toml(&path.display().to_string())?;
-        write_file(&path, text.as_bytes())
+        let mut files: Vec<(&Path, &[u8])> = Vec::new();
+        if let Some((path, bytes)) = &weights {
+            files.push((path, bytes));
+        }
+        files.push((&path, text.as_bytes()));
+        write_files(&files)
     }
 
     /// The network, with its parameters as trained: that of the layers, or that of an RTNeural
@@ -185,9 +200,8 @@ impl ModelPackage {
     /// instead of layers: its engine reads that file itself, see [`ModelPackage::network_file`].
     pub fn network(&self) -> Result<Network, LoadError> {
         let manifest_file = self.file(MANIFEST_FILE);
-        if let Some(path) = self.network_file() {
-            let format = Format::of_file_name(&path.display().to_string());
-            if format.is_ok_and(|format| format == Format::RtNeural) {
+        if let Some((path, format)) = self.network_file().zip(self.network_format()?) {
+            if format == Format::RtNeural {
                 return rtneural::load(path);
             }
             return Err(LoadError::malformed(
@@ -195,7 +209,7 @@ impl ModelPackage {
                 "network.file",
                 "layers and weights, or an RTNeural .json file",
                 path.display(),
-                "choose the engine of that file's format",
+                format_args!("choose engine {}, which reads it itself", format.engine()),
             ));
         }
         let weights_file = self.weights_file();
@@ -216,7 +230,27 @@ impl ModelPackage {
     #[must_use]
     pub fn network_file(&self) -> Option<PathBuf> {
         let name = self.manifest.network.file.as_ref()?;
-        Some(Path::new(&self.source).join(name))
+        let folder = self.folder.as_deref();
+        Some(folder.unwrap_or(Path::new(&self.source)).join(name))
+    }
+
+    /// Format of the [`network_file`](Self::network_file), told by its name.
+    ///
+    /// # Errors
+    /// When the name is that of no format.
+    pub fn network_format(&self) -> Result<Option<Format>, LoadError> {
+        let Some(name) = &self.manifest.network.file else {
+            return Ok(None);
+        };
+        Format::of_file_name(name).map(Some).map_err(|_| {
+            LoadError::malformed(
+                self.file(MANIFEST_FILE),
+                "network.file",
+                "a file that ends in .onnx, .tflite, .pt or .json",
+                format_args!("\"{name}\""),
+                "no engine runs such a file: export the network in one of these formats",
+            )
+        })
     }
 
     /// Number of parameters of the network.

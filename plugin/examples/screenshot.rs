@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     window.click("All settings", 0)?;
     window.resize((SIZE.width, 1800.0), 1.0);
-    for folded in ["Ends of each technique", "Controllers", "Details"] {
+    for folded in ["Levels of each technique", "Controllers", "Details"] {
         window.click(folded, 0)?;
     }
     window.leave();

@@ -273,9 +273,8 @@ unsafe extern "C" fn process(
         }
         let clock = (process.steady_time >= 0).then_some(process.steady_time);
         let continuity = &instance.shared.continuity;
-        if continuity.ends_before(clock, process.frames_count) {
-            call!(instance.framework, reset(plugin));
-        }
+        let reset = || call!(instance.framework, reset(plugin));
+        continuity.before_block(clock, process.frames_count, reset);
         let guarded = clap_process {
             in_events: input.as_clap(),
             out_events: output.as_clap(),

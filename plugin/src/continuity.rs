@@ -68,17 +68,19 @@ impl Continuity {
     }
 
     /// For the entry, before each block of `frames` samples that begins at `clock`, if the host has
-    /// one: whether the plugin must be reset first, since a new stream begins with it.
-    pub(crate) fn ends_before(&self, clock: Option<i64>, frames: u32) -> bool {
+    /// one: `reset` resets the plugin if a new stream begins with it.
+    pub(crate) fn before_block(&self, clock: Option<i64>, frames: u32, reset: impl FnOnce()) {
         let expected = self.next.load(Relaxed);
         let next = clock.map_or(UNKNOWN, |clock| clock.saturating_add(i64::from(frames)));
         let known = clock.is_some() && expected != UNKNOWN;
         let right = known && clock == Some(expected);
         let was_right = self.right.load(Relaxed);
-        let ends = self.paused.swap(false, Relaxed) && was_right && known && !right;
+        if self.paused.swap(false, Relaxed) && was_right && known && !right {
+            reset();
+        }
+        // Behind the reset: it begins a stream without knowing the clock.
         self.next.store(next, Relaxed);
         self.right.store(right, Relaxed);
-        ends
     }
 }
 
@@ -99,7 +101,13 @@ mod tests {
                 continuity.start(|| assert!(continuity.is_starting()));
             }
             assert!(!continuity.is_starting());
-            continuity.ends_before(clock, 64)
+            let mut ended = false;
+            continuity.before_block(clock, 64, || {
+                // As the plugin does when it is reset.
+                continuity.begin();
+                ended = true;
+            });
+            ended
         });
         let ended: Vec<bool> = ended.collect();
         (0..ended.len()).filter(|block| ended[*block]).collect()
@@ -116,6 +124,9 @@ mod tests {
         assert_eq!(ends(&[0, 64, 128, 48_000, 48_064, 48_128], true), [3]);
         assert_eq!(ends(&[0, 64, 128, 0, 64, 128], true), [3]);
         assert_eq!(ends(&[0, 64, 128, 193, 257], true), [3]);
+        // The second jump is one, too.
+        let jumps = [0, 64, 128, 48_000, 48_064, 96_000];
+        assert_eq!(ends(&jumps, true), [3, 5]);
         // Without a pause it is not asked.
         assert_eq!(ends(&[0, 64, 128, 48_000, 0, 64], false), NEVER);
     }
@@ -133,10 +144,10 @@ mod tests {
     fn after_a_reset_the_clock_may_be_anywhere() {
         let continuity = Continuity::default();
         for clock in [0, 64, 128] {
-            assert!(!continuity.ends_before(Some(clock), 64));
+            continuity.before_block(Some(clock), 64, || panic!("{clock}"));
         }
         continuity.start(|| ());
         continuity.begin();
-        assert!(!continuity.ends_before(Some(7), 64));
+        continuity.before_block(Some(7), 64, || panic!("it has ended already"));
     }
 }

@@ -50,7 +50,8 @@ pub enum LastMinuteError {
 pub struct Decided {
     /// Seconds since the first note of all.
     pub seconds: f64,
-    /// Number of the stream in which it was heard: the numbers of onsets begin anew with each.
+    /// Number of the stream in which it was heard, over all pipelines. The numbers of onsets go on over
+    /// streams and pipelines: an instance gives none twice.
     pub stream: u32,
     /// The decision.
     pub result: Classification,
@@ -106,7 +107,7 @@ impl LastMinute {
         }
     }
 
-    /// What comes from here on is of another pipeline, whose streams and onsets have numbers of their own.
+    /// What comes from here on is of another pipeline, which numbers its streams from 0 again.
     pub(crate) fn begin_pipeline(&self) {
         self.lock().stream = None;
     }
@@ -404,7 +405,7 @@ mod tests {
         let minute = LastMinute::default();
         let begin = Instant::now();
         minute.add(&note(0, 0, 20.0, 0), 48_000.0, begin);
-        // Another length of blocks: the numbers are the same.
+        // Another length of blocks: the number of the stream is the same, and here that of the onset, too.
         minute.begin_pipeline();
         let later = begin + Duration::from_secs(3);
         minute.add(&note(0, 0, 1.0, 2), 48_000.0, later);

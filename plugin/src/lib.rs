@@ -43,7 +43,7 @@ pub mod standalone;
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
-use tocco_dsp::{HopStream, HopStreamError, denormals};
+use tocco_dsp::{HopStream, HopStreamError, InputChoice, denormals};
 use tocco_recognizer::pipeline::{Pipeline, PipelineError};
 
 use configuration::Configuration;
@@ -146,6 +146,17 @@ impl Tocco {
 fn is_possible_rate(host_rate: f64) -> bool {
     let host_rate = host_rate as f32;
     host_rate.is_finite() && host_rate > 0.0
+}
+
+/// The channels that `input` hears: who sings on the other side neither keeps a note alive nor is its
+/// brightness. Which side is followed automatically only the stream knows: then it is both. Real-time
+/// safe.
+fn heard<C>(channels: &[C], input: InputChoice) -> &[C] {
+    match (input, channels) {
+        (InputChoice::Left, [left, _]) => std::slice::from_ref(left),
+        (InputChoice::Right, [_, right]) => std::slice::from_ref(right),
+        _ => channels,
+    }
 }
 
 impl Plugin for Tocco {
@@ -278,11 +289,12 @@ impl Plugin for Tocco {
         let mut block = performance.begin_block(params, shared);
         // Until all is heard the buffer is read and nothing else.
         let channels = buffer.as_slice_immutable();
+        let sides = heard(channels, settings.input);
         pipeline.process_when(channels, &settings, is_settled, |result, offset| {
-            block.hear(result, offset, channels, &mut send);
+            block.hear(result, offset, sides, &mut send);
         });
         // The pipeline flushes them while it listens; what follows listens, too.
-        denormals::flush(|| block.end(channels, buffer.samples(), &mut send));
+        denormals::flush(|| block.end(sides, buffer.samples(), &mut send));
         // As delivered the output is the input.
         denormals::flush(|| performance.mix(params, shared, buffer.as_slice()));
         // Silence tells us nothing new, but results may be on their way and notes may have to end.

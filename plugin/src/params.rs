@@ -593,6 +593,7 @@ impl ToccoParams {
         let of_class = &self.techniques.of_class;
         Rules {
             gate: std::array::from_fn(|class| of_class[class].gate.value()),
+            threshold: std::array::from_fn(|class| of_class[class].threshold()),
             hold: std::array::from_fn(|class| samples(of_class[class].hold.value())),
             cross: samples(self.cross_fire.value()),
         }

@@ -35,8 +35,9 @@ const OF_TECHNIQUE: [&str; 7] = [
 ];
 
 /// Ids of the others.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
     "cross",
+    "correct",
     "voices",
     "dry",
     "cc-probability",
@@ -50,7 +51,7 @@ const OTHERS: [&str; 11] = [
 ];
 
 /// The presets that Tocco brings along: their names and texts.
-pub const FACTORY: [(&str, &str); 4] = [
+pub const FACTORY: [(&str, &str); 5] = [
     ("As delivered", "format = 1\n[parameters]\n"),
     // Ordinary playing is no drum.
     (
@@ -77,6 +78,15 @@ pub const FACTORY: [(&str, &str); 4] = [
          voice_1 = false\nvoice_2 = false\nvoice_3 = false\nvoice_4 = false\n\
          voice_6 = false\nvoice_7 = false\nvoice_8 = false\n\
          own-gate_5 = 0.6\nlength_5 = 0\nhold_5 = 100\n",
+    ),
+    // What is written down may come late, but is to be right, and as long as it sounded.
+    (
+        "Notation log",
+        "format = 1\n[parameters]\ncorrect = true\ncross = 30\n\
+         length_1 = 0\nlength_2 = 0\nlength_3 = 0\nlength_4 = 0\n\
+         length_5 = 0\nlength_6 = 0\nlength_7 = 0\nlength_8 = 0\n\
+         voice_1 = false\nvoice_2 = false\nvoice_3 = false\nvoice_4 = false\n\
+         voice_5 = false\nvoice_6 = false\nvoice_7 = false\nvoice_8 = false\n",
     ),
 ];
 

@@ -168,6 +168,10 @@ pub struct Shared {
     pub guided: AtomicBool,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
+    /// How often it was to be tried again,
+    again: AtomicU32,
+    /// and of how many of these the last attempt knew when it began.
+    tried: AtomicU32,
     status: Mutex<Status>,
     /// What the service has yet to do for the calibration.
     calibration: Mutex<VecDeque<calibration::Command>>,
@@ -207,6 +211,8 @@ impl Shared {
             attention: Attention::default(),
             guided: AtomicBool::new(false),
             handled: AtomicU64::new(u64::MAX),
+            again: AtomicU32::new(0),
+            tried: AtomicU32::new(0),
             status: Mutex::new(status),
             calibration: Mutex::default(),
             undone: AtomicU64::new(0),
@@ -259,6 +265,22 @@ impl Shared {
 
     fn is_selection_settled(&self) -> bool {
         self.handled.load(Acquire) == self.params.selection_key()
+            && self.tried.load(Acquire) == self.again.load(Acquire)
+    }
+
+    /// What is asked for, to be read before anything of it is loaded: what changes in between makes for
+    /// another round.
+    fn asked(&self) -> Asked {
+        Asked {
+            key: self.params.selection_key(),
+            again: self.again.load(Acquire),
+        }
+    }
+
+    /// What was `asked` for is loaded, or has failed to be. For the service thread.
+    fn has_handled(&self, asked: Asked) {
+        self.tried.store(asked.again, Release);
+        self.handled.store(asked.key, Release);
     }
 
     /// Gives a command for the calibration, which the service thread carries out within some
@@ -301,10 +323,20 @@ impl Shared {
         commands.pop_front()
     }
 
-    /// Makes the service try the selection again, failed or not.
+    /// Makes the service try the selection again, failed or not, and also if it is trying already: what
+    /// it has read by now may be old.
     pub fn load_again(&self) {
-        self.handled.store(u64::MAX, Release);
+        self.again.fetch_add(1, Release);
     }
+}
+
+/// What the service is asked to load.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// [`ToccoParams::selection_key`].
+    key: u64,
+    /// [`Shared::again`].
+    again: u32,
 }
 
 enum Command {

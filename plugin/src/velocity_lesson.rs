@@ -121,13 +121,17 @@ pub struct Learnt {
 /// A hit: its class and its level.
 type Hit = (usize, f32);
 
-/// Hits that one thread adds and another reads.
+/// Hits that one thread adds and another reads and clears. Each writes a number of its own, so that what is
+/// added while it is cleared does not bring back what was there.
 #[derive(Debug)]
 struct Hits<const N: usize> {
-    /// Class in the upper half, bits of the level in dB in the lower.
+    /// Class in the upper half, bits of the level in dB in the lower. A ring: hit number `n` lies at
+    /// `n % N`.
     hits: [AtomicU64; N],
-    /// How many were added.
+    /// How many were added, ever. Written by who adds.
     count: AtomicUsize,
+    /// How many of these were there when it was cleared. Written by who clears.
+    begin: AtomicUsize,
 }
 
 impl<const N: usize> Default for Hits<N> {
@@ -135,43 +139,47 @@ impl<const N: usize> Default for Hits<N> {
         Self {
             hits: [const { AtomicU64::new(0) }; N],
             count: AtomicUsize::new(0),
+            begin: AtomicUsize::new(0),
         }
     }
 }
 
 impl<const N: usize> Hits<N> {
-    fn set(&self, place: usize, (class, peak_db): Hit) {
-        let packed = (class as u64) << 32 | u64::from(peak_db.to_bits());
-        self.hits[place].store(packed, Relaxed);
-    }
-
     /// Adds one if there is room.
     fn add(&self, hit: Hit) {
-        let count = self.count.load(Relaxed);
-        if count < N {
-            self.set(count, hit);
-            self.count.store(count + 1, Release);
+        if self.len() < N {
+            self.add_last(hit);
         }
     }
 
     /// Adds one in the place of the oldest if there is no room.
-    fn add_last(&self, hit: Hit) {
+    fn add_last(&self, (class, peak_db): Hit) {
+        let packed = (class as u64) << 32 | u64::from(peak_db.to_bits());
         let count = self.count.load(Relaxed);
-        self.set(count % N, hit);
-        self.count.store(count + 1, Release);
+        self.hits[count % N].store(packed, Relaxed);
+        self.count.store(count.wrapping_add(1), Release);
     }
 
     fn clear(&self) {
-        self.count.store(0, Release);
+        self.begin.store(self.count.load(Acquire), Release);
+    }
+
+    /// How many were added since it was cleared.
+    fn len(&self) -> usize {
+        // In this order, as the count was that high when it was cleared.
+        let begin = self.begin.load(Acquire);
+        self.count.load(Acquire).wrapping_sub(begin)
     }
 
     fn get(&self) -> Vec<Hit> {
-        let count = self.count.load(Acquire).min(N);
-        let unpack = |hit: &AtomicU64| {
-            let packed = hit.load(Relaxed);
+        let begin = self.begin.load(Acquire);
+        let count = self.count.load(Acquire);
+        let unpack = |number: usize| {
+            let packed = self.hits[number % N].load(Relaxed);
             ((packed >> 32) as usize, f32::from_bits(packed as u32))
         };
-        self.hits[..count].iter().map(unpack).collect()
+        let kept = begin.max(count.saturating_sub(N))..count;
+        kept.map(unpack).collect()
     }
 }
 
@@ -239,11 +247,10 @@ impl VelocityLesson {
     /// Hits of the half that is under way, or of both together. Real-time safe.
     #[must_use]
     pub fn hits(&self) -> usize {
-        let (soft, hard) = (&self.soft.count, &self.hard.count);
         match self.standing() {
-            Standing::Soft => soft.load(Relaxed),
-            Standing::Hard => hard.load(Relaxed),
-            _ => soft.load(Relaxed) + hard.load(Relaxed),
+            Standing::Soft => self.soft.len(),
+            Standing::Hard => self.hard.len(),
+            _ => self.soft.len() + self.hard.len(),
         }
     }
 
@@ -463,6 +470,10 @@ mod tests {
             lesson.hear(0, -30.0);
         }
         assert_eq!(lesson.hits(), MOST_HITS);
+        assert_eq!(lesson.soft.get().len(), MOST_HITS);
+        lesson.step(Step::Soft); // anew
+        lesson.hear(0, -20.0);
+        assert_eq!(lesson.soft.get(), [(0, -20.0)]);
         for level in 0..100 {
             lesson.hear_taught(7, -(level as f32));
         }
@@ -471,5 +482,28 @@ mod tests {
         assert!(taught.contains(&(7, -99.0)) && !taught.contains(&(7, -91.0)));
         lesson.forget_taught();
         assert_eq!(lesson.taught[7].get(), []);
+    }
+
+    #[test]
+    fn what_was_forgotten_does_not_come_back_with_what_is_heard_meanwhile() {
+        const NOTES: usize = 100_000;
+        let (hits, added) = (Hits::<MOST_TAUGHT>::default(), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for note in 0..NOTES {
+                    hits.add_last((note, -30.0));
+                    added.store(note + 1, Release);
+                }
+            });
+            let mut before = 0;
+            while before < NOTES {
+                before = added.load(Acquire);
+                hits.clear();
+                let left = hits.get();
+                let are_new = left.iter().all(|(note, _)| *note >= before);
+                assert!(are_new, "{before}: {left:?}");
+            }
+        });
+        assert_eq!(hits.get(), []);
     }
 }

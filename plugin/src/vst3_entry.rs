@@ -96,18 +96,22 @@ impl Component {
         })
     }
 
-    /// Whether a new stream begins with `block`, as the host's clock has it. Real-time safe.
+    /// Resets the plugin if a new stream begins with `block`, as the host's clock has it. Real-time safe.
     ///
     /// # Safety
     /// The block's context must be null or valid.
-    unsafe fn begins_anew(&self, block: &ProcessData) -> bool {
+    unsafe fn follow_clock(&self, block: &ProcessData) {
         // SAFETY: the caller's promise.
         let context = unsafe { block.processContext.as_ref() };
         let context = context.filter(|context| context.state & kContTimeValid as uint32 != 0);
         let clock = context.map(|context| context.continousTimeSamples);
-        self.shared
-            .continuity
-            .ends_before(clock, block.numSamples as u32)
+        let reset = || {
+            // The framework's way to reset the plugin.
+            // SAFETY: it is between two blocks, and takes any value.
+            unsafe { self.wrapper.setProcessing(1) };
+        };
+        let continuity = &self.shared.continuity;
+        continuity.before_block(clock, block.numSamples as u32, reset);
     }
 }
 
@@ -227,9 +231,8 @@ pass_on!(IAudioProcessorTrait {
                     return kInvalidArgument;
                 }
             }
-            if block.numOutputs > 0 && self.begins_anew(&block) {
-                // The framework's way to reset the plugin.
-                self.wrapper.setProcessing(1);
+            if block.numOutputs > 0 {
+                self.follow_clock(&block);
             }
             let result = self.wrapper.process(&mut block);
             output_parameters::give_out(&self.shared.outputs, block.outputParameterChanges);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use host::{Host, STORMS, set, tones};
 use nice_plug::prelude::*;
-use tocco::params::{EngineChoice, ModelChoice};
+use tocco::params::{EngineChoice, InputSide, ModelChoice};
 
 fn listening(model: ModelChoice, rate: f32, max_block: u32, mode: ProcessMode) -> Host {
     let mut host = Host::new();
@@ -250,6 +250,36 @@ fn sounding() -> Host {
     host.play(&tones(48_000.0, 1, 0.3)[..10_000], &[64]);
     assert_eq!((host.notes().len(), note_offs(&host)), (1, 0));
     host
+}
+
+#[test]
+fn what_is_on_the_other_side_neither_keeps_a_note_alive_nor_brightens_it() {
+    let mut tone = tones(48_000.0, 1, 0.3);
+    tone.resize(72_000, 0.0);
+    let sent = |input: InputSide, level: f32| {
+        let mut host = Host::new();
+        host.choose(ModelChoice::C, EngineChoice::Native);
+        host.activate(48_000.0, 64, 2, ProcessMode::Offline);
+        set_lengths(&host, 0);
+        let params = &host.plugin.shared().params;
+        set(&params.input, input);
+        set(&params.control.brightness, 20);
+        for samples in tone.chunks(64) {
+            let (mut guitar, mut other) = (samples.to_vec(), vec![level; samples.len()]);
+            match input {
+                InputSide::Right => host.stereo(&mut other, &mut guitar),
+                _ => host.stereo(&mut guitar, &mut other),
+            }
+        }
+        assert_eq!((host.notes().len(), note_offs(&host)), (1, 1), "{input:?}");
+        let ends = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOff { .. });
+        let end = host.sent().iter().find(|(_, event)| ends(event)).unwrap().0;
+        assert!(end - host.notes()[0].0 < 48_000, "{end}");
+        host.sent().to_vec()
+    };
+    for input in [InputSide::Left, InputSide::Right] {
+        assert_eq!(sent(input, 0.3), sent(input, 0.0), "{input:?}");
+    }
 }
 
 #[test]

@@ -53,7 +53,10 @@ pub struct Classification {
     pub decision: Decision,
     /// The note that was classified. Of a second decision, with the level that the first one had.
     pub note: Note,
-    /// Host position, samples: end of the hop in which the result reached the audio thread.
+    /// Host position, samples: end of the hop in which the result reached the audio thread. What a
+    /// classifier thread answered between two callbacks is seen at the end of the later one's first
+    /// hop, or of all of it if it is shorter; its event lies at the beginning of that callback, up to a
+    /// hop earlier.
     pub seen: u64,
     /// Probabilities of the classes; those from `n_classes` on are 0.
     pub probabilities: [f32; MAX_CLASSES],

@@ -57,8 +57,9 @@ pub struct DecisionCounters {
     pub dropped_full: AtomicU64,
     /// Notes whose engine reported a failure.
     pub failed: AtomicU64,
-    /// Notes under way when the stream was reset or stopped. Second decisions also at a swap, and if
-    /// there was no first decision to amend.
+    /// Notes under way when the stream was reset or stopped, or the model swapped: then of first
+    /// decisions what the classifier thread was still asked after half a second, the most that a swap
+    /// waits, of second ones all. Second decisions also if there was no first decision to amend.
     pub abandoned: AtomicU64,
     /// Results by lateness: in time, one block late, two or more.
     pub late_blocks: [AtomicU64; 3],

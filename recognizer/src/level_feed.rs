@@ -229,7 +229,8 @@ impl LevelMeter {
     #[inline]
     pub fn hear(&mut self, hop: &[f32; HOP], end: u64, feed: &LevelFeed) {
         if !feed.is_open() {
-            return;
+            // The next reader gets nothing that was heard before it came.
+            return self.clear();
         }
         let power = hop.iter().map(|x| x * x).sum::<f32>() / HOP as f32;
         self.power = self.power.max(power);
@@ -245,6 +246,12 @@ impl LevelMeter {
             feed.news.store(true, Relaxed);
         }
         feed.columns.push((end & 0xffff_ffff) << 32 | levels);
+        self.clear();
+    }
+
+    /// Begins a new column. Real-time safe.
+    #[inline]
+    pub fn clear(&mut self) {
         *self = Self::default();
     }
 }
@@ -332,6 +339,19 @@ mod tests {
         // The next reader gets nothing old.
         feed.open(false);
         feed.open(true);
+        assert_eq!(feed.next_column(), None);
+    }
+
+    #[test]
+    fn a_column_that_was_begun_for_one_reader_is_not_ended_for_the_next() {
+        let (feed, mut meter) = (LevelFeed::default(), LevelMeter::default());
+        feed.open(true);
+        hops(&mut meter, &feed, 1.0, 1);
+        feed.open(false);
+        hops(&mut meter, &feed, 1.0, 1);
+        feed.open(true);
+        hops(&mut meter, &feed, 0.0, COLUMN_HOPS);
+        assert_eq!(feed.next_column().unwrap().peak_db, FLOOR_DB);
         assert_eq!(feed.next_column(), None);
     }
 

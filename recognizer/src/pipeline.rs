@@ -274,6 +274,9 @@ impl Pipeline {
             // If it is not, the block is heard with the old one.
             let _ = recognizer.pace.wait(is_settled);
             recognizer.begin_block(settings);
+            // Not where their events are, the first sample, but at the end of the callback's first hop, as
+            // what is answered inline: so that in blocks of a hop latencies are whole blocks, as
+            // `bench deployment` measures them.
             let seen = recognizer.position + length.min(HOP) as u64;
             recognizer.collect(seen, &mut |result| on_result(result, 0));
             stream.push(channels, |hop, end| {
@@ -347,6 +350,9 @@ impl Recognizer {
         }
         if old.minimum_inter_onset_ms != new.minimum_inter_onset_ms {
             detector.set_minimum_inter_onset_ms(new.minimum_inter_onset_ms);
+        }
+        if old.second_look != new.second_look {
+            detector.set_second_look(new.second_look);
         }
         self.telemetry.levels.set_gate_db(detector.silence_db());
         self.settings = *settings;
@@ -692,6 +698,7 @@ impl Recognizer {
         self.pace.reset();
         self.position = 0;
         self.surroundings.clear();
+        self.level_meter.clear();
         self.analyzer.reset();
         add(&self.telemetry.counters.first.abandoned, self.pending);
         self.pending = 0;
@@ -743,7 +750,7 @@ mod tests {
     use super::*;
 
     use crate::classification::ModelSerial;
-    use crate::level_feed::COLUMN_HOPS;
+    use crate::level_feed::{COLUMN_HOPS, FLOOR_DB};
     use crate::model::RunConfig;
     use crate::model::tests::shipped;
     use crate::runner::Wake;
@@ -768,13 +775,21 @@ mod tests {
     }
 
     fn pipeline(host_rate: f64, offline: bool) -> (Pipeline, ServiceEnd, Arc<Telemetry>) {
+        pipeline_of("c", host_rate, offline)
+    }
+
+    fn pipeline_of(
+        id: &str,
+        host_rate: f64,
+        offline: bool,
+    ) -> (Pipeline, ServiceEnd, Arc<Telemetry>) {
         let config = RunConfig {
             offline,
             wake: Wake::Armed,
             block: Duration::from_millis(1),
         };
         let (model, _) =
-            LoadedModel::new(&shipped("c"), EngineId::Native, ModelSerial(0), config).unwrap();
+            LoadedModel::new(&shipped(id), EngineId::Native, ModelSerial(0), config).unwrap();
         let telemetry = Arc::new(Telemetry::default());
         let (pipeline, end) = Pipeline::new(host_rate, model, Arc::clone(&telemetry)).unwrap();
         (pipeline, end, telemetry)
@@ -847,5 +862,81 @@ mod tests {
             assert!(loudest > gate + 10.0, "{mark:?}: {loudest} dB");
         }
         assert_eq!((feed.clipped(), feed.dropped()), (0, 0));
+    }
+
+    #[test]
+    fn a_reader_sees_nothing_from_before_a_reset() {
+        let (mut pipeline, _end, telemetry) = pipeline(48_000.0, false);
+        telemetry.levels.open(true);
+        listen(&mut pipeline, &[1.0; HOP], &[HOP]);
+        pipeline.reset();
+        listen(&mut pipeline, &[0.0; HOP * COLUMN_HOPS], &[HOP]);
+        let column = telemetry.levels.next_column().unwrap();
+        assert_eq!(column.peak_db, FLOOR_DB);
+        assert_eq!(column.end as usize, HOP * COLUMN_HOPS);
+    }
+
+    /// A note and, 100 ms later, one 8 dB softer that it rings over: as in the tests of `flux` in
+    /// `tocco_dsp`.
+    fn note_under_a_ringing_one() -> Vec<f32> {
+        let mut state = 1_u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            1e-4 * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
+        };
+        let mut samples: Vec<f32> = (0..48_000).map(|_| noise()).collect();
+        for (start, hertz, db) in [(9_600, 110.0, 0.0), (14_400, 294.0, -8.0)] {
+            let amplitude = 0.3 * 10_f32.powf(db / 20.0);
+            for (i, sample) in samples[start..].iter_mut().enumerate() {
+                let t = i as f32 / 48_000.0;
+                let tone: f32 = (1..13)
+                    .map(|k| {
+                        let k = k as f32;
+                        (std::f32::consts::TAU * hertz * k * t + k).sin() * (-3.0 * k * t).exp() / k
+                    })
+                    .sum();
+                *sample += amplitude * tone;
+            }
+        }
+        samples
+    }
+
+    #[test]
+    fn the_second_look_can_be_switched_off_and_on() {
+        let samples = note_under_a_ringing_one();
+        let (mut pipeline, _end, telemetry) = pipeline_of("tocco", 48_000.0, true);
+        let onsets = &telemetry.counters.onsets;
+        for (second_look, expected) in [(false, 1), (true, 2), (false, 1)] {
+            let mut settings = Settings::default();
+            settings.onset.second_look = second_look;
+            let before = onsets.load(Relaxed);
+            pipeline.reset();
+            for block in samples.chunks(HOP) {
+                pipeline.process(&[block], &settings, |_, _| {});
+            }
+            assert_eq!(onsets.load(Relaxed) - before, expected, "{second_look}");
+        }
+    }
+
+    #[test]
+    fn what_a_thread_answered_is_seen_at_the_end_of_a_hop() {
+        let samples = playing(48_000.0, 4);
+        for size in [32, 512] {
+            let (mut pipeline, _end, _) = pipeline_of("a", 48_000.0, false);
+            let (mut start, mut results) = (0, 0);
+            for block in samples.chunks(size) {
+                pipeline.process(&[block], &Settings::default(), |result, offset| {
+                    assert!(!result.inline);
+                    let seen = result.seen as usize;
+                    let of_first_hop = offset == 0 && seen == start + block.len().min(HOP);
+                    // A stream that is known to be ahead waits where it asks.
+                    let where_asked = seen == start + offset + 1;
+                    assert!(of_first_hop || where_asked, "{start} {offset} {seen}");
+                    results += 1;
+                });
+                start += block.len();
+            }
+            assert!(results > 0);
+        }
     }
 }

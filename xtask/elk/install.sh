@@ -66,6 +66,11 @@ echo "installed in $place; start it with: $place/start.sh"
 
 if [ "$autostart" = yes ]; then
   if [ -e "$data/autostart.sh" ] && ! cmp -s "$here/autostart.sh" "$data/autostart.sh"; then
+    # Edited, to play another configuration. A line that begins with # calls nothing.
+    if grep -v '^[[:space:]]*#' "$data/autostart.sh" | grep -qF "$place/start.sh"; then
+      echo "kept your $data/autostart.sh, which calls $place/start.sh"
+      exit 0
+    fi
     echo "error: $data/autostart.sh is there and is not Tocco's; add this line to it yourself:" >&2
     echo "  $place/start.sh" >&2
     exit 1

@@ -12,7 +12,11 @@ data=${XDG_DATA_HOME:-$HOME/.local/share}/tocco
 case "${1:-}" in
   "") ;;
   --remove)
-    rm -rf "$HOME/.clap/Tocco.clap" "$HOME/.vst3/Tocco.vst3" "$HOME/.local/bin/tocco"
+    rm -rf "$HOME/.clap/Tocco.clap" "$HOME/.vst3/Tocco.vst3"
+    # An archive without the program has put none there.
+    if [ -e "$here/bin/tocco" ]; then
+      rm -rf "$HOME/.local/bin/tocco"
+    fi
     rm -rf "$data/guide.html" "$data/play.png" "$data/setup.png"
     # Models of your own stay, too.
     for model in "$here/models"/*; do
@@ -33,13 +37,22 @@ esac
   exit 1
 }
 machine=$(uname -m)
-for folder in "$here"/Tocco.vst3/Contents/*-linux; do
-  made=$(basename "$folder")
-  if [ -d "$folder" ] && [ "$made" != "$machine-linux" ]; then
-    echo "error: this is a $machine machine; the archive is for ${made%-linux}" >&2
-    exit 1
-  fi
-done
+if [ ! -d "$here/Tocco.vst3/Contents/$machine-linux" ]; then
+  made=$(ls "$here/Tocco.vst3/Contents")
+  echo "error: this is a $machine machine: expected plugins for $machine-linux, found them for $made;" \
+    "fetch the archive for $machine" >&2
+  exit 1
+fi
+# Which C library the plugins were linked for: an older one does not load them. Another one than glibc is not
+# asked.
+needed=$(cat "$here/glibc.txt" 2>/dev/null || true)
+found=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d " " -f 2)
+if [ -n "$needed" ] && [ -n "$found" ] &&
+  [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
+  echo "error: expected glibc $needed or newer, found $found: it is of an older system than the archive;" \
+    "take a newer system, or build Tocco on this one" >&2
+  exit 1
+fi
 
 # In place when it is whole.
 put() {

@@ -43,7 +43,8 @@ pub fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let status = Command::new("tar")
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
         .args([
-            "--mode=u+rw,go+r,go-w",
+            // Whatever the umask was of who made the files.
+            "--mode=a+rX,u+w,go-w",
             "--format=ustar",
             "--use-compress-program=gzip -9n",
         ])
@@ -72,23 +73,31 @@ pub fn empty(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn the_same_files_make_the_same_archive() {
         let folder = tempfile::tempdir().unwrap();
-        let made = |name: &str, order: [&str; 2]| {
+        let made = |name: &str, order: [&str; 2], modes: [u32; 2]| {
             let inner = folder.path().join(name).join("tocco");
             empty(&inner).unwrap();
+            let set = |path: &Path, mode| {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            };
             for file in order {
                 fs::write(inner.join(file), file).unwrap();
+                set(&inner.join(file), modes[1]);
             }
+            set(&inner, modes[0]);
             let archive = folder.path().join(format!("{name}.tar.gz"));
             pack(&inner, &archive).unwrap();
             fs::read(archive).unwrap()
         };
-        let first = made("one", ["a", "b"]);
+        let first = made("one", ["a", "b"], [0o755, 0o664]);
         std::thread::sleep(std::time::Duration::from_millis(1100));
-        assert!(first == made("two", ["b", "a"]));
+        // With a umask of 077.
+        assert!(first == made("two", ["b", "a"], [0o700, 0o600]));
     }
 }

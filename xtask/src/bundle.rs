@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -193,6 +194,31 @@ pub fn with_polling_worker() -> Result<PathBuf> {
     copy_library("bundled-with-polling-worker")
 }
 
+/// What of Debian's has what the program of its own links.
+const LINKED: &str =
+    "apt-get install pkg-config libasound2-dev libjack-jackd2-dev brings what the program links";
+
+/// Refuses to begin where [`standalone`] could not be linked.
+///
+/// # Errors
+/// If pkg-config, or what it is asked for, is missing.
+pub fn need_for_standalone() -> Result<()> {
+    // As the crates ask that link them.
+    let program = std::env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
+    let libraries = ["alsa", "jack"];
+    let status = Command::new(&program)
+        .arg("--exists")
+        .args(libraries)
+        .status();
+    ensure!(
+        status.is_ok_and(|status| status.success()),
+        "{} --exists {}: expected that it says yes; {LINKED}, and --no-standalone leaves the program out",
+        program.display(),
+        libraries.join(" ")
+    );
+    Ok(())
+}
+
 /// The program of its own, stripped, as the file `to`; as it was built last unless `builds`. Needs what
 /// it links: libasound2-dev and libjack-jackd2-dev of Debian.
 ///
@@ -204,10 +230,8 @@ pub fn standalone(to: &Path, builds: bool) -> Result<()> {
         // which is not to be compiled twice.
         let mut arguments = [&["build"], &cargo::ALL_CRATES[..]].concat();
         arguments.extend(["--features", "tocco/standalone", "--bin", PLUGIN]);
-        let _variant = Variant::begin(&["--features".to_owned()])?;
-        cargo::call("building the program", &arguments).context(
-            "apt-get install libasound2-dev libjack-jackd2-dev brings what the program links",
-        )?;
+        let _variant = Variant::begin(&["--release", "--features"].map(str::to_owned))?;
+        cargo::call("building the program", &arguments).context(LINKED)?;
     }
     let program = cargo::target_folder()?.join("release").join(PLUGIN);
     fs::copy(&program, to).with_context(|| program.display().to_string())?;
@@ -227,9 +251,11 @@ fn copy_library(folder: &str) -> Result<PathBuf> {
 
 /// A build of the plugin that differs from the usual one. Cargo gives the library one file name
 /// whatever its features are, and would take the other variant's for the one asked for: it is taken
-/// away before and after. A file says so meanwhile, should this program be ended.
+/// away before and after. A file says so meanwhile, with the options, should this program be ended.
 struct Variant {
     mark: PathBuf,
+    /// Where its library is.
+    libraries: PathBuf,
 }
 
 impl Variant {
@@ -238,33 +264,53 @@ impl Variant {
         let mark = cargo::target_folder()?.join("tocco-variant");
         let differs = |option: &String| option.contains("features");
         let (is_variant, was_left) = (options.iter().any(differs), mark.exists());
+        let libraries = folder_of_libraries(options)?;
+        if was_left {
+            let left = fs::read_to_string(&mark)
+                .with_context(|| format!("cannot read {}", mark.display()))?;
+            let left: Vec<String> = left.split(' ').map(str::to_owned).collect();
+            forget_library(&folder_of_libraries(&left)?)?;
+        }
         if is_variant {
             fs::write(&mark, options.join(" "))
                 .with_context(|| format!("cannot write {}", mark.display()))?;
         }
         if is_variant || was_left {
-            forget_library()?;
+            forget_library(&libraries)?;
         }
         if was_left && !is_variant {
             fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
         }
-        Ok(is_variant.then(|| Self { mark }))
+        Ok(is_variant.then(|| Self { mark, libraries }))
     }
 }
 
 impl Drop for Variant {
     fn drop(&mut self) {
         // If this fails, the mark stays, and the next build forgets the library.
-        if forget_library().is_ok() {
+        if forget_library(&self.libraries).is_ok() {
             let _ = fs::remove_file(&self.mark);
         }
     }
 }
 
-fn forget_library() -> Result<()> {
-    let target = cargo::target_folder()?;
+/// Where cargo puts libraries that it builds with `options`.
+fn folder_of_libraries(options: &[String]) -> Result<PathBuf> {
+    let mut folder = cargo::target_folder()?;
+    let mut words = options.iter().map(String::as_str);
+    if words.any(|word| word == "--target")
+        && let Some(triple) = words.next()
+    {
+        folder.push(triple);
+    }
+    let is_release = options.iter().any(|option| option == "--release");
+    folder.push(if is_release { "release" } else { "debug" });
+    Ok(folder.join("deps"))
+}
+
+fn forget_library(folder: &Path) -> Result<()> {
     for file in ["libtocco.so", "libtocco.rlib", "libtocco.rmeta"] {
-        let file = target.join("release/deps").join(file);
+        let file = folder.join(file);
         match fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", file.display()));

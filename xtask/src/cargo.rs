@@ -20,17 +20,33 @@ pub fn shared() -> PathBuf {
     shared.map_or_else(|| root().join("../shared"), PathBuf::from)
 }
 
-/// When the last commit was made, seconds since 1970, as archives of the same files have it; 0 outside
-/// of a repository.
+/// When the last commit was made, seconds since 1970, as archives of the same files have it; 0, with a
+/// warning, where git does not tell.
 pub fn date_of_the_last_commit() -> u64 {
-    let commit = Command::new("git")
+    date_told_by_git().unwrap_or_else(|error| {
+        eprintln!(
+            "xtask: warning: files in the archive are dated 1970, not as the last commit: {error:#}"
+        );
+        0
+    })
+}
+
+fn date_told_by_git() -> Result<u64> {
+    let output = Command::new("git")
         .args(["log", "-1", "--format=%ct"])
         .current_dir(root())
-        .output();
-    let date = commit
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok());
-    date.and_then(|date| date.trim().parse().ok()).unwrap_or(0)
+        .output()
+        .context("git cannot be started: apt-get install git")?;
+    if !output.status.success() {
+        bail!(
+            "git log failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let told = String::from_utf8_lossy(&output.stdout);
+    let date = told.trim().parse();
+    date.with_context(|| format!("git log: expected seconds, found {told:?}"))
 }
 
 /// Makes the workspace's root the current directory, wherever `cargo xtask` was called, and returns

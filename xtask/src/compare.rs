@@ -67,7 +67,7 @@ struct Seen {
 /// Names the recording, the note and the difference.
 pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
     let takes = takes(arguments, here)?;
-    let cross = Cross::set_up(&arguments.target)?;
+    let cross = Cross::set_up_to_run(&arguments.target)?;
     bundle::for_machine(&cross)?;
     bundle::with_programs(&PROGRAMS)?;
     cross.build(&PROGRAMS)?;
@@ -146,8 +146,14 @@ fn takes(arguments: &CompareArguments, here: &Path) -> Result<Vec<PathBuf>> {
     }
     takes.sort();
     ensure!(!takes.is_empty(), "{}: has no WAV files", folder.display());
-    let step = takes.len().div_ceil(arguments.recordings.max(1));
-    Ok(takes.into_iter().step_by(step).collect())
+    Ok(spread(&takes, arguments.recordings))
+}
+
+/// So many of `all`, at least one, at even distances; all where there are no more.
+fn spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
+    let count = count.max(1).min(all.len());
+    let chosen = (0..count).map(|index| all[index * all.len() / count].clone());
+    chosen.collect()
 }
 
 /// What a program prints about a recording, here and there.
@@ -327,6 +333,18 @@ mod tests {
             "probabilities": [probability, 1.0 - probability],
             "second": {"technique": "Tom", "probabilities": [0.5, 0.5]}
         }]})
+    }
+
+    #[test]
+    fn as_many_recordings_are_played_as_were_asked_for() {
+        let all: Vec<u32> = (0..30).collect();
+        assert_eq!(spread(&all, 4), [0, 7, 15, 22]);
+        let mut twenty = spread(&all, 20);
+        twenty.dedup();
+        assert_eq!(twenty.len(), 20);
+        assert_eq!(spread(&all, 30), all);
+        assert_eq!(spread(&all, 100), all);
+        assert_eq!(spread(&all, 0), [0]);
     }
 
     #[test]

@@ -126,6 +126,30 @@ pub fn builds_for(triple: &str) -> bool {
     HERE && TARGETS.iter().any(|target| target.triple == triple)
 }
 
+/// What is known of a target.
+fn known(triple: &str) -> Result<&'static Target> {
+    let mut targets = TARGETS.into_iter();
+    targets
+        .find(|target| target.triple == triple)
+        .with_context(|| {
+            let triples = TARGETS.map(|target| target.triple).join(", ");
+            format!("--target {triple}: not a machine that this builds for; there are: {triples}")
+        })
+}
+
+/// The emulator that [`Cross::counted`] calls. It must be installed.
+///
+/// # Errors
+/// If nothing is known of the target, or there is no such emulator for it.
+pub fn counter(triple: &str) -> Result<&'static str> {
+    match &known(triple)?.system {
+        System::Linux(linux) => Ok(linux.emulator.0.trim_end_matches("-static")),
+        System::Windows => bail!(
+            "--target {triple}: instructions are counted by QEMU, which runs programs of Linux only"
+        ),
+    }
+}
+
 /// Whether this machine is one that the tools are for.
 const HERE: bool = cfg!(all(target_arch = "x86_64", target_os = "linux"));
 
@@ -142,11 +166,7 @@ impl Cross {
     /// If nothing is known of the target, or something cannot be fetched: the error names it and
     /// what to type.
     pub fn set_up(triple: &str) -> Result<Self> {
-        let known = TARGETS.iter().find(|target| target.triple == triple);
-        let target = known.with_context(|| {
-            let triples = TARGETS.map(|target| target.triple).join(", ");
-            format!("--target {triple}: not a machine that this builds for; there are: {triples}")
-        })?;
+        let target = known(triple)?;
         ensure!(
             HERE,
             "--target {triple}: built on x86-64 Linux only; on the machine itself leave --target out"
@@ -158,6 +178,19 @@ impl Cross {
             System::Linux(_) => cross.set_up_tools()?,
             System::Windows => drop(cross.mingw()?),
         }
+        Ok(cross)
+    }
+
+    /// The same, and what runs the target's programs: for who builds them to run them here.
+    ///
+    /// # Errors
+    /// As [`Cross::set_up`]; and at once if what must be installed for it is missing.
+    pub fn set_up_to_run(triple: &str) -> Result<Self> {
+        if matches!(known(triple)?.system, System::Windows) {
+            wine::need()?;
+        }
+        let cross = Self::set_up(triple)?;
+        cross.emulator()?;
         Ok(cross)
     }
 
@@ -213,6 +246,14 @@ impl Cross {
                 command
             }
         };
+        if subcommand == "test" {
+            let emulator = self.emulator()?;
+            command
+                .args(["--config", &runner(self.target.triple, &emulator.words)?])
+                // Both would be joined.
+                .env_remove(format!("CARGO_TARGET_{name}_RUNNER"))
+                .envs(emulator.environment);
+        }
         command
             .args(["--release", "-Zbuild-std=std,panic_unwind"])
             .args(arguments)
@@ -225,15 +266,6 @@ impl Cross {
             // They would take the place of the target's.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
-        if subcommand == "test" {
-            let emulator = self.emulator()?;
-            command
-                .env(
-                    format!("CARGO_TARGET_{name}_RUNNER"),
-                    emulator.words.join(" "),
-                )
-                .envs(emulator.environment);
-        }
         let what = format!("cargo {subcommand} {}", arguments.join(" "));
         eprintln!("xtask: for {}: {what}", self.triple());
         let status = command.status().with_context(|| what.clone())?;
@@ -325,14 +357,9 @@ impl Cross {
     /// # Errors
     /// If the libraries cannot be set up, or there is no such emulator for the target.
     pub fn counted(&self, program: &Path, plugin: &Path, out: &Path) -> Result<Command> {
-        let System::Linux(linux) = &self.target.system else {
-            bail!(
-                "--target {}: instructions are counted by QEMU, which runs programs of Linux only",
-                self.triple()
-            );
-        };
+        let counter = counter(self.triple())?;
         let emulator = self.emulator()?;
-        let mut command = Command::new(linux.emulator.0.trim_end_matches("-static"));
+        let mut command = Command::new(counter);
         command
             .args(&emulator.words[1..])
             .arg("-plugin")
@@ -428,6 +455,16 @@ impl Cross {
     }
 }
 
+/// What tells cargo which words run the programs of a target. As a list: of the variable that would do, too,
+/// cargo makes words at spaces, and a folder may have one in its name.
+fn runner(triple: &str, words: &[String]) -> Result<String> {
+    // A list of strings is the same in TOML.
+    Ok(format!(
+        "target.{triple}.runner={}",
+        serde_json::to_string(words)?
+    ))
+}
+
 /// The package of the compiler's libraries.
 fn standard_library() -> Result<String> {
     dependency("libstd-rust-web-dev", "libstd-rust-web-")
@@ -459,6 +496,15 @@ mod tests {
         assert_eq!(minor("rustc 1.96.0 (ac68faa20 2026-05-25)"), Some(96));
         assert_eq!(minor("rustc 1.95"), Some(95));
         assert_eq!(minor("cargo"), None);
+    }
+
+    #[test]
+    fn what_runs_programs_may_lie_in_a_folder_with_a_space() {
+        let words = ["/my tools/qemu", "-cpu", "a\"72"].map(str::to_owned);
+        assert_eq!(
+            runner("aarch64-unknown-linux-gnu", &words).unwrap(),
+            r#"target.aarch64-unknown-linux-gnu.runner=["/my tools/qemu","-cpu","a\"72"]"#
+        );
     }
 
     #[test]

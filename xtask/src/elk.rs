@@ -196,18 +196,68 @@ fn drum() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::process::Command;
+    use std::process::{Command, Output};
 
     use super::*;
+
+    fn write(path: &Path, content: &[u8]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// Runs the script as on the board, in what was `unpacked`.
+    fn install(folder: &Path, unpacked: &Path, data: &Path, arguments: &[&str]) -> Output {
+        for script in ["install.sh", "autostart.sh"] {
+            let from = cargo::root().join("xtask/elk").join(script);
+            fs::copy(from, unpacked.join(script)).unwrap();
+        }
+        // It asks for the board's machine.
+        let uname = folder.join("bin/uname");
+        write(&uname, b"#!/bin/sh\necho aarch64\n");
+        fs::set_permissions(&uname, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        Command::new("sh")
+            .arg(unpacked.join("install.sh"))
+            .args(arguments)
+            .env("UDATA", data)
+            .env("PATH", format!("{}/bin:{path}", folder.display()))
+            .output()
+            .unwrap()
+    }
+
+    #[test]
+    fn what_the_player_wrote_for_the_boards_start_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("udata");
+        // Installed where it was unpacked.
+        let place = data.join("tocco");
+        write(&place.join("start.sh"), b"");
+        write(&place.join("SHA256SUMS"), &archive::sums(&place).unwrap());
+        let autostart = data.join("autostart.sh");
+        let start = place.join("start.sh").display().to_string();
+        let edited = format!("#!/bin/sh\nexec {start} drums\n");
+        for (written, good) in [
+            (None, true),
+            (Some(edited), true),
+            (Some(format!("#!/bin/sh\n # {start}\nother\n")), false),
+        ] {
+            if let Some(written) = &written {
+                fs::write(&autostart, written).unwrap();
+            }
+            let output = install(folder.path(), &place, &data, &["--autostart"]);
+            assert_eq!(output.status.success(), good, "{output:?}");
+            let found = fs::read_to_string(&autostart).unwrap();
+            match written {
+                Some(written) => assert_eq!(found, written),
+                None => assert!(found.contains("start.sh mono"), "{found}"),
+            }
+        }
+    }
 
     #[test]
     fn the_script_replaces_what_is_ours_and_leaves_the_players_files() {
         let folder = tempfile::tempdir().unwrap();
         let (unpacked, data) = (folder.path().join("new"), folder.path().join("udata"));
-        let write = |path: &Path, content: &[u8]| {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        };
         let ours = [
             "plugins/Tocco.vst3/Contents/a",
             "models/c/model.toml",
@@ -228,12 +278,6 @@ mod tests {
             &unpacked.join("SHA256SUMS"),
             &archive::sums(&unpacked).unwrap(),
         );
-        let script = cargo::root().join("xtask/elk/install.sh");
-        fs::copy(script, unpacked.join("install.sh")).unwrap();
-        // It asks for the board's machine.
-        let uname = folder.path().join("bin/uname");
-        write(&uname, b"#!/bin/sh\necho aarch64\n");
-        fs::set_permissions(&uname, fs::Permissions::from_mode(0o755)).unwrap();
         let players = [
             "plugins/tocco.toml",
             "models/mine/model.toml",
@@ -244,14 +288,8 @@ mod tests {
         }
         write(&data.join("tocco/plugins/Tocco.vst3/Contents/old"), b"old");
         write(&data.join("tocco/samples/kick.wav"), b"old");
-        let path = std::env::var("PATH").unwrap();
         for _ in 0..2 {
-            let output = Command::new("sh")
-                .arg(unpacked.join("install.sh"))
-                .env("UDATA", &data)
-                .env("PATH", format!("{}/bin:{path}", folder.path().display()))
-                .output()
-                .unwrap();
+            let output = install(folder.path(), &unpacked, &data, &[]);
             assert!(output.status.success(), "{output:?}");
         }
         let found = |file: &str| fs::read_to_string(data.join("tocco").join(file)).unwrap();

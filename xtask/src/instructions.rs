@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle;
 use crate::cargo;
-use crate::cross::Cross;
+use crate::cross::{self, Cross};
+use crate::programs;
 
 /// Options of `cargo xtask bench instructions`.
 #[derive(Args)]
@@ -182,7 +183,8 @@ pub fn run(arguments: &InstructionArguments, here: &Path) -> Result<()> {
     if let Some(path) = &path {
         with_table(path, "")?;
     }
-    let cross = Cross::set_up(&arguments.target)?;
+    programs::need(&[cross::counter(&arguments.target)?], "qemu-user")?;
+    let cross = Cross::set_up_to_run(&arguments.target)?;
     bundle::for_machine(&cross)?;
     cross.build(&["instructions"])?;
     cargo::call(

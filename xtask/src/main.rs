@@ -12,6 +12,7 @@ mod elk;
 mod emulator;
 mod files;
 mod fuzz;
+mod hosts;
 mod install;
 mod instructions;
 mod lint;
@@ -19,6 +20,7 @@ mod mingw;
 mod package;
 mod portable;
 mod portable_dll;
+mod programs;
 mod screenshot;
 mod strip;
 mod testing;
@@ -88,8 +90,8 @@ enum Command {
     /// Make the archive for Linux: target/package/tocco-linux-ARCHITECTURE-VERSION.tar.gz
     ///
     /// Both bundles, the program of its own, the models, the licences of all that is in it, a guide and
-    /// what installs them. The same sources make the same bytes. --target aarch64-unknown-linux-gnu is for
-    /// 64-bit ARM: without window and program.
+    /// what installs them. Built again from the same commit, in the same folder and with the same tools, it has
+    /// the same bytes. --target aarch64-unknown-linux-gnu is for 64-bit ARM: without window and program.
     Package(package::PackageArguments),
     /// Put the bundles where the hosts of this machine look: ~/.clap and ~/.vst3
     ///
@@ -97,6 +99,11 @@ enum Command {
     Install(install::InstallArguments),
     /// Take away what install has put there, and nothing else
     Uninstall,
+    /// Try the bundles in hosts that others made: pedalboard, DawDreamer, Ardour, qtractor, validators
+    ///
+    /// The first two are fetched from the Python package index into the build folder; the others are used
+    /// where they are installed. Says what it did not find.
+    Hosts(hosts::HostsArguments),
     /// Draw the window's pages with a performance running: screenshot.png, setup.png, guided.png in docs
     ///
     /// All sizes and scales go to target/screenshots. No screen is needed.
@@ -260,7 +267,7 @@ fn run() -> Result<()> {
         Command::Demo(mut forwarded) => match forwarded.take("--target")? {
             // The program has the same options everywhere; only to play is it built for that machine.
             Some(target) if !forwarded.asks_for_help() => {
-                let cross = Cross::set_up(&target)?;
+                let cross = Cross::set_up_to_run(&target)?;
                 bundle::for_machine(&cross)?;
                 cross.build(&["demo"])?;
                 let status = cross
@@ -296,13 +303,14 @@ fn run() -> Result<()> {
             if options.contains(&"--help") {
                 return cargo::call("options of cargo test", &[&["test"], &options[..]].concat());
             }
-            Cross::set_up(&target)?.cargo("test", &options)
+            Cross::set_up_to_run(&target)?.cargo("test", &options)
         }
         Command::Lint => lint::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Install(arguments) => install::install(&arguments),
         Command::Uninstall => install::uninstall(),
+        Command::Hosts(arguments) => hosts::run(&arguments),
         Command::Screenshot(arguments) => screenshot::run(&arguments),
         Command::Cases => cases::run(),
         Command::Bench(Bench::Deployment(forwarded)) => {

@@ -15,6 +15,7 @@ use crate::cross::Cross;
 use crate::dependencies;
 use crate::elk::MODELS;
 use crate::install::copy;
+use crate::portable;
 
 /// The machine that the archive is for unless another one is named.
 const HERE: &str = "x86_64-unknown-linux-gnu";
@@ -72,12 +73,18 @@ pub fn run(arguments: &PackageArguments) -> Result<()> {
             "{HERE} is built on such a machine"
         );
         if builds {
+            if !arguments.no_standalone {
+                bundle::need_for_standalone()?;
+            }
             bundle::with_programs(&[])?;
         }
         (cargo::bundles()?, !arguments.no_standalone)
     };
-    let architecture = target.split('-').next().unwrap_or(target);
-    let name = format!("tocco-linux-{architecture}-{}", env!("CARGO_PKG_VERSION"));
+    let name = format!(
+        "tocco-linux-{}-{}",
+        architecture(target),
+        env!("CARGO_PKG_VERSION")
+    );
     let folder = cargo::target_folder()?.join("package").join(&name);
     archive::empty(&folder)?;
     if with_program {
@@ -115,8 +122,35 @@ fn begins(program: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a VST3 bundle that was made for another machine, or for one more.
+fn check_machine(bundles: &Path, target: &str) -> Result<()> {
+    let contents = bundles.join("Tocco.vst3/Contents");
+    let expected = format!("{}-linux", architecture(target));
+    let entries = fs::read_dir(&contents)
+        .with_context(|| format!("{}: no bundle; leave --no-build out", contents.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        found.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    found.sort();
+    ensure!(
+        found == [expected.as_str()],
+        "{}: expected {expected} alone, found {}; delete {} and leave --no-build out",
+        contents.display(),
+        found.join(", "),
+        bundles.display()
+    );
+    Ok(())
+}
+
+/// The first part of a target's name.
+fn architecture(target: &str) -> &str {
+    target.split('-').next().unwrap_or(target)
+}
+
 /// Puts everything else into `folder`.
 fn fill(folder: &Path, bundles: &Path, target: &str, with_program: bool) -> Result<()> {
+    check_machine(bundles, target)?;
     for bundle in ["Tocco.clap", "Tocco.vst3"] {
         copy(&bundles.join(bundle), &folder.join(bundle))?;
     }
@@ -135,6 +169,17 @@ fn fill(folder: &Path, bundles: &Path, target: &str, with_program: bool) -> Resu
     };
     let licences = dependencies::licences(target, &["tocco"], features)?;
     fs::write(folder.join("licences.txt"), licences)?;
+    let mut glibc = (0, 0);
+    let program = with_program.then(|| folder.join("bin/tocco"));
+    for file in [Some(folder.join("Tocco.clap")), program]
+        .into_iter()
+        .flatten()
+    {
+        glibc = glibc.max(portable::needs(&file)?.glibc);
+    }
+    // What install.sh compares with the machine's.
+    let (major, minor) = glibc;
+    fs::write(folder.join("glibc.txt"), format!("{major}.{minor}\n"))?;
     // What a file may do is part of the archive, and must not come from whoever made it.
     for file in crate::files::below(folder)? {
         let runs = ["bin/tocco", "install.sh"].map(|name| folder.join(name));
@@ -153,7 +198,8 @@ mod tests {
     /// What was unpacked, as far as the script looks at it.
     fn unpacked(folder: &Path) -> PathBuf {
         let unpacked = folder.join("tocco with a space");
-        fs::create_dir_all(unpacked.join("Tocco.vst3/Contents")).unwrap();
+        let contents = unpacked.join("Tocco.vst3/Contents");
+        fs::create_dir_all(contents.join(format!("{}-linux", std::env::consts::ARCH))).unwrap();
         fs::create_dir_all(unpacked.join("bin")).unwrap();
         for file in [
             "Tocco.clap",
@@ -223,6 +269,65 @@ mod tests {
             assert!(!home.join(file).exists(), "{file}: {said}");
         }
         assert!(preset.exists() && home.join(".vst3/other").exists());
+    }
+
+    #[test]
+    fn a_program_that_the_archive_has_not_is_left_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let unpacked = unpacked(folder.path());
+        fs::remove_dir_all(unpacked.join("bin")).unwrap();
+        let program = folder.path().join(".local/bin/tocco");
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        fs::write(&program, "another one").unwrap();
+        let (good, said) = install(&unpacked, folder.path(), &["--remove"]);
+        assert!(good && program.exists(), "{said}");
+    }
+
+    #[test]
+    fn another_machines_archive_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let unpacked = unpacked(folder.path());
+        let contents = unpacked.join("Tocco.vst3/Contents");
+        let own = contents.join(format!("{}-linux", std::env::consts::ARCH));
+        fs::rename(own, contents.join("x86_64-win")).unwrap();
+        let (good, said) = install(&unpacked, folder.path(), &[]);
+        assert!(!good && said.contains("x86_64-win"), "{said}");
+        assert!(!folder.path().join(".clap").exists());
+    }
+
+    #[test]
+    fn a_machine_whose_glibc_is_too_old_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let unpacked = unpacked(folder.path());
+        fs::write(unpacked.join("glibc.txt"), "99.1\n").unwrap();
+        let (good, said) = install(&unpacked, folder.path(), &[]);
+        assert!(!good && said.contains("expected glibc 99.1"), "{said}");
+        assert!(!folder.path().join(".clap").exists());
+        // As numbers: 2.4 is older than 2.31.
+        fs::write(unpacked.join("glibc.txt"), "2.4\n").unwrap();
+        let (good, said) = install(&unpacked, folder.path(), &[]);
+        assert!(good, "{said}");
+    }
+
+    #[test]
+    fn bundles_of_another_machine_are_not_packed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (bundles, filled) = (folder.path().join("bundled"), folder.path().join("filled"));
+        fs::create_dir_all(bundles.join("Tocco.vst3/Contents/x86_64-win")).unwrap();
+        fs::write(bundles.join("Tocco.clap"), "").unwrap();
+        fs::create_dir(&filled).unwrap();
+        let refused = || {
+            let error = fill(&filled, &bundles, HERE, false)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("expected x86_64-linux alone"), "{error}");
+            assert!(error.contains("x86_64-win"), "{error}");
+        };
+        refused();
+        // Nor two in one.
+        fs::create_dir(bundles.join("Tocco.vst3/Contents/x86_64-linux")).unwrap();
+        refused();
+        check_machine(&folder.path().join("none"), HERE).unwrap_err();
     }
 
     #[test]

@@ -13,6 +13,7 @@ use clap::Args;
 use crate::bundle;
 use crate::cargo;
 use crate::cross::{Cross, WINDOWS};
+use crate::programs;
 
 /// Options of `cargo xtask screenshot`.
 #[derive(Args)]
@@ -73,7 +74,9 @@ const COLOURS: usize = 200;
 /// Opens the window of the bundle for Windows three times, each time with a performance running, and takes
 /// a picture the last time.
 fn under_wine() -> Result<()> {
-    let cross = Cross::set_up(WINDOWS.triple)?;
+    programs::need(&["Xvfb"], "xvfb")?;
+    programs::need(&["import", "identify"], "imagemagick")?;
+    let cross = Cross::set_up_to_run(WINDOWS.triple)?;
     bundle::for_machine(&cross)?;
     cross.build(&["window"])?;
     let folder = cargo::target_folder()?.join("screenshots");

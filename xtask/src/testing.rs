@@ -101,6 +101,8 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     let start = Instant::now();
     match &arguments.package {
         Some(package) => {
+            // What cargo would refuse, too, but after the bundle.
+            let has_library = has_library(package)?;
             bundle::for_this_machine()?;
             cargo::build_interposer()?;
             if package == "tocco-report" {
@@ -113,7 +115,7 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
                 return Ok(());
             }
             run_in_order(programs.iter(), Priority::Usual, arguments, &count)?;
-            if has_library(package)? {
+            if has_library {
                 let doctests = [&selection[..], &["--doc"]].concat();
                 call_cargo("documentation's tests", &doctests, arguments, &count)?;
             }
@@ -171,10 +173,21 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     for broken in &count.broken {
         println!("failed: {broken}");
     }
+    check(&count, arguments.filter.as_deref())
+}
+
+/// Refuses tests that failed, and a filter that leaves none.
+fn check(count: &Count, filter: Option<&str>) -> Result<()> {
     ensure!(
         count.broken.is_empty() && count.failed == 0,
         "some tests failed; they are named above"
     );
+    if let Some(filter) = filter {
+        ensure!(
+            count.passed > 0,
+            "expected tests with '{filter}' in their names, found none that ran"
+        );
+    }
     Ok(())
 }
 
@@ -274,13 +287,22 @@ fn program(artifact: Artifact) -> Result<Option<Program>> {
 }
 
 /// Whether `package` has a library, so that there may be examples in its documentation.
+///
+/// # Errors
+/// If the workspace has no such package.
 fn has_library(package: &str) -> Result<bool> {
     let mut metadata = cargo_metadata::MetadataCommand::new();
     let metadata = metadata.current_dir(cargo::root()).no_deps().exec()?;
     let mut packages = metadata.packages.iter();
-    let targets = packages.find(|p| p.name == package).map(|p| &p.targets);
+    let Some(found) = packages.find(|p| p.name == package) else {
+        let names = metadata.packages.iter().map(|p| p.name.to_string());
+        bail!(
+            "--package: expected one of {}, found {package}",
+            names.collect::<Vec<_>>().join(", ")
+        );
+    };
     let is_library = |target: &cargo_metadata::Target| target.is_lib() || target.is_rlib();
-    Ok(targets.is_some_and(|targets| targets.iter().any(is_library)))
+    Ok(found.targets.iter().any(is_library))
 }
 
 /// The test programs of the workspace that were not built, since they need features that the bundles
@@ -471,7 +493,20 @@ fn result_of(line: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ARITHMETIC_TESTS, is_real_time, result_of, without_successes};
+    use super::{ARITHMETIC_TESTS, Count, check, is_real_time, result_of, without_successes};
+
+    #[test]
+    fn a_filter_that_leaves_no_test_is_no_success() {
+        let none = Count::default();
+        check(&none, None).unwrap();
+        let error = check(&none, Some("onsset")).unwrap_err().to_string();
+        assert!(error.contains("'onsset'"), "{error}");
+        let some = Count {
+            passed: 1,
+            ..Count::default()
+        };
+        check(&some, Some("onset")).unwrap();
+    }
 
     #[test]
     fn reads_the_closing_line_of_cargo_test() {

@@ -27,8 +27,14 @@ pub fn set_up(folder: &Path, what: &str, fill: impl FnOnce(&Path) -> Result<()>)
 /// # Errors
 /// If apt knows none.
 pub fn dependency(package: &str, name: &str) -> Result<String> {
-    let output = Command::new("apt-cache")
+    dependency_told_by(Command::new("apt-cache"), package, name)
+}
+
+fn dependency_told_by(mut apt: Command, package: &str, name: &str) -> Result<String> {
+    let output = apt
         .args(["depends", package])
+        // What is read here, apt translates otherwise.
+        .env("LC_ALL", "C")
         .output()
         .context("apt-cache: Debian or a kin of it is needed")?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -39,7 +45,14 @@ pub fn dependency(package: &str, name: &str) -> Result<String> {
             version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
         })
         .map(str::to_owned)
-        .with_context(|| format!("apt knows no package {package}: apt-get update, then try again"))
+        .with_context(|| {
+            format!(
+                "apt: expected a package {package} that depends on {name} and a number, found {:?}; Debian \
+                 12 (bookworm) has it in its security archive: see /etc/apt/sources.list, then apt-get \
+                 update",
+                text.trim()
+            )
+        })
 }
 
 /// Fetches Debian's packages and unpacks them into `folder`.
@@ -87,6 +100,24 @@ pub fn run(mut command: Command, remedy: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn apt_is_asked_in_the_language_that_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("apt-cache");
+        let text = "[ \"$LC_ALL\" = C ] && word=Depends || word='Hängt ab von'\n\
+                    echo \"$2\"\necho \"  $word: libc6\"\necho \"  $word: libllvm19\"\n";
+        fs::write(&script, text).unwrap();
+        let asked = |name| {
+            // Run by the shell: a file that was just written may be busy.
+            let mut apt = Command::new("sh");
+            apt.arg(&script).env("LC_ALL", "de_DE.UTF-8");
+            dependency_told_by(apt, "libstd-rust-web-dev", name)
+        };
+        assert_eq!(asked("libllvm").unwrap(), "libllvm19");
+        let error = asked("libstd-rust-web-").unwrap_err().to_string();
+        assert!(error.contains("Debian 12 (bookworm)"), "{error}");
+    }
 
     #[test]
     fn what_was_set_up_halfway_is_not_there() {

@@ -2,6 +2,7 @@
 //! command line with its models.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,6 +16,7 @@ use crate::elk::MODELS;
 use crate::files;
 use crate::install::copy;
 use crate::portable_dll;
+use crate::programs;
 
 /// Texts of the archive: where they are here, and what they are called there.
 const TEXTS: [(&str, &str); 6] = [
@@ -34,6 +36,7 @@ const PROGRAM: &str = "tocco-cli";
 /// # Errors
 /// If something cannot be built or written.
 pub fn run() -> Result<()> {
+    programs::need(&["zip"], "zip")?;
     let cross = Cross::set_up(WINDOWS.triple)?;
     let bundles = bundle::for_machine(&cross)?;
     cross.build(&[PROGRAM])?;
@@ -80,7 +83,7 @@ fn with_both_ends(text: &str) -> String {
 }
 
 /// Packs `folder` so that the same files make the same archive: in order, with the date of the last
-/// commit and without owners.
+/// commit, without owners, and with permissions that do not depend on who made them.
 fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let date = cargo::date_of_the_last_commit();
     let parent = folder.parent().context("no folder to pack")?;
@@ -88,12 +91,22 @@ fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let mut touch = Command::new("touch");
     touch.arg(format!("--date=@{date}")).args(&found);
     ensure!(touch.status()?.success(), "touch, of coreutils, failed");
-    if archive.exists() {
-        fs::remove_file(archive)?;
+    // One that was interrupted is not to look whole, and takes nothing of the last one away.
+    let mut part = archive.as_os_str().to_owned();
+    part.push(".part");
+    // What is there zip would add to.
+    if fs::exists(&part)? {
+        fs::remove_file(&part)?;
     }
     let mut zip = Command::new("zip");
-    zip.args(["-q", "-9", "-X"]).arg(archive);
+    zip.args(["-q", "-9", "-X"]).arg(&part);
     for file in &found {
+        let permissions = fs::metadata(file)?.permissions();
+        let mode = match permissions.mode() & 0o100 {
+            0 => 0o644,
+            _ => 0o755,
+        };
+        fs::set_permissions(file, fs::Permissions::from_mode(mode))?;
         zip.arg(file.strip_prefix(parent)?);
     }
     let status = zip
@@ -102,12 +115,37 @@ fn pack(folder: &Path, archive: &Path) -> Result<()> {
         .status()
         .context("zip is needed: apt-get install zip")?;
     ensure!(status.success(), "zip failed ({status})");
-    Ok(())
+    fs::rename(&part, archive).with_context(|| archive.display().to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_files_make_the_same_archive() {
+        if programs::need(&["zip"], "zip").is_err() {
+            println!("skipped: zip is not installed");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let made = |name: &str, modes: [u32; 2]| {
+            let inner = folder.path().join(name).join("tocco");
+            fs::create_dir_all(&inner).unwrap();
+            for (file, mode) in ["a.txt", "b.exe"].into_iter().zip(modes) {
+                let path = inner.join(file);
+                fs::write(&path, file).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let archive = folder.path().join(format!("{name}.zip"));
+            fs::write(&archive, "an old one").unwrap();
+            pack(&inner, &archive).unwrap();
+            fs::read(archive).unwrap()
+        };
+        let first = made("one", [0o664, 0o775]);
+        assert!(first.starts_with(b"PK"));
+        assert!(first == made("two", [0o600, 0o700]));
+    }
 
     #[test]
     fn lines_end_as_windows_has_it_once() {

@@ -14,6 +14,14 @@ use crate::unpacked::{run, set_up as unpack};
 /// What is installed, and how.
 const REMEDY: &str = "Wine is needed: apt-get install wine64";
 
+/// Refuses to begin without Wine.
+///
+/// # Errors
+/// If there is none.
+pub fn need() -> Result<()> {
+    program().context(REMEDY).map(drop)
+}
+
 /// Wine for the programs of `mingw`'s target, with what it needs below `place`.
 ///
 /// # Errors

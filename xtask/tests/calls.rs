@@ -40,14 +40,45 @@ fn xtask(script: &str, folder: &Path, target: &str, arguments: &[&str]) -> Outpu
         .unwrap()
 }
 
+#[test]
+fn a_package_that_is_not_there_is_refused_before_anything_is_built() {
+    let target = TempDir::new().unwrap();
+    let script = "echo \"$@\" >> \"$CARGO_TARGET_DIR/calls\"";
+    let folder = target.path().to_str().unwrap();
+    let output = xtask(script, root(), folder, &["test", "--package", "nope"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{message}");
+    assert!(
+        message.contains("found nope") && message.contains("tocco-dsp"),
+        "{message}"
+    );
+    assert!(!target.path().join("calls").exists());
+}
+
+#[test]
+fn hosts_are_given_no_bundle_that_is_not_there() {
+    let target = TempDir::new().unwrap();
+    let folder = target.path().to_str().unwrap();
+    let output = xtask("exit 1", root(), folder, &["hosts", "--no-build"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{message}");
+    assert!(
+        message.contains("Tocco.clap: there is no such bundle; leave out --no-build"),
+        "{message}"
+    );
+}
+
 /// In place of the build: a library with the entries of both formats, and lines for a debugger.
 const BUILD: &str = r#"
 echo "$@" >> "$CARGO_TARGET_DIR/calls"
-[ -e "$CARGO_TARGET_DIR/release/deps/libtocco.so" ] && echo there >> "$CARGO_TARGET_DIR/calls"
-mkdir -p "$CARGO_TARGET_DIR/release/deps"
+profile=debug
+case " $* " in *" --release "*) profile=release ;; esac
+made=$CARGO_TARGET_DIR/$profile
+[ -e "$made/deps/libtocco.so" ] && echo there >> "$CARGO_TARGET_DIR/calls"
+mkdir -p "$made/deps"
 echo 'int clap_entry = 1; int GetPluginFactory(void) { return 1; }' > "$CARGO_TARGET_DIR/x.c"
-cc -g -shared -fPIC -o "$CARGO_TARGET_DIR/release/libtocco.so" "$CARGO_TARGET_DIR/x.c" || exit 1
-cp "$CARGO_TARGET_DIR/release/libtocco.so" "$CARGO_TARGET_DIR/release/deps/"
+cc -g -shared -fPIC -o "$made/libtocco.so" "$CARGO_TARGET_DIR/x.c" || exit 1
+cp "$made/libtocco.so" "$made/deps/"
 "#;
 
 fn has(library: &Path, name: &str) -> bool {
@@ -167,11 +198,72 @@ fn a_headless_bundle_is_not_taken_for_the_usual_one() {
     );
     assert!(target.path().join("bundled/Tocco.vst3").exists());
     assert!(!kept.exists());
+    // With debug assertions it lies elsewhere.
+    let debug = target.path().join("debug/deps/libtocco.so");
+    run(&["bundle", "--debug"]);
+    assert!(debug.exists());
+    let headless = run(&["bundle", "--debug", "--no-default-features"]);
+    assert_eq!(headless, "build --package tocco --no-default-features\n");
+    assert!(!debug.exists());
     // One that was ended meanwhile left its library.
     fs::write(&kept, "headless").unwrap();
     fs::write(target.path().join("tocco-variant"), "").unwrap();
     assert_eq!(run(&["bundle"]), usual);
     assert!(!target.path().join("tocco-variant").exists());
+}
+
+/// All programs of PATH but one, as links in a folder.
+fn programs_without(missing: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for place in std::env::split_paths(&path) {
+        for program in fs::read_dir(place).into_iter().flatten().flatten() {
+            let link = folder.path().join(program.file_name());
+            if program.file_name() != missing && fs::symlink_metadata(&link).is_err() {
+                std::os::unix::fs::symlink(program.path(), link).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+#[test]
+fn what_is_missing_is_told_before_anything_is_built() {
+    const WINDOWS: &str = "x86_64-pc-windows-gnu";
+    const ARM: &str = "aarch64-unknown-linux-gnu";
+    let script = "echo \"$@\" >> \"$CARGO_TARGET_DIR/calls\"; exit 1";
+    for (missing, package, arguments) in [
+        ("zip", "zip", &["windows"][..]),
+        ("Xvfb", "xvfb", &["screenshot", "--target", WINDOWS][..]),
+        (
+            "qemu-aarch64",
+            "qemu-user",
+            &["bench", "instructions", "--target", ARM][..],
+        ),
+        // The archive with the program is made on such a machine only.
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        ("pkg-config", "libjack-jackd2-dev", &["package"][..]),
+    ] {
+        let (bin, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let path = programs_without(missing);
+        let name = format!("tocco-windows-{}.zip", env!("CARGO_PKG_VERSION"));
+        let old = target.path().join("windows").join(name);
+        fs::create_dir(old.parent().unwrap()).unwrap();
+        fs::write(&old, "old").unwrap();
+        let folder = target.path().to_str().unwrap();
+        let output = command(script, &bin, root(), folder, arguments)
+            .env("PATH", path.path())
+            .env_remove("PKG_CONFIG")
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{missing}: {message}");
+        assert!(message.contains(missing), "{missing}: {message}");
+        assert!(message.contains(package), "{missing}: {message}");
+        assert!(!target.path().join("calls").exists(), "{missing}");
+        assert!(!target.path().join("cross").exists(), "{missing}");
+        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
+    }
 }
 
 const INFER: &[&str] = &["infer", "--engine", "native", "--file", "x.json"];

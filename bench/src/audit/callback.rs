@@ -1,6 +1,6 @@
 //! What the plugin's callback does that it must not, over a long stream with everything going on:
-//! notes, engine swaps, state loads, a host that reads all parameters. What an open window reads is
-//! audited by the plugin's own test `window`.
+//! notes, engine swaps, state loads, a host that reads all parameters, voices, controllers, Open Sound Control
+//! and the event log. What an open window reads is audited by the plugin's own test `window`.
 
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tocco_dsp::Technique;
 use tocco_dsp::synth::Performance;
 
 use super::control::Violation;
+use super::outlets::Outlets;
 use super::watch::{Findings, Watch};
 use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat};
 use crate::sound::Sound;
@@ -55,6 +56,10 @@ pub struct CallbackFindings {
     pub state_loads: u64,
     /// Times that the host read every parameter and its text.
     pub parameter_reads: u64,
+    /// Messages of Open Sound Control that came.
+    pub osc_messages: u64,
+    /// Lines of the event log.
+    pub logged: u64,
     /// Seconds of audio.
     pub seconds: f64,
     /// What the callback did.
@@ -69,11 +74,11 @@ pub struct CallbackFindings {
 }
 
 impl CallbackAudit {
-    /// Watches every callback of the plugin in `host`.
+    /// Watches every callback of the plugin in `host`, which was made when `outlets` were open.
     ///
     /// # Errors
     /// If the plugin fails or the thread cannot be watched.
-    pub fn run<H: PluginHost>(self, mut host: H) -> Result<CallbackFindings> {
+    pub fn run<H: PluginHost>(self, mut host: H, mut outlets: Outlets) -> Result<CallbackFindings> {
         let [pair_state, forgetting] = [true, false].map(|adapt| pair_state(&mut host, adapt));
         // Sounds of the user's come with the one and go with the other.
         let kit = kit()?;
@@ -107,6 +112,7 @@ impl CallbackAudit {
                 }
                 parameter_reads += 1;
                 host.idle();
+                outlets.take_messages();
                 std::thread::sleep(DISTURBANCE);
             }
             audio
@@ -114,9 +120,14 @@ impl CallbackAudit {
                 .map_err(|_| anyhow!("the audio thread panicked"))?
         })?;
         host.deactivate(stream);
+        // Its log is whole then.
+        drop(host);
+        let (osc_messages, logged) = outlets.arrived()?;
         Ok(CallbackFindings {
             state_loads,
             parameter_reads,
+            osc_messages,
+            logged,
             ..result
         })
     }
@@ -154,6 +165,8 @@ impl CallbackAudit {
             confirmed: (pressures / Technique::ALL.len() as u64).saturating_sub(notes),
             state_loads: 0,
             parameter_reads: 0,
+            osc_messages: 0,
+            logged: 0,
             seconds: self.seconds,
             findings: found,
             plant_failed,

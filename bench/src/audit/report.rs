@@ -49,6 +49,8 @@ struct Callback<'a> {
     seconds: f64,
     state_loads: u64,
     parameter_reads: u64,
+    osc_messages: u64,
+    logged: u64,
     by_name: &'a Findings,
 }
 
@@ -88,6 +90,14 @@ impl Report {
             }
             if callback.notes == 0 {
                 failures.push(format!("the {name} heard no notes: nothing was audited"));
+            }
+            for (count, what) in [
+                (callback.osc_messages, "message came by Open Sound Control"),
+                (callback.logged, "line is in the event log"),
+            ] {
+                if count == 0 {
+                    failures.push(format!("of the {name} no {what}: that was not audited"));
+                }
             }
             if let Some(reason) = callback.plant_failed {
                 failures.push(format!(
@@ -155,6 +165,8 @@ impl<'a> From<&'a CallbackFindings> for Callback<'a> {
             seconds: callback.seconds,
             state_loads: callback.state_loads,
             parameter_reads: callback.parameter_reads,
+            osc_messages: callback.osc_messages,
+            logged: callback.logged,
             by_name: &callback.findings,
         }
     }
@@ -221,7 +233,7 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "{name} callback: {} blocks, {:.0} s, {} notes, {} confirmed, {} state loads, {} parameter \
-                 reads: \
+                 reads, {} OSC messages, {} lines logged: \
                  {} heap calls, {} blocking locks, {} clock calls, {} system calls{}",
                 callback.blocks,
                 callback.seconds,
@@ -229,6 +241,8 @@ impl fmt::Display for Report {
                 callback.confirmed,
                 callback.state_loads,
                 callback.parameter_reads,
+                callback.osc_messages,
+                callback.logged,
                 callback.findings.heap_calls(),
                 callback.findings.blocking_locks(),
                 callback.findings.clock_calls(),
@@ -275,6 +289,8 @@ mod tests {
             confirmed: 0,
             state_loads: 0,
             parameter_reads: 0,
+            osc_messages: 1,
+            logged: 1,
             seconds: 1.0,
             findings: Findings::default(),
             plant_failed: None,
@@ -310,6 +326,17 @@ mod tests {
         assert_eq!(asked(EngineId::Native).failures(), [""; 0]);
         let failures = asked(EngineId::Onnx).failures();
         assert_eq!(failures, ["onnx with c was not audited: not here"]);
+    }
+
+    #[test]
+    fn what_sent_nothing_was_not_audited() {
+        let mut report = report();
+        report.clap.osc_messages = 0;
+        let failures = report.failures();
+        assert_eq!(
+            failures,
+            ["of the CLAP no message came by Open Sound Control: that was not audited"]
+        );
     }
 
     #[test]

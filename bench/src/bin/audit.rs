@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Parser;
 use tocco_bench::audit::callback::{CallbackAudit, CallbackFindings};
 use tocco_bench::audit::control::{self, Control};
+use tocco_bench::audit::outlets::Outlets;
 use tocco_bench::audit::report::Report;
 use tocco_bench::audit::watch::Watch;
 use tocco_bench::audit::{engines, interposer};
@@ -20,7 +21,8 @@ use tocco_engines::EngineId;
 ///
 /// Each engine runs each network, once fresh from loading and 1000 times more. Then the bundled
 /// CLAP and the bundled VST3 play while states are loaded, models and engines are swapped and all
-/// parameters are read; every callback is watched. At last known violations are committed, all of
+/// parameters are read, and what is heard goes to Open Sound Control and the event log; every callback is
+/// watched. At last known violations are committed, all of
 /// which must be found. Fails if our own engines or a callback do anything of the kind.
 #[derive(Parser)]
 #[command(
@@ -130,7 +132,9 @@ fn callback<H: PluginHost>(arguments: &Arguments, bundle: &str) -> Result<Callba
         keep_traces: arguments.backtrace,
         planted: planted.transpose()?,
     };
-    audit.run(H::load(&bundle_path(bundle)?)?)
+    // SAFETY: the threads of this program and of the bundle before have ended, those of the engines wait.
+    let outlets = unsafe { Outlets::open() }?;
+    audit.run(H::load(&bundle_path(bundle)?)?, outlets)
 }
 
 /// A thread can be watched once, so each audit has its own.

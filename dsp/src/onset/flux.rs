@@ -350,6 +350,12 @@ impl Flux {
         self.gate_db = GATE_DB + offset_db;
     }
 
+    /// See [`OnsetConfig::second_look`]. It always looks, so that it knows what it looks at when it is
+    /// asked for. Real-time safe.
+    pub(super) fn set_second_look(&mut self, looks_twice: bool) {
+        self.looks_twice = looks_twice;
+    }
+
     /// See [`OnsetDetector::silence_db`](super::OnsetDetector::silence_db). Real-time safe.
     pub(super) fn silence_db(&self) -> f32 {
         self.gate_db
@@ -457,6 +463,15 @@ mod tests {
             assert!((14_400..14_544).contains(&found[1]), "{db} dB: {found:?}");
             let found = heard(&mut Flux::new(&once), &samples);
             assert_eq!(found.len(), 1, "{db} dB: {found:?}");
+            // Changed in the middle of the first note.
+            for (config, second_look) in [(OnsetConfig::default(), false), (once, true)] {
+                let mut flux = Flux::new(&config);
+                let (before, after) = samples.split_at(12_800);
+                assert_eq!(heard(&mut flux, before).len(), 1);
+                flux.set_second_look(second_look);
+                let found = heard(&mut flux, after);
+                assert_eq!(found.len(), usize::from(second_look), "{db} dB: {found:?}");
+            }
         }
     }
 

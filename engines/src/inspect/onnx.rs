@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use super::protobuf::{Value, fields, packed};
-use super::{Description, Problem, TensorDescription};
+use super::{Description, MOST_WEIGHTS, Problem, TensorDescription};
 use crate::{LoadError, tensor_shape};
 
 pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
@@ -85,6 +85,7 @@ fn read_graph(bytes: &[u8]) -> Option<(Description, Vec<NamedType>)> {
             let shapes: Vec<String> = node_inputs
                 .iter()
                 .filter_map(|name| weights.get(name))
+                .take(MOST_WEIGHTS)
                 .map(|shape| tensor_shape::display(shape))
                 .collect();
             [operator]
@@ -102,13 +103,16 @@ fn read_graph(bytes: &[u8]) -> Option<(Description, Vec<NamedType>)> {
     Some((description, types))
 }
 
-/// Operator and input names of a `NodeProto`.
+/// Most inputs of a node that are looked at: the signal and the weights.
+const MOST_INPUTS: usize = 1 + MOST_WEIGHTS;
+
+/// Operator and names of the first inputs of a `NodeProto`.
 fn node(bytes: &[u8]) -> Option<(String, Vec<String>)> {
     let mut operator = String::new();
     let mut inputs = Vec::new();
     for field in fields(bytes) {
         match field? {
-            (1, Value::Bytes(name)) => inputs.push(text(name)),
+            (1, Value::Bytes(name)) if inputs.len() < MOST_INPUTS => inputs.push(text(name)),
             (4, Value::Bytes(name)) => operator = text(name),
             _ => {}
         }
@@ -302,15 +306,19 @@ fn find_companions(
 mod tests {
     use super::*;
 
+    fn varint(mut value: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        while value >= 128 {
+            out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+        out
+    }
+
     fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-        assert!(bytes.len() < 128);
-        let key = u16::from(number) << 3 | 2;
-        let mut out = if key < 128 {
-            vec![key as u8]
-        } else {
-            vec![key as u8 & 0x7f | 0x80, (key >> 7) as u8]
-        };
-        out.push(bytes.len() as u8);
+        let mut out = varint(u64::from(number) << 3 | 2);
+        out.extend(varint(bytes.len() as u64));
         out.extend(bytes);
         out
     }
@@ -350,6 +358,22 @@ mod tests {
             let error = found(&field(5, &tensor(name))).unwrap_err();
             assert!(error.contains("m.onnx: external_data"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_node_with_inputs_without_end_is_described_in_short() {
+        // A weight without a name, and a node whose inputs have none either.
+        let size = [varint(1 << 3), varint(i64::MAX.cast_unsigned())].concat();
+        let weight = field(5, &size.repeat(HIGHEST_RANK));
+        let inputs = field(1, b"").repeat(1 << 16);
+        let node = field(1, &[inputs, field(4, b"Sum")].concat());
+        let description = describe(&field(7, &[weight, node].concat())).unwrap();
+        let shape = tensor_shape::display(&[i64::MAX; HIGHEST_RANK]);
+        let shapes = format!(" {shape}").repeat(MOST_WEIGHTS);
+        assert!(
+            description.layers == [format!("Sum{shapes}")],
+            "another description"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! codes after `schema.fbs`, schema version 3.
 
 use super::flatbuffer::Table;
-use super::{Description, Problem, TensorDescription};
+use super::{Description, MOST_WEIGHTS, Problem, TensorDescription};
 use crate::tensor_shape;
 
 pub(super) fn describe(bytes: &[u8]) -> Result<Description, Problem> {
@@ -95,9 +95,6 @@ fn read_model(bytes: &[u8]) -> Option<(Description, Vec<NamedType>)> {
 
 /// Most inputs or outputs of a graph or an operator.
 const MOST_TENSORS: usize = 256;
-
-/// Most weights of an operator that are described.
-const MOST_WEIGHTS: usize = 4;
 
 /// Longest name of a tensor, bytes.
 const LONGEST_NAME: usize = 256;

@@ -1,6 +1,6 @@
 //! Causal convolution over time.
 
-use super::MOST_STEPS;
+use super::layers::MOST_STEPS;
 use super::product::{Inputs, Product};
 use super::weights::{Packing, Workspace};
 use crate::network::Conv1d;

@@ -531,14 +531,15 @@ impl Manifest {
         ] {
             if let Some(name) = name
                 && (name.is_empty()
-                    || name.contains(['/', '\\', '\0'])
+                    // A colon leads to another drive of Windows, or to a stream in a file.
+                    || name.contains(['/', '\\', '\0', ':'])
                     || name == "."
                     || name == "..")
             {
                 return Err(LoadError::malformed(
                     file,
                     field,
-                    "the name of a file beside the manifest",
+                    "the name of a file beside the manifest, without / \\ or :",
                     format_args!("\"{name}\""),
                     "put the file into the package's folder and give its bare name",
                 ));

@@ -34,11 +34,18 @@ impl<'de> Deserialize<'de> for Array {
             depth: 0,
         }
         .deserialize(deserializer)?;
-        let shape = nest
+        let shape: Vec<usize> = nest
             .sizes
             .into_iter()
             .map(|size| size.unwrap_or(0))
             .collect();
+        // Numbers beside empty lists stand where the shape has none.
+        let n = shape
+            .iter()
+            .try_fold(1_usize, |n, &size| n.checked_mul(size));
+        if n != Some(nest.values.len()) {
+            return Err(D::Error::custom("numbers and lists side by side"));
+        }
         Ok(Self {
             shape,
             values: nest.values,
@@ -148,6 +155,8 @@ mod tests {
             "[1, [2]]",
             "[[1], 2]",
             "[[], [1]]",
+            "[1, []]",
+            "[[], 1]",
             "[[[[[1]]]]]",
             "[1e39]",
             "[null]",

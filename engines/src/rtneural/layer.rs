@@ -174,8 +174,9 @@ pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), Fault> {
         kind => {
             let built_in = matches!(kind, "gru" | "lstm");
             match raw.activation.as_deref() {
-                None | Some("" | "linear") => None,
+                None | Some("") => None,
                 Some("tanh") if built_in => None,
+                Some("linear") if !built_in => None,
                 Some("leaky_relu" | "leakyrelu") if kind.starts_with("leaky") => None,
                 Some(other) => {
                     let expected = if built_in {

@@ -63,6 +63,46 @@ fn a_saved_package_is_loaded_back_and_saved_to_the_same_bytes() {
 }
 
 #[test]
+fn a_package_that_cannot_be_saved_whole_leaves_the_old_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut package = c();
+    package.save(dir.path()).unwrap();
+    let weights = dir.path().join("weights.safetensors");
+    let old = fs::read(&weights).unwrap();
+    fs::remove_file(dir.path().join(MANIFEST_FILE)).unwrap();
+    fs::create_dir(dir.path().join(MANIFEST_FILE)).unwrap();
+    for tensor in package.tensors.values_mut() {
+        *tensor = tensor.rounded_to_half();
+    }
+    let error = package.save(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("found a folder"), "{error}");
+    assert!(fs::read(&weights).unwrap() == old, "other weights");
+    let files = fs::read_dir(dir.path()).unwrap();
+    assert_eq!(files.count(), 2, "no draft is left");
+}
+
+/// Other systems have no such names.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_file_is_found_in_a_folder_whose_name_is_no_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join(std::ffi::OsStr::from_bytes(b"net\xff"));
+    fs::create_dir(&folder).unwrap();
+    let manifest = "format = 1\nid = \"net\"\ntitle = \"Net\"\nlabels = [\"a\"]\nlicence = \"CC0-1.0\"\n\
+        [input]\nsample_rate = 48000\nhop = 64\nwindow = 704\npost_onset_hops = 5\npreset = \"timbreid\"\n\
+        features = [\"f\"]\n[scaler]\nkind = \"none\"\n[network]\nfile = \"net.json\"\n";
+    fs::write(folder.join(MANIFEST_FILE), manifest).unwrap();
+    let model = r#"{"in_shape": [null, 1], "layers": [
+        {"type": "dense", "activation": "", "shape": [null, 1], "weights": [[[2.0]], [0.5]]}]}"#;
+    fs::write(folder.join("net.json"), model).unwrap();
+    let package = ModelPackage::load(&folder).unwrap();
+    assert_eq!(package.network_file(), Some(folder.join("net.json")));
+    assert_eq!(package.network().unwrap().n_inputs(), 1);
+}
+
+#[test]
 fn the_manifest_of_the_contract_is_read() {
     let (manifest, _) = files_of_c();
     let more = format!(
@@ -278,6 +318,11 @@ fn every_value_of_the_manifest_is_checked() {
         (
             "weights = \"weights.safetensors\"",
             "weights = \"../w\"",
+            "network.weights",
+        ),
+        (
+            "weights = \"weights.safetensors\"",
+            "weights = \"C:w\"",
             "network.weights",
         ),
         (

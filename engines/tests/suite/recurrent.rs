@@ -127,13 +127,19 @@ fn ten_thousand_steps_stay_at_the_reference() {
     let steps = steps();
     for kind in ["lstm", "gru"] {
         for units in [8, 16, 24, 32, 40, 64] {
-            let network = network(kind, 1, &[units], 1);
-            let mut engines = for_each_set(|set| native(&network, set, WeightFormat::F32));
-            engines.push(Named {
-                name: "fixed".to_owned(),
-                engine: Box::new(NativeFixedEngine::new(&network, "model.json").unwrap()),
-            });
-            check(&network, &mut engines, steps, &format!("{kind} {units}"));
+            // With one output `native` takes what has sizes that the compiler knows, with two what has none.
+            for outputs in [1, 2] {
+                let network = network(kind, 1, &[units], outputs);
+                let mut engines = for_each_set(|set| native(&network, set, WeightFormat::F32));
+                if outputs == 1 {
+                    engines.push(Named {
+                        name: "fixed".to_owned(),
+                        engine: Box::new(NativeFixedEngine::new(&network, "model.json").unwrap()),
+                    });
+                }
+                let what = format!("{kind} {units} {outputs}");
+                check(&network, &mut engines, steps, &what);
+            }
         }
     }
 }
@@ -210,7 +216,7 @@ fn a_block_is_the_same_as_its_steps() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     let mut engines: Vec<Box<dyn Engine>> = Vec::new();
     for kind in ["lstm", "gru"] {
-        for (inputs, units, outputs) in [(1, &[40][..], 1), (3, &[20, 33], 2)] {
+        for (inputs, units, outputs) in [(1, &[40][..], 1), (1, &[40], 2), (3, &[20, 33], 2)] {
             let network = network(kind, inputs, units, outputs);
             engines.push(Box::new(NativeEngine::new(&network)));
         }
@@ -256,8 +262,10 @@ fn blocks_of_no_whole_number_of_steps_are_refused() {
 #[test]
 fn nothing_broken_stays_after_a_reset() {
     for kind in ["lstm", "gru"] {
+        let any = NativeEngine::new(&network(kind, 1, &[24], 2));
         let network = network(kind, 1, &[24], 1);
-        let engines: [Box<dyn Engine>; 2] = [
+        let engines: [Box<dyn Engine>; 3] = [
+            Box::new(any),
             Box::new(NativeEngine::new(&network)),
             Box::new(NativeFixedEngine::new(&network, "model.json").unwrap()),
         ];
@@ -271,11 +279,13 @@ fn nothing_broken_stays_after_a_reset() {
                 f32::MAX,
                 f32::MIN,
             ] {
-                let mut outputs = [0.0; 70];
+                let n_outputs = engine.n_classes();
+                let mut outputs = vec![0.0; 70 * n_outputs];
                 engine.process_block(&[bad; 70], &mut outputs).unwrap();
                 assert!(outputs.iter().all(|y| y.is_finite()), "{bad}: {outputs:?}");
-                engine.infer(&[bad], &mut outputs[..1]).unwrap();
-                assert!(outputs[0].is_finite(), "{bad}: {}", outputs[0]);
+                let outputs = &mut outputs[..n_outputs];
+                engine.infer(&[bad], outputs).unwrap();
+                assert!(outputs.iter().all(|y| y.is_finite()), "{bad}: {outputs:?}");
                 assert_eq!(
                     stepwise(&mut *engine, &good),
                     expected,

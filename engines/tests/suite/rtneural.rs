@@ -71,6 +71,15 @@ fn wrong_shapes_are_refused() {
             json!({"type": "lstm", "activation": "relu", "weights": [[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0]]]}),
             "activation",
         ),
+        // What is built in is tanh.
+        (
+            json!({"type": "lstm", "activation": "linear", "weights": [[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0]]]}),
+            "activation",
+        ),
+        (
+            json!({"type": "gru", "activation": "linear", "weights": [[[0, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 0, 0]]]}),
+            "activation",
+        ),
         (
             json!({"type": "conv1d", "kernel_size": [2], "weights": [[[[1], [2], [3]]], [0]]}),
             "kernel_size",

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::Serialize;
+use tocco_engines::bounded_read::write_file;
 use tocco_engines::convert::{Format, convert};
+use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::shipped::models_folder;
 use tocco_engines::{LoadError, ModelPackage, foreign};
 
@@ -59,7 +61,8 @@ const RANDOM_VECTORS: usize = 1000;
 #[derive(Debug, Serialize)]
 struct Written {
     format: &'static str,
-    file: PathBuf,
+    /// Its path, as it is shown.
+    file: String,
     bytes: usize,
     /// The engine that ran it.
     engine: &'static str,
@@ -80,8 +83,17 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
     if let Some(file) = &arguments.from {
         return manifest_template::run(file, arguments.out.as_deref());
     }
-    let package = package(arguments.model.as_deref().unwrap_or_default())?;
+    let folder = folder(arguments.model.as_deref().unwrap_or_default())?;
+    let package = ModelPackage::load(&folder)?;
+    check_convertible(&package, &folder)?;
     let dir = arguments.out.clone().unwrap_or_else(|| "out/models".into());
+    let target = |format: Format| {
+        let name = format!("{}.{}", package.manifest.id, format.extension());
+        dir.join(name)
+    };
+    for &format in &arguments.to {
+        check_not_own(&package, &folder, &target(format))?;
+    }
     std::fs::create_dir_all(&dir).with_context(|| format!("{}: cannot be made", dir.display()))?;
     let network = package.network()?;
     let random = verify::random_vectors(RANDOM_VECTORS, network.n_inputs());
@@ -93,13 +105,13 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
     let mut all = Vec::new();
     let mut wrong = Vec::new();
     for &format in &arguments.to {
-        let path = dir.join(format!("{}.{}", package.manifest.id, format.extension()));
+        let path = target(format);
         let file = path.display().to_string();
         let model = convert(&network, format)?;
-        std::fs::write(&path, &model).with_context(|| format!("{file}: cannot be written"))?;
+        write_file(&path, &model)?;
         let mut written = Written {
             format: format.name(),
-            file: path.clone(),
+            file: file.clone(),
             bytes: model.len(),
             engine: format.engine().name(),
             random: None,
@@ -155,29 +167,68 @@ fn line(written: &Written) -> String {
     };
     format!(
         "{}: {} bytes{checked}{}{}",
-        written.file.display(),
+        written.file,
         written.bytes,
         difference("random", written.random),
         difference("real", written.real),
     )
 }
 
-/// The package in the folder `model`, or the shipped one with that id.
-fn package(model: &str) -> Result<ModelPackage> {
-    let dir = Path::new(model);
-    if dir.join("model.toml").is_file() {
-        return Ok(ModelPackage::load(dir)?);
+/// The folder `model`, or that of the shipped package with that id.
+fn folder(model: &str) -> Result<PathBuf> {
+    let dir = PathBuf::from(model);
+    if dir.join(MANIFEST_FILE).is_file() {
+        return Ok(dir);
     }
     let shipped = models_folder();
     let dir = shipped.join(model);
-    if !dir.join("model.toml").is_file() {
+    if !dir.join(MANIFEST_FILE).is_file() {
         bail!(
             "{model}: neither a folder with a model.toml nor a package in {}, which has {}",
             shipped.display(),
             package_names(&shipped).join(", ")
         );
     }
-    Ok(ModelPackage::load(dir)?)
+    Ok(dir)
+}
+
+/// Refuses the package in the `folder` if its network can only be run.
+fn check_convertible(package: &ModelPackage, folder: &Path) -> Result<()> {
+    if let Some(format) = package.network_format()? {
+        ensure!(
+            format == Format::RtNeural,
+            "{}: network.file: expected layers and weights, or an RTNeural .json file, found a file \
+             of {format}; convert from the program that it was exported from, or run it as it is in \
+             engine {}",
+            folder.join(MANIFEST_FILE).display(),
+            format.engine()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a `target` that is a file of the package in the `folder`: what is converted has lost its
+/// notes, and may turn out to be wrong.
+fn check_not_own(package: &ModelPackage, folder: &Path, target: &Path) -> Result<()> {
+    // What is not there yet is nobody's.
+    let Ok(found) = target.canonicalize() else {
+        return Ok(());
+    };
+    let network = &package.manifest.network;
+    for (field, name) in [
+        ("network.file", &network.file),
+        ("network.weights", &network.weights),
+    ] {
+        let Some(name) = name else { continue };
+        let own = folder.join(name).canonicalize();
+        ensure!(
+            !own.is_ok_and(|own| own == found),
+            "{}: expected a file that is none of the package's own, found its {field}; say another \
+             folder with --out DIR",
+            target.display()
+        );
+    }
+    Ok(())
 }
 
 /// The feature vectors in the CSV file at `path`, in the order of the package's features, scaled.
@@ -217,6 +268,12 @@ fn scaled_features(path: &Path, package: &ModelPackage) -> Result<Vec<Vec<f32>>>
         let mut scaled = vec![0.0; raw.len()];
         scaler.apply(&raw, &mut scaled);
         vectors.push(scaled);
+    }
+    if vectors.is_empty() {
+        bail!(
+            "{file}: expected at least one row of numbers below the names, found none; add rows, or \
+             leave --features out"
+        );
     }
     Ok(vectors)
 }

@@ -68,7 +68,14 @@ fn load(id: EngineId, path: &Path, n_inputs: usize) -> Result<Box<dyn Engine>> {
     if !path.is_dir() {
         return Ok(foreign::load_file(id, path, n_inputs)?);
     }
-    let network = ModelPackage::load(path)?.network()?;
+    let package = ModelPackage::load(path)?;
+    // Of a file of another format nothing can be told but by its engine.
+    if let Some((file, format)) = package.network_file().zip(package.network_format()?)
+        && format != Format::RtNeural
+    {
+        return Ok(foreign::load_file_of(id, &file, format, n_inputs)?);
+    }
+    let network = package.network()?;
     Ok(match id {
         EngineId::Native => Box::new(NativeEngine::new(&network)),
         EngineId::NativeFixed => Box::new(NativeFixedEngine::new(

@@ -1,7 +1,5 @@
 //! `engines list`: each engine with its library, version and state.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -25,8 +23,8 @@ struct Entry {
     state: State,
     /// Version of the library, of Tocco for our own engines.
     version: Option<String>,
-    /// The library; null for our own engines and where it is missing.
-    path: Option<PathBuf>,
+    /// The library, as it is shown; null for our own engines and where it is missing.
+    path: Option<String>,
     /// Size of the library in bytes.
     bytes: Option<u64>,
     /// Whether the library is the one that is pinned; null where none is.
@@ -90,7 +88,7 @@ fn entry(engine: EngineId) -> Entry {
         entry.pinned = Some(pinned);
         entry.version = pinned.then(|| pin.version.to_owned());
     }
-    entry.path = Some(path);
+    entry.path = Some(path.display().to_string());
     if let Err(error) = probe::run(engine) {
         entry.state = State::Broken;
         entry.reason = Some(format!("{error:#}"));
@@ -119,7 +117,7 @@ fn line(entry: &Entry) -> String {
     );
     let place = match (&entry.path, &entry.reason) {
         (_, Some(reason)) => reason.clone(),
-        (Some(path), None) => path.display().to_string(),
+        (Some(path), None) => path.clone(),
         (None, None) => "built in".to_owned(),
     };
     format!(

@@ -4,14 +4,19 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use tocco_engines::bounded_read::read_file;
+use tocco_engines::bounded_read::{read_file, write_file};
 use tocco_engines::convert::Format;
 use tocco_engines::inspect::{Description, TensorDescription, describe};
 use tocco_engines::package::manifest::DEFAULT_ONSET;
+use tocco_engines::package::{LARGEST_MANIFEST, MANIFEST_FILE};
 use tocco_engines::shipped::models_folder;
 use tocco_engines::{LoadError, Manifest, ModelPackage, file_kind, foreign};
 
 use crate::package_names::package_names;
+
+/// Most inputs or outputs of a network that a manifest is written for. A file can claim any number, and
+/// each gets memory and a name.
+const MOST_VALUES: usize = 1 << 20;
 
 /// Writes the manifest for `file` into the folder `out`, or beside the file. In another folder the
 /// file is copied beside it.
@@ -23,8 +28,14 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
     let shown = file.display().to_string();
     let name = file
         .file_name()
-        .and_then(|name| name.to_str())
-        .with_context(|| format!("{shown}: not the name of a file"))?;
+        .with_context(|| format!("{shown}: not the name of a file"))?
+        .to_str()
+        .with_context(|| {
+            format!(
+                "{shown}: expected a name in Unicode, as a manifest can give, found another; rename \
+                 the file"
+            )
+        })?;
     ensure!(
         !file.join("saved_model.pb").exists(),
         "{shown}: a SavedModel of TensorFlow, which no engine runs; convert it to .tflite: \
@@ -50,6 +61,7 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
         _ => Vec::new(),
     };
     let n_classes = outputs(file, format, &description)?;
+    let text = manifest(name, format, &description, n_classes, &known_inputs())?;
 
     let dir = match out {
         Some(dir) => dir,
@@ -61,14 +73,13 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
         dir
     })
     .with_context(|| format!("{}: cannot be made", dir.display()))?;
-    let path = dir.join("model.toml");
+    let path = dir.join(MANIFEST_FILE);
     if path.exists() {
         bail!(
             "{}: there is one already; say --out DIR, or remove it",
             path.display()
         );
     }
-    let text = manifest(name, format, &description, n_classes, &known_inputs())?;
     let from = file.parent().unwrap_or(Path::new(""));
     for copied in [Path::new(name)]
         .into_iter()
@@ -76,8 +87,7 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
     {
         copy_beside(&from.join(copied), &dir.join(copied))?;
     }
-    std::fs::write(&path, text)
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    write_file(&path, text.as_bytes())?;
     eprintln!(
         "{}: written; fill in what it marks with FILL IN",
         path.display()
@@ -89,10 +99,11 @@ pub fn run(file: &Path, out: Option<&Path>) -> Result<()> {
 /// Number of outputs of the file's network: what its engine finds, or else what the file says.
 ///
 /// # Errors
-/// When the engine is there and refuses the file.
+/// When the file claims too many inputs or outputs, or the engine is there and refuses the file.
 fn outputs(file: &Path, format: Format, description: &Description) -> Result<usize> {
-    let declared = size(&description.outputs).unwrap_or(2);
-    let Some(n_features) = size(&description.inputs) else {
+    let shown = file.display().to_string();
+    let declared = size(&shown, "output", &description.outputs)?.unwrap_or(2);
+    let Some(n_features) = size(&shown, "input", &description.inputs)? else {
         return Ok(declared);
     };
     match foreign::load_file(format.engine(), file, n_features) {
@@ -110,9 +121,23 @@ fn outputs(file: &Path, format: Format, description: &Description) -> Result<usi
     }
 }
 
-/// Number of values of the only tensor, if it is known.
-fn size(tensors: &[TensorDescription]) -> Option<usize> {
-    tensors.first().and_then(TensorDescription::n_values)
+/// Number of values of the only tensor, the `what` of `file`, if it is known.
+///
+/// # Errors
+/// When there are more than a manifest is written for.
+fn size(file: &str, what: &str, tensors: &[TensorDescription]) -> Result<Option<usize>> {
+    let Some(tensor) = tensors.first() else {
+        return Ok(None);
+    };
+    let n = tensor.n_values();
+    let is_open = tensor.shape.iter().all(|&size| size < 1);
+    ensure!(
+        is_open || n.is_some_and(|n| n <= MOST_VALUES),
+        "{file}: {what}: expected at most {MOST_VALUES} values, found {}; export the network alone, and \
+         check that the file was copied completely",
+        printable(&tensor.to_string())
+    );
+    Ok(n)
 }
 
 /// Copies a file of the model, unless it is there already.
@@ -135,8 +160,9 @@ fn copy_beside(from: &Path, to: &Path) -> Result<()> {
     } else {
         folder
     })
-    .and_then(|()| std::fs::write(to, bytes))
-    .with_context(|| format!("{}: cannot be written", to.display()))
+    .with_context(|| format!("{}: cannot be made", folder.display()))?;
+    write_file(to, &bytes)?;
+    Ok(())
 }
 
 /// The input of a shipped package: a file with as many inputs may take the same features.
@@ -168,6 +194,9 @@ fn known_inputs() -> Vec<KnownInput> {
 }
 
 /// The text of the manifest.
+///
+/// # Errors
+/// When the file claims too many inputs, or cannot be described in a manifest that is read.
 fn manifest(
     name: &str,
     format: Format,
@@ -175,7 +204,7 @@ fn manifest(
     n_classes: usize,
     known: &[KnownInput],
 ) -> Result<String> {
-    let n_features = size(&description.inputs).unwrap_or(1);
+    let n_features = size(name, "input", &description.inputs)?.unwrap_or(1);
     let known = known
         .iter()
         .find(|input| input.features.len() == n_features);
@@ -245,6 +274,12 @@ fn manifest(
     writeln!(t, "[scaler]\nkind = \"none\"")?;
     writeln!(t, "\n[network]\nfile = {}", quoted(name))?;
     // What we write is what we read.
+    ensure!(
+        text.len() as u64 <= LARGEST_MANIFEST,
+        "{name}: expected a network that a {MANIFEST_FILE} of at most {LARGEST_MANIFEST} bytes describes, \
+         found {} bytes of names; export the network alone",
+        text.len()
+    );
     Manifest::parse(&text, "model.toml").context("this file cannot be described")?;
     Ok(text)
 }
@@ -312,6 +347,34 @@ mod tests {
         assert_eq!(manifest.network.file.as_deref(), Some("My \"net\".onnx"));
         assert!(text.contains("#   input: x y = 1 [?, 4]\n"), "{text}");
         assert!(text.contains("#   Gemm [3, 4]\n"), "{text}");
+    }
+
+    #[test]
+    fn sizes_that_nothing_is_behind_are_refused() {
+        for n_inputs in [1 << 62, 1 << 32, 1 << 21] {
+            let described = description(n_inputs);
+            let error = manifest("n.pt", Format::TorchScript, &described, 3, &[]).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("n.pt: input: expected at most"), "{error}");
+            // Before the file is read, or an engine takes memory for it.
+            let nowhere = Path::new("/nowhere/n.onnx");
+            let error = outputs(nowhere, Format::Onnx, &described).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("n.onnx: input: expected at most"), "{error}");
+        }
+        let mut swapped = description(4);
+        std::mem::swap(&mut swapped.inputs, &mut swapped.outputs);
+        swapped.outputs[0].shape = vec![i64::MAX, i64::MAX];
+        let error = outputs(Path::new("/nowhere/n.onnx"), Format::Onnx, &swapped).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("output: expected at most"), "{error}");
+    }
+
+    #[test]
+    fn a_manifest_that_is_too_large_to_be_read_is_not_written() {
+        let described = description(1 << 18);
+        let error = manifest("n.onnx", Format::Onnx, &described, 3, &[]).unwrap_err();
+        assert!(error.to_string().contains("bytes of names"), "{error}");
     }
 
     #[test]

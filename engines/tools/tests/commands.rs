@@ -194,23 +194,30 @@ fn a_converted_package_runs_by_infer_and_comes_back_as_a_package() {
             "{written}"
         );
 
-        let engine = format.engine().name();
-        let output = succeeds(&[
-            "infer",
-            "--engine",
-            engine,
-            "--file",
-            path(&file),
-            "--input",
-            path(&x_file),
-        ]);
-        let by_infer = rows(&String::from_utf8(output.stdout).unwrap());
+        let infer = |file: &Path| {
+            let engine = format.engine().name();
+            let output = succeeds(&[
+                "infer",
+                "--engine",
+                engine,
+                "--file",
+                path(file),
+                "--input",
+                path(&x_file),
+            ]);
+            rows(&String::from_utf8(output.stdout).unwrap())
+        };
+        let (by_infer, of_package) = (infer(&file), infer(&own));
+        assert_eq!(of_package.len(), by_infer.len(), "{format}");
         let mut classifier =
             Classifier::with_weights(&package, format.engine(), WeightFormat::F32).unwrap();
         let mut probabilities = vec![0.0; 8];
-        for (x, found) in x.iter().zip(&by_infer) {
+        for ((x, found), of_package) in x.iter().zip(&by_infer).zip(&of_package) {
             classifier.classify(x, &mut probabilities).unwrap();
             let expected = tocco_engines::reference::infer(&network, x);
+            for (c, expected) in of_package.iter().zip(&expected) {
+                assert!((c - expected).abs() <= 1e-5, "{format}, of a folder");
+            }
             for ((a, b), expected) in found.iter().zip(&probabilities).zip(expected) {
                 assert!((a - expected).abs() <= 1e-5, "{format} by infer");
                 assert!(
@@ -413,6 +420,7 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
     let network = package.network().unwrap();
     assert_eq!(tocco_engines::reference::infer(&network, &[0.25]), [1.25]);
     // The other formats have no such layer, and say so.
+    let converted = at("converted");
     for format in ["onnx", "tflite", "torchscript", "rtneural"] {
         let error = fails(&[
             "convert",
@@ -421,7 +429,7 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
             "--to",
             format,
             "--out",
-            path(&own),
+            path(&converted),
         ]);
         assert!(error.contains("in_skip"), "{error}");
     }
@@ -445,9 +453,9 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
         "--to",
         &formats.join(","),
         "--out",
-        path(&own),
+        path(&converted),
     ]);
-    let written = own.join("gains.json");
+    let written = converted.join("gains.json");
     let output = succeeds(&[
         "infer",
         "--engine",
@@ -467,6 +475,164 @@ fn aida_x_and_input_layers_run_by_infer_and_as_packages() {
     .unwrap();
     let error = fails(&["convert", "--from", path(&file), "--out", path(&at("no"))]);
     assert!(error.contains("residual: expected"), "{error}");
+}
+
+/// A package in `folder` of the model file with the `name`.
+fn package_of(folder: &Path, name: &str) {
+    let manifest = format!(
+        "format = 1\nid = \"net\"\ntitle = \"Net\"\nlabels = [\"a\"]\nlicence = \"CC0-1.0\"\n\
+         [input]\nsample_rate = 48000\nhop = 64\nwindow = 704\npost_onset_hops = 5\n\
+         preset = \"timbreid\"\nfeatures = [\"f\"]\n[scaler]\nkind = \"none\"\n[network]\n\
+         file = \"{name}\"\n"
+    );
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("model.toml"), manifest).unwrap();
+}
+
+#[test]
+fn packages_of_files_that_are_not_run_so_are_answered_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("x.csv"), "0.5\n").unwrap();
+    let (x, out) = (at("x.csv"), at("out"));
+    for (name, by_infer, by_convert) in [
+        ("net.onnx", "choose engine onnx", "a file of onnx"),
+        ("net.pt", "choose engine torch", "a file of torchscript"),
+        (
+            "net.h5",
+            "no engine runs such a file",
+            "no engine runs such a file",
+        ),
+    ] {
+        let own = at("own");
+        package_of(&own, name);
+        fs::write(own.join(name), b"never read").unwrap();
+        for engine in ["native", "native-fixed", "litert"] {
+            let error = fails(&[
+                "infer",
+                "--engine",
+                engine,
+                "--file",
+                path(&own),
+                "--input",
+                path(&x),
+            ]);
+            assert!(error.contains(name), "{error}");
+            assert!(error.contains(by_infer), "{error}");
+        }
+        let error = fails(&[
+            "convert",
+            "--model",
+            path(&own),
+            "--to",
+            "tflite",
+            "--out",
+            path(&out),
+        ]);
+        assert!(error.contains("network.file: expected"), "{error}");
+        assert!(error.contains(by_convert), "{error}");
+        assert!(!out.exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_package_is_not_converted_over_its_own_network() {
+    let folder = tempfile::tempdir().unwrap();
+    package_of(folder.path(), "net.json");
+    let model = r#"{"in_shape": [null, 1], "author": "me", "layers": [
+        {"type": "dense", "activation": "", "shape": [null, 1], "weights": [[[2.0]], [0.5]]}]}"#;
+    let file = folder.path().join("net.json");
+    fs::write(&file, model).unwrap();
+    let convert = |formats: &'static str| {
+        [
+            "convert",
+            "--model",
+            path(folder.path()),
+            "--to",
+            formats,
+            "--out",
+            path(folder.path()),
+        ]
+    };
+    let error = fails(&convert("onnx,rtneural"));
+    assert!(error.contains("found its network.file"), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), model);
+    assert!(!folder.path().join("net.onnx").exists());
+    succeeds(&convert("onnx"));
+}
+
+#[test]
+fn feature_vectors_to_check_with_must_be_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/c");
+    let names = ModelPackage::load(shipped).unwrap().manifest.input.features;
+    let file = folder.path().join("x.csv");
+    fs::write(&file, names.join(",") + "\n").unwrap();
+    let error = fails(&[
+        "convert",
+        "--model",
+        "c",
+        "--to",
+        "rtneural",
+        "--out",
+        path(folder.path()),
+        "--features",
+        path(&file),
+    ]);
+    assert!(
+        error.contains("x.csv: expected at least one row"),
+        "{error}"
+    );
+    assert!(error.contains("found none"), "{error}");
+    assert!(!folder.path().join("c.json").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_replaced_and_never_written_into() {
+    use std::time::{Duration, Instant};
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let convert = [
+        "convert",
+        "--model",
+        "c",
+        "--to",
+        "rtneural",
+        "--out",
+        path(folder.path()),
+    ];
+    // Whoever has the old file open, or linked, keeps it.
+    fs::write(at("c.json"), b"old").unwrap();
+    fs::hard_link(at("c.json"), at("kept")).unwrap();
+    succeeds(&convert);
+    assert_eq!(fs::read(at("kept")).unwrap(), b"old");
+    assert!(fs::read(at("c.json")).unwrap().starts_with(b"{"));
+
+    fs::remove_file(at("c.json")).unwrap();
+    let made = Command::new("mkfifo").arg(at("c.json")).status().unwrap();
+    assert!(made.success());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tocco-engine-tools"))
+        .args(convert)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let mut waits = false;
+    while !waits && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+        waits = begun.elapsed() > Duration::from_secs(60);
+    }
+    if waits {
+        let _ = child.kill();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(!waits, "it waits for a reader");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("c.json: kind of file"), "{error}");
+    assert!(error.contains("found a named pipe"), "{error}");
 }
 
 #[test]

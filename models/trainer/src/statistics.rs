@@ -62,6 +62,7 @@ pub fn with_statistics(package: ModelPackage, training: &[&Note]) -> Result<Mode
         manifest,
         mut tensors,
         source,
+        ..
     } = package;
     tensors.extend(statistics.tensors());
     Ok(ModelPackage::new(manifest, tensors, source)?)

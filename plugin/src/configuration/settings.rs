@@ -44,11 +44,12 @@ pub(super) const VOICES: [Field; 2] = [("level", "voices"), ("dry", "dry")];
 pub(super) const MIDI: [Field; 1] = [("cross-fire", "cross")];
 
 /// Fields of the table of each technique; the ids end in the number of its class from 1 on.
-pub(super) const OF_TECHNIQUE: [Field; 8] = [
+pub(super) const OF_TECHNIQUE: [Field; 9] = [
     ("send", "send"),
     ("channel", "channel"),
     ("length", "length"),
     ("gate", "own-gate"),
+    ("threshold", "threshold"),
     ("hold", "hold"),
     ("soft", "soft"),
     ("hard", "hard"),

@@ -20,7 +20,7 @@ use crate::velocity_lesson::{Standing, Step};
 fn set_up(shared: &Arc<Shared>) -> Offscreen {
     let mut window = Offscreen::sized(Arc::clone(shared), (SIZE.width, 2400.0), 1.0);
     window.click("Set up", 0).unwrap();
-    for folded in ["Ends of each technique", "Controllers", "Details"] {
+    for folded in ["Levels of each technique", "Controllers", "Details"] {
         window.click(folded, 0).unwrap();
     }
     for _ in 0..30 {

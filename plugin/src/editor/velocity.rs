@@ -24,6 +24,7 @@ const BEND_HINT: &str = "Bends what lies between the ends: above 0 soft notes be
 /// The name of what gives each technique ends of its own.
 pub const BY_TECHNIQUE: &str = "Learn the ends of each technique";
 pub const BY_TECHNIQUE_HINT: &str = "The lesson gives each technique ends of its own.";
+const THRESHOLD_HINT: &str = "Notes of it that are softer are not played.";
 const OWN_HINT: &str = "As all: the ends of all techniques count.";
 
 /// The steps of the lesson: what is on the button, and what it is for.
@@ -41,7 +42,7 @@ const STEPS: [(Step, &str, &str); 3] = [
     (Step::Done, "Done", "Finds the ends in what you played."),
 ];
 
-/// Numbers at the left, the curve at the right; the ends of each of `labels` folded away.
+/// Numbers at the left, the curve at the right; the ends and the threshold of each of `labels` folded away.
 pub fn show(
     ui: &mut Ui,
     params: &ToccoParams,
@@ -77,7 +78,7 @@ pub fn show(
         );
         curve(right, params, last);
     });
-    let folded = CollapsingHeader::new("Ends of each technique").id_salt("own ends");
+    let folded = CollapsingHeader::new("Levels of each technique").id_salt("own ends");
     folded.show(ui, |ui| own_ends(ui, params, setter, labels));
 }
 
@@ -118,10 +119,10 @@ fn lesson(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>) {
 
 fn own_ends(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>, labels: &[String]) {
     let grid = egui::Grid::new("own ends")
-        .num_columns(3)
+        .num_columns(4)
         .spacing([12.0, 4.0]);
     grid.show(ui, |ui| {
-        for head in ["", "Soft", "Hard"] {
+        for head in ["", "Soft", "Hard", "Threshold"] {
             name(ui, head);
         }
         ui.end_row();
@@ -146,6 +147,7 @@ fn own_ends(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>, labels:
                 WIDTH,
                 &format!("{HARD_HINT} {OWN_HINT}"),
             );
+            number(ui, setter, &own.threshold, WIDTH, THRESHOLD_HINT);
             ui.end_row();
         }
     });

@@ -206,8 +206,10 @@ impl Control {
         self.position += length as u64;
     }
 
-    /// Starts anew at position 0; what was sent stays known. Real-time safe.
+    /// Starts anew at position 0, as if nothing had been heard: what was on its way stays where the host
+    /// has it, and the next note says all anew. So a take gives the same each time. Real-time safe.
     pub fn reset(&mut self) {
+        self.controllers = Default::default();
         self.position = 0;
         self.cursor = 0;
         self.at_once = false;
@@ -381,6 +383,28 @@ mod tests {
         for block in [1, 4, 5, 100] {
             assert_eq!(run(block), whole, "{block}");
         }
+    }
+
+    #[test]
+    fn a_reset_leaves_nothing_on_its_way_and_nothing_known() {
+        let settings = settings(0.05);
+        let mut control = Control::new(1_000.0);
+        let mut run = || {
+            let mut all = Vec::new();
+            for level in [-30.0, -10.0] {
+                control.hear(&note(SURE, level), 3, Some(0.5), &settings);
+                // The second one has not arrived when it ends.
+                all.push(sent(&mut control, &settings, 19));
+                control.end_block(20);
+            }
+            assert!(control.next_step(1_000, &settings).is_some());
+            control.reset();
+            assert_eq!(control.next_step(100_000, &settings), None);
+            all
+        };
+        let first = run();
+        assert!(first[0].len() >= COUNT, "{first:?}");
+        assert_eq!(run(), first);
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Performance {
 
 impl PerformedBlock<'_> {
     /// Makes of a decision, known `offset` samples into the block of `channels`, what follows from it.
-    /// Real-time safe as far as `send` is.
+    /// The channels are those that it was heard in. Real-time safe as far as `send` is.
     pub fn hear<C: AsRef<[f32]>>(
         &mut self,
         result: &Classification,
@@ -166,6 +166,9 @@ impl PerformedBlock<'_> {
     ) {
         // It goes on listening, to be there at once when the bypass ends, and says nothing.
         if self.bypassed {
+            if !result.is_second() {
+                self.performance.retrigger.leave_unsent(result);
+            }
             return;
         }
         let Performance {
@@ -267,7 +270,12 @@ impl PerformedBlock<'_> {
     ) {
         let performance = &mut *self.performance;
         let suppressed = &self.shared.suppressed;
-        if performance.retrigger.first(result, &self.rules, suppressed) != Verdict::Play {
+        let verdict = performance.retrigger.first(result, &self.rules, suppressed);
+        if !self.midi_on {
+            // It may be on again when the second decision comes.
+            performance.retrigger.leave_unsent(result);
+        }
+        if verdict != Verdict::Play {
             return;
         }
         let class = result.class;
@@ -331,6 +339,7 @@ mod tests {
     use super::*;
     use crate::params::set;
     use crate::voices::bank::{Target, Turn, Zone};
+    use tocco_recognizer::classification::{Decision, MAX_CLASSES};
 
     /// A bank whose recordings are steps of 1, 2 and so on, one for each of `turns`.
     fn bank(turns: &[Option<Turn>]) -> Bank {
@@ -379,5 +388,56 @@ mod tests {
         };
         shared.workshop.deliver(bank(&[turn(0), turn(1)]), 1);
         assert_eq!([play(), play(), play(), play()], [1.0, 2.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn of_a_note_that_was_heard_unsent_nothing_is_amended() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let params: &ToccoParams = &shared.params;
+        set(&params.correct, true);
+        let channels = [[0.0f32; 64]];
+        // What is sent of a second decision for another class, where the first was heard so.
+        let amended = |bypass: bool, midi: bool, gated: bool| {
+            let first = Classification {
+                class: 0,
+                gated,
+                probabilities: [0.5; MAX_CLASSES],
+                ..Classification::numbered(7)
+            };
+            let second = Classification {
+                decision: Decision::Second {
+                    was: 0,
+                    was_gated: gated,
+                },
+                class: 5,
+                gated: false,
+                ..first
+            };
+            let mut performance = Performance::new(48_000.0);
+            performance.reset(params);
+            let mut sent: Vec<NoteEvent<()>> = Vec::new();
+            for (result, bypass, midi) in [(first, bypass, midi), (second, false, true)] {
+                set(&params.bypass, bypass);
+                set(&params.midi, midi);
+                sent.clear();
+                let mut send = |event| {
+                    sent.push(event);
+                    true
+                };
+                let mut block = performance.begin_block(params, &shared);
+                block.hear(&result, 0, &channels, &mut send);
+                block.end(&channels, 64, &mut send);
+            }
+            sent
+        };
+        for gated in [false, true] {
+            for (bypass, midi) in [(true, true), (false, false)] {
+                let sent = amended(bypass, midi, gated);
+                assert!(sent.is_empty(), "{bypass} {midi} {gated}: {sent:?}");
+            }
+            let sent = amended(false, true, gated);
+            let begins = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOn { .. });
+            assert!(sent.iter().any(begins), "{sent:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Which of the notes that were heard are played, as MIDI and as sound.
 //!
-//! - Under the gate, that of all techniques or its own, a note is not played.
+//! - Under the gate, that of all techniques or its own, or softer than its technique's threshold, a note
+//!   is not played.
 //! - A **double hit** is not: a note of the technique that was played less than its *hold* ago.
 //! - A **cross hit** is not: a note of one technique within the *cross-fire window* of one of another
 //!   that was played, unless it is louder by more than [`LOUDER_DB`]. The hand that hits the body
@@ -27,6 +28,8 @@ const REMEMBERED: usize = 64;
 pub struct Rules {
     /// Least probability of each technique, 0 to 1.
     pub gate: [f32; MAX_CLASSES],
+    /// Least peak of each technique, dB full scale.
+    pub threshold: [f32; MAX_CLASSES],
     /// Time from a note of each technique in which another one of it is not played, host samples.
     pub hold: [u64; MAX_CLASSES],
     /// Time from a note in which one of another technique is not played, host samples.
@@ -38,6 +41,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             gate: [0.0; MAX_CLASSES],
+            threshold: [f32::NEG_INFINITY; MAX_CLASSES],
             hold: [0; MAX_CLASSES],
             cross: 0,
         }
@@ -49,12 +53,14 @@ impl Default for Rules {
 pub enum Verdict {
     /// It is played.
     Play,
-    /// It lies under a gate.
+    /// It lies under a gate or a threshold.
     Gated,
     /// It is a double hit.
     Double,
     /// It is a cross hit.
     Cross,
+    /// Nothing was sent of it, whatever the rules say: in a bypass, or while MIDI was off.
+    Unsent,
 }
 
 /// What a second decision changes of what is played.
@@ -125,13 +131,22 @@ impl Retrigger {
         };
         match verdict {
             Verdict::Play => self.played(result),
-            Verdict::Gated => {}
+            Verdict::Gated | Verdict::Unsent => {}
             Verdict::Double => count(&suppressed.double),
             Verdict::Cross => count(&suppressed.cross),
         }
-        self.heard[self.next] = (result.note.onset_id, verdict);
-        self.next = (self.next + 1) % REMEMBERED;
+        self.remember(result, verdict);
         verdict
+    }
+
+    /// Of the note of a first decision nothing is sent, whatever became of it: a second one has nothing
+    /// to amend then, and a note that late is none. Real-time safe.
+    pub fn leave_unsent(&mut self, result: &Classification) {
+        let onset = result.note.onset_id;
+        match self.heard.iter_mut().find(|(heard, _)| *heard == onset) {
+            Some((_, verdict)) => *verdict = Verdict::Unsent,
+            None => self.remember(result, Verdict::Unsent),
+        }
     }
 
     /// What a second decision changes. Real-time safe.
@@ -141,13 +156,15 @@ impl Retrigger {
         rules: &Rules,
         suppressed: &Suppressed,
     ) -> Amendment {
-        let Decision::Second { was_gated, .. } = result.decision else {
+        let Decision::Second { was, was_gated } = result.decision else {
             return Amendment::Nothing;
         };
         let onset = result.note.onset_id;
         let verdict = self.heard.iter().find(|(heard, _)| *heard == onset);
         let was_gated = match verdict {
-            Some((_, Verdict::Double | Verdict::Cross)) => return Amendment::Nothing,
+            Some((_, Verdict::Double | Verdict::Cross | Verdict::Unsent)) => {
+                return Amendment::Nothing;
+            }
             Some((_, verdict)) => *verdict == Verdict::Gated,
             None => was_gated,
         };
@@ -167,6 +184,10 @@ impl Retrigger {
                     count(&suppressed.cross);
                     return Amendment::Nothing;
                 }
+                // It was none of the technique that it was played as, and begins no hold of that.
+                if !was_gated {
+                    self.unplayed(was, result.note.position);
+                }
                 self.played(result);
                 Amendment::Play
             }
@@ -177,6 +198,19 @@ impl Retrigger {
     /// Starts anew. Real-time safe.
     pub fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    fn remember(&mut self, result: &Classification, verdict: Verdict) {
+        self.heard[self.next] = (result.note.onset_id, verdict);
+        self.next = (self.next + 1) % REMEMBERED;
+    }
+
+    /// The note of `class` at `position` was none, if it is the last one of that class.
+    fn unplayed(&mut self, class: usize, position: u64) {
+        let last = &mut self.last[class];
+        if last.is_some_and(|last| last.position == position) {
+            *last = None;
+        }
     }
 
     fn played(&mut self, result: &Classification) {
@@ -212,7 +246,9 @@ impl Retrigger {
 }
 
 fn is_gated(result: &Classification, rules: &Rules) -> bool {
-    result.gated || result.probability() < rules.gate[result.class]
+    result.gated
+        || result.probability() < rules.gate[result.class]
+        || result.note.peak_db < rules.threshold[result.class]
 }
 
 /// The only writer is the audio thread.
@@ -279,6 +315,30 @@ mod tests {
             verdicts(&Rules::default(), &notes),
             (vec![Play, Gated, Play], 0, 0)
         );
+    }
+
+    #[test]
+    fn a_technique_has_its_own_threshold() {
+        let mut rules = Rules::default();
+        rules.threshold[1] = -30.0;
+        let notes = [
+            note(0, 1, 0, -30.5),
+            note(1, 1, 9_000, -30.0),
+            note(2, 2, 18_000, -60.0),
+            note(3, 2, 27_000, f32::NEG_INFINITY),
+        ];
+        assert_eq!(
+            verdicts(&rules, &notes),
+            (vec![Gated, Play, Play, Play], 0, 0)
+        );
+        // Heard anew as what has none, it is played; as what has one, it ends nothing that was not.
+        let (mut retrigger, suppressed) = (Retrigger::default(), Suppressed::default());
+        let soft = note(0, 1, 0, -40.0);
+        assert_eq!(retrigger.first(&soft, &rules, &suppressed), Gated);
+        let as_other = retrigger.second(&second(&soft, 2), &rules, &suppressed);
+        assert_eq!(as_other, Amendment::Play);
+        let as_same = retrigger.second(&second(&soft, 1), &rules, &suppressed);
+        assert_eq!(as_same, Amendment::Nothing);
     }
 
     #[test]
@@ -390,6 +450,50 @@ mod tests {
         assert_eq!(retrigger.first(&cross, &rules, &suppressed), Cross);
         let double = note(4, 0, 1_159, -10.0);
         assert_eq!(retrigger.first(&double, &rules, &suppressed), Double);
+    }
+
+    #[test]
+    fn what_was_corrected_holds_nothing_of_the_wrong_technique_back() {
+        let mut rules = Rules::default();
+        rules.hold[0] = 300;
+        let suppressed = Suppressed::default();
+        let mut retrigger = Retrigger::default();
+        let wrong = note(0, 0, 1_000, -10.0);
+        assert_eq!(retrigger.first(&wrong, &rules, &suppressed), Play);
+        let right = second(&wrong, 2);
+        let amendment = retrigger.second(&right, &rules, &suppressed);
+        assert_eq!(amendment, Amendment::Play);
+        for (onset, position, verdict) in [(1, 1_200, Play), (2, 1_400, Double)] {
+            let kick = note(onset, 0, position, -10.0);
+            assert_eq!(retrigger.first(&kick, &rules, &suppressed), verdict);
+        }
+        // A later kick is one, whatever became of an earlier note.
+        let late = second(&note(3, 0, 1_100, -10.0), 2);
+        let amendment = retrigger.second(&late, &rules, &suppressed);
+        assert_eq!(amendment, Amendment::Play);
+        let kick = note(4, 0, 1_450, -10.0);
+        assert_eq!(retrigger.first(&kick, &rules, &suppressed), Double);
+    }
+
+    #[test]
+    fn of_what_was_left_unsent_nothing_is_amended() {
+        let (mut retrigger, suppressed) = (Retrigger::default(), Suppressed::default());
+        let rules = Rules::default();
+        let [unheard, played] = [note(0, 0, 1_000, -10.0), note(1, 0, 2_000, -10.0)];
+        let mut gated = note(2, 0, 3_000, -10.0);
+        gated.gated = true;
+        for note in [&played, &gated] {
+            retrigger.first(note, &rules, &suppressed);
+        }
+        for first in [&unheard, &played, &gated] {
+            retrigger.leave_unsent(first);
+            for class in [0, 3] {
+                let mut now = second(first, class);
+                now.gated = false;
+                let amendment = retrigger.second(&now, &rules, &suppressed);
+                assert_eq!(amendment, Amendment::Nothing, "{first:?}");
+            }
+        }
     }
 
     #[test]

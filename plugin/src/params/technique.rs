@@ -16,7 +16,7 @@ pub const LONGEST_NOTE_MS: i32 = 2_000;
 pub const LONGEST_HOLD_MS: i32 = 500;
 
 /// Lowest level that an end of a velocity curve may have, dB full scale. Of one technique it says
-/// that the ends of all techniques count.
+/// that the ends of all techniques count, and as its threshold that there is none.
 pub const LOWEST_DB: f32 = -80.0;
 
 /// What a note length of 0 is called.
@@ -24,6 +24,9 @@ const SOUNDING: &str = "while it sounds";
 
 /// What [`LOWEST_DB`] is called where it says that the ends of all techniques count.
 const AS_ALL: &str = "as all";
+
+/// What it is called where it says that there is no threshold.
+const OFF: &str = "off";
 
 /// The parameters of one technique.
 #[derive(Params)]
@@ -46,6 +49,9 @@ pub struct TechniqueParams {
     /// Least probability for a note of it to be played, 0 to 1.
     #[id = "own-gate"]
     pub gate: FloatParam,
+    /// Least level of a note of it to be played, dB full scale, or [`LOWEST_DB`].
+    #[id = "threshold"]
+    pub threshold: FloatParam,
     /// Time in which it is not played again, milliseconds.
     #[id = "hold"]
     pub hold: IntParam,
@@ -64,11 +70,12 @@ impl TechniqueParams {
     fn new(class: usize) -> Self {
         let name = |what: &str| format!("{what} {}", Technique::ALL[class]);
         let linear = |min, max| IntRange::Linear { min, max };
-        let own_end = |what: &str| {
+        // The unit is in the text, which may be a word.
+        let own_level = |what: &str, lowest: &'static str| {
             level(&name(what), LOWEST_DB, LOWEST_DB, 0.0)
-                .with_unit("") // it is in the text, which may be a word
-                .with_value_to_string(Arc::new(text_of_end))
-                .with_string_to_value(Arc::new(end_of_text))
+                .with_unit("")
+                .with_value_to_string(Arc::new(|db| text_of_level(db, lowest)))
+                .with_string_to_value(Arc::new(|text| level_of_text(text, lowest)))
         };
         Self {
             used: BoolParam::new(name("Use"), true),
@@ -91,10 +98,21 @@ impl TechniqueParams {
             gate: FloatParam::new(name("Gate"), 0.0, FloatRange::Linear { min: 0.0, max: 1.0 })
                 .with_value_to_string(formatters::v2s_f32_rounded(2))
                 .with_string_to_value(Arc::new(share_of_text)),
+            threshold: own_level("Threshold", OFF),
             hold: milliseconds(&name("Hold"), 0, LONGEST_HOLD_MS),
-            soft: own_end("Soft"),
-            hard: own_end("Hard"),
+            soft: own_level("Soft", AS_ALL),
+            hard: own_level("Hard", AS_ALL),
             voice: BoolParam::new(name("Voice"), true),
+        }
+    }
+
+    /// Least level of a note of it to be played, dB full scale; without a threshold any is enough.
+    /// Real-time safe.
+    #[must_use]
+    pub fn threshold(&self) -> f32 {
+        match self.threshold.value() {
+            ..=LOWEST_DB => f32::NEG_INFINITY,
+            db => db,
         }
     }
 
@@ -160,17 +178,18 @@ fn length_of_text(text: &str) -> Option<i32> {
     milliseconds_of_text(text)
 }
 
-fn text_of_end(db: f32) -> String {
+/// A level, or what the lowest one is called.
+fn text_of_level(db: f32, lowest: &str) -> String {
     if db <= LOWEST_DB {
-        return AS_ALL.to_owned();
+        return lowest.to_owned();
     }
     // Rounded first, and without a negative zero.
     format!("{:.1} dB", (db * 10.0).round() / 10.0 + 0.0)
 }
 
-fn end_of_text(text: &str) -> Option<f32> {
+fn level_of_text(text: &str, lowest: &str) -> Option<f32> {
     let text = text.trim();
-    if text.eq_ignore_ascii_case(AS_ALL) {
+    if text.eq_ignore_ascii_case(lowest) {
         return Some(LOWEST_DB);
     }
     text.strip_suffix("dB").unwrap_or(text).trim().parse().ok()
@@ -215,11 +234,15 @@ mod tests {
         }
         assert_eq!(note_of_text("H4"), None);
         for (db, text) in [(-80.0, "as all"), (-79.5, "-79.5 dB"), (0.0, "0.0 dB")] {
-            assert_eq!(text_of_end(db), text);
-            assert_eq!(end_of_text(text), Some(db));
+            assert_eq!(text_of_level(db, AS_ALL), text);
+            assert_eq!(level_of_text(text, AS_ALL), Some(db));
         }
-        assert_eq!([-0.0, -0.04].map(text_of_end), ["0.0 dB", "0.0 dB"]);
-        assert_eq!(end_of_text("-20"), Some(-20.0));
-        assert_eq!(end_of_text("loud"), None);
+        for db in [-0.0, -0.04] {
+            assert_eq!(text_of_level(db, AS_ALL), "0.0 dB");
+        }
+        assert_eq!(level_of_text("-20", OFF), Some(-20.0));
+        assert_eq!(level_of_text(" Off", OFF), Some(LOWEST_DB));
+        assert_eq!(text_of_level(LOWEST_DB, OFF), OFF);
+        assert_eq!(level_of_text("loud", OFF), None);
     }
 }

@@ -191,8 +191,7 @@ impl Worker {
         let activation = running.activation;
         // Only this lesson knows which notes of it are right.
         self.write_takes(true);
-        // The key is read before the selection: a change in between makes for another round.
-        let key = self.shared.params.selection_key();
+        let asked = self.shared.asked();
         let params = &self.shared.params;
         let is_of_this_state = (self.session.as_ref()).is_some_and(|s| s.is_current(params));
         let loaded = if is_of_this_state {
@@ -220,7 +219,7 @@ impl Worker {
                 self.shared.status().model_error = self.not_selected.clone();
             }
         }
-        self.shared.handled.store(key, Release);
+        self.shared.has_handled(asked);
     }
 
     /// Learns the notes that came, does what it was told, and swaps the model if it changed.
@@ -438,7 +437,7 @@ impl Worker {
         }
         self.write_takes(true);
         self.running = None;
-        let key = self.shared.params.selection_key();
+        let asked = self.shared.asked();
         let (model, info, error) = self.load_or_fall_back(activation)?;
         let telemetry = Arc::clone(&self.shared.telemetry);
         let (pipeline, end) = Pipeline::new(activation.host_rate, model, telemetry)?;
@@ -449,7 +448,7 @@ impl Worker {
         self.remember(info);
         self.shared.last_minute.begin_pipeline();
         self.running = Some(Running { activation, end });
-        self.shared.handled.store(key, Release);
+        self.shared.has_handled(asked);
         Ok(Box::new(pipeline))
     }
 
@@ -614,7 +613,7 @@ mod tests {
     use super::*;
     use crate::condition::Condition;
     use crate::params::voices::OFF_DB;
-    use crate::params::{ToccoParams, set};
+    use crate::params::{ModelChoice, ToccoParams, set};
 
     /// An instance whose host runs at 48 kHz with the voices up, and its service, which does what it is
     /// told.
@@ -625,6 +624,49 @@ mod tests {
         shared.workshop.open(48_000.0, None);
         let worker = Worker::new(Arc::clone(&shared));
         (shared, worker)
+    }
+
+    #[test]
+    fn who_wants_another_attempt_while_one_is_under_way_gets_it() {
+        let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
+        let mut worker = Worker::new(Arc::clone(&shared));
+        let activation = Activation {
+            host_rate: 48_000.0,
+            max_block: 64,
+            offline: true,
+        };
+        let _pipeline = worker.activate(activation, None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let put = |model: ModelSource| model.package().unwrap().save(folder.path()).unwrap();
+        put(ModelSource::C);
+        let path = folder.path().display().to_string();
+        shared.params.choose_package(path);
+        set(&shared.params.model, ModelChoice::User);
+        shared.load_again();
+        // The attempt sets it when it has read the package, and then waits for the status.
+        shared.masked.store(u32::MAX, Release);
+        std::thread::scope(|scope| {
+            let status = shared.status();
+            scope.spawn(|| worker.follow_selection());
+            let start = Instant::now();
+            while shared.masked.load(Acquire) == u32::MAX {
+                assert!(start.elapsed() < Duration::from_secs(30), "nothing is read");
+                std::thread::yield_now();
+            }
+            put(ModelSource::B);
+            shared.load_again();
+            drop(status);
+        });
+        let loaded = || {
+            let status = shared.status();
+            status.models.back().unwrap().stages.first.id.clone()
+        };
+        assert_eq!(loaded(), "c");
+        assert!(!shared.is_selection_settled());
+        worker.follow_selection();
+        assert_eq!(loaded(), "b");
+        assert!(shared.is_selection_settled());
+        assert_eq!(shared.status().model_error, None);
     }
 
     #[test]

@@ -209,14 +209,20 @@ impl SelfTraining {
         }
         let mut sum = 0.0;
         for (class, p) in probabilities.iter().enumerate().take(self.n_classes()) {
-            sum += p * (score(class) - highest).exp();
+            // What is 0 adds nothing, and its score, which is not in `highest`, may be so much higher that
+            // the power is beyond all numbers.
+            if *p != 0.0 {
+                sum += p * (score(class) - highest).exp();
+            }
         }
         // A network that says nothing, or scores beyond all numbers, leave it as it is.
         if !(sum.is_finite() && sum > 0.0 && highest.is_finite()) {
             return;
         }
         for (class, p) in probabilities.iter_mut().enumerate().take(self.n_classes()) {
-            *p *= (score(class) - highest).exp() / sum;
+            if *p != 0.0 {
+                *p *= (score(class) - highest).exp() / sum;
+            }
         }
     }
 
@@ -480,6 +486,33 @@ mod tests {
             adjusted(&learner, &there, before),
             adjusted(&fresh, &there, before)
         );
+    }
+
+    #[test]
+    fn a_note_right_at_a_masked_class_is_adjusted_among_the_others() {
+        let notes: Vec<(usize, Vec<f32>)> = [(0, 0.0), (1, 5.0), (2, 40.0)]
+            .into_iter()
+            .flat_map(|(class, x): (usize, f32)| {
+                let around = [[0.0, 0.0, 1.0], [1.0, 1.0, -1.0], [-1.0, 1.0, 2.0]];
+                around.map(|[dx, y, z]: [f32; 3]| (class, vec![x + dx, y, z, 9.0, 0.0]))
+            })
+            .collect();
+        #[rustfmt::skip]
+        let projection = vec![
+            1.0, 0.0, 0.0, 0.0, 0.0,
+            0.0, 0.5, 0.5, 0.0, 0.0,
+        ];
+        let statistics = Statistics::fit_projected(3, &notes, projection).unwrap();
+        let scaler = Scaler::identity(FEATURES);
+        let mut learner = SelfTraining::from_statistics(scaler, &statistics).unwrap();
+        for _ in 0..10 {
+            learner.learn(1, &statistics.means[2..4]);
+        }
+        let mut adjusted = [0.6, 0.4, 0.0];
+        learner.adjust(&statistics.means[4..6], &mut adjusted);
+        assert!(adjusted[1] > 0.99, "the nearer one: {adjusted:?}");
+        assert!((adjusted[0] + adjusted[1] - 1.0).abs() < 1e-6);
+        assert_eq!(adjusted[2], 0.0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tocco_dsp::{HOP, SAMPLE_RATE};
 /// Hops that may wait for the reader, which looks every 10 ms: .7 s.
 const HOPS: usize = 512;
 
-/// Notes that may wait.
+/// Notes that may wait for the reader.
 const NOTES: usize = 32;
 
 /// Hops that are kept after a lesson: what the second decision hears of its last note, and the ring of
@@ -160,6 +160,8 @@ impl Sender {
 impl Receiver {
     /// The next take that has ended. Allocates.
     pub fn receive(&mut self) -> Option<Take> {
+        // With each look, as the hops are: a take may have more notes than may wait.
+        self.receive_notes();
         while let Ok(piece) = self.pieces.pop() {
             let begins = piece.end.saturating_sub(HOP as u64);
             let goes_on = (self.take.class, self.epoch) == (piece.class, piece.epoch)
@@ -184,9 +186,8 @@ impl Receiver {
     /// Ends the take and begins an empty one; one without a note is nothing. For what there is of a take
     /// when nothing more will come.
     pub fn finish(&mut self) -> Option<Take> {
-        while let Ok(note) = self.notes.pop() {
-            self.placed.push(note);
-        }
+        // Those of the hops that came since.
+        self.receive_notes();
         let mut take = std::mem::take(&mut self.take);
         let (epoch, end) = (self.epoch, self.end);
         let begin = end.saturating_sub(take.samples.len() as u64);
@@ -205,6 +206,12 @@ impl Receiver {
             .retain(|note| (note.epoch, note.position) >= (epoch, end));
         take.notes.sort_by_key(|note| note.position);
         (!take.notes.is_empty()).then_some(take)
+    }
+
+    fn receive_notes(&mut self) {
+        while let Ok(note) = self.notes.pop() {
+            self.placed.push(note);
+        }
     }
 }
 
@@ -283,6 +290,20 @@ mod tests {
         assert_eq!(found, [(0, vec![1]), (1, vec![2]), (1, vec![3])]);
         assert_eq!(takes[2].samples.len(), HOP * (10 + HOPS));
         assert_eq!(receiver.finish(), None);
+    }
+
+    #[test]
+    fn a_take_has_all_its_notes_however_many() {
+        let (mut sender, mut receiver) = queue();
+        let notes = NOTES as u64 + 8;
+        for hop in 0..notes {
+            hear(&mut sender, Some(1), hop..hop + 1, 0);
+            sender.note(1, hop, hop * HOP_LEN + 9, 0);
+            assert_eq!(receiver.receive(), None);
+        }
+        let take = receiver.finish().unwrap();
+        let ids: Vec<u64> = take.notes.iter().map(|note| note.onset_id).collect();
+        assert_eq!(ids, Vec::from_iter(0..notes));
     }
 
     #[test]

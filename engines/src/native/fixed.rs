@@ -5,14 +5,14 @@ use std::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
-use crate::WeightFormat;
-use crate::native::dense::DenseKernel;
-use crate::native::lanes::{Lanes, Plain};
+use super::dense::DenseKernel;
+use super::lanes::{Lanes, Plain};
 #[cfg(target_arch = "x86_64")]
-use crate::native::recurrent::is_wide;
-use crate::native::recurrent::{Cell, GruKernel, LstmKernel, RecurrentKernel};
-use crate::native::weights::{Packing, Workspace};
-use crate::native::{InstructionSet, NativeOptions};
+use super::recurrent::is_wide;
+use super::recurrent::{Cell, GruKernel, LstmKernel, RecurrentKernel};
+use super::weights::{Packing, Workspace};
+use super::{InstructionSet, NativeOptions};
+use crate::WeightFormat;
 use crate::network::fold::{Step, fold};
 use crate::network::{Dense, Layer, Network};
 
@@ -20,7 +20,7 @@ use crate::network::{Dense, Layer, Network};
 const BLOCK: usize = 16;
 
 /// A network of one input and one output, whatever its shape.
-pub(super) trait Stream: Send {
+pub(crate) trait Stream: Send {
     /// Writes `outputs` from `inputs`, both `[steps]`. Real-time safe.
     fn process(&mut self, inputs: &[f32], outputs: &mut [f32]);
 
@@ -30,7 +30,7 @@ pub(super) trait Stream: Send {
 }
 
 /// `network` packed, if it has one of the shapes there are.
-pub(super) fn of_shape(network: &Network, options: NativeOptions) -> Option<Box<dyn Stream>> {
+pub(crate) fn of_shape(network: &Network, options: NativeOptions) -> Option<Box<dyn Stream>> {
     let steps = fold(network);
     let [Step::Layer(recurrent), Step::Layer(Layer::Dense(dense))] = steps.as_slice() else {
         return None;

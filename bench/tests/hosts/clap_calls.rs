@@ -389,7 +389,17 @@ fn parameters_are_declared_as_what_they_are() {
         assert!(!is_choice || has(CLAP_PARAM_IS_STEPPED), "{name}");
         assert_eq!(has(CLAP_PARAM_IS_BYPASS), name == "Bypass");
         let of_technique = [
-            "Use", "Note", "Send", "Channel", "Length", "Gate", "Hold", "Soft", "Hard", "Voice",
+            "Use",
+            "Note",
+            "Send",
+            "Channel",
+            "Length",
+            "Gate",
+            "Threshold",
+            "Hold",
+            "Soft",
+            "Hard",
+            "Voice",
         ];
         let group = match name.split_once(' ') {
             Some((what, technique)) if of_technique.contains(&what) && technique != "end" => {
@@ -404,7 +414,7 @@ fn parameters_are_declared_as_what_they_are() {
         assert!(info.min_value < info.max_value, "{name}");
     }
     let of_a_technique = infos.iter().filter(|info| text(&info.module) == "Tom");
-    assert_eq!(of_a_technique.count(), 10);
+    assert_eq!(of_a_technique.count(), 11);
     let outputs = infos
         .iter()
         .filter(|info| info.flags & CLAP_PARAM_IS_READONLY != 0);

@@ -233,6 +233,12 @@ fn clicks_and_keys_change_what_they_say() {
     window.drag("as all", 1, 120.0).unwrap();
     assert_eq!(kick.hard.value(), -40.0);
     window.drag("off", 0, 60.0).unwrap();
+    assert_eq!(kick.threshold.value(), -60.0);
+    window.double_click("-60.0 dB", 0).unwrap();
+    assert_eq!(kick.threshold(), f32::NEG_INFINITY);
+    // Behind the thresholds of the eight techniques.
+    let voices = 8;
+    window.drag("off", voices, 60.0).unwrap();
     assert!(params.voices.are_on());
     window.double_click("-43.5 dB", 0).unwrap();
     assert!(!params.voices.are_on());
@@ -240,7 +246,7 @@ fn clicks_and_keys_change_what_they_say() {
     // What is told above the page meanwhile ends no drag, and the host hears the end of it.
     let at_once = |error: Option<&str>| shared.status().sounds_error = error.map(str::to_owned);
     window
-        .drag_while("off", 0, 60.0, || at_once(Some("it cannot be read")))
+        .drag_while("off", voices, 60.0, || at_once(Some("it cannot be read")))
         .unwrap();
     assert!(params.voices.are_on());
     assert_eq!(window.open_gestures(), 0);

@@ -61,6 +61,10 @@ guitar:customize_plugin_insert(tocco, 1, outs, ARDOUR.ChanCount(audio, 0))
 check("the track has a MIDI output", guitar:output():n_ports():n_midi() == 1)
 local from, to = guitar:output():midi(0), drums:input():midi(0)
 check("it is connected", from:connect(to:name()) == 0)
+local master = session:master_out()
+for i = 0, 1 do
+	guitar:output():audio(i):connect(master:input():audio(i):name())
+end
 
 ARDOUR.LuaAPI.set_processor_param(tocco, number(tocco, "Sensitivity"), SENSITIVITY)
 guitar:to_track():monitoring_control():set_value(1, PBD.GroupControlDisposition.NoGroup)
@@ -82,11 +86,17 @@ for region in drums:to_track():playlist():region_list():iter() do
 end
 check("their MIDI is recorded", recorded >= SECONDS - 2 and recorded <= heard, recorded .. " of " .. heard)
 
--- So that what is exported tells the notes.
+-- What was recorded is played from here on.
+for _, track in ipairs({ guitar, drums }) do
+	track:to_track():rec_enable_control():set_value(0, PBD.GroupControlDisposition.NoGroup)
+end
+guitar:to_track():monitoring_control():set_value(0, PBD.GroupControlDisposition.NoGroup)
+-- So that what is exported is the notes alone.
 ARDOUR.LuaAPI.set_processor_param(tocco, number(tocco, "Voices"), 6)
+ARDOUR.LuaAPI.set_processor_param(tocco, number(tocco, "Dry"), -60)
 wait(1)
 session:save_state("", false, false, false, false, false)
-guitar, drums, tocco, from, to = nil, nil, nil, nil, nil
+guitar, drums, tocco, from, to, master = nil, nil, nil, nil, nil, nil
 collectgarbage()
 close_session()
 session = load_session(folder, "tocco")

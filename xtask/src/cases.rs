@@ -35,10 +35,26 @@ const CASES: &[Case] = &[
     ("24", "a relative target folder", relative_target),
 ];
 
-/// Runs all cases where they are there.
-///
-/// Cases 02 and 19 need a CLAP host of their own and are tests of `tocco-bench`; 23 needs a program
-/// that dies and is a test of `xtask`.
+/// Cases that need a host of their own or a program that dies: each is a test of the suite, which runs it.
+const IN_THE_SUITE: [(&str, &str, &str); 3] = [
+    (
+        "02",
+        "a start and stop around each block",
+        "a_stop_around_every_block_loses_nothing, bench/tests/hosts",
+    ),
+    (
+        "19",
+        "calls out of order",
+        "any_order_of_calls_passes_the_sound_on, bench/tests/hosts",
+    ),
+    (
+        "23",
+        "a tool that dies without a word",
+        "a_tool_that_dies_of_a_signal_is_told_with_the_signal, xtask/tests/calls.rs",
+    ),
+];
+
+/// Runs all cases where they are there, and says which are in the suite.
 ///
 /// # Errors
 /// If a case fails.
@@ -65,6 +81,9 @@ pub fn run() -> Result<()> {
                 println!("{number} FAILED   {title}: {error:#}");
             }
         }
+    }
+    for (number, title, test) in IN_THE_SUITE {
+        println!("{number} in tests {title}: {test}");
     }
     ensure!(failed == 0, "{failed} of {} cases failed", CASES.len());
     Ok(())

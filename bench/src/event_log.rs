@@ -36,10 +36,11 @@ pub(crate) unsafe fn log_to(path: &Path) {
     }
 }
 
-/// Has the instances that are made from here on begin as the `tocco.toml` at `file` says.
+/// Has the instances that are made from here on begin as the `tocco.toml` at `file` says, for the audit.
 ///
 /// # Safety
 /// No other thread reads or writes the environment meanwhile.
+#[cfg(target_os = "linux")]
 pub(crate) unsafe fn configure_by(file: &Path) {
     // SAFETY: the caller's promise.
     unsafe { std::env::set_var(CONFIGURATION, file) };

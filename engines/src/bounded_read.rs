@@ -1,4 +1,5 @@
-//! Files at paths that others chose, read and written without waiting for another and without end.
+//! Files at paths that others chose, read and written without end and without waiting for another program, but on
+//! Windows for half a second for one that has the file.
 //!
 //! A path may lead to a pipe that nobody writes to or reads, or to a device that never ends. Opening
 //! the one waits for ever, reading the other fills the memory.
@@ -155,7 +156,7 @@ fn draft_name(target: &Path, number: u32) -> PathBuf {
     draft.into()
 }
 
-/// The regular file at `path`, open to append to, which is made if there is none. Never waits.
+/// The regular file at `path`, open to append to, which is made if there is none. Waits for no reader.
 ///
 /// # Errors
 /// When the path leads to anything but a regular file, or the file cannot be opened.
@@ -165,7 +166,7 @@ pub fn append_file(path: &Path) -> Result<File, LoadError> {
     open_without_waiting(path, &mut options, |error| unwritable(path, error))
 }
 
-/// The regular file at `path`, open for reading. Never waits.
+/// The regular file at `path`, open for reading. Waits for no writer.
 ///
 /// # Errors
 /// When the path leads to anything but a regular file, or the file cannot be opened.
@@ -192,7 +193,13 @@ fn open_without_waiting(
     {
         return Err(not_a_file(path, name_of(found.file_type())));
     }
-    let file = insistently(|| options.open(path)).map_err(&impossible)?;
+    let open = || options.open(path);
+    // What is not there is refused for good, or made at once.
+    let opened = match path.exists() {
+        true => insistently(open),
+        false => open(),
+    };
+    let file = opened.map_err(&impossible)?;
     // Windows tells a file's size of files only, and what else it opened by the handle.
     #[cfg(windows)]
     if let Some(found) = name_of_handle(&file) {

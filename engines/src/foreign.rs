@@ -18,7 +18,7 @@ pub const LARGEST_FILE: u64 = 1 << 30;
 /// the package names, or its layers written in the engine's format, in memory.
 pub(crate) fn load(package: &ModelPackage, id: EngineId) -> Result<Box<dyn Engine>, LoadError> {
     let n_features = package.manifest.input.features.len();
-    if let Some((path, format)) = package.network_file().zip(package.network_format()?) {
+    if let Some((path, format)) = package.model_file()? {
         return load_file_of(id, &path, format, n_features);
     }
     let format = Format::ALL

@@ -16,7 +16,7 @@ mod layers;
 mod max_pool;
 mod panel;
 mod product;
-pub(crate) mod recurrent;
+mod recurrent;
 mod tanh;
 pub(crate) mod weights;
 

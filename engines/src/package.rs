@@ -200,7 +200,7 @@ impl ModelPackage {
     /// instead of layers: its engine reads that file itself, see [`ModelPackage::network_file`].
     pub fn network(&self) -> Result<Network, LoadError> {
         let manifest_file = self.file(MANIFEST_FILE);
-        if let Some((path, format)) = self.network_file().zip(self.network_format()?) {
+        if let Some((path, format)) = self.model_file()? {
             if format == Format::RtNeural {
                 return rtneural::load(path);
             }
@@ -234,15 +234,16 @@ impl ModelPackage {
         Some(folder.unwrap_or(Path::new(&self.source)).join(name))
     }
 
-    /// Format of the [`network_file`](Self::network_file), told by its name.
+    /// The [`network_file`](Self::network_file) and its format, told by its name.
     ///
     /// # Errors
     /// When the name is that of no format.
-    pub fn network_format(&self) -> Result<Option<Format>, LoadError> {
-        let Some(name) = &self.manifest.network.file else {
+    pub fn model_file(&self) -> Result<Option<(PathBuf, Format)>, LoadError> {
+        let Some((name, path)) = (self.manifest.network.file.as_ref()).zip(self.network_file())
+        else {
             return Ok(None);
         };
-        Format::of_file_name(name).map(Some).map_err(|_| {
+        let format = Format::of_file_name(name).map_err(|_| {
             LoadError::malformed(
                 self.file(MANIFEST_FILE),
                 "network.file",
@@ -250,7 +251,8 @@ impl ModelPackage {
                 format_args!("\"{name}\""),
                 "no engine runs such a file: export the network in one of these formats",
             )
-        })
+        })?;
+        Ok(Some((path, format)))
     }
 
     /// Number of parameters of the network.

@@ -26,7 +26,7 @@ use tocco_recognizer::adaptation::LeftOut;
 pub(crate) use lesson::Lesson;
 pub(crate) use recordings::Recordings;
 pub use requests::Requests;
-pub(crate) use session::CalibrationSession;
+pub(crate) use session::{CalibrationSession, lesson_name};
 pub use state::{CalibrationState, Saved};
 
 /// What a user wants of the calibration. Classes are indices into the model's labels.

@@ -22,6 +22,7 @@ use tocco_recognizer::adaptation::{LARGEST_PROFILE, Profile, second_profile};
 use tocco_recognizer::classification::MAX_CLASSES;
 use toml::de::{DeTable, DeValue};
 
+use crate::calibration::lesson_name;
 use crate::osc::settings::{Form, OscSettings};
 use crate::params::{EngineChoice, ModelChoice, ToccoParams, set};
 use crate::shipped;
@@ -245,16 +246,16 @@ fn read_lessons(folder: &Path, own: Option<&str>) -> (BTreeMap<String, String>, 
         };
         if second && !known.contains(&name) {
             refused.push(format!(
-                "{shown}: there is no lesson {name}.json that it belongs to, and it is not read: move \
-                 it away, or name it in load"
+                "{shown}: no lesson {name}.json was read that it belongs to, and it is not read: see \
+                 whether that one is there and whole, move this one away, or name it in load"
             ));
             continue;
         }
         match read_profile(path) {
-            Ok((model, _)) if !second && file_name(&model) != name => refused.push(format!(
+            Ok((model, _)) if !second && lesson_name(&model) != name => refused.push(format!(
                 "{shown}: a lesson of the model {model} is saved as {}.json, and this one is not used: \
                  move it away, or name it in load",
-                file_name(&model)
+                lesson_name(&model)
             )),
             Ok((model, text)) => {
                 known.push(name);
@@ -276,7 +277,7 @@ fn read_lessons(folder: &Path, own: Option<&str>) -> (BTreeMap<String, String>, 
     (profiles, refused)
 }
 
-/// The model that a lesson's file at `path` is named after, as [`file_name`] has it, and whether the
+/// The model that a lesson's file at `path` is named after, as [`lesson_name`] has it, and whether the
 /// lesson is of the network that amends its answers. `None` if no lesson is saved under such a name.
 fn lesson_of(path: &Path) -> Option<(&str, bool)> {
     let stem = path.file_stem()?.to_str()?;
@@ -284,15 +285,7 @@ fn lesson_of(path: &Path) -> Option<(&str, bool)> {
         Some(model) => (model, true),
         None => (stem, false),
     };
-    (file_name(model) == model).then_some((model, second))
-}
-
-/// What the id of a model is in the names of its lessons: as `CalibrationSession::keep` writes it.
-fn file_name(id: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    id.chars()
-        .map(|c| if is_plain(c) { c } else { '_' })
-        .collect()
+    (lesson_name(model) == model).then_some((model, second))
 }
 
 /// Whether the trainer reads `name` as a player's in the name of a file.

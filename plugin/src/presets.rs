@@ -1,9 +1,9 @@
 //! Presets: the map as a file that can be shared.
 //!
 //! A preset is TOML: `format = 1`, and a table `[parameters]` of what is sent of each technique and of
-//! the controllers, of the voices and of what is suppressed, by the parameters' ids. What it does not
+//! the controllers, of the voices, of what is suppressed and corrected, by the parameters' ids. What it does not
 //! name is as delivered. What belongs to the player, the guitar and the machine is not in it: model,
-//! engine, input, sensitivity, lessons, which techniques are used, the ends of the velocity.
+//! engine, input, sensitivity, lessons, which techniques are used, the ends of the velocity, thresholds.
 //!
 //! All of it reads files or allocates: not for the audio thread.
 

@@ -517,3 +517,25 @@ fn relative_target(cases: &Cases) -> Result<Outcome> {
     let _ = cases;
     Ok(Outcome::Passed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_of_the_suite_are_where_it_is_said() {
+        for (number, _, place) in IN_THE_SUITE {
+            let (test, place) = place.split_once(", ").unwrap();
+            let place = cargo::root().join(place);
+            let files = match place.is_dir() {
+                true => crate::files::below(&place).unwrap(),
+                false => vec![place],
+            };
+            let declares = |file: &PathBuf| {
+                let text = std::fs::read_to_string(file).unwrap();
+                text.contains(&format!("fn {test}("))
+            };
+            assert!(files.iter().any(declares), "{number}: {test}");
+        }
+    }
+}

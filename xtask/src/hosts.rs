@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -143,16 +144,29 @@ fn finish(mut command: Command) -> Result<Output> {
     Ok(output)
 }
 
+/// Whether this Python is one that [`WHEELS`] are for, and has pip.
+fn python_has_wheels() -> bool {
+    let question = "import sys, platform, pip; \
+        sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 13) and platform.machine() == 'x86_64'))";
+    let asked = Command::new("python3")
+        .args(["-c", question])
+        .stderr(Stdio::null())
+        .status();
+    asked.is_ok_and(|status| status.success())
+}
+
 fn in_python(name: &str, bundles: &Bundles) -> Result<Outcome> {
-    let packages = cargo::target_folder()?.join("hosts/python");
-    let set_up = unpacked::set_up(&packages, "hosts in Python", |new| {
-        wheels::install(new, &WHEELS)
-    });
-    if let Err(error) = set_up {
-        return Ok(Outcome::NotFound(format!(
-            "{error:#}; expected Python 3.11 to 3.13 on x86-64 with pip and the package index"
-        )));
+    if !python_has_wheels() {
+        return Ok(Outcome::NotFound(
+            "expected python3 of version 3.11 to 3.13 on x86-64, with pip: on Debian apt-get install \
+             python3-pip"
+                .to_owned(),
+        ));
     }
+    let packages = cargo::target_folder()?.join("hosts/python");
+    unpacked::set_up(&packages, "hosts in Python", |new| {
+        wheels::install(new, &WHEELS)
+    })?;
     let mut python = Command::new("python3");
     python
         .arg(script(name))
@@ -231,9 +245,6 @@ fn in_ardour(bundles: &Bundles) -> Result<Outcome> {
 }
 
 fn in_qtractor(bundles: &Bundles) -> Result<Outcome> {
-    use std::io::Write;
-    use std::process::Stdio;
-
     if !Path::new(QTRACTOR).is_file() {
         return Ok(Outcome::NotFound(format!(
             "{QTRACTOR} is not there: apt-get install qtractor"
@@ -246,7 +257,8 @@ fn in_qtractor(bundles: &Bundles) -> Result<Outcome> {
         .stderr(Stdio::null())
         .spawn()?;
     let mut input = scanner.stdin.take().context("no standard input")?;
-    writeln!(input, "CLAP:{}", bundles.clap.display())?;
+    // Of one that ended before, what it said tells why.
+    let _ = writeln!(input, "CLAP:{}", bundles.clap.display());
     drop(input);
     let output = scanner.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stdout);

@@ -1,8 +1,8 @@
 //! Running programs of Windows: Wine, with a registry and a drive of its own.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -51,10 +51,27 @@ pub fn set_up(place: &Path, mingw: &Mingw) -> Result<Emulator> {
         run(end, "Wine does not start")?;
         fs::write(ready, "")?;
     }
+    keep_server(&program, &environment);
     Ok(Emulator {
         words: vec![program],
         environment,
     })
+}
+
+/// Has Wine's server stay for a while when nobody needs it. It would end with each program, and the next one
+/// that starts in that moment does not start. Where there is no server of that name Wine starts its own.
+fn keep_server(wine: &str, environment: &[(&'static str, String)]) {
+    let beside = Path::new(wine).with_file_name("wineserver64");
+    let server = match beside.is_file() {
+        true => beside,
+        false => PathBuf::from("wineserver"),
+    };
+    // Fails where one runs.
+    let _ = Command::new(server)
+        .arg("-p600")
+        .envs(environment.iter().cloned())
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// What Wine reads of the environment.

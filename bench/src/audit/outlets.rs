@@ -19,7 +19,7 @@ pub struct Outlets {
 const LOG: &str = "events.jsonl";
 
 impl Outlets {
-    /// Has the instances that are made from here on send here, and listen to commands.
+    /// Has the instances that are made from here on send here.
     ///
     /// # Errors
     /// If there is no port or no room for the files.
@@ -30,14 +30,10 @@ impl Outlets {
         let port = UdpSocket::bind("127.0.0.1:0").context("a port for messages")?;
         port.set_nonblocking(true)?;
         let send_to = port.local_addr()?.port();
-        // Free again once it is known: the plugin takes it.
-        let receive_on = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
         let configuration = folder.path().join("tocco.toml");
-        let text = format!(
-            "[osc]\nsend-to = {send_to}\nform = \"bundle\"\nreceive-on = {receive_on}\n\
-             [log]\nfile = \"tocco.log\"\n"
-        );
+        let text =
+            format!("[osc]\nsend-to = {send_to}\nform = \"bundle\"\n[log]\nfile = \"tocco.log\"\n");
         fs::write(&configuration, text)?;
         // SAFETY: the caller's promise.
         unsafe {

@@ -16,6 +16,7 @@ use clap_sys::ext::params::{
 use clap_sys::process::CLAP_PROCESS_ERROR;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char};
+use std::time::{Duration, Instant};
 
 use crate::playing::PERFORMANCE;
 use crate::raw_clap::{Events, Offers, RawHost, Sent, change, port, text};
@@ -88,6 +89,27 @@ fn a_stop_around_every_block_loses_nothing() {
     let clocks: [Clock; 3] = [|_| -1, |_| 0, |at| 3 * at as i64];
     for clock in clocks {
         assert_eq!(fresh(256, true, clock), notes);
+    }
+}
+
+#[test]
+fn a_lesson_marks_the_project_as_changed() {
+    let mut host = steady(Offers {
+        state: true,
+        ..Offers::default()
+    });
+    assert!(host.activate(RATE, 64));
+    assert!(host.start());
+    // Playing alone changes nothing that is saved.
+    play(&mut host, all(), 64, false, RIGHT);
+    host.idle();
+    assert_eq!(host.times_dirty(), 0);
+    host.set("Teach", 1.0);
+    let end = Instant::now() + Duration::from_secs(20);
+    while host.times_dirty() == 0 {
+        assert!(Instant::now() < end, "the host was not told");
+        play(&mut host, all(), 64, false, |_| -1);
+        host.idle();
     }
 }
 

@@ -206,6 +206,11 @@ impl RawHost {
         asked
     }
 
+    /// How many times the plugin said that the project is not saved.
+    pub fn times_dirty(&self) -> u32 {
+        self.data.dirty.load(Acquire)
+    }
+
     /// Processes a block with these ports and events, whatever they are; `clock` is its
     /// `steady_time`.
     pub fn process(

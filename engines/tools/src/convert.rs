@@ -194,7 +194,7 @@ fn folder(model: &str) -> Result<PathBuf> {
 
 /// Refuses the package in the `folder` if its network can only be run.
 fn check_convertible(package: &ModelPackage, folder: &Path) -> Result<()> {
-    if let Some(format) = package.network_format()? {
+    if let Some((_, format)) = package.model_file()? {
         ensure!(
             format == Format::RtNeural,
             "{}: network.file: expected layers and weights, or an RTNeural .json file, found a file \

@@ -70,7 +70,7 @@ fn load(id: EngineId, path: &Path, n_inputs: usize) -> Result<Box<dyn Engine>> {
     }
     let package = ModelPackage::load(path)?;
     // Of a file of another format nothing can be told but by its engine.
-    if let Some((file, format)) = package.network_file().zip(package.network_format()?)
+    if let Some((file, format)) = package.model_file()?
         && format != Format::RtNeural
     {
         return Ok(foreign::load_file_of(id, &file, format, n_inputs)?);

@@ -26,6 +26,14 @@ const FROM_PROFILE: u64 = 1 << 63;
 /// Number of an example from a profile that the first network has no counterpart of.
 const ALONE: u64 = u64::MAX;
 
+/// What the id of a model is in the names of its lessons: it may be anything that its author wrote.
+pub(crate) fn lesson_name(id: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    id.chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect()
+}
+
 /// The calibration of one model from its loading to the loading of another one.
 pub(crate) struct CalibrationSession {
     first: NetworkCalibration,
@@ -248,10 +256,7 @@ impl CalibrationSession {
             file: folder.display().to_string(),
             error,
         })?;
-        // An id may be anything that its author wrote.
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let id = self.first.base.manifest.id.chars();
-        let name: String = id.map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let name = lesson_name(&self.first.base.manifest.id);
         let path = folder.join(format!("{name}.json"));
         let second = self.second.as_ref();
         match second.and_then(|second| second.calibration.as_ref()) {

@@ -114,6 +114,7 @@ impl Performance {
         let (midi_on, bypassed) = (params.midi.value(), params.bypass.value());
         if bypassed {
             self.midi.end_all();
+            self.retrigger.leave_all_unsent();
         }
         // One that was begun so ends so, whatever is set now.
         let any_sounding = midi::any_sounding(&midi_settings) || self.midi.any_sounding();
@@ -438,6 +439,47 @@ mod tests {
             let sent = amended(false, true, gated);
             let begins = |event: &NoteEvent<()>| matches!(event, NoteEvent::NoteOn { .. });
             assert!(sent.iter().any(begins), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_bypass_ended_is_not_amended_after_it() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let params: &ToccoParams = &shared.params;
+        set(&params.correct, true);
+        let channels = [[0.0f32; 64]];
+        let first = Classification {
+            class: 0,
+            probabilities: [0.5; MAX_CLASSES],
+            ..Classification::numbered(7)
+        };
+        // The same technique, and another.
+        for class in [0, 5] {
+            let second = Classification {
+                decision: Decision::Second {
+                    was: 0,
+                    was_gated: false,
+                },
+                class,
+                ..first
+            };
+            let mut performance = Performance::new(48_000.0);
+            performance.reset(params);
+            let mut sent: Vec<NoteEvent<()>> = Vec::new();
+            for (bypass, result) in [(false, Some(first)), (true, None), (false, Some(second))] {
+                set(&params.bypass, bypass);
+                sent.clear();
+                let mut send = |event| {
+                    sent.push(event);
+                    true
+                };
+                let mut block = performance.begin_block(params, &shared);
+                if let Some(result) = result {
+                    block.hear(&result, 0, &channels, &mut send);
+                }
+                block.end(&channels, 64, &mut send);
+            }
+            assert!(sent.is_empty(), "{class}: {sent:?}");
         }
     }
 }

@@ -149,6 +149,14 @@ impl Retrigger {
         }
     }
 
+    /// As [`leave_unsent`](Self::leave_unsent), of all notes so far: what was played of them is ended.
+    /// Real-time safe.
+    pub fn leave_all_unsent(&mut self) {
+        for (_, verdict) in &mut self.heard {
+            *verdict = Verdict::Unsent;
+        }
+    }
+
     /// What a second decision changes. Real-time safe.
     pub fn second(
         &mut self,

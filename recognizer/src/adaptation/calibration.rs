@@ -351,9 +351,12 @@ impl Calibration {
     /// When the path leads to anything but a regular file, or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let path = path.as_ref();
-        let file = path.display().to_string();
-        let text = self.profile().to_json(&file)?;
-        bounded_read::write_file(path, text.as_bytes())
+        bounded_read::write_file(path, self.text_for(path)?.as_bytes())
+    }
+
+    /// The profile as the text of the file at `path`.
+    pub(super) fn text_for(&self, path: &Path) -> Result<String, LoadError> {
+        self.profile().to_json(&path.display().to_string())
     }
 
     /// Takes what the profile at `path` says in place of what was taught.

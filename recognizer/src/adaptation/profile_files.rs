@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use tocco_engines::LoadError;
+use tocco_engines::bounded_read::write_files;
 
 use super::Calibration;
 
@@ -20,8 +21,8 @@ pub fn second_profile(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the profile of `first` to `path` and that of `second` beside it. Without a second one, a
-/// profile beside it is removed: it is of another lesson.
+/// Writes the profile of `first` to `path` and that of `second` beside it, both or none. Without a second
+/// one, a profile beside it is removed: it is of another lesson.
 ///
 /// # Errors
 /// When a file cannot be written or removed.
@@ -30,11 +31,12 @@ pub fn save_profiles(
     first: &Calibration,
     second: Option<&Calibration>,
 ) -> Result<(), LoadError> {
-    first.save(path)?;
     let beside = second_profile(path);
     if let Some(second) = second {
-        return second.save(beside);
+        let texts = (first.text_for(path)?, second.text_for(&beside)?);
+        return write_files(&[(path, texts.0.as_bytes()), (&beside, texts.1.as_bytes())]);
     }
+    first.save(path)?;
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(LoadError::Write {
             file: beside.display().to_string(),

@@ -119,7 +119,7 @@ struct LastLine {
     counters: Counters,
 }
 
-/// The plugin's book-keeping since the instance was made.
+/// The plugin's counters since the instance was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Onsets detected.
@@ -145,12 +145,12 @@ pub struct Counters {
     pub callbacks: u64,
     /// Second decisions.
     #[serde(default)]
-    pub second: SecondCounters,
+    pub second: SecondDecisionCounters,
 }
 
-/// The plugin's book-keeping of second decisions.
+/// The plugin's counters of second decisions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecondCounters {
+pub struct SecondDecisionCounters {
     /// Onsets detected while there was a second network.
     pub expected: u64,
     /// Second decisions that reached the audio thread.
@@ -167,7 +167,7 @@ pub struct SecondCounters {
     pub unlogged: u64,
 }
 
-impl SecondCounters {
+impl SecondDecisionCounters {
     /// Second decisions that were given up for whatever reason.
     pub fn given_up(&self) -> u64 {
         self.dropped_full + self.failed + self.abandoned

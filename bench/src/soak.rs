@@ -54,7 +54,7 @@ pub struct SoakFindings {
     pub second_logged: u64,
     /// Samples of the output that differ from the input.
     pub altered_samples: u64,
-    /// The plugin's own book-keeping.
+    /// The plugin's own counters.
     pub counters: Counters,
     /// Resident memory after each segment, in MiB.
     pub memory_mib: Vec<f64>,

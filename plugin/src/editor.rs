@@ -1,7 +1,7 @@
 //! The window: what was heard last, how sure we are, what is running and how well.
 //!
 //! Two pages. *Play* is what a player looks at: the technique, the eight bars, the input with its
-//! notes. *Set up* has everything that can be set, and the book-keeping at its end.
+//! notes. *Set up* has everything that can be set, and the counters at its end.
 //!
 //! It reads atomics and the service's status, sets parameters through the host, and gives the service
 //! commands for the calibration: nothing it does reaches the audio thread otherwise.

@@ -1,4 +1,4 @@
-//! Book-keeping of every note: what was heard, answered, dropped and late.
+//! Counters of every note: what was heard, answered, dropped and late.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -41,7 +41,7 @@ pub struct Counters {
     /// Calls of the audio callback.
     pub callbacks: AtomicU64,
     /// Second decisions.
-    pub second: SecondCounters,
+    pub second: SecondDecisionCounters,
 }
 
 /// What became of the notes that a network was to decide about.
@@ -71,7 +71,7 @@ pub struct DecisionCounters {
 ///
 /// `expected = results + dropped_full + failed + abandoned + notes under way`
 #[derive(Debug, Default, Serialize)]
-pub struct SecondCounters {
+pub struct SecondDecisionCounters {
     /// Onsets detected while a second network was in use.
     pub expected: AtomicU64,
     /// What became of them.
@@ -121,7 +121,7 @@ impl Default for Counters {
             learned: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
             callbacks: AtomicU64::new(0),
-            second: SecondCounters::default(),
+            second: SecondDecisionCounters::default(),
         }
     }
 }

@@ -312,7 +312,7 @@ impl Pipeline {
 }
 
 impl Drop for Pipeline {
-    /// Counts what was under way: every onset has its place in the book-keeping.
+    /// Counts what was under way: every onset has its place in the counters.
     fn drop(&mut self) {
         let Recognizer {
             telemetry,

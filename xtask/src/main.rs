@@ -170,7 +170,7 @@ enum Bench {
     /// One step of recurrent networks at audio rate: one by one, in blocks, and as instructions
     #[command(disable_help_flag = true)]
     Recurrent(Forwarded),
-    /// Hours of audio through one instance: memory and book-keeping
+    /// Hours of audio through one instance: memory and counters
     #[command(disable_help_flag = true)]
     Soak(Forwarded),
     /// Many instances in one host: processor time and late results

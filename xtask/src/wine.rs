@@ -66,12 +66,19 @@ fn keep_server(wine: &str, environment: &[(&'static str, String)]) {
         true => beside,
         false => PathBuf::from("wineserver"),
     };
-    // Fails where one runs.
-    let _ = Command::new(server)
-        .arg("-p600")
-        .envs(environment.iter().cloned())
-        .stderr(Stdio::null())
-        .status();
+    // Wine's own programs start with the first one and stay as long: with the pipes of that they would hold its
+    // output open.
+    let first = [wine, "cmd", "/c", "exit"];
+    for words in [&[&*server.to_string_lossy(), "-p600"][..], &first] {
+        // The server fails where one runs.
+        let _ = Command::new(words[0])
+            .args(&words[1..])
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
 }
 
 /// What Wine reads of the environment.

@@ -38,7 +38,7 @@ struct Arguments {
     #[command(flatten)]
     measurement: Measurement,
     #[command(subcommand)]
-    part: Option<Part>,
+    child: Option<Child>,
 }
 
 #[derive(Args)]
@@ -76,7 +76,7 @@ struct Measurement {
 
 /// What this program does as its own child.
 #[derive(Subcommand)]
-enum Part {
+enum Child {
     /// One run in this process
     #[command(hide = true)]
     Single {
@@ -105,8 +105,8 @@ fn main() -> ExitCode {
 }
 
 fn perform(arguments: Arguments) -> Result<()> {
-    match arguments.part {
-        Some(Part::Single {
+    match arguments.child {
+        Some(Child::Single {
             engine,
             model,
             wake,
@@ -119,7 +119,7 @@ fn perform(arguments: Arguments) -> Result<()> {
             println!("{}", serde_json::to_string(&findings)?);
             Ok(())
         }
-        Some(Part::Spin) => {
+        Some(Child::Spin) => {
             thread::spawn(|| {
                 // Nothing is ever written: it ends with the program that began this one.
                 let _ = io::copy(&mut io::stdin(), &mut io::sink());

@@ -76,7 +76,7 @@ pub struct RunFindings {
     pub memory_mib: f64,
     /// Of that, what it had before the plugin was loaded: the host and the sound, in MiB.
     pub memory_before_mib: f64,
-    /// The plugin's own book-keeping balances: every onset is a result or a counted loss.
+    /// The plugin's own counters balance: every onset is a result or a counted loss.
     pub books_balance: bool,
     /// Whether the host's audio thread runs at real-time priority.
     pub real_time_priority: bool,

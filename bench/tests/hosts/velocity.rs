@@ -28,14 +28,14 @@ const LESSON_HITS: usize = 4;
 
 /// What is played: sound of one dynamic.
 #[derive(Default)]
-struct Part {
+struct Dynamic {
     lesson: Vec<f32>,
     measured: Vec<f32>,
 }
 
 /// The takes of `player`, by their dynamic.
-fn parts(folder: &Path, player: &str) -> BTreeMap<&'static str, Part> {
-    let mut parts = BTreeMap::<_, Part>::new();
+fn dynamics(folder: &Path, player: &str) -> BTreeMap<&'static str, Dynamic> {
+    let mut dynamics = BTreeMap::<_, Dynamic>::new();
     let mut paths: Vec<PathBuf> = [
         "recordings/takes",
         "recordings/crops",
@@ -68,16 +68,16 @@ fn parts(folder: &Path, player: &str) -> BTreeMap<&'static str, Part> {
             Some([last, next]) => (last + next) / 2,
             _ => 0,
         };
-        let part = parts.entry(dynamic).or_default();
+        let part = dynamics.entry(dynamic).or_default();
         part.lesson.extend_from_slice(&samples[..cut]);
         part.measured.extend_from_slice(&samples[cut..]);
     }
-    for part in parts.values_mut() {
+    for part in dynamics.values_mut() {
         for samples in [&mut part.lesson, &mut part.measured] {
             samples.resize((samples.len() + 12_000).next_multiple_of(64), 0.0);
         }
     }
-    parts
+    dynamics
 }
 
 fn sound(samples: &[f32]) -> Sound {
@@ -128,8 +128,8 @@ where
 {
     let Some(folder) = folder() else { return };
     for player in PLAYERS {
-        let parts = parts(&folder, player);
-        assert_eq!(parts.len(), 3);
+        let dynamics = dynamics(&folder, player);
+        assert_eq!(dynamics.len(), 3);
         let mut host = H::steady();
         host.set_text("Second decision", "off").unwrap();
         let lesson = host.parameter("Velocity lesson").unwrap();
@@ -139,7 +139,7 @@ where
             DYNAMICS.map(|dynamic| {
                 velocities(&play_on(
                     stream,
-                    &sound(&parts[dynamic].measured),
+                    &sound(&dynamics[dynamic].measured),
                     repeat(64),
                 ))
             })
@@ -147,7 +147,7 @@ where
         let before = measure(&mut stream);
         for (step, dynamic) in [(1.0, "p"), (2.0, "f")] {
             stream.automate(&lesson, step);
-            play_on(&mut stream, &sound(&parts[dynamic].lesson), repeat(64));
+            play_on(&mut stream, &sound(&dynamics[dynamic].lesson), repeat(64));
         }
         let mut until = |stream: &mut H::Stream, status: &str| {
             let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Book-keeping in the window: counters, the latency histogram, and what was refused.
+//! In the window: counters, the latency histogram, and what was refused.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

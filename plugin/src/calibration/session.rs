@@ -771,20 +771,23 @@ mod tests {
         let pipe = make_pipe("pipe.json");
         make_pipe("me.second.json");
         let beside_a_pipe = folder.path().join("me.json");
+        let whole = folder.path().join("whole.json");
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let mut taught = Taught::new(&Saved::default());
             taught.hears_with_both(0, 1);
-            for command in [
-                Command::Load(pipe.clone()),
-                Command::Save(pipe),
-                Command::Save(beside_a_pipe.clone()),
-                Command::Load(beside_a_pipe),
-            ] {
+            taught.told(Command::Save(whole.clone()));
+            let mut answers_to = |command| {
                 taught.told(command);
                 let error = taught.session.status().error;
                 sender.send((error, taught.taught())).unwrap();
-            }
+            };
+            answers_to(Command::Load(pipe.clone()));
+            answers_to(Command::Save(pipe));
+            answers_to(Command::Save(beside_a_pipe.clone()));
+            // Of what was refused nothing was written.
+            std::fs::hard_link(whole, &beside_a_pipe).unwrap();
+            answers_to(Command::Load(beside_a_pipe));
         });
         for name in ["pipe.json", "pipe.json", "me.second.json", "me.second.json"] {
             let answer = receiver.recv_timeout(std::time::Duration::from_secs(20));

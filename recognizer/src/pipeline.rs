@@ -754,6 +754,8 @@ mod tests {
     use crate::model::RunConfig;
     use crate::model::tests::shipped;
     use crate::runner::Wake;
+    use tocco_dsp::synth::add_tone;
+    use tocco_dsp::synth::noise::Noise;
     use tocco_engines::EngineId;
 
     /// Decaying tones of different pitch, one every 150 ms.
@@ -876,28 +878,12 @@ mod tests {
         assert_eq!(column.end as usize, HOP * COLUMN_HOPS);
     }
 
-    /// A note and, 100 ms later, one 8 dB softer that it rings over: as in the tests of `flux` in
-    /// `tocco_dsp`.
+    /// A note and, 100 ms later, one 8 dB softer that it rings over: only the second look hears it.
     fn note_under_a_ringing_one() -> Vec<f32> {
-        let mut state = 1_u32;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            1e-4 * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
-        };
-        let mut samples: Vec<f32> = (0..48_000).map(|_| noise()).collect();
-        for (start, hertz, db) in [(9_600, 110.0, 0.0), (14_400, 294.0, -8.0)] {
-            let amplitude = 0.3 * 10_f32.powf(db / 20.0);
-            for (i, sample) in samples[start..].iter_mut().enumerate() {
-                let t = i as f32 / 48_000.0;
-                let tone: f32 = (1..13)
-                    .map(|k| {
-                        let k = k as f32;
-                        (std::f32::consts::TAU * hertz * k * t + k).sin() * (-3.0 * k * t).exp() / k
-                    })
-                    .sum();
-                *sample += amplitude * tone;
-            }
-        }
+        let mut noise = Noise::new(1);
+        let mut samples: Vec<f32> = (0..48_000).map(|_| 1e-4 * noise.sample() as f32).collect();
+        add_tone(&mut samples, 9_600, 110.0, 0.3);
+        add_tone(&mut samples, 14_400, 294.0, 0.3 * 10_f32.powf(-8.0 / 20.0));
         samples
     }
 

@@ -41,10 +41,13 @@ impl ScalarEngine {
     }
 }
 
+// Inlined however the crate is cut into units: the yardstick must not change with the build.
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
+#[inline(always)]
 fn dot(row: &[f32], x: &[f32]) -> f32 {
     let mut sum = 0.0;
     for (w, x) in row.iter().zip(x) {

@@ -380,6 +380,7 @@ fn decibels(power: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::synth::add_tone;
 
     /// Pink enough: white noise, the same on every run.
     fn noise(length: usize, amplitude: f32) -> Vec<f32> {
@@ -389,20 +390,6 @@ mod tests {
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         };
         (0..length).map(|_| amplitude * next()).collect()
-    }
-
-    /// A decaying tone of 12 partials that begins with a pick's click.
-    fn add_note(samples: &mut [f32], start: usize, hertz: f32, amplitude: f32) {
-        for (i, sample) in samples[start..].iter_mut().enumerate() {
-            let t = i as f32 / 48_000.0;
-            let tone: f32 = (1..13)
-                .map(|k| {
-                    let k = k as f32;
-                    (std::f32::consts::TAU * hertz * k * t + k).sin() * (-3.0 * k * t).exp() / k
-                })
-                .sum();
-            *sample += amplitude * tone;
-        }
     }
 
     /// End of each hop in which a note shows.
@@ -436,8 +423,8 @@ mod tests {
         for ringing_db in [-20.0, -14.0, -8.0] {
             let mut samples = noise(48_000, 1e-4);
             let amplitude = 0.3 * 10_f32.powf(ringing_db / 20.0);
-            add_note(&mut samples, 9_600, 110.0, amplitude);
-            add_note(&mut samples, 14_400, 294.0, 0.3);
+            add_tone(&mut samples, 9_600, 110.0, amplitude);
+            add_tone(&mut samples, 14_400, 294.0, 0.3);
             let found = heard(&mut flux(), &samples);
             let [first, second] = found[..] else {
                 panic!("{ringing_db} dB: {found:?}")
@@ -456,8 +443,8 @@ mod tests {
         };
         for db in [-4.0, -8.0, -12.0, -15.0] {
             let mut samples = noise(48_000, 1e-4);
-            add_note(&mut samples, 9_600, 110.0, 0.3);
-            add_note(&mut samples, 14_400, 294.0, 0.3 * 10_f32.powf(db / 20.0));
+            add_tone(&mut samples, 9_600, 110.0, 0.3);
+            add_tone(&mut samples, 14_400, 294.0, 0.3 * 10_f32.powf(db / 20.0));
             let found = heard(&mut flux(), &samples);
             assert_eq!(found.len(), 2, "{db} dB: {found:?}");
             assert!((14_400..14_544).contains(&found[1]), "{db} dB: {found:?}");
@@ -478,7 +465,7 @@ mod tests {
     #[test]
     fn a_touch_that_makes_the_sound_softer_is_no_note() {
         let mut samples = noise(48_000, 1e-4);
-        add_note(&mut samples, 9_600, 110.0, 0.3);
+        add_tone(&mut samples, 9_600, 110.0, 0.3);
         // The finger's noise is broad, but the string falls silent under it.
         let touch = noise(480, 0.004);
         for (i, sample) in samples[24_000..].iter_mut().enumerate() {
@@ -491,7 +478,7 @@ mod tests {
     #[test]
     fn level_does_not_matter_above_the_gate() {
         let mut samples = vec![0.0; 48_000];
-        add_note(&mut samples, 9_600, 196.0, 0.5);
+        add_tone(&mut samples, 9_600, 196.0, 0.5);
         for db in [0.0, -20.0, -40.0] {
             let softer: Vec<f32> = samples.iter().map(|x| x * 10_f32.powf(db / 20.0)).collect();
             assert_eq!(heard(&mut flux(), &softer).len(), 1, "{db} dB");
@@ -524,7 +511,7 @@ mod tests {
             for (i, sample) in samples.iter_mut().enumerate() {
                 *sample += ringing * (i as f32 * 0.02).sin();
             }
-            add_note(&mut samples, 9_600, 147.0, 0.3);
+            add_tone(&mut samples, 9_600, 147.0, 0.3);
             let mut flux = flux();
             let hops = samples.as_chunks::<HOP>().0.iter().enumerate().skip(1);
             let shows = |(index, hop): (usize, &[f32; HOP])| {
@@ -554,7 +541,7 @@ mod tests {
             &|i| (i as f32 * 0.7).sin(),
         ];
         let mut samples = noise(9_600 + Flux::MEMORY_HOPS * HOP, 1e-3);
-        add_note(&mut samples, 4_800, 147.0, 0.3);
+        add_tone(&mut samples, 4_800, 147.0, 0.3);
         for storm in storms {
             let mut stormy = flux();
             let storm: Vec<f32> = (0..6_400).map(storm).collect();
@@ -586,7 +573,7 @@ mod tests {
         };
         let mut samples: Vec<f32> = (0..6_400).map(storm).collect();
         samples.extend(noise(48_000, 1e-3));
-        add_note(&mut samples, 40_000, 147.0, 0.3);
+        add_tone(&mut samples, 40_000, 147.0, 0.3);
         let found = heard(&mut flux, &samples);
         assert!(
             found.last().is_some_and(|end| end.abs_diff(40_000) < 200),
@@ -600,7 +587,7 @@ mod tests {
             let mut samples = noise(24_000, 1e-4);
             // A pick takes half a millisecond.
             let mut note = vec![0.0; 24_000];
-            add_note(&mut note, start, 147.0, 0.3);
+            add_tone(&mut note, start, 147.0, 0.3);
             for (i, sample) in note[start..].iter_mut().take(24).enumerate() {
                 *sample *= i as f32 / 24.0;
             }
@@ -652,8 +639,8 @@ mod tests {
                 let phase = std::f32::consts::TAU * 50.0 * i as f32 / 48_000.0;
                 *sample += constant + amplitude * phase.sin();
             }
-            add_note(&mut samples, 9_600, 110.0, 0.3);
-            add_note(&mut samples, 28_800, 294.0, 0.3);
+            add_tone(&mut samples, 9_600, 110.0, 0.3);
+            add_tone(&mut samples, 28_800, 294.0, 0.3);
             let found = heard(&mut flux(), &samples);
             let [first, second] = found[..] else {
                 panic!("{constant}, {hum_db} dB: {found:?}")
@@ -670,7 +657,7 @@ mod tests {
             for note in 0..16 {
                 let (start, length) = (4_800 + note * 4_800, 4_800 - damped_ms * 48);
                 let mut one = vec![0.0; 96_000];
-                add_note(&mut one, start, 147.0, 0.3);
+                add_tone(&mut one, start, 147.0, 0.3);
                 let end = start + length;
                 for (i, sample) in one[end..].iter_mut().enumerate() {
                     *sample *= 1.0 - (i as f32 / 96.0).min(1.0);

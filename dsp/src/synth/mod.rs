@@ -16,6 +16,8 @@ pub mod percussion;
 pub mod performance;
 pub mod plucking;
 pub mod string;
+pub mod tone;
 
 pub use guitar::{Guitar, Stroke};
 pub use performance::{Performance, PlayedNote};
+pub use tone::add_tone;

@@ -231,7 +231,7 @@ fn infer_csv(bytes: &[u8]) {
 /// A saved state of the plugin: what is left of it is read by the framework and in range, and a
 /// profile in it is taken or refused.
 fn state(bytes: &[u8]) {
-    let Some(mended) = tocco::state::mended(bytes) else {
+    let Ok(mended) = tocco::state::mended(bytes) else {
         return;
     };
     let state: PluginState = serde_json::from_slice(&mended).expect("what was mended is read");
@@ -241,7 +241,7 @@ fn state(bytes: &[u8]) {
         }
     }
     let written = serde_json::to_vec(&state).expect("a state is written");
-    assert_eq!(tocco::state::mended(&written), Some(written));
+    assert_eq!(tocco::state::mended(&written), Ok(written));
     let params = ToccoParams::default();
     params.deserialize_fields(&state.fields);
     assert!(!params.serialize_fields().is_empty());

@@ -78,6 +78,8 @@ pub enum ActivationError {
 /// What is done because the user wants it, and can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
+    /// The state that the host saved is loaded.
+    LoadState,
     /// What was taught is written to the folder of lessons.
     SaveLesson,
     /// The sound of a lesson is written, or what is wrong of it is taken away.

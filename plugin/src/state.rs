@@ -4,6 +4,9 @@
 //! not finite is saved as `null`), and takes any number as it is, however far outside of its
 //! parameter's range it lies. So the entries of both formats read the host's stream themselves
 //! ([`read`]) and hand on what [`mended`] makes of it.
+//!
+//! A state says which version saved it. An older one is loaded. A newer one is refused, in words: what it
+//! means by what it says nobody here can know.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -14,6 +17,33 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::params::ToccoParams;
+use crate::service::{Action, Shared};
+
+/// This version: the newest whose states are loaded.
+const OWN: &str = env!("CARGO_PKG_VERSION");
+
+/// Why a state is refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The host does not hand it out.
+    #[error("{0}")]
+    Stream(String),
+    /// It is no state: no JSON object, or one with neither parameters nor fields.
+    #[error("expected a state that Tocco saved, found {bytes} bytes that are none")]
+    Malformed {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// A newer version saved it.
+    #[error(
+        "version: expected at most {OWN}, found {found}: a newer Tocco saved it; update Tocco to load it, \
+         and save nothing in its place before"
+    )]
+    Newer {
+        /// That version.
+        found: String,
+    },
+}
 
 /// Bytes of the largest state that is read: a calibration is the most of it, and far smaller.
 pub const LARGEST: u64 = 64 << 20;
@@ -32,25 +62,22 @@ pub fn read(stream: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What [`mended`] makes of the bytes that were [`read`], for an entry: what is refused is logged.
-/// Allocates.
-#[must_use]
-pub fn mended_or_told(bytes: io::Result<Vec<u8>>) -> Option<Vec<u8>> {
-    let refused = match bytes {
-        Ok(bytes) => match mended(&bytes) {
-            None => format!("{} bytes that are none", bytes.len()),
-            mended => return mended,
-        },
-        Err(error) => error.to_string(),
-    };
-    nice_error!("the saved state is refused, all stays as it was: {refused}");
-    None
+/// What [`mended`] makes of the bytes that were [`read`], for an entry. Why a state is refused stands in
+/// the log, and in the window until another one is loaded. Allocates and takes a lock.
+pub(crate) fn mended_or_told(bytes: io::Result<Vec<u8>>, shared: &Shared) -> Option<Vec<u8>> {
+    let bytes = bytes.map_err(|error| StateError::Stream(error.to_string()));
+    let mended = bytes.and_then(|bytes| mended(&bytes));
+    let told = mended
+        .map_err(|refused| format!("the saved state is refused, all stays as it was: {refused}"));
+    shared.tell(Action::LoadState, told)
 }
 
 /// The state in `bytes` as the framework reads it: without the values that cannot be read, and with
-/// every number in its parameter's range. `None` if it is no state at all: no JSON object, or one with neither parameters nor fields. Allocates.
-#[must_use]
-pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
+/// every number in its parameter's range. Allocates.
+///
+/// # Errors
+/// When it is no state at all, or one of a newer version.
+pub fn mended(bytes: &[u8]) -> Result<Vec<u8>, StateError> {
     fn readable<T: for<'a> Deserialize<'a>>(part: Option<&RawValue>) -> BTreeMap<String, T> {
         let part = part.map(|part| serde_json::from_str(part.get()));
         let values: BTreeMap<String, &RawValue> = part
@@ -69,20 +96,41 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
         };
         values.into_iter().filter_map(read).collect()
     }
-    let parts: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).ok()?;
+    let malformed = StateError::Malformed { bytes: bytes.len() };
+    let Ok(parts) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(bytes) else {
+        return Err(malformed);
+    };
     let part = |name| parts.get(name).copied();
     let (version, params, fields) = (part("version"), part("params"), part("fields"));
-    if params.is_none() && fields.is_none() {
-        return None;
+    let version = version.map(|version| serde_json::from_str::<String>(version.get()));
+    let version = version.and_then(Result::ok).unwrap_or_default();
+    // Before all else: a newer one may have other parts.
+    if is_newer(&version) {
+        return Err(StateError::Newer { found: version });
     }
-    let version = version.map(|version| serde_json::from_str(version.get()));
+    if params.is_none() && fields.is_none() {
+        return Err(malformed);
+    }
     let mut state = PluginState {
-        version: version.and_then(Result::ok).unwrap_or_default(),
+        version,
         params: readable(params),
         fields: readable(fields),
     };
     clamp(&mut state);
-    serde_json::to_vec(&state).ok()
+    serde_json::to_vec(&state).map_err(|_| malformed)
+}
+
+/// Whether `version` is one after this. What is no version, as very old states have it, is not.
+fn is_newer(version: &str) -> bool {
+    numbers(version).is_some_and(|found| numbers(OWN).is_some_and(|own| found > own))
+}
+
+/// The three numbers of a version.
+fn numbers(version: &str) -> Option<[u64; 3]> {
+    let release = version.split(['-', '+']).next()?;
+    let mut parts = release.split('.').map(|part| part.parse::<u64>().ok());
+    let numbers = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(numbers)
 }
 
 /// What would be saved of `params`, as a host would have it. Allocates.
@@ -107,21 +155,20 @@ pub fn of(params: &ToccoParams) -> Vec<u8> {
         (id, value)
     });
     let state = PluginState {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: OWN.to_owned(),
         params: values.collect(),
         fields: params.serialize_fields(),
     };
     serde_json::to_vec(&state).expect("text and numbers can be written")
 }
 
-/// Sets `params` to the state in `bytes`, in which one bad value costs itself alone; whether it is a
-/// state. Allocates.
-#[must_use]
-pub fn load(params: &ToccoParams, bytes: &[u8]) -> bool {
-    let state = mended(bytes).map(|mended| serde_json::from_slice::<PluginState>(&mended));
-    let Some(Ok(state)) = state else {
-        return false;
-    };
+/// Sets `params` to the state in `bytes`, in which one bad value costs itself alone. Allocates.
+///
+/// # Errors
+/// When it is no state at all, or one of a newer version; nothing has changed then.
+pub fn load(params: &ToccoParams, bytes: &[u8]) -> Result<(), StateError> {
+    let malformed = |_| StateError::Malformed { bytes: bytes.len() };
+    let state: PluginState = serde_json::from_slice(&mended(bytes)?).map_err(malformed)?;
     params.requests.unheard(|| {
         for (id, param, _) in params.param_map() {
             let Some(value) = state.params.get(&id) else {
@@ -145,7 +192,7 @@ pub fn load(params: &ToccoParams, bytes: &[u8]) -> bool {
         }
         params.deserialize_fields(&state.fields);
     });
-    true
+    Ok(())
 }
 
 /// Brings every number of `state` into its parameter's range, and leaves out those that are none.
@@ -277,14 +324,14 @@ mod tests {
         set(&params.velocity_lesson, Step::Soft);
         params.user_package.set("/here".to_owned());
         let saved = of(&params);
-        assert_eq!(mended(&saved), Some(saved.clone()));
+        assert_eq!(mended(&saved), Ok(saved.clone()));
         let other = ToccoParams::default();
-        assert!(load(&other, &saved));
+        assert_eq!(load(&other, &saved), Ok(()));
         assert_eq!(of(&other), saved);
         assert_eq!(other.masked_bits(), 1 << 6);
         // A state asks for nothing.
         assert_eq!(other.requests.velocity.standing(), Standing::AsSet);
-        assert!(!load(&other, b"no state") && of(&other) == saved);
+        assert!(load(&other, b"no state").is_err() && of(&other) == saved);
     }
 
     #[test]
@@ -296,19 +343,74 @@ mod tests {
             assert!(removed.is_some());
             serde_json::to_vec(&state).unwrap()
         };
-        assert!(load(&params, &older));
+        assert_eq!(load(&params, &older), Ok(()));
         assert_eq!(of(&params), of(&ToccoParams::default()));
         set(&params.strictness, 0.0);
         let other = ToccoParams::default();
-        assert!(load(&other, &of(&params)));
+        assert_eq!(load(&other, &of(&params)), Ok(()));
         assert_eq!(other.settings().strictness, 0.0);
     }
 
     #[test]
     fn what_is_no_state_is_refused() {
         for text in ["", "no state", "[1]", "{}", r#"{"hello":1}"#, "null", "7"] {
-            assert_eq!(mended(text.as_bytes()), None, "{text}");
+            let bytes = text.len();
+            let refused = Err(StateError::Malformed { bytes });
+            assert_eq!(mended(text.as_bytes()), refused, "{text}");
         }
+    }
+
+    /// What is saved of `params`, as if `version` had saved it.
+    fn saved_by(params: &ToccoParams, version: &str) -> Vec<u8> {
+        let mut state: PluginState = serde_json::from_slice(&of(params)).unwrap();
+        version.clone_into(&mut state.version);
+        serde_json::to_vec(&state).unwrap()
+    }
+
+    #[test]
+    fn an_older_state_is_loaded_and_a_newer_one_refused_in_words() {
+        let params = ToccoParams::default();
+        set(&params.gate, 0.25);
+        let [major, minor, patch] = numbers(OWN).expect("ours is a version");
+        let next_patch = format!("{major}.{minor}.{}", patch + 1);
+        let next_minor = format!("{major}.{}.0-rc.1", minor + 1);
+        let next_major = format!("{}.0.0", major + 1);
+        for newer in [&*next_patch, &next_minor, &next_major, "999.0.0+build"] {
+            let other = ToccoParams::default();
+            let refused = load(&other, &saved_by(&params, newer)).unwrap_err();
+            let expected = format!("expected at most {OWN}, found {newer}: a newer Tocco saved it");
+            assert!(refused.to_string().contains(&expected), "{refused}");
+            assert_eq!(of(&other), of(&ToccoParams::default()), "{newer}");
+        }
+        // It may have other parts than ours.
+        let other_parts = mended(br#"{"version":"999.0.0","things":[]}"#);
+        assert!(matches!(other_parts, Err(StateError::Newer { .. })));
+        for known in [OWN, "0.0.9", "0.0.0", "", "1", "next", "9.9", "9.9.9.9"] {
+            let other = ToccoParams::default();
+            assert_eq!(load(&other, &saved_by(&params, known)), Ok(()), "{known}");
+            assert_eq!(other.gate.value(), 0.25, "{known}");
+        }
+    }
+
+    #[test]
+    fn why_a_state_is_refused_is_told_until_another_one_is_loaded() {
+        use std::sync::Arc;
+
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let told = || shared.status().failed.get(&Action::LoadState).cloned();
+        let newer = saved_by(&shared.params, "999.0.0");
+        assert_eq!(mended_or_told(Ok(newer), &shared), None);
+        let refused = told().unwrap();
+        assert!(
+            refused.contains("found 999.0.0: a newer Tocco"),
+            "{refused}"
+        );
+        let own = of(&shared.params);
+        assert_eq!(mended_or_told(Ok(own.clone()), &shared), Some(own.clone()));
+        assert_eq!(told(), None);
+        let broken = io::Error::other("the host's stream answers -1");
+        assert_eq!(mended_or_told(Err(broken), &shared), None);
+        assert!(told().unwrap().ends_with("the host's stream answers -1"));
     }
 
     #[test]
@@ -335,11 +437,11 @@ mod tests {
             (id, value)
         });
         let state = PluginState {
-            version: "0.1.0".to_owned(),
+            version: OWN.to_owned(),
             params: values.collect(),
             fields: params.serialize_fields(),
         };
         let written = serde_json::to_vec(&state).unwrap();
-        assert_eq!(mended(&written), Some(written.clone()));
+        assert_eq!(mended(&written), Ok(written.clone()));
     }
 }

@@ -286,7 +286,7 @@ pass_on!(IComponentTrait {
     unsafe fn setState(&self, state: *mut IBStream) -> tresult {
         // SAFETY: the caller's promise is passed on.
         let result = unsafe {
-            state_stream::with_mended(state, |mended| {
+            state_stream::with_mended(&self.shared, state, |mended| {
                 let set_state = || IComponentTrait::setState(&self.wrapper, mended);
                 self.shared.params.requests.unheard(set_state)
             })

@@ -175,7 +175,7 @@ fn what_was_set_is_kept_and_what_is_broken_is_refused() {
         std::thread::sleep(Duration::from_secs(2));
         assert!(interrupt(&mut running).success());
         let params = ToccoParams::default();
-        assert!(state::load(&params, &std::fs::read(&path).unwrap()));
+        state::load(&params, &std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(params.techniques.of_class[0].channel.value(), 10);
     }
     std::fs::write(&path, "no state").unwrap();

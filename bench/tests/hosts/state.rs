@@ -12,10 +12,11 @@ in_both_hosts!(
     settings_come_back_in_a_new_instance,
     settings_take_effect,
     what_is_not_a_state_changes_nothing,
-    a_state_from_a_later_version_is_read_as_far_as_it_is_known,
+    a_state_with_more_in_it_is_read_as_far_as_it_is_known,
     a_bad_parameter_costs_itself_alone,
     a_broken_calibration_costs_itself_alone,
     what_is_no_state_at_all_is_refused,
+    a_state_of_a_newer_version_is_refused,
 );
 
 /// Everything a user can set, by its text.
@@ -137,7 +138,7 @@ fn what_is_not_a_state_changes_nothing<H: Bundled>() {
     assert!(!heard.is_empty(), "nothing is heard any more");
 }
 
-fn a_state_from_a_later_version_is_read_as_far_as_it_is_known<H: Bundled>() {
+fn a_state_with_more_in_it_is_read_as_far_as_it_is_known<H: Bundled>() {
     let mut host = H::fresh();
     host.set_text("Model", "b").unwrap();
     let state = host.save_state().unwrap();
@@ -252,4 +253,20 @@ fn what_is_no_state_at_all_is_refused<H: Bundled>() {
         assert!(host.restore_state(&bytes).is_err(), "{text}");
         assert_eq!(saved(&mut host), changed, "{text}");
     }
+}
+
+fn a_state_of_a_newer_version_is_refused<H: Bundled>() {
+    let (state, changed) = changed_state::<H>();
+    let mut host = H::fresh();
+    let delivered = saved(&mut host);
+    let mut newer = changed.clone();
+    newer["version"] = json!("999.0.0");
+    let newer = with_document(&state, &newer.to_string()).unwrap();
+    assert!(host.restore_state(&newer).is_err());
+    assert_eq!(saved(&mut host), delivered);
+    let mut older = changed.clone();
+    older["version"] = json!("0.0.1");
+    let older = with_document(&state, &older.to_string()).unwrap();
+    host.restore_state(&older).unwrap();
+    assert_eq!(saved(&mut host), changed);
 }

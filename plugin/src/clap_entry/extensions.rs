@@ -184,7 +184,7 @@ unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_
         };
         let state = &instance.extensions.framework.state;
         let requests = &instance.shared.params.requests;
-        state_stream::with_mended(stream, |mended| {
+        state_stream::with_mended(&instance.shared, stream, |mended| {
             requests.unheard(|| call!(state, load(plugin, mended)))
         })
     }

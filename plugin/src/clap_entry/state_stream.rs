@@ -8,6 +8,7 @@ use std::io::{self, Read};
 
 use clap_sys::stream::clap_istream;
 
+use crate::service::Shared;
 use crate::state;
 
 /// Bytes of the length.
@@ -30,8 +31,9 @@ impl Read for HostStream<'_> {
 }
 
 /// Lets `load` read the host's state without the values that cannot be read. Whether it took it; no
-/// if it is no state. Allocates.
+/// if it is no state, or a newer one, of which `shared` is told. Allocates.
 pub(super) fn with_mended(
+    shared: &Shared,
     stream: &clap_istream,
     load: impl FnOnce(*const clap_istream) -> bool,
 ) -> bool {
@@ -39,7 +41,7 @@ pub(super) fn with_mended(
     let mut length = [0; LENGTH];
     let bytes = stream.read_exact(&mut length);
     let bytes = bytes.and_then(|()| state::read(stream.take(u64::from_le_bytes(length))));
-    let Some(mended) = state::mended_or_told(bytes) else {
+    let Some(mended) = state::mended_or_told(bytes, shared) else {
         return false;
     };
     let framed = [&(mended.len() as u64).to_le_bytes()[..], &mended].concat();

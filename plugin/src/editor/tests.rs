@@ -106,6 +106,25 @@ fn the_window_names_what_runs_and_why_the_rest_does_not() {
 }
 
 #[test]
+fn a_state_that_is_refused_is_told_in_the_window_until_another_one_is_loaded() {
+    let shared = instance();
+    let newer = br#"{"version":"999.0.0","params":{},"fields":{}}"#.to_vec();
+    let own = crate::state::of(&shared.params);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    for page in ["Play", "Set up"] {
+        assert!(crate::state::mended_or_told(Ok(newer.clone()), &shared).is_none());
+        window.click(page, 0).unwrap();
+        let text = window.frame();
+        assert!(
+            text.contains("found 999.0.0: a newer Tocco saved it"),
+            "{text}"
+        );
+        assert!(crate::state::mended_or_told(Ok(own.clone()), &shared).is_some());
+        assert!(!window.frame().contains("a newer Tocco saved it"));
+    }
+}
+
+#[test]
 fn at_every_size_all_text_is_in_the_window_and_none_lies_on_another() {
     let shared = instance();
     let (_service, _pipeline) = listening(&shared);

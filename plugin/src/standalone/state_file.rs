@@ -42,15 +42,12 @@ impl StateFile {
         };
         let bytes = read_file(path, state::LARGEST);
         let bytes = bytes.map_err(|error| StandaloneError::File(error.to_string()))?;
-        match state::load(params, &bytes) {
-            true => Ok(()),
-            false => Err(StandaloneError::File(format!(
-                "{}: expected a state that Tocco saved, found {} bytes that are none; name another \
-                 file by --state, or take it away",
-                path.display(),
-                bytes.len()
-            ))),
-        }
+        state::load(params, &bytes).map_err(|refused| {
+            StandaloneError::File(format!(
+                "{}: {refused}; name another file by --state, or take it away",
+                path.display()
+            ))
+        })
     }
 
     /// Saves `params`. A file is there whole or not at all.

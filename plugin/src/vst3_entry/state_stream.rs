@@ -15,6 +15,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 use nice_plug::wrapper::vst3::vst3::{Class, ComRef, ComWrapper};
 
+use crate::service::Shared;
 use crate::state;
 
 /// The host's stream, from where it stands.
@@ -97,11 +98,12 @@ impl IBStreamTrait for MemoryStream {
 }
 
 /// Lets `load` read the host's state without the values that cannot be read; an error if it is no
-/// state. Allocates.
+/// state, or a newer one, of which `shared` is told. Allocates.
 ///
 /// # Safety
 /// `stream` is null or an object of the host.
 pub(super) unsafe fn with_mended(
+    shared: &Shared,
     stream: *mut IBStream,
     load: impl FnOnce(*mut IBStream) -> tresult,
 ) -> tresult {
@@ -109,7 +111,7 @@ pub(super) unsafe fn with_mended(
     let Some(stream) = (unsafe { ComRef::from_raw(stream) }) else {
         return kInvalidArgument;
     };
-    let Some(bytes) = state::mended_or_told(state::read(HostStream(stream))) else {
+    let Some(bytes) = state::mended_or_told(state::read(HostStream(stream)), shared) else {
         return kResultFalse;
     };
     let ours = ComWrapper::new(MemoryStream {

@@ -9,12 +9,14 @@
 //! service thread  CalibrationSession: examples -> calibrated package -> LoadedModel -> pipeline, between two notes
 //! ```
 //!
-//! What was taught is part of the host's state, per model ([`state`]). The arithmetic is
+//! What was taught is part of the host's state, per model and pair of models ([`state`]). The arithmetic is
 //! [`tocco_recognizer::adaptation`], which `cargo xtask calibrate` uses as well.
 
 pub mod lesson;
 pub mod requests;
 pub mod state;
+
+pub(crate) mod profile_name;
 
 mod recordings;
 mod session;
@@ -26,7 +28,7 @@ use tocco_recognizer::adaptation::LeftOut;
 pub(crate) use lesson::Lesson;
 pub(crate) use recordings::Recordings;
 pub use requests::Requests;
-pub(crate) use session::{CalibrationSession, lesson_name};
+pub(crate) use session::CalibrationSession;
 pub use state::{CalibrationState, Saved};
 
 /// What a user wants of the calibration. Classes are indices into the model's labels.

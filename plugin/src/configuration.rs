@@ -23,9 +23,9 @@ use tocco_recognizer::adaptation::{LARGEST_PROFILE, Profile, second_profile};
 use tocco_recognizer::classification::MAX_CLASSES;
 use toml::de::{DeTable, DeValue};
 
+use crate::calibration::profile_name;
 use crate::osc::settings::{Form, OscSettings};
 use crate::params::{EngineChoice, ModelChoice, ToccoParams, set};
-use crate::shipped;
 use settings::Field;
 pub use settings::Settings;
 pub(crate) use settings::read as value_of;
@@ -168,10 +168,7 @@ impl Configuration {
         if let Some(Err(error)) = self.log.as_deref().map(append_file) {
             self.refused.push(error.to_string());
         }
-        let ids = ModelChoice::ids().unwrap_or_default();
-        let own = ids.get(params.model.value().to_index());
-        let own = own.and_then(|id| shipped::find(id)).map(|model| model.id);
-        let profiles = self.read_profiles(own);
+        let profiles = self.read_profiles();
         if !profiles.is_empty() {
             params
                 .calibration
@@ -183,25 +180,33 @@ impl Configuration {
         }
     }
 
-    /// The texts of the profiles, by the ids of their models, for an instance that begins with the model
-    /// `own` if that is a built-in one. A lesson that was saved goes before a profile that is named: it
-    /// began with that.
-    fn read_profiles(&mut self, own: Option<&str>) -> BTreeMap<String, String> {
+    /// The texts of the profiles, by their names in the host's state. A lesson that was saved goes before
+    /// a profile that is named: it began with that.
+    fn read_profiles(&mut self) -> BTreeMap<String, String> {
         let (mut profiles, mut refused) = match &self.lessons {
-            Some(folder) => saved_lessons::read(folder, own),
+            Some(folder) => saved_lessons::read(folder),
             None => Default::default(),
         };
-        let mut add = |path: &Path| match read_profile(path) {
-            Ok((model, text)) => {
-                profiles.entry(model).or_insert(text);
+        // The name of what was read at `path`; `first` is that of the profile which it lies beside.
+        let mut add = |path: &Path, first: Option<String>| match read_profile(path) {
+            Ok((profile, text)) => {
+                let name = match first {
+                    Some(first) => profile_name::second(&first, &profile.model),
+                    None => profile.model,
+                };
+                profiles.entry(name.clone()).or_insert(text);
+                Some(name)
             }
-            Err(error) => refused.push(error),
+            Err(error) => {
+                refused.push(error);
+                None
+            }
         };
         for path in &self.profiles {
-            add(path);
+            let first = add(path, None);
             let second = second_profile(path);
             if second.exists() {
-                add(&second);
+                add(&second, first);
             }
         }
         self.refused.append(&mut refused);
@@ -228,14 +233,14 @@ fn file() -> Option<PathBuf> {
     files.into_iter().find(|file| file.exists())
 }
 
-/// The id of the model that a profile is for, and its text.
-fn read_profile(path: &Path) -> Result<(String, String), String> {
+/// A profile, and its text.
+fn read_profile(path: &Path) -> Result<(Profile, String), String> {
     let bytes = read_file(path, LARGEST_PROFILE).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes)
         .map_err(|error| format!("{}: it is no text: {error}", path.display()))?;
     let profile = Profile::parse(&text, &path.display().to_string());
     let profile = profile.map_err(|error| error.to_string())?;
-    Ok((profile.model, text))
+    Ok((profile, text))
 }
 
 /// Reads one document.

@@ -49,8 +49,18 @@ impl Shipped {
     /// # Errors
     /// When it is malformed, which the tests rule out.
     pub fn package(&self) -> Result<ModelPackage, LoadError> {
-        let source = format!("built-in model {}", self.id);
-        ModelPackage::from_bytes(self.manifest, self.weights, source)
+        ModelPackage::from_bytes(self.manifest, self.weights, self.source())
+    }
+
+    /// Whether `package` is this one, or has its weights: an id alone may be any package's. Allocates.
+    #[must_use]
+    pub fn is(&self, package: &ModelPackage) -> bool {
+        let has_its_weights = |own: ModelPackage| own.fingerprint() == package.fingerprint();
+        package.source == self.source() || self.package().is_ok_and(has_its_weights)
+    }
+
+    fn source(&self) -> String {
+        format!("built-in model {}", self.id)
     }
 }
 

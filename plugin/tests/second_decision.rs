@@ -450,7 +450,8 @@ fn both_networks_learn_what_is_taught_though_teaching_swaps_the_model() {
         assert_eq!(player.shared.telemetry.teaching.missed(), 0);
         assert!(player.counters().swaps.load(Relaxed) > 1);
         let saved = player.shared.params.calibration.saved().profiles;
-        assert_eq!(saved.keys().collect::<Vec<_>>(), ["tocco", "tocco-late"]);
+        let names: Vec<&String> = saved.keys().collect();
+        assert_eq!(names, ["tocco", "tocco/tocco-late"]);
         player.check_books();
     }
 }

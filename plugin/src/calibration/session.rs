@@ -16,6 +16,7 @@ use tocco_recognizer::adaptation::{
 };
 use tocco_recognizer::classification::{MAX_CLASSES, ModelSerial};
 
+use super::profile_name::ProfileName;
 use super::state::Saved;
 use super::{CalibrationStatus, Command};
 use crate::params::ToccoParams;
@@ -25,14 +26,6 @@ const FROM_PROFILE: u64 = 1 << 63;
 
 /// Number of an example from a profile that the first network has no counterpart of.
 const ALONE: u64 = u64::MAX;
-
-/// What the id of a model is in the names of its lessons: it may be anything that its author wrote.
-pub(crate) fn lesson_name(id: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    id.chars()
-        .map(|c| if is_plain(c) { c } else { '_' })
-        .collect()
-}
 
 /// The calibration of one model from its loading to the loading of another one.
 pub(crate) struct CalibrationSession {
@@ -56,6 +49,8 @@ type Taught = (Vec<u64>, Vec<u64>, Vec<bool>);
 struct NetworkCalibration {
     /// The model before calibration.
     base: ModelPackage,
+    /// What its profile is called in the host's state.
+    name: ProfileName,
     calibration: Option<Calibration>,
     /// How often the host had restored a state when this one was made of it.
     state: u32,
@@ -77,9 +72,11 @@ impl CalibrationSession {
         (saved, state): (&Saved, u32),
         masked: Option<[bool; MAX_CLASSES]>,
     ) -> Self {
-        let (first, mut error) = NetworkCalibration::new(base, saved, state);
+        let name = ProfileName::of_first(&base);
+        let (first, mut error) = NetworkCalibration::new(base, name, saved, state);
         let second = second.map(|base| {
-            let (network, second_error) = NetworkCalibration::new(base, saved, state);
+            let name = ProfileName::of_second(&first.name, &base);
+            let (network, second_error) = NetworkCalibration::new(base, name, saved, state);
             error = error.take().or(second_error);
             network
         });
@@ -239,7 +236,7 @@ impl CalibrationSession {
     }
 
     /// Saves what is taught to `folder`, if that is something else than before: as
-    /// `<model's id>.json`. While nothing amends the model, what was taught to the one that did stays, as
+    /// `<model's id>.json`, or under a namesake's name. While nothing amends the model, what was taught to the one that did stays, as
     /// in the host's state: it is of the same lesson.
     ///
     /// # Errors
@@ -256,8 +253,7 @@ impl CalibrationSession {
             file: folder.display().to_string(),
             error,
         })?;
-        let name = lesson_name(&self.first.base.manifest.id);
-        let path = folder.join(format!("{name}.json"));
+        let path = folder.join(format!("{}.json", self.first.name.file()));
         let second = self.second.as_ref();
         match second.and_then(|second| second.calibration.as_ref()) {
             Some(second) => save_profiles(&path, first, Some(second)),
@@ -426,15 +422,18 @@ fn mask(calibration: &mut Calibration, masked: &[bool; MAX_CLASSES]) -> Change {
 }
 
 impl NetworkCalibration {
-    /// With what the host's state says of this model, and what is wrong with that.
-    fn new(base: ModelPackage, saved: &Saved, state: u32) -> (Self, Option<String>) {
+    /// With what the host's state says of this model under `name`, and what is wrong with that.
+    fn new(
+        base: ModelPackage,
+        name: ProfileName,
+        saved: &Saved,
+        state: u32,
+    ) -> (Self, Option<String>) {
         let (mut calibration, mut error) = match Calibration::new(&base) {
             Ok(calibration) => (Some(calibration), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        if let (Some(calibration), Some(text)) =
-            (&mut calibration, saved.profiles.get(&base.manifest.id))
-        {
+        if let (Some(calibration), Some(text)) = (&mut calibration, name.find(&saved.profiles)) {
             let file = "calibration in the host's state";
             let restored =
                 Profile::parse(text, file).and_then(|profile| calibration.restore(&profile, file));
@@ -442,6 +441,7 @@ impl NetworkCalibration {
         }
         let network = Self {
             base,
+            name,
             calibration,
             state,
             onsets: Vec::new(),
@@ -488,13 +488,9 @@ impl NetworkCalibration {
         };
         let changed = change(calibration, &mut self.onsets)?;
         let text = calibration.profile().to_json("calibration")?;
-        let id = self.base.manifest.id.clone();
+        let name = &self.name;
         params.save_calibration(self.state, |saved| {
-            if calibration.is_empty() {
-                saved.profiles.remove(&id);
-            } else {
-                saved.profiles.insert(id, text);
-            }
+            name.put(&mut saved.profiles, text, calibration.is_empty());
         });
         Ok(changed)
     }
@@ -518,29 +514,43 @@ mod tests {
     struct Taught {
         session: CalibrationSession,
         params: ToccoParams,
+        /// Of the first network.
+        n_features: usize,
     }
 
     impl Taught {
         fn new(saved: &Saved) -> Self {
-            let [first, second] = [&shipped::TOCCO, &shipped::TOCCO_LATE];
-            let (first, second) = (first.package().unwrap(), second.package().unwrap());
-            let since = ModelSerial(5);
+            Self::of(&shipped::TOCCO, ToccoParams::default(), saved)
+        }
+
+        /// What is taught to another model, and what amends it.
+        fn of(first: &shipped::Shipped, params: ToccoParams, saved: &Saved) -> Self {
+            let first = first.package().unwrap();
+            let n_features = first.manifest.input.features.len();
+            let session = CalibrationSession::new(
+                first,
+                Some(shipped::TOCCO_LATE.package().unwrap()),
+                EngineId::Native,
+                ModelSerial(5),
+                (saved, params.calibration.changes()),
+                None,
+            );
             Self {
-                session: CalibrationSession::new(
-                    first,
-                    Some(second),
-                    EngineId::Native,
-                    since,
-                    (saved, 0),
-                    None,
-                ),
-                params: ToccoParams::default(),
+                session,
+                params,
+                n_features,
             }
+        }
+
+        /// The same after another model was selected.
+        fn selects(self, first: &shipped::Shipped) -> Self {
+            let saved = self.params.calibration.saved();
+            Self::of(first, self.params, &saved)
         }
 
         fn hears(&mut self, onset_id: u64, class: usize, second: bool) {
             // Classes apart from each other; the features of both networks.
-            let n_features = if second { 1296 } else { 624 };
+            let n_features = if second { 1296 } else { self.n_features };
             let features: Vec<f32> = (0..n_features)
                 .map(|i| ((i * (class + 2)) as f32).sin() + onset_id as f32)
                 .collect();
@@ -620,7 +630,7 @@ mod tests {
         let mut taught = Taught::new(&Saved::default());
         taught.hears_with_both(0, 1);
         let mut restored = taught.params.calibration.saved();
-        restored.profiles.remove("tocco-late");
+        assert!(restored.profiles.remove("tocco/tocco-late").is_some());
         taught.params.calibration.set(restored.clone());
         assert!(!taught.session.is_current(&taught.params));
         taught.hears_with_both(1, 2);
@@ -645,7 +655,7 @@ mod tests {
         assert_ne!(second, shipped::TOCCO_LATE.package().unwrap());
         let profiles = taught.params.calibration.saved().profiles;
         let ids: Vec<&String> = profiles.keys().collect();
-        assert_eq!(ids, ["tocco", "tocco-late"]);
+        assert_eq!(ids, ["tocco", "tocco/tocco-late"]);
         assert!(
             profiles
                 .values()
@@ -672,6 +682,42 @@ mod tests {
         let second = taught.session.second.as_ref().unwrap();
         let masked = second.calibration.as_ref().unwrap().masked().to_vec();
         assert_eq!(masked, taught.session.status().masked);
+    }
+
+    #[test]
+    fn models_that_share_their_second_network_have_each_a_lesson_of_it() {
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears_with_both(0, 1);
+        let mut taught = taught.selects(&shipped::TOCCO_SURE);
+        assert_eq!(taught.taught(), (vec![], vec![]));
+        taught.hears_with_both(1, 2);
+        taught.hears_with_both(2, 3);
+        let taught = taught.selects(&shipped::TOCCO);
+        assert_eq!(taught.taught(), (vec![1], vec![1]));
+        let taught = taught.selects(&shipped::TOCCO_SURE);
+        assert_eq!(taught.taught(), (vec![2, 3], vec![2, 3]));
+    }
+
+    #[test]
+    fn a_second_lesson_of_an_earlier_version_is_read_until_there_is_another() {
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears_with_both(0, 1);
+        let mut earlier = taught.params.calibration.saved();
+        let lesson = earlier.profiles.remove("tocco/tocco-late").unwrap();
+        earlier.profiles.insert("tocco-late".to_owned(), lesson);
+        let params = ToccoParams::default();
+        params.calibration.set(earlier.clone());
+        let mut taught = Taught::of(&shipped::TOCCO, params, &earlier);
+        assert_eq!(taught.taught(), (vec![1], vec![1]));
+        taught.hears_with_both(1, 2);
+        let taught = taught.selects(&shipped::TOCCO_SURE);
+        assert_eq!(taught.taught(), (vec![], vec![1]), "its own there is not");
+        let mut taught = taught.selects(&shipped::TOCCO);
+        assert_eq!(taught.taught(), (vec![1, 2], vec![1, 2]));
+        // What is forgotten does not come back from there.
+        taught.told(Command::Reset);
+        let taught = taught.selects(&shipped::TOCCO);
+        assert_eq!(taught.taught(), (vec![], vec![]));
     }
 
     #[test]

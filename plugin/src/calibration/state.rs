@@ -17,8 +17,9 @@ pub struct Saved {
     /// Whether what is masked is told by parameters. In states that were saved before there were
     /// such the profiles alone tell it.
     pub masks_are_parameters: bool,
-    /// A profile's text for each model that was taught, by the model's id. As texts, so that one
-    /// that this version cannot read is refused alone and in words.
+    /// A profile's text for each network that was taught, by the model's id, or by both ids where a
+    /// network amends a model: `tocco`, `tocco/tocco-late`. As texts, so that one that this version cannot
+    /// read is refused alone and in words.
     pub profiles: BTreeMap<String, String>,
 }
 

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::read_profile;
-use crate::calibration::lesson_name;
+use crate::calibration::profile_name::{self, lesson_name};
 use crate::shipped;
 
 /// Files in the folder of lessons that are read: two for each model.
 const MOST_LESSONS: usize = 64;
 
-/// What `folder` has of lessons: the texts of the profiles by the ids of their models, and in words what
-/// is refused of it.
+/// What `folder` has of lessons: the texts of the profiles by their names in the host's state, and in
+/// words what is refused of it.
 ///
 /// The next hit that is taught is saved over a file: so that nothing is lost a lesson is read from that
 /// file alone, and not from a copy under another name. Two models may have the same network amend their
-/// answers, each with its own lesson: that of the model `own` goes first.
-pub(super) fn read(folder: &Path, own: Option<&str>) -> (BTreeMap<String, String>, Vec<String>) {
+/// answers, each with its own lesson.
+pub(super) fn read(folder: &Path) -> (BTreeMap<String, String>, Vec<String>) {
     let (mut profiles, mut refused) = (BTreeMap::new(), Vec::new());
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
@@ -25,14 +25,15 @@ pub(super) fn read(folder: &Path, own: Option<&str>) -> (BTreeMap<String, String
     // Those that are known first: among many foreign files they are found. Of each kind what amends a
     // model comes behind what was taught to models.
     let place = |path: &Path| match lesson_of(path) {
-        Some((model, second)) if own == Some(model) => usize::from(second),
-        Some((model, second)) if shipped::find(model).is_some() => 2 + usize::from(second),
-        Some((_, second)) => 4 + usize::from(second),
-        None => 6,
+        Some((model, second)) if shipped::find(model).is_some() => usize::from(second),
+        Some((_, second)) => 2 + usize::from(second),
+        None => 4,
     };
     paths.sort_by_cached_key(|path| (place(path), path.clone()));
     let left_out = paths.split_off(paths.len().min(MOST_LESSONS));
-    let mut known: Vec<&str> = shipped::ALL.iter().map(|model| model.id).collect();
+    // What lessons belong to: their names in the host's state by those of their files.
+    let built_in = shipped::ALL.map(|model| (model.id.to_owned(), model.id.to_owned()));
+    let mut known = BTreeMap::from(built_in);
     for path in &paths {
         let shown = path.display();
         let Some((name, second)) = lesson_of(path) else {
@@ -42,24 +43,40 @@ pub(super) fn read(folder: &Path, own: Option<&str>) -> (BTreeMap<String, String
             ));
             continue;
         };
-        if second && !known.contains(&name) {
+        let first = known.get(name).cloned();
+        if second && first.is_none() {
             refused.push(format!(
                 "{shown}: no lesson {name}.json was read that it belongs to, and it is not read: see \
                  whether that one is there and whole, move this one away, or name it in load"
             ));
             continue;
         }
-        match read_profile(path) {
-            Ok((model, _)) if !second && lesson_name(&model) != name => refused.push(format!(
+        let (profile, text) = match read_profile(path) {
+            Ok(read) => read,
+            Err(error) => {
+                refused.push(error);
+                continue;
+            }
+        };
+        let model = profile.model;
+        if let (true, Some(first)) = (second, &first) {
+            profiles.insert(profile_name::second(first, &model), text);
+            continue;
+        }
+        let namesake = profile_name::namesake(&model, &profile.weights);
+        let own = [&model, &namesake]
+            .into_iter()
+            .find(|own| lesson_name(own) == name);
+        match own {
+            Some(own) => {
+                known.insert(name.to_owned(), own.clone());
+                profiles.entry(own.clone()).or_insert(text);
+            }
+            None => refused.push(format!(
                 "{shown}: a lesson of the model {model} is saved as {}.json, and this one is not used: \
                  move it away, or name it in load",
                 lesson_name(&model)
             )),
-            Ok((model, text)) => {
-                known.push(name);
-                profiles.entry(model).or_insert(text);
-            }
-            Err(error) => refused.push(error),
         }
     }
     if let (Some(first), Some(last)) = (left_out.first(), left_out.last()) {
@@ -123,27 +140,46 @@ mod tests {
     }
 
     #[test]
-    fn of_lessons_of_one_network_the_models_own_is_read() {
-        let [own, sure, alone] = [1, 2, 3].map(|value| lesson("tocco-late", value));
+    fn each_pair_of_networks_has_its_own_lesson() {
         let files = [
-            ("tocco.second.json", own.clone()),
-            ("tocco-sure.second.json", sure.clone()),
-            ("tocco-late.json", alone.clone()),
+            ("tocco.second.json", lesson("tocco-late", 1)),
+            ("tocco-sure.second.json", lesson("tocco-late", 2)),
+            ("tocco-late.json", lesson("tocco-late", 3)),
         ];
-        for (text, expected) in [
-            ("", &own),
-            ("model = \"tocco\"", &own),
-            ("model = \"tocco-sure\"", &sure),
-            ("model = \"tocco-late\"", &alone),
-            ("model = \"c\"", &alone),
-        ] {
+        let names = ["tocco/tocco-late", "tocco-sure/tocco-late", "tocco-late"];
+        for text in ["", "model = \"tocco-sure\"", "model = \"c\""] {
             let (profiles, refused) = begun(text, &files);
             assert_eq!(refused, [""; 0]);
-            assert_eq!(profiles.len(), 1);
-            assert_eq!(&profiles["tocco-late"], expected, "{text}");
+            assert_eq!(profiles.len(), files.len());
+            for (name, (_, lesson)) in names.into_iter().zip(&files) {
+                assert_eq!(&profiles[name], lesson, "{text}: {name}");
+            }
         }
-        let (profiles, _) = begun("model = \"tocco\"", &files[..2]);
-        assert_eq!(profiles["tocco-late"], own);
+    }
+
+    #[test]
+    fn the_lesson_of_a_namesake_of_a_built_in_model_lies_beside_that_models() {
+        let of_ours = lesson("tocco", 1);
+        let weights = "0123456789abcdef";
+        let own = |model, value| {
+            let text = lesson(model, value);
+            text.replace("\"weights\":\"\"", &format!("\"weights\":\"{weights}\""))
+        };
+        let name = format!("tocco-{weights}");
+        let files = [
+            ("tocco.json".to_owned(), of_ours.clone()),
+            (format!("{name}.json"), own("tocco", 2)),
+            (format!("{name}.second.json"), own("mine-late", 3)),
+        ];
+        let (profiles, refused) = begun("", &files);
+        assert_eq!(refused, [""; 0]);
+        assert_eq!(profiles["tocco"], of_ours);
+        assert_eq!(profiles[&name], files[1].1);
+        assert_eq!(profiles[&format!("{name}/mine-late")], files[2].1);
+        // Of other weights it is a copy of some lesson.
+        let files = [(format!("{name}.json"), of_ours)];
+        let (profiles, refused) = begun("", &files);
+        assert!(profiles.is_empty() && refused.len() == 1, "{refused:?}");
     }
 
     #[test]
@@ -159,7 +195,7 @@ mod tests {
         let [(_, first), (_, second), copies @ ..] = &files;
         let (profiles, refused) = begun("model = \"tocco\"", &files);
         assert_eq!(
-            (&profiles["tocco"], &profiles["tocco-late"]),
+            (&profiles["tocco"], &profiles["tocco/tocco-late"]),
             (first, second)
         );
         assert_eq!(refused.len(), copies.len(), "{refused:?}");

@@ -78,4 +78,6 @@ pub struct CalibrationStatus {
     pub report: Vec<LeftOut>,
     /// Why the last command or the saved profile was refused, or why there can be no calibration.
     pub error: Option<String>,
+    /// What came of the last command, if it wrote or read a file.
+    pub told: Option<String>,
 }

@@ -41,6 +41,7 @@ use nice_plug_egui::{
     EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
+use crate::calibration::Command;
 use crate::service::{Action, Shared, Status};
 use file_chooser::FileChooser;
 use guided_minute::GuidedMinute;
@@ -240,6 +241,14 @@ impl ToccoApp {
         }
         if let Some(path) = chosen(&mut self.sounds_chooser) {
             shared.params.choose_sounds(path);
+        }
+        if let Some(path) = chosen(&mut self.lesson.save_chooser) {
+            self.lesson.profile.clone_from(&path);
+            shared.calibrate(Command::Save(path.into()));
+        }
+        if let Some(path) = chosen(&mut self.lesson.load_chooser) {
+            self.lesson.profile.clone_from(&path);
+            shared.calibrate(Command::Load(path.into()));
         }
     }
 

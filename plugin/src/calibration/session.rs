@@ -38,6 +38,8 @@ pub(crate) struct CalibrationSession {
     /// Whether the model in use is not what the calibration gives.
     changed: bool,
     error: Option<String>,
+    /// Which file was written or read, until something else is done.
+    told: Option<String>,
     /// What was taught when it was saved last, or began.
     kept: Taught,
 }
@@ -88,6 +90,7 @@ impl CalibrationSession {
             in_use: saved.in_use,
             changed: false,
             error,
+            told: None,
             kept: Taught::default(),
         };
         session.number_examples();
@@ -157,11 +160,13 @@ impl CalibrationSession {
             onsets.push(onset);
             Ok(true)
         });
+        self.told = None;
         self.book(learned);
     }
 
     /// Does what `command` says, and saves it in the host's state.
     pub(crate) fn obey(&mut self, command: Command, params: &ToccoParams) {
+        self.told = None;
         match command {
             // The audio thread was told already.
             Command::Teach(_) => self.error = None,
@@ -190,10 +195,18 @@ impl CalibrationSession {
             }
             Command::Save(path) => {
                 let saved = self.save(&path);
+                if saved.is_ok() {
+                    self.tell(format!("Saved as {}", path.display()));
+                }
                 self.book(saved.map(|()| false).map_err(Into::into));
             }
             Command::Load(path) => {
                 let loaded = self.load(&path, params);
+                if loaded.is_ok() {
+                    self.tell(format!("Loaded from {}", path.display()));
+                    // The numbers of these examples may be those of others that are kept.
+                    self.kept = Taught::default();
+                }
                 self.book(loaded);
                 self.tell_masks(params);
             }
@@ -283,6 +296,7 @@ impl CalibrationSession {
             possible: calibration.is_some(),
             in_use: self.in_use,
             error: self.error.clone(),
+            told: self.told.clone(),
             examples: self.first.examples(),
             second_examples: self.second.as_ref().map(NetworkCalibration::examples),
             ends_at: None,
@@ -387,6 +401,11 @@ impl CalibrationSession {
             .collect();
         onsets.reverse();
         second.onsets = onsets;
+    }
+
+    /// Of a model that cannot be taught nothing was written or read.
+    fn tell(&mut self, what: String) {
+        self.told = self.first.calibration.is_some().then_some(what);
     }
 
     fn book(&mut self, changed: Change) {
@@ -801,6 +820,42 @@ mod tests {
         assert_eq!(loaded.taught(), (vec![1, 1, 4], vec![]));
         loaded.told(Command::Undo);
         assert_eq!(loaded.taught(), (vec![1, 1], vec![]));
+    }
+
+    #[test]
+    fn what_is_loaded_changes_the_project_and_is_kept_whatever_was_kept_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let [kept, one, other] =
+            ["kept", "one.json", "other.json"].map(|name| folder.path().join(name));
+        let mut taught = Taught::new(&Saved::default());
+        for (onset, file) in [(1, &one), (2, &other)] {
+            taught.told(Command::Undo);
+            taught.hears_with_both(onset, onset as usize);
+            taught.told(Command::Save(file.clone()));
+            let told = format!("Saved as {}", file.display());
+            assert_eq!(taught.session.status().told, Some(told));
+        }
+        // As many examples, of the same numbers.
+        for file in [&one, &other] {
+            let before = taught.params.unsaved.count();
+            taught.told(Command::Load(file.clone()));
+            assert!(taught.params.unsaved.count() > before);
+            let told = format!("Loaded from {}", file.display());
+            assert_eq!(taught.session.status().told, Some(told));
+            taught.session.keep(&kept).unwrap();
+            let first = kept.join("tocco.json");
+            for (kept, file) in [
+                (second_profile(&first), second_profile(file)),
+                (first, file.clone()),
+            ] {
+                assert_eq!(std::fs::read(kept).unwrap(), std::fs::read(file).unwrap());
+            }
+        }
+        taught.hears_with_both(3, 3);
+        assert_eq!(taught.session.status().told, None);
+        taught.told(Command::Load(kept));
+        let status = taught.session.status();
+        assert!(status.error.is_some() && status.told.is_none());
     }
 
     #[cfg(unix)]

@@ -19,6 +19,9 @@ pub(super) enum Kind {
     Folder,
     /// A file whose name ends so.
     File(&'static str),
+    /// A place for a file, which may be there: how it is called unless another name is typed, and how
+    /// its name ends.
+    NewFile(&'static str, &'static str),
 }
 
 /// Shows a dialog that begins in a folder, and waits for it.
@@ -130,5 +133,35 @@ fn ask(kind: Kind, folder: Option<&Path>) -> Option<PathBuf> {
     match kind {
         Kind::Folder => dialog.pick_folder(),
         Kind::File(ending) => dialog.add_filter(ending, &[ending]).pick_file(),
+        Kind::NewFile(name, ending) => {
+            let dialog = dialog.set_file_name(name).add_filter(ending, &[ending]);
+            dialog.save_file().map(|path| ended(path, ending))
+        }
+    }
+}
+
+/// A name that was typed without an ending gets one, or no dialog would list it; but not that of another
+/// file, which nobody was asked about.
+fn ended(path: PathBuf, ending: &str) -> PathBuf {
+    let with_ending = path.with_extension(ending);
+    match path.extension().is_none() && !with_ending.exists() {
+        true => with_ending,
+        false => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_gets_an_ending_unless_that_is_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        assert_eq!(ended(place("me"), "json"), place("me.json"));
+        assert_eq!(ended(place("me.txt"), "json"), place("me.txt"));
+        std::fs::write(place("me.json"), "").unwrap();
+        assert_eq!(ended(place("me"), "json"), place("me"));
+        assert_eq!(ended(place("me.json"), "json"), place("me.json"));
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use egui::{Button, Checkbox, RichText, Ui};
 use nice_plug::context::gui::GuiContext;
 
+use super::file_chooser::{FileChooser, Kind};
 use super::palette::{ACCENT, FAINT, WARNING};
 use super::value;
 use crate::calibration::lesson::ENOUGH;
@@ -25,6 +26,10 @@ const TEACH_HINT: &str = "Press it, then play this technique three to five times
     this technique ends.";
 const FORGET_HINT: &str = "Was it a slip, or no note of yours at all? If it was meant so, keep it: of \
     such examples there is most to learn.";
+const SAVE_HINT: &str = "Writes your lesson of this model to a file, to be loaded in another project or on \
+    another machine. What the second decision was taught lies beside it, in a file that ends in .second.json.";
+const LOAD_HINT: &str =
+    "Puts a lesson of this model that was saved to a file in the place of what was taught.";
 const USE_HINT: &str = "Untick a technique that you never play: it is then never answered.";
 
 /// What the window remembers of a lesson.
@@ -32,6 +37,12 @@ const USE_HINT: &str = "Untick a technique that you never play: it is then never
 pub struct LessonPanel {
     /// When *Forget all* was pressed once.
     forgetting: Option<Instant>,
+    /// Where the lesson is to be saved.
+    pub(super) save_chooser: FileChooser,
+    /// From where one is to be loaded.
+    pub(super) load_chooser: FileChooser,
+    /// The file that was chosen last: dialogs begin there.
+    pub(super) profile: String,
 }
 
 impl LessonPanel {
@@ -87,7 +98,7 @@ impl LessonPanel {
         }
     }
 
-    /// What came of it so far, and how to take it back.
+    /// What came of it so far, how to take it back, and how to keep it as a file.
     pub fn show(
         &mut self,
         ui: &mut Ui,
@@ -126,44 +137,70 @@ impl LessonPanel {
         if let (Some(error), true) = (&calibration.error, calibration.possible) {
             ui.label(small(error, WARNING));
         }
+        if let Some(told) = &calibration.told {
+            ui.label(small(told, FAINT));
+        }
         let untouched = examples == 0 && !calibration.masked.contains(&true);
         if untouched {
             self.forgetting = None;
-            return;
         }
         ui.horizontal(|ui| {
-            if ui
-                .add_enabled(examples > 0, Button::new("Undo"))
-                .on_hover_text("Forget the last example")
-                .clicked()
-            {
-                shared.calibrate(Command::Undo);
+            if !untouched {
+                self.take_back(ui, shared, calibration);
             }
-            self.forgetting = self
-                .forgetting
-                .filter(|since| since.elapsed() < CONFIRMATION);
-            let text = if self.forgetting.is_some() {
-                "Really?"
-            } else {
-                "Forget all"
-            };
-            if ui.add_enabled(examples > 0, Button::new(text)).clicked() {
-                if self.forgetting.take().is_some() {
-                    end(shared);
-                    shared.calibrate(Command::Reset);
-                } else {
-                    self.forgetting = Some(Instant::now());
-                }
-            }
-            let mut in_use = calibration.in_use;
-            let response = ui.checkbox(&mut in_use, "in use");
-            if response
-                .on_hover_text("Whether the model is what the lesson made of it, or as it was")
-                .changed()
-            {
-                shared.calibrate(Command::Apply(in_use));
-            }
+            self.files(ui, calibration.possible, untouched);
         });
+    }
+
+    /// What was taught as a file.
+    fn files(&mut self, ui: &mut Ui, possible: bool, untouched: bool) {
+        let place = &self.profile;
+        ui.add_enabled_ui(possible && !untouched, |ui| {
+            let kind = Kind::NewFile("lesson.json", "json");
+            let chooser = &mut self.save_chooser;
+            chooser.button(ui, "Save profile…", SAVE_HINT, kind, place);
+        });
+        ui.add_enabled_ui(possible, |ui| {
+            let kind = Kind::File("json");
+            let chooser = &mut self.load_chooser;
+            chooser.button(ui, "Load profile…", LOAD_HINT, kind, place);
+        });
+    }
+
+    /// How to take back what was taught.
+    fn take_back(&mut self, ui: &mut Ui, shared: &Shared, calibration: &CalibrationStatus) {
+        let examples = calibration.report.len();
+        if ui
+            .add_enabled(examples > 0, Button::new("Undo"))
+            .on_hover_text("Forget the last example")
+            .clicked()
+        {
+            shared.calibrate(Command::Undo);
+        }
+        self.forgetting = self
+            .forgetting
+            .filter(|since| since.elapsed() < CONFIRMATION);
+        let text = if self.forgetting.is_some() {
+            "Really?"
+        } else {
+            "Forget all"
+        };
+        if ui.add_enabled(examples > 0, Button::new(text)).clicked() {
+            if self.forgetting.take().is_some() {
+                end(shared);
+                shared.calibrate(Command::Reset);
+            } else {
+                self.forgetting = Some(Instant::now());
+            }
+        }
+        let mut in_use = calibration.in_use;
+        let response = ui.checkbox(&mut in_use, "in use");
+        if response
+            .on_hover_text("Whether the model is what the lesson made of it, or as it was")
+            .changed()
+        {
+            shared.calibrate(Command::Apply(in_use));
+        }
     }
 }
 

@@ -1,19 +1,21 @@
 //! The window, drawn without a screen.
 
 use super::*;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
 use egui::{Key, Rect};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::params::{Param, Params};
-use tocco_recognizer::adaptation::LeftOut;
+use tocco_recognizer::adaptation::{Calibration, LeftOut, second_profile};
 use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
 use tocco_recognizer::pipeline::Pipeline;
 
 use super::file_chooser::Kind;
-use crate::calibration::Command;
 use crate::params::{ModelChoice, TeachChoice, ToccoParams, set};
 use crate::service::{Activation, Service};
+use crate::shipped;
 use crate::velocity_lesson::{Standing, Step};
 
 /// The window on *Set up*, high enough for all of it, with everything unfolded.
@@ -650,6 +652,90 @@ fn sounds_of_the_users_are_chosen_by_typing_and_told_if_they_are_not_there() {
     assert_eq!(shared.params.sounds.changes(), before + 1);
 }
 
+/// Draws frames until `done`.
+fn frames_until(window: &mut Offscreen, done: &dyn Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        window.frame();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_lesson_is_saved_to_a_file_and_loaded_from_it_in_the_window() {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = FILE.get_or_init(|| folder.path().join("me.json"));
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let lesson = || shared.status().calibration.clone();
+    let tick = |window: &mut Offscreen, used: bool| {
+        set(&shared.params.techniques.of_class[6].used, used);
+        frames_until(window, &|| lesson().masked[6] != used);
+    };
+    let mut window = set_up(&shared);
+    window.app.lesson.save_chooser.ask = |kind, folder| match (kind, folder) {
+        (Kind::NewFile(_, "json"), None) => FILE.get().cloned(),
+        _ => None,
+    };
+    // The next dialog begins where the last one was.
+    window.app.lesson.load_chooser.ask = |kind, folder| match (kind, folder) {
+        (Kind::File("json"), Some(_)) => FILE.get().cloned(),
+        _ => None,
+    };
+
+    // There is nothing to save yet.
+    window.click("Save profile…", 0).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    window.frame();
+    assert!(!file.exists() && lesson().told.is_none());
+    tick(&mut window, false);
+    window.frame();
+    window.click("Save profile…", 0).unwrap();
+    frames_until(&mut window, &|| lesson().told.is_some());
+    let text = window.frame();
+    assert!(
+        text.contains(&format!("Saved as {}", file.display())),
+        "{text}"
+    );
+    // It is what `evaluate` and `demo` take.
+    for (shipped, file) in [
+        (&shipped::TOCCO, file.clone()),
+        (&shipped::TOCCO_LATE, second_profile(file)),
+    ] {
+        let mut calibration = Calibration::new(&shipped.package().unwrap()).unwrap();
+        calibration.load(file).unwrap();
+        assert!(calibration.masked()[6]);
+    }
+
+    tick(&mut window, true);
+    let before = shared.params.unsaved.count();
+    window.click("Load profile…", 0).unwrap();
+    let loaded = || {
+        lesson()
+            .told
+            .is_some_and(|told| told.starts_with("Loaded from"))
+    };
+    frames_until(&mut window, &loaded);
+    assert_eq!(shared.params.masked_bits(), 1 << 6);
+    assert!(
+        shared.params.unsaved.count() > before,
+        "the project changed"
+    );
+    assert!(window.frame().contains("Loaded from"));
+    // What is no profile is told where the lesson is, and changes nothing.
+    std::fs::write(file, "no profile").unwrap();
+    window.click("Load profile…", 0).unwrap();
+    frames_until(&mut window, &|| lesson().error.is_some());
+    let text = window.frame();
+    assert!(
+        text.contains("me.json: profile: expected a calibration profile"),
+        "{text}"
+    );
+    assert!(lesson().masked[6] && shared.status().failed.is_empty());
+}
+
 #[test]
 fn what_is_chosen_in_a_dialog_is_used_and_no_dialog_is_told() {
     let shared = instance();
@@ -660,14 +746,6 @@ fn what_is_chosen_in_a_dialog_is_used_and_no_dialog_is_told() {
         _ => None,
     };
     let params = &shared.params;
-    let frames_until = |window: &mut Offscreen, done: &dyn Fn() -> bool| {
-        let start = Instant::now();
-        while !done() {
-            assert!(start.elapsed() < Duration::from_secs(10));
-            window.frame();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    };
     let folder = std::env::temp_dir().display().to_string();
     window.click("Folder…", 0).unwrap();
     frames_until(&mut window, &|| params.sounds.path() == folder);

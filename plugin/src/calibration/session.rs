@@ -249,8 +249,8 @@ impl CalibrationSession {
     }
 
     /// Saves what is taught to `folder`, if that is something else than before: as
-    /// `<model's id>.json`, or under a namesake's name. While nothing amends the model, what was taught to the one that did stays, as
-    /// in the host's state: it is of the same lesson.
+    /// `<model's id>.json`, or by a namesake's name. While nothing amends the model, what was taught to
+    /// the one that did stays, as in the host's state: it is of the same lesson.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -183,6 +183,27 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_beside_a_profile_that_is_named_is_of_that_pair() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, model, value) in [
+            ("me.json", "tocco-sure", 1),
+            ("me.second.json", "tocco-late", 2),
+            ("late.json", "tocco-late", 3),
+        ] {
+            std::fs::write(folder.path().join(name), lesson(model, value)).unwrap();
+        }
+        let text = "[lesson]\nload = [\"me.json\", \"late.json\"]\n";
+        let mut read = Configuration::parse(text, &folder.path().join("tocco.toml"));
+        let params = ToccoParams::default();
+        read.apply(&params);
+        assert_eq!(read.refused, [""; 0]);
+        let profiles = params.calibration.saved().profiles;
+        let names: Vec<&String> = profiles.keys().collect();
+        assert_eq!(names, ["tocco-late", "tocco-sure", "tocco-sure/tocco-late"]);
+        assert_eq!(profiles["tocco-sure/tocco-late"], lesson("tocco-late", 2));
+    }
+
+    #[test]
     fn a_copy_of_a_lesson_is_refused_and_the_lesson_is_read() {
         let files = [
             ("tocco.json", lesson("tocco", 1)),

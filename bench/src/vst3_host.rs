@@ -159,6 +159,16 @@ impl Vst3Host {
         self.restore_from(MemoryStream::new(state.to_vec()).in_pieces(piece))
     }
 
+    /// The plugin called `name` of the bundle at `path`.
+    ///
+    /// # Errors
+    /// If the bundle does not load, or has no such plugin.
+    pub fn load_named(path: &Path, name: &str) -> Result<Self> {
+        let host = Self::instance(path, |info| is(&info.name, name), null_mut())?;
+        host.set_component_handler()?;
+        Ok(host)
+    }
+
     fn restore_from(&mut self, stream: MemoryStream) -> Result<()> {
         let stream = ComWrapper::new(stream);
         let pointer = interface::<_, IBStream>(&stream)?;

@@ -1,7 +1,7 @@
 //! The CLAP entry: nice-plug's own, with guards before it and what it leaves out.
 //!
 //! ```text
-//! host -> Instance (guards: order of calls, buffers, events) -> nice-plug's wrapper -> Tocco
+//! host -> Instance (guards: order of calls, buffers, events) -> nice-plug's wrapper -> Tocco or MultiOutput
 //! host <- Host (guards: extensions and functions that are missing) <-'
 //! ```
 //!
@@ -35,14 +35,17 @@ use clap_sys::ext::state::CLAP_EXT_STATE;
 use clap_sys::process::{
     CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status,
 };
+use nice_plug::prelude::ClapPlugin;
 use nice_plug::wrapper::clap::{
     CLAP_PLUGIN_FACTORY_ID, CLAP_VERSION, PluginDescriptor, Wrapper, clap_host, clap_plugin,
     clap_plugin_descriptor, clap_plugin_entry, clap_plugin_factory,
 };
 
 use crate::Tocco;
+use crate::multi_output::MultiOutput;
 use crate::newborn;
 use crate::service::Shared;
+use crate::spare_buses::{MOST_BUSES, SpareBuses};
 use events::{Input, Output};
 use extensions::Extensions;
 use host::Host;
@@ -58,6 +61,7 @@ struct Instance {
     /// What the framework takes for the host.
     host: Box<Host>,
     shared: Arc<Shared>,
+    spare: SpareBuses,
     /// Channels in and out while active, otherwise 0.
     channels: AtomicU32,
     /// How many unsaved changes the host was told of.
@@ -77,19 +81,18 @@ macro_rules! call {
 use call;
 
 impl Instance {
-    /// An instance for `host`, or nothing if the framework makes none.
+    /// An instance of `P` for `host`, or nothing if the framework makes none.
     ///
     /// # Safety
     /// `host` is null, or a host that lives until the instance is destroyed.
-    unsafe fn create(host: *const clap_host) -> *const clap_plugin {
+    unsafe fn create<P: ClapPlugin>(host: *const clap_host) -> *const clap_plugin {
         if host.is_null() {
             return std::ptr::null();
         }
         // SAFETY: the caller's promise.
         let host = unsafe { Host::new(host) };
         // SAFETY: the boxed host outlives the wrapper: both are the instance's.
-        let (wrapper, shared) =
-            newborn::made_by(|| unsafe { Wrapper::<Tocco>::new(host.as_clap()) });
+        let (wrapper, shared) = newborn::made_by(|| unsafe { Wrapper::<P>::new(host.as_clap()) });
         let Some(shared) = shared else {
             return std::ptr::null(); // never: a wrapper has a plugin
         };
@@ -119,6 +122,7 @@ impl Instance {
             extensions,
             host,
             shared,
+            spare: SpareBuses::of::<P>(),
             channels: AtomicU32::new(0),
             told: AtomicU64::new(0),
         });
@@ -266,21 +270,46 @@ unsafe extern "C" fn process(
             return CLAP_PROCESS_CONTINUE;
         }
         let (sources, sinks) = (process.audio_inputs, process.audio_outputs);
-        if !fits(sources, process.audio_inputs_count, channels)
-            || !fits(sinks, process.audio_outputs_count, channels)
-        {
+        let n_sinks = process.audio_outputs_count;
+        if !fits(sources, process.audio_inputs_count, channels) || !fits(sinks, n_sinks, channels) {
             return CLAP_PROCESS_ERROR;
+        }
+        // The first one is the main output, which is there.
+        let main = *sinks;
+        let length = process.frames_count as usize;
+        let given = |bus: usize| match bus + 1 < n_sinks as usize {
+            true => auxiliary(&*sinks.add(bus + 1), length),
+            false => None,
+        };
+        let Some(mut buses) = instance.spare.complete(length, given) else {
+            return CLAP_PROCESS_ERROR;
+        };
+        let mut outputs = [main; 1 + MOST_BUSES];
+        for (output, channels) in outputs.iter_mut().skip(1).zip(buses.channels()) {
+            *output = clap_audio_buffer {
+                data32: channels.as_mut_ptr(),
+                data64: std::ptr::null_mut(),
+                channel_count: channels.len() as u32,
+                latency: 0,
+                constant_mask: 0,
+            };
         }
         let clock = (process.steady_time >= 0).then_some(process.steady_time);
         let continuity = &instance.shared.continuity;
         let reset = || call!(instance.framework, reset(plugin));
         continuity.before_block(clock, process.frames_count, reset);
         let guarded = clap_process {
+            audio_outputs: outputs.as_mut_ptr(),
+            audio_outputs_count: 1 + instance.spare.count() as u32,
             in_events: input.as_clap(),
             out_events: output.as_clap(),
             ..*process
         };
         let status = call!(instance.framework, process(plugin, &guarded));
+        if status != CLAP_PROCESS_ERROR {
+            let main = std::slice::from_raw_parts(main.data32, channels as usize);
+            buses.add_spare_to(main, length);
+        }
         output.send_parameters(None);
         status
     }
@@ -301,6 +330,31 @@ unsafe fn fits(ports: *const clap_audio_buffer, count: u32, channels: u32) -> bo
             && !port.data32.is_null()
             && (0..channels as usize).all(|channel| !(*port.data32.add(channel)).is_null())
     }
+}
+
+/// The channels of an auxiliary output for a block of `length` samples, if it has two of 32-bit
+/// samples; silences those of one that is otherwise. Real-time safe.
+///
+/// # Safety
+/// The port has its `channel_count` pointers or none, and those that are not null hold the block.
+unsafe fn auxiliary(port: &clap_audio_buffer, length: usize) -> Option<[*mut f32; 2]> {
+    if port.data32.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        let channels = std::slice::from_raw_parts(port.data32, port.channel_count as usize);
+        if let [left, right] = *channels
+            && !left.is_null()
+            && !right.is_null()
+        {
+            return Some([left, right]);
+        }
+        for channel in channels.iter().filter(|channel| !channel.is_null()) {
+            channel.write_bytes(0, length);
+        }
+    }
+    None
 }
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
@@ -344,10 +398,20 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
     }
 }
 
-fn descriptor() -> &'static PluginDescriptor {
-    static DESCRIPTOR: OnceLock<PluginDescriptor> = OnceLock::new();
-    DESCRIPTOR.get_or_init(PluginDescriptor::for_plugin::<Tocco>)
+/// What the host may choose from. Hosts that do not ask take the first.
+fn descriptors() -> &'static [PluginDescriptor; 2] {
+    static DESCRIPTORS: OnceLock<[PluginDescriptor; 2]> = OnceLock::new();
+    DESCRIPTORS.get_or_init(|| {
+        [
+            PluginDescriptor::for_plugin::<Tocco>(),
+            PluginDescriptor::for_plugin::<MultiOutput>(),
+        ]
+    })
 }
+
+/// What makes an instance of each of them.
+const CREATE: [unsafe fn(*const clap_host) -> *const clap_plugin; 2] =
+    [Instance::create::<Tocco>, Instance::create::<MultiOutput>];
 
 static FACTORY: clap_plugin_factory = clap_plugin_factory {
     get_plugin_count: Some(get_plugin_count),
@@ -356,16 +420,16 @@ static FACTORY: clap_plugin_factory = clap_plugin_factory {
 };
 
 unsafe extern "C" fn get_plugin_count(_factory: *const clap_plugin_factory) -> u32 {
-    1
+    descriptors().len() as u32
 }
 
 unsafe extern "C" fn get_plugin_descriptor(
     _factory: *const clap_plugin_factory,
     index: u32,
 ) -> *const clap_plugin_descriptor {
-    match index {
-        0 => descriptor().clap_plugin_descriptor(),
-        _ => std::ptr::null(),
+    match descriptors().get(index as usize) {
+        Some(descriptor) => descriptor.clap_plugin_descriptor(),
+        None => std::ptr::null(),
     }
 }
 
@@ -376,10 +440,15 @@ unsafe extern "C" fn create_plugin(
 ) -> *const clap_plugin {
     // SAFETY: not null, so it is a C string; the host outlives its plugins.
     unsafe {
-        if id.is_null() || CStr::from_ptr(id) != descriptor().clap_id() {
+        if id.is_null() {
             return std::ptr::null();
         }
-        Instance::create(host)
+        let id = CStr::from_ptr(id);
+        let mut plugins = descriptors().iter().zip(CREATE);
+        match plugins.find(|(descriptor, _)| descriptor.clap_id() == id) {
+            Some((_, create)) => create(host),
+            None => std::ptr::null(),
+        }
     }
 }
 
@@ -463,7 +532,7 @@ mod tests {
         };
         // SAFETY: the host outlives the plugin, which is destroyed last.
         unsafe {
-            let plugin = Instance::create(&host);
+            let plugin = Instance::create::<Tocco>(&host);
             let instance = Instance::of(plugin).unwrap();
             assert!(init(plugin));
             assert!(activate(plugin, 48_000.0, 1, 64));

@@ -22,6 +22,7 @@ mod join;
 pub mod last_minute;
 mod log_file;
 pub mod model;
+pub mod multi_output;
 mod newborn;
 pub mod osc;
 pub mod outputs;
@@ -29,6 +30,7 @@ pub mod params;
 pub mod presets;
 pub mod service;
 pub mod shipped;
+mod spare_buses;
 pub mod state;
 pub mod unsaved;
 pub mod velocity_lesson;
@@ -92,6 +94,87 @@ impl Tocco {
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// See [`Plugin::activate`]: whether there is a stream as `buffers` has it, heard or not.
+    fn begin(&mut self, buffers: &BufferConfig) -> bool {
+        let host_rate = f64::from(buffers.sample_rate);
+        let rates = HopStream::MINIMUM_HOST_RATE..=HopStream::MAXIMUM_HOST_RATE;
+        let started = if rates.contains(&host_rate) {
+            self.start(Activation {
+                host_rate,
+                max_block: buffers.max_buffer_size as usize,
+                offline: buffers.process_mode == ProcessMode::Offline,
+            })
+        } else {
+            // What it heard at another rate.
+            self.pipeline = None;
+            Err(PipelineError::from(HopStreamError::HostRate { found: host_rate }).into())
+        };
+        // At a rate that there can be, the sound passes through unheard.
+        let unheard = is_possible_rate(host_rate)
+            && matches!(
+                started,
+                Err(service::ActivationError::Pipeline(PipelineError::Stream(_)))
+            );
+        let error = started.err().map(|error| match unheard {
+            true => format!("{error}. Until then the sound passes through unheard."),
+            false => error.to_string(),
+        });
+        if let Some(error) = &error {
+            nice_error!("Tocco does not listen: {error}");
+        }
+        let running = error.is_none();
+        self.shared.status().activation_error = error;
+        self.shared.tell_outputs();
+        running || unheard
+    }
+
+    /// See [`Plugin::process`]; voices go to `buses`, if there are any: see
+    /// [`Performance::mix_with_buses`]. `send` gives an event to the host, and says whether it took it.
+    /// Real-time safe as far as `send` is.
+    fn listen(
+        &mut self,
+        buffer: &mut Buffer,
+        buses: &mut [Buffer<'_>],
+        mut send: impl FnMut(NoteEvent<()>) -> bool,
+    ) -> ProcessStatus {
+        let Self {
+            params,
+            shared,
+            performance,
+            offline,
+            pipeline,
+            service,
+        } = self;
+        performance.set_voice_levels(params);
+        let Some(pipeline) = pipeline else {
+            // Nothing else ends the notes that began at another rate.
+            performance.end_notes(buffer.samples(), &mut send);
+            return ProcessStatus::Normal;
+        };
+        shared.attend_teach();
+        // In a bounce a changed model is loaded before the next sample. `offline` is what the host
+        // said at this activation, in both formats (see `vst3_entry`). In a bounce that the host did
+        // not announce the pipeline waits, as far as it is ahead: in real time nothing waits.
+        if *offline && let Some(service) = service {
+            service.settle();
+        }
+        let is_settled = || *offline || shared.is_settled();
+        let settings = params.settings();
+        let mut block = performance.begin_block(params, shared);
+        // Until all is heard the buffer is read and nothing else.
+        let channels = buffer.as_slice_immutable();
+        let sides = heard(channels, settings.input);
+        pipeline.process_when(channels, &settings, is_settled, |result, offset| {
+            block.hear(result, offset, sides, &mut send);
+        });
+        // The pipeline flushes them while it listens; what follows listens, too.
+        denormals::flush(|| block.end(sides, buffer.samples(), &mut send));
+        // As delivered the output is the input.
+        denormals::flush(|| performance.mix_with_buses(params, shared, buffer.as_slice(), buses));
+        // Silence tells us nothing new, but results may be on their way and notes may have to end.
+        ProcessStatus::KeepAlive
     }
 
     fn start(&mut self, activation: Activation) -> Result<(), service::ActivationError> {
@@ -208,36 +291,7 @@ impl Plugin for Tocco {
         buffers: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
-        let host_rate = f64::from(buffers.sample_rate);
-        let rates = HopStream::MINIMUM_HOST_RATE..=HopStream::MAXIMUM_HOST_RATE;
-        let started = if rates.contains(&host_rate) {
-            self.start(Activation {
-                host_rate,
-                max_block: buffers.max_buffer_size as usize,
-                offline: buffers.process_mode == ProcessMode::Offline,
-            })
-        } else {
-            // What it heard at another rate.
-            self.pipeline = None;
-            Err(PipelineError::from(HopStreamError::HostRate { found: host_rate }).into())
-        };
-        // At a rate that there can be, the sound passes through unheard.
-        let unheard = is_possible_rate(host_rate)
-            && matches!(
-                started,
-                Err(service::ActivationError::Pipeline(PipelineError::Stream(_)))
-            );
-        let error = started.err().map(|error| match unheard {
-            true => format!("{error}. Until then the sound passes through unheard."),
-            false => error.to_string(),
-        });
-        if let Some(error) = &error {
-            nice_error!("Tocco does not listen: {error}");
-        }
-        let running = error.is_none();
-        self.shared.status().activation_error = error;
-        self.shared.tell_outputs();
-        running || unheard
+        self.begin(buffers)
     }
 
     fn reset(&mut self) {
@@ -261,44 +315,9 @@ impl Plugin for Tocco {
         _aux: &mut AuxiliaryBuffers,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        let Self {
-            params,
-            shared,
-            performance,
-            offline,
-            pipeline,
-            service,
-        } = self;
-        performance.set_voice_levels(params);
-        let Some(pipeline) = pipeline else {
-            // Nothing else ends the notes that began at another rate.
-            let mut send = |event| context.try_send_event(event).is_ok();
-            performance.end_notes(buffer.samples(), &mut send);
-            return ProcessStatus::Normal;
-        };
-        shared.attend_teach();
-        // In a bounce a changed model is loaded before the next sample. `offline` is what the host
-        // said at this activation, in both formats (see `vst3_entry`). In a bounce that the host did
-        // not announce the pipeline waits, as far as it is ahead: in real time nothing waits.
-        if *offline && let Some(service) = service {
-            service.settle();
-        }
-        let is_settled = || *offline || shared.is_settled();
-        let settings = params.settings();
-        let mut send = |event| context.try_send_event(event).is_ok();
-        let mut block = performance.begin_block(params, shared);
-        // Until all is heard the buffer is read and nothing else.
-        let channels = buffer.as_slice_immutable();
-        let sides = heard(channels, settings.input);
-        pipeline.process_when(channels, &settings, is_settled, |result, offset| {
-            block.hear(result, offset, sides, &mut send);
-        });
-        // The pipeline flushes them while it listens; what follows listens, too.
-        denormals::flush(|| block.end(sides, buffer.samples(), &mut send));
-        // As delivered the output is the input.
-        denormals::flush(|| performance.mix(params, shared, buffer.as_slice()));
-        // Silence tells us nothing new, but results may be on their way and notes may have to end.
-        ProcessStatus::KeepAlive
+        self.listen(buffer, &mut [], |event| {
+            context.try_send_event(event).is_ok()
+        })
     }
 
     fn deactivate(&mut self) {

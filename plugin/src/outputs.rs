@@ -8,4 +8,5 @@ pub mod parameters;
 pub mod performance;
 pub mod retrigger;
 pub mod sounding;
+pub mod spike;
 pub mod velocity;

@@ -309,6 +309,9 @@ pub struct ToccoParams {
     /// Saves the notes of the last minute as a MIDI file when it rises.
     #[id = "save-minute"]
     pub save_minute: BoolParam,
+    /// Whether each decision makes a spike in the sound: see [`spike`](crate::outputs::spike).
+    #[id = "spike"]
+    pub spike: BoolParam,
     /// Controllers.
     #[nested(group = "Continuous control")]
     pub control: ControlParams,
@@ -449,6 +452,7 @@ impl Default for ToccoParams {
                 .with_callback(Arc::new(move |on| preset.save_preset(on))),
             save_minute: BoolParam::new("Save last minute", false)
                 .with_callback(Arc::new(move |on| minute.save_minute(on))),
+            spike: BoolParam::new("Measuring spike", false),
             control: ControlParams::default(),
             voices: VoiceParams::default(),
             techniques: Techniques::default(),

@@ -16,6 +16,8 @@
 //! - It tells no host that the project differs from what is saved: see
 //!   [`unsaved`](crate::unsaved).
 //! - It resets the plugin at every start: see [`continuity`](crate::continuity).
+//! - It processes nothing where one auxiliary output is missing: see
+//!   [`spare_buses`](crate::spare_buses).
 //!
 //! All of it can go when the framework does it (`docs/upstream.md`).
 #![expect(
@@ -31,26 +33,28 @@ mod output_parameters;
 mod state_stream;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::*};
 
+use nice_plug::prelude::Vst3Plugin;
 use nice_plug::wrapper::vst3::Wrapper;
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::kInput;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ChannelContext::{
     IInfoListener, IInfoListenerTrait,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::IProcessContextRequirements_::Flags_::kNeedContinousTimeSamples;
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::kEvent;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::MediaTypes_::{kAudio, kEvent};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::RestartFlags_::kParamValuesChanged;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
-    BusDirection, BusInfo, CString, CtrlNumber, IAttributeList, IAudioProcessor,
-    IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
-    IComponentHandler2Trait, IComponentHandlerTrait, IComponentTrait, IEditController,
-    IEditControllerTrait, IMidiMapping, IMidiMappingTrait, INoteExpressionController,
-    INoteExpressionControllerTrait, IProcessContextRequirements, IProcessContextRequirementsTrait,
-    IUnitInfo, IUnitInfoTrait, IoMode, MediaType, NoteExpressionTypeID, NoteExpressionTypeInfo,
-    NoteExpressionValue, ParamID, ParamValue, ParameterInfo, ProcessData, ProcessSetup,
-    ProgramListID, ProgramListInfo, RoutingInfo, SpeakerArrangement, String128, TChar, UnitID,
-    UnitInfo,
+    AudioBusBuffers, AudioBusBuffers__type0, BusDirection, BusInfo, CString, CtrlNumber,
+    IAttributeList, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler,
+    IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait, IComponentTrait,
+    IEditController, IEditControllerTrait, IMidiMapping, IMidiMappingTrait,
+    INoteExpressionController, INoteExpressionControllerTrait, IProcessContextRequirements,
+    IProcessContextRequirementsTrait, IUnitInfo, IUnitInfoTrait, IoMode, MediaType,
+    NoteExpressionTypeID, NoteExpressionTypeInfo, NoteExpressionValue, ParamID, ParamValue,
+    ParameterInfo, ProcessData, ProcessSetup, ProgramListID, ProgramListInfo, RoutingInfo,
+    SpeakerArrangement, String128, TChar, UnitID, UnitInfo,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int16, int32,
@@ -58,26 +62,29 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComRef};
 
-use crate::Tocco;
 use crate::newborn;
 use crate::outputs::parameters::{COUNT, OutputParameter};
 use crate::service::Shared;
+use crate::spare_buses::{MOST_BUSES, SpareBuses};
 use block::Verdict;
 use controller_values::ControllerValues;
 use life_cycle::LifeCycle;
 
-/// The framework's VST3 object and what is added to it.
-struct Component {
-    wrapper: Wrapper<Tocco>,
+/// The framework's VST3 object for the plugin `P`, and what is added to it.
+struct Component<P: Vst3Plugin> {
+    wrapper: Wrapper<P>,
     shared: Arc<Shared>,
     life: LifeCycle,
     values: ControllerValues,
+    spare: SpareBuses,
+    /// The auxiliary outputs that the host switched off, one bit for each.
+    switched_off: AtomicU32,
 }
 
-impl Component {
+impl<P: Vst3Plugin> Component<P> {
     /// A new instance; `None` if the framework made none.
     fn new() -> Option<Self> {
-        let (wrapper, shared) = newborn::made_by(Wrapper::<Tocco>::new);
+        let (wrapper, shared) = newborn::made_by(Wrapper::<P>::new);
         let shared = shared?;
         // SAFETY: indices below the count, and a live structure to write to.
         let ids = unsafe {
@@ -93,7 +100,47 @@ impl Component {
             shared,
             life: LifeCycle::default(),
             values,
+            spare: SpareBuses::of::<P>(),
+            switched_off: AtomicU32::new(0),
         })
+    }
+
+    /// Processes a block that has room for sound, with all auxiliary outputs. Real-time safe as far as
+    /// the plugin is.
+    ///
+    /// # Safety
+    /// As the format asks for, and the main output is as it was agreed.
+    unsafe fn sound(&self, mut block: ProcessData) -> tresult {
+        // SAFETY: the caller's promise. The spare buses are used by one block at a time, as the host's are.
+        unsafe {
+            let length = block.numSamples as usize;
+            let off = self.switched_off.load(Acquire);
+            let given = |bus: usize| block::auxiliary(&block, bus, off & (1 << bus) == 0);
+            let Some(mut buses) = self.spare.complete(length, given) else {
+                block::pass_through(&block);
+                block::silence_auxiliaries(&block);
+                return kInvalidArgument;
+            };
+            self.follow_clock(&block);
+            let main = *block.outputs;
+            let mut outputs = [main; 1 + MOST_BUSES];
+            for (output, channels) in outputs.iter_mut().skip(1).zip(buses.channels()) {
+                *output = AudioBusBuffers {
+                    numChannels: channels.len() as int32,
+                    silenceFlags: 0,
+                    __field0: AudioBusBuffers__type0 {
+                        channelBuffers32: channels.as_mut_ptr(),
+                    },
+                };
+            }
+            block.outputs = outputs.as_mut_ptr();
+            block.numOutputs = 1 + self.spare.count() as int32;
+            let result = self.wrapper.process(&mut block);
+            if result == kResultOk {
+                buses.add_spare_to(block::channels(&main), length);
+            }
+            result
+        }
     }
 
     /// Resets the plugin if a new stream begins with `block`, as the host's clock has it. Real-time safe.
@@ -136,7 +183,7 @@ impl Host {
     }
 }
 
-impl Class for Component {
+impl<P: Vst3Plugin> Class for Component<P> {
     type Interfaces = (
         IComponent,
         IEditController,
@@ -155,10 +202,10 @@ macro_rules! pass_on {
         $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
         $(.. $($written:tt)*)?
     }) => {
-        impl $interface for Component {
+        impl<P: Vst3Plugin> $interface for Component<P> {
             $(unsafe fn $name(&self, $($argument: $type),*) $(-> $result)? {
                 // SAFETY: the caller's promise is passed on.
-                unsafe { <Wrapper<Tocco> as $interface>::$name(&self.wrapper, $($argument),*) }
+                unsafe { <Wrapper<P> as $interface>::$name(&self.wrapper, $($argument),*) }
             })*
             $($($written)*)?
         }
@@ -216,25 +263,25 @@ pass_on!(IAudioProcessorTrait {
         unsafe {
             self.values.forget_carried(block.inputParameterChanges);
             let mut block = *block;
-            match block::judge(&block, channels) {
-                Verdict::Process => {}
+            let result = match block::judge(&block, channels) {
+                Verdict::Process => self.sound(block),
                 Verdict::Silence => {
                     block.numInputs = 0;
                     block::pass_through(&block);
+                    self.sound(block)
                 }
                 Verdict::Flush => {
+                    block::silence_auxiliaries(&block);
                     block.numInputs = 0;
                     block.numOutputs = 0;
+                    self.wrapper.process(&mut block)
                 }
                 Verdict::Refuse => {
                     block::pass_through(&block);
+                    block::silence_auxiliaries(&block);
                     return kInvalidArgument;
                 }
-            }
-            if block.numOutputs > 0 {
-                self.follow_clock(&block);
-            }
-            let result = self.wrapper.process(&mut block);
+            };
             output_parameters::give_out(&self.shared.outputs, block.outputParameterChanges);
             result
         }
@@ -275,7 +322,17 @@ pass_on!(IComponentTrait {
             return kResultOk;
         }
         // SAFETY: the caller's promise is passed on.
-        unsafe { self.wrapper.activateBus(media, direction, index, state) }
+        let result = unsafe { self.wrapper.activateBus(media, direction, index, state) };
+        let is_output = (media, direction) == (kAudio as MediaType, kOutput as BusDirection);
+        // The framework does not keep it. The first one is the main output.
+        if result == kResultOk && is_output && index > 0 {
+            let bit = 1u32.checked_shl(index as u32 - 1).unwrap_or(0);
+            match state {
+                0 => self.switched_off.fetch_or(bit, AcqRel),
+                _ => self.switched_off.fetch_and(!bit, AcqRel),
+            };
+        }
+        result
     }
 
     unsafe fn setActive(&self, state: TBool) -> tresult {
@@ -515,6 +572,7 @@ pass_on!(IInfoListenerTrait {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tocco;
     use nice_plug::wrapper::vst3::vst3::ComWrapper;
     use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kIsReadOnly;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -566,7 +624,7 @@ mod tests {
 
     #[test]
     fn the_host_is_told_once_of_what_it_cannot_see() {
-        let component = Component::new().unwrap();
+        let component = Component::<Tocco>::new().unwrap();
         let params = &component.shared.params;
         let handler = ComWrapper::new(Handler::default());
         let told = || handler.0.load(Relaxed);
@@ -595,7 +653,7 @@ mod tests {
 
     #[test]
     fn ids_of_output_parameters_are_nobody_elses() {
-        let component = Component::new().unwrap();
+        let component = Component::<Tocco>::new().unwrap();
         let mut ids = std::collections::BTreeSet::new();
         // SAFETY: indices below the count, and a live structure to write to.
         unsafe {

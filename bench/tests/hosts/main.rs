@@ -15,6 +15,7 @@ mod guided;
 mod headless;
 mod hostile_input;
 mod listening;
+mod multi_output;
 mod playing;
 mod process_mode;
 mod raw_clap;

@@ -80,12 +80,17 @@ macro_rules! call {
 }
 
 impl RawHost {
-    /// The bundle's plugin, initialised.
+    /// The bundle's first plugin, initialised.
     pub fn load(offers: Offers) -> Self {
-        Self::load_from(&bundle_path("Tocco.clap").unwrap(), offers)
+        Self::load_from(&bundle_path("Tocco.clap").unwrap(), 0, offers)
     }
 
-    fn load_from(path: &Path, offers: Offers) -> Self {
+    /// The one with an output for each technique.
+    pub fn load_multi_output() -> Self {
+        Self::load_from(&bundle_path("Tocco.clap").unwrap(), 1, Offers::default())
+    }
+
+    fn load_from(path: &Path, index: u32, offers: Offers) -> Self {
         // SAFETY: the bundle's entry is sound. It is never unloaded.
         let entry = unsafe {
             let library = Box::leak(Box::new(libloading::Library::new(path).unwrap()));
@@ -97,9 +102,9 @@ impl RawHost {
         assert!(call!(entry, init(file.as_ptr())));
         let factory = call!(entry, get_factory(CLAP_PLUGIN_FACTORY_ID.as_ptr()));
         let factory = factory.cast::<clap_plugin_factory>();
-        assert_eq!(call!(factory, get_plugin_count(factory)), 1);
-        let descriptor = call!(factory, get_plugin_descriptor(factory, 0));
-        assert!(call!(factory, get_plugin_descriptor(factory, 1)).is_null());
+        assert_eq!(call!(factory, get_plugin_count(factory)), 2);
+        let descriptor = call!(factory, get_plugin_descriptor(factory, index));
+        assert!(call!(factory, get_plugin_descriptor(factory, 2)).is_null());
         // SAFETY: the descriptor lives as long as the library.
         let id = unsafe { (*descriptor).id };
 

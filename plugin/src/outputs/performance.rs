@@ -1,7 +1,7 @@
 //! What is made of the decisions about notes: which are played, as MIDI, controllers and voices, and
 //! what OSC and the output parameters tell of them.
 
-use nice_plug::prelude::NoteEvent;
+use nice_plug::prelude::{Buffer, NoteEvent};
 use tocco_recognizer::classification::Classification;
 use tocco_recognizer::counters::add;
 
@@ -9,6 +9,7 @@ use super::brightness::Brightness;
 use super::control::{Control, ControlSettings};
 use super::midi::{self, MidiOut, MidiSettings};
 use super::retrigger::{Amendment, Retrigger, Rules, Verdict};
+use super::spike::Spikes;
 use crate::osc::Osc;
 use crate::params::ToccoParams;
 use crate::service::Shared;
@@ -25,6 +26,7 @@ pub struct Performance {
     brightness: Brightness,
     player: Player,
     bank: Option<Box<Bank>>,
+    spikes: Spikes,
     /// What notes are sent with, if OSC is on.
     pub osc: Option<Osc>,
 }
@@ -61,6 +63,7 @@ impl Performance {
             brightness: Brightness::new(host_rate),
             player: Player::new(host_rate),
             bank: None,
+            spikes: Spikes::default(),
             osc: None,
         }
     }
@@ -145,13 +148,36 @@ impl Performance {
     /// Mixes the voices into a block of the untouched sound, which they leave alone where they are off.
     /// Real-time safe.
     pub fn mix(&mut self, params: &ToccoParams, shared: &Shared, channels: &mut [&mut [f32]]) {
+        self.mix_with_buses(params, shared, channels, &mut []);
+    }
+
+    /// The same with the voice of each technique in its own of `buses`, which are silent, `[MAX_CLASSES]`;
+    /// where there are none, with the guitar. Real-time safe.
+    pub fn mix_with_buses(
+        &mut self,
+        params: &ToccoParams,
+        shared: &Shared,
+        channels: &mut [&mut [f32]],
+        buses: &mut [Buffer<'_>],
+    ) {
         if shared.workshop.fetch(&mut self.bank, self.host_rate) {
             self.player.change_bank();
         }
         if params.bypass.value() {
             self.player.fade_out();
         }
-        self.player.mix(self.bank.as_deref(), channels);
+        let bank = self.bank.as_deref();
+        if buses.is_empty() {
+            self.player.mix(bank, channels);
+        } else {
+            let mut buses = buses.iter_mut();
+            let mut buses = std::array::from_fn(|_| {
+                let bus = buses.next();
+                bus.map(Buffer::as_slice).unwrap_or_default()
+            });
+            self.player.mix_apart(bank, channels, &mut buses);
+        }
+        self.spikes.add_to(channels);
     }
 }
 
@@ -176,8 +202,12 @@ impl PerformedBlock<'_> {
             host_rate,
             midi,
             osc,
+            spikes,
             ..
         } = &mut *self.performance;
+        if self.params.spike.value() {
+            spikes.mark(result, offset);
+        }
         self.shared.outputs.record(result, offset, *host_rate);
         if let Some(osc) = osc {
             osc.tell(result, *host_rate);
@@ -389,6 +419,34 @@ mod tests {
         };
         shared.workshop.deliver(bank(&[turn(0), turn(1)]), 1);
         assert_eq!([play(), play(), play(), play()], [1.0, 2.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_decision_makes_a_spike_if_it_is_to_and_never_in_a_bypass() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let params: &ToccoParams = &shared.params;
+        let spikes = |on: bool, bypass: bool| {
+            set(&params.spike, on);
+            set(&params.bypass, bypass);
+            let mut performance = Performance::new(48_000.0);
+            performance.reset(params);
+            let (mut left, mut right) = ([0.25f32; 64], [-0.25f32; 64]);
+            let mut block = performance.begin_block(params, &shared);
+            let mut send = |_: NoteEvent<()>| true;
+            let heard = [[0.0f32; 64]];
+            block.hear(&Classification::numbered(0), 9, &heard, &mut send);
+            block.end(&heard, 64, &mut send);
+            performance.mix(params, &shared, &mut [&mut left[..], &mut right[..]]);
+            (left, right)
+        };
+        let untouched = ([0.25; 64], [-0.25; 64]);
+        assert_eq!(spikes(false, false), untouched);
+        assert_eq!(spikes(true, true), untouched);
+        let (left, right) = spikes(true, false);
+        for (index, found) in left.into_iter().zip(right).enumerate() {
+            let spike = if index == 9 { 0.5 } else { 0.0 };
+            assert_eq!(found, (0.25 + spike, -0.25 + spike), "{index}");
+        }
     }
 
     #[test]

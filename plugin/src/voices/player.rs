@@ -32,6 +32,8 @@ struct Start {
 /// A sound that is under way.
 #[derive(Debug, Clone, Copy)]
 struct Voice {
+    /// The class of the note that it is for.
+    class: usize,
     /// Number of the recording in the bank.
     shot: usize,
     /// The next sample of it.
@@ -162,6 +164,38 @@ impl Player {
 
     /// Mixes the block in place with what is to sound of `bank`. Real-time safe.
     pub fn mix<C: AsMut<[f32]>>(&mut self, bank: Option<&Bank>, channels: &mut [C]) {
+        self.render(bank, channels, |_, [sound]: [f32; 1]| sound);
+    }
+
+    /// The same with the voices of each class in a bus of its own, `[MAX_CLASSES]` of any number of
+    /// channels, which must be silent: the block has the guitar alone. What a bus has no room for is
+    /// lost. Real-time safe.
+    pub fn mix_apart<C: AsMut<[f32]>, D: AsMut<[f32]>>(
+        &mut self,
+        bank: Option<&Bank>,
+        channels: &mut [C],
+        buses: &mut [&mut [D]; MAX_CLASSES],
+    ) {
+        self.render(bank, channels, |index, sounds: [f32; MAX_CLASSES]| {
+            for (bus, sound) in buses.iter_mut().zip(sounds) {
+                for channel in bus.iter_mut() {
+                    if let Some(sample) = channel.as_mut().get_mut(index) {
+                        *sample = sound;
+                    }
+                }
+            }
+            0.0
+        });
+    }
+
+    /// Takes the block to the guitar's level, and adds what `place` leaves of each sample's voices, which
+    /// are in `BUSES` sums: see [`sound`](Self::sound).
+    fn render<const BUSES: usize, C: AsMut<[f32]>>(
+        &mut self,
+        bank: Option<&Bank>,
+        channels: &mut [C],
+        mut place: impl FnMut(usize, [f32; BUSES]) -> f32,
+    ) {
         let starts = std::mem::take(&mut self.n_starts);
         if self.is_idle() {
             self.silence();
@@ -178,7 +212,8 @@ impl Player {
                 next += 1;
             }
             let (wet, dry) = (self.wet.next(), self.dry.next());
-            let sound = bank.map_or(0.0, |bank| self.sound(bank)) * wet;
+            let sounds = bank.map_or([0.0; BUSES], |bank| self.sound(bank));
+            let sound = place(index, sounds.map(|sound| sound * wet));
             for channel in channels.iter_mut() {
                 let sample = &mut channel.as_mut()[index];
                 *sample = match dry {
@@ -193,12 +228,12 @@ impl Player {
         // While they are read, voices are added.
         let mut counts = std::mem::take(&mut self.counts);
         for (shot, gain) in bank.sounds(note, &mut counts).take(VOICES) {
-            self.add(shot, gain);
+            self.add(note.class, shot, gain);
         }
         self.counts = counts;
     }
 
-    fn add(&mut self, shot: usize, gain: f32) {
+    fn add(&mut self, class: usize, shot: usize, gain: f32) {
         let sounding = self.voices.iter_mut().flatten();
         let sounding = sounding.filter(|voice| voice.fall == 0.0);
         let (count, longest) = sounding.fold((0, None), |(count, longest), voice| {
@@ -218,6 +253,7 @@ impl Player {
         let slots = self.voices.iter_mut();
         if let Some(slot) = slots.min_by(|a, b| left(a).total_cmp(&left(b))) {
             *slot = Some(Voice {
+                class,
                 shot,
                 position: 0,
                 gain,
@@ -226,9 +262,9 @@ impl Player {
         }
     }
 
-    /// The next sample of all voices together.
-    fn sound(&mut self, bank: &Bank) -> f32 {
-        let mut sum = 0.0;
+    /// The next sample of all voices: a sum for each class, the last one for all classes from there on.
+    fn sound<const BUSES: usize>(&mut self, bank: &Bank) -> [f32; BUSES] {
+        let mut sums = [0.0; BUSES];
         for slot in &mut self.voices {
             let Some(voice) = slot else { continue };
             let shot = bank.shots.get(voice.shot);
@@ -236,14 +272,16 @@ impl Player {
                 *slot = None;
                 continue;
             };
-            sum += sample * voice.gain;
+            if let Some(sum) = sums.get_mut(voice.class.min(BUSES - 1)) {
+                *sum += sample * voice.gain;
+            }
             voice.position += 1;
             voice.gain -= voice.fall;
             if voice.gain <= 0.0 {
                 *slot = None;
             }
         }
-        sum
+        sums
     }
 }
 
@@ -294,6 +332,69 @@ mod tests {
             assert_eq!(left, 0.25 + tom + kick, "{index}");
             assert_eq!(right, -0.25 + tom + kick, "{index}");
         }
+    }
+
+    #[test]
+    fn apart_each_class_has_its_bus_and_the_buses_are_the_mix() {
+        let notes = |player: &mut Player| {
+            for class in 0..MAX_CLASSES {
+                player.start(3 + 10 * class, note_on(class, 1.0));
+            }
+            // Twice at once, and while it sounds.
+            player.start(90, note_on(5, 0.25));
+        };
+        let (mut player, mut apart) = (player(0.5, 0.25), player(0.5, 0.25));
+        notes(&mut player);
+        notes(&mut apart);
+        let guitar = [vec![0.5; 250], vec![-0.5; 250]];
+        let mut mixed = guitar.clone();
+        player.mix(Some(&bank()), &mut mixed);
+        let mut main = guitar.clone();
+        let mut memory: [[Vec<f32>; 2]; MAX_CLASSES] =
+            std::array::from_fn(|_| [vec![0.0; 250], vec![0.0; 250]]);
+        let mut buses = memory.each_mut().map(|bus| &mut bus[..]);
+        apart.mix_apart(Some(&bank()), &mut main, &mut buses);
+        for (class, [left, right]) in memory.iter().enumerate() {
+            assert_eq!(left, right);
+            let own = (class + 1) as f32 * 0.5;
+            for (index, sound) in left.iter().enumerate() {
+                let first = (3 + 10 * class..103 + 10 * class).contains(&index);
+                let second = class == 5 && (90..190).contains(&index);
+                let expected = f32::from(u8::from(first)) + 0.25 * f32::from(u8::from(second));
+                assert_eq!(*sound, own * expected, "class {class} at {index}");
+            }
+        }
+        for (channel, (main, mixed)) in main.iter().zip(&mixed).enumerate() {
+            for (index, (main, mixed)) in main.iter().zip(mixed).enumerate() {
+                assert_eq!(*main, 0.25 * guitar[channel][index]);
+                let voices = memory.iter().map(|bus| bus[channel][index]);
+                assert_eq!(main + voices.sum::<f32>(), *mixed, "{index}");
+            }
+        }
+    }
+
+    #[test]
+    fn apart_a_bus_that_is_not_there_is_lost_and_with_voices_down_nothing_is_touched() {
+        let mut player = player(1.0, 1.0);
+        player.start(0, note_on(0, 1.0));
+        player.start(0, note_on(1, 1.0));
+        let mut short = [vec![0.0; 4]];
+        let mut buses: [&mut [Vec<f32>]; MAX_CLASSES] = std::array::from_fn(|_| Default::default());
+        buses[1] = &mut short;
+        let mut main = [vec![-0.0; 10]];
+        player.mix_apart(Some(&bank()), &mut main, &mut buses);
+        assert_eq!(short[0], [2.0; 4]);
+        assert!(main[0].iter().all(|sample| *sample == 0.0));
+
+        let mut player = self::player(0.0, 1.0);
+        player.start(0, note_on(0, 1.0));
+        let mut bus = [vec![7.0; 4]];
+        let mut buses: [&mut [Vec<f32>]; MAX_CLASSES] = std::array::from_fn(|_| Default::default());
+        buses[0] = &mut bus;
+        let mut main = [vec![f32::NAN; 4]];
+        player.mix_apart(Some(&bank()), &mut main, &mut buses);
+        assert_eq!(bus[0], [7.0; 4]);
+        assert!(main[0].iter().all(|sample| sample.is_nan()));
     }
 
     #[test]

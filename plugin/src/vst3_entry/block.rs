@@ -39,8 +39,8 @@ unsafe fn first_bus(buses: *mut AudioBusBuffers, count: int32) -> Option<AudioBu
 /// The channels of a bus, which may be null.
 ///
 /// # Safety
-/// The bus must be from [`first_bus`].
-unsafe fn channels(bus: &AudioBusBuffers) -> &[*mut f32] {
+/// The bus must be from [`first_bus`], or have channels as one from there.
+pub(super) unsafe fn channels(bus: &AudioBusBuffers) -> &[*mut f32] {
     // SAFETY: there are channels, and the host promises as many pointers.
     unsafe { std::slice::from_raw_parts(bus.__field0.channelBuffers32, bus.numChannels as usize) }
 }
@@ -102,6 +102,76 @@ pub(super) unsafe fn pass_through(data: &ProcessData) {
             match inputs.get(index) {
                 Some(input) if !input.is_null() => std::ptr::copy(*input, *output, length),
                 _ => output.write_bytes(0, length),
+            }
+        }
+    }
+}
+
+/// Auxiliary output `bus` of the host's, from 0 on; `None` if it is not there or has no channels.
+///
+/// # Safety
+/// As of [`judge`].
+unsafe fn auxiliary_bus(data: &ProcessData, bus: usize) -> Option<AudioBusBuffers> {
+    let before = 1 + bus;
+    let count = usize::try_from(data.numOutputs).unwrap_or(0);
+    if data.outputs.is_null() || count <= before {
+        return None;
+    }
+    // SAFETY: there are more than those before it.
+    unsafe { first_bus(data.outputs.add(before), 1) }
+}
+
+/// Fills the channels of a bus with silence, `length` samples. Real-time safe.
+///
+/// # Safety
+/// The bus must be from [`first_bus`]; every channel that is not null must hold the block.
+unsafe fn silence(bus: &AudioBusBuffers, length: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for channel in channels(bus).iter().filter(|channel| !channel.is_null()) {
+            channel.write_bytes(0, length);
+        }
+    }
+}
+
+/// The channels of auxiliary output `bus`, from 0 on, if it is there, has two, and is `on`; silences those of
+/// one that is otherwise. Real-time safe.
+///
+/// # Safety
+/// As of [`judge`], which let the block pass; every channel that is not null must hold it.
+pub(super) unsafe fn auxiliary(data: &ProcessData, bus: usize, on: bool) -> Option<[*mut f32; 2]> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bus = auxiliary_bus(data, bus)?;
+        if let [left, right] = *channels(&bus)
+            && on
+            && !left.is_null()
+            && !right.is_null()
+        {
+            return Some([left, right]);
+        }
+        silence(&bus, usize::try_from(data.numSamples).unwrap_or(0));
+    }
+    None
+}
+
+/// Fills all auxiliary outputs of a block with silence, as far as they are there. Real-time safe.
+///
+/// # Safety
+/// As of [`judge`]; every channel that is not null must hold the block.
+pub(super) unsafe fn silence_auxiliaries(data: &ProcessData) {
+    let Ok(length) = usize::try_from(data.numSamples) else {
+        return;
+    };
+    if data.symbolicSampleSize != kSample32 as int32 {
+        return; // the length of a sample is not known
+    }
+    let count = usize::try_from(data.numOutputs).unwrap_or(0);
+    for bus in 0..count.saturating_sub(1) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if let Some(bus) = auxiliary_bus(data, bus) {
+                silence(&bus, length);
             }
         }
     }
@@ -190,6 +260,48 @@ mod tests {
             unsafe { judge(data, 2) }
         });
         assert_eq!(double, Refuse);
+    }
+
+    #[test]
+    fn an_auxiliary_output_is_what_the_host_gives_whole_and_else_silent() {
+        let mut memory = [[9.0f32; 2]; 4];
+        let [a, b, c, d] = memory.each_mut().map(|channel| channel.as_mut_ptr());
+        let (mut main, mut stereo) = ([a, b], [a, b]);
+        let (mut mono, mut half) = ([c], [null_mut(), d]);
+        let bus = |channels: &mut [*mut f32]| AudioBusBuffers {
+            numChannels: channels.len() as int32,
+            silenceFlags: 0,
+            __field0: AudioBusBuffers__type0 {
+                channelBuffers32: channels.as_mut_ptr(),
+            },
+        };
+        let mut buses = [&mut main[..], &mut stereo, &mut mono, &mut half, &mut []].map(bus);
+        with_block(None, None, 2, |data| {
+            data.outputs = buses.as_mut_ptr();
+            data.numOutputs = buses.len() as int32;
+            // SAFETY: the block is what it says.
+            unsafe {
+                assert_eq!(auxiliary(data, 0, true), Some([a, b]));
+                for bus in 1..6 {
+                    assert_eq!(auxiliary(data, bus, true), None, "{bus}");
+                }
+                assert_eq!([*a, *b, *c, *d], [9.0, 9.0, 0.0, 0.0]);
+                // One that is switched off.
+                assert_eq!(auxiliary(data, 0, false), None);
+                assert_eq!([*a, *b], [0.0; 2]);
+                a.write(9.0);
+                c.write(9.0);
+                data.numOutputs = 3;
+                silence_auxiliaries(data);
+                assert_eq!([*a, *b, *c, *d], [0.0; 4]);
+                data.numOutputs = -1;
+                assert_eq!(auxiliary(data, 0, true), None);
+                silence_auxiliaries(data);
+                data.outputs = null_mut();
+                data.numOutputs = 3;
+                assert_eq!(auxiliary(data, 0, true), None);
+            }
+        });
     }
 
     #[test]

@@ -1,27 +1,54 @@
-//! The module and its factory: what `nice_export_vst3!` would make for this one plugin.
+//! The module and its factory: what `nice_export_vst3!` would make.
 
 use std::ffi::c_void;
 
+use nice_plug::prelude::Vst3Plugin;
 use nice_plug::wrapper::vst3::PluginInfo;
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactory3,
     IPluginFactory3Trait, IPluginFactoryTrait, PClassInfo, PClassInfo2, PClassInfoW, PFactoryInfo,
     TUID, int32, kInternalError, kInvalidArgument, kResultOk, tresult,
 };
-use nice_plug::wrapper::vst3::vst3::{Class, ComWrapper};
+use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComWrapper};
 
 use super::Component;
 use crate::Tocco;
+use crate::multi_output::MultiOutput;
 
-/// Makes instances of the plugin.
-struct Factory(PluginInfo);
+/// A plugin that there is, and what makes an instance of it.
+struct Made {
+    info: PluginInfo,
+    create: fn() -> Option<ComPtr<FUnknown>>,
+}
+
+impl Made {
+    fn of<P: Vst3Plugin>() -> Self {
+        Self {
+            info: PluginInfo::for_plugin::<P>(),
+            create: || {
+                let component = Component::<P>::new().map(ComWrapper::new)?;
+                component.to_com_ptr::<FUnknown>()
+            },
+        }
+    }
+}
+
+/// Makes instances of the plugins.
+struct Factory([Made; 2]);
+
+impl Factory {
+    /// Hosts that do not ask take the first.
+    fn new() -> Self {
+        Self([Made::of::<Tocco>(), Made::of::<MultiOutput>()])
+    }
+}
 
 impl Class for Factory {
     type Interfaces = (IPluginFactory, IPluginFactory2, IPluginFactory3);
 }
 
 impl Factory {
-    /// Fills `info` with what `make` tells of class number `index`; there is one.
+    /// Fills `info` with what `make` tells of class number `index`.
     ///
     /// # Safety
     /// `info` must be null or writable.
@@ -31,11 +58,14 @@ impl Factory {
         info: *mut T,
         make: fn(&PluginInfo) -> T,
     ) -> tresult {
-        if index != 0 || info.is_null() {
+        let made = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.0.get(index));
+        let Some(made) = made.filter(|_| !info.is_null()) else {
             return kInvalidArgument;
-        }
+        };
         // SAFETY: not null, so it is writable by the caller's promise.
-        unsafe { info.write(make(&self.0)) };
+        unsafe { info.write(make(&made.info)) };
         kResultOk
     }
 }
@@ -47,7 +77,7 @@ impl IPluginFactoryTrait for Factory {
     }
 
     unsafe fn countClasses(&self) -> int32 {
-        1
+        self.0.len() as int32
     }
 
     unsafe fn getClassInfo(&self, index: int32, info: *mut PClassInfo) -> tresult {
@@ -65,16 +95,14 @@ impl IPluginFactoryTrait for Factory {
             return kInvalidArgument;
         }
         // SAFETY: not null, so it is a class id, which has 16 bytes.
-        if unsafe { &*class.cast::<[u8; 16]>() } != self.0.cid {
+        let class = unsafe { &*class.cast::<[u8; 16]>() };
+        let Some(made) = self.0.iter().find(|made| made.info.cid == class) else {
             return kInvalidArgument;
-        }
-        let Some(component) = Component::new().map(ComWrapper::new) else {
+        };
+        let Some(created) = (made.create)() else {
             return kInternalError;
         };
-        let Some(unknown) = component.as_com_ref::<FUnknown>() else {
-            return kInvalidArgument;
-        };
-        let unknown = unknown.as_ptr();
+        let unknown = created.as_ptr();
         // SAFETY: a live object; the interface's id and the place for the pointer are the caller's.
         unsafe { ((*(*unknown).vtbl).queryInterface)(unknown, interface.cast::<TUID>(), object) }
     }
@@ -101,7 +129,7 @@ impl IPluginFactory3Trait for Factory {
 /// The module's factory, with one reference for the host. Called by the host.
 #[unsafe(no_mangle)]
 pub extern "system" fn GetPluginFactory() -> *mut c_void {
-    let factory = ComWrapper::new(Factory(PluginInfo::for_plugin::<Tocco>()));
+    let factory = ComWrapper::new(Factory::new());
     let pointer = factory.to_com_ptr::<IPluginFactory>();
     pointer.map_or(std::ptr::null_mut(), |pointer| pointer.into_raw().cast())
 }

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
+use nice_plug::prelude::Vst3Plugin;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::BusDirections_::kInput;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
@@ -38,7 +39,7 @@ impl LifeCycle {
     }
 }
 
-impl Component {
+impl<P: Vst3Plugin> Component<P> {
     /// Takes a set-up, and activates if the host wanted that before.
     ///
     /// # Safety

@@ -54,6 +54,8 @@ pub struct Configuration {
     pub user_model: Option<PathBuf>,
     /// Folder of the user's own sounds, or an SFZ file.
     pub sounds: Option<PathBuf>,
+    /// Whether the VST3 has [`MultiOutput`](crate::multi_output::MultiOutput), too.
+    pub vst3_outputs: bool,
     /// Profiles of the calibration to begin with.
     pub profiles: Vec<PathBuf>,
     /// The folder that lessons are saved to, and found in again.
@@ -405,14 +407,21 @@ impl Reader<'_> {
     }
 
     fn voices(&mut self, field: &str, value: &Entry<'_>) -> Result<(), String> {
-        if field == "sounds" {
-            self.read.sounds = self.path(value, "voices.sounds");
-            return Ok(());
+        match field {
+            "sounds" => self.read.sounds = self.path(value, "voices.sounds"),
+            "vst3-outputs" => match value.get_ref() {
+                DeValue::Boolean(on) => self.read.vst3_outputs = *on,
+                _ => self.wrong(value, "voices.vst3-outputs", "true or false"),
+            },
+            _ => {
+                let Some((name, id)) = settings::VOICES.iter().find(|(name, _)| *name == field)
+                else {
+                    let names = settings::names(&settings::VOICES);
+                    return Err(format!("sounds, vst3-outputs, {names}"));
+                };
+                self.setting(value, &format!("voices.{name}"), (*id).to_owned());
+            }
         }
-        let Some((name, id)) = settings::VOICES.iter().find(|(name, _)| *name == field) else {
-            return Err(format!("sounds, {}", settings::names(&settings::VOICES)));
-        };
-        self.setting(value, &format!("voices.{name}"), (*id).to_owned());
         Ok(())
     }
 
@@ -518,6 +527,7 @@ mod tests {
         assert_eq!(read.model, Some(ModelChoice::Tocco));
         assert_eq!(read.engine, Some(EngineChoice::Native));
         assert_eq!(read.user_model, Some(PathBuf::from("/udata/my-model")));
+        assert!(!read.vst3_outputs && parse("[voices]\nvst3-outputs = true").vst3_outputs);
         assert_eq!(read.profiles, [PathBuf::from("/udata/me.json")]);
         assert_eq!(read.lessons, Some(PathBuf::from("/udata/lessons")));
         let takes = (PathBuf::from("/udata/takes"), "AnnAri".to_owned());

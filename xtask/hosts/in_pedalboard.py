@@ -8,8 +8,7 @@ import pedalboard
 from sound import RATE, check, hits
 
 bundle = sys.argv[1]
-# The bundle has two plugins, and pedalboard wants to be told which.
-tocco = pedalboard.load_plugin(bundle, plugin_name="Tocco")
+tocco = pedalboard.load_plugin(bundle)
 check("loads", tocco.name == "Tocco", tocco.name)
 for channels in (1, 2):
     sound = hits(channels)
@@ -23,6 +22,6 @@ out = tocco.process(sound, RATE, buffer_size=64, reset=True)
 loudest = np.abs(out - sound).max()
 check("hits are answered by voices", loudest > 0.1, loudest)
 tocco.sensitivity = 61.0
-again = pedalboard.load_plugin(bundle, plugin_name="Tocco")
+again = pedalboard.load_plugin(bundle)
 again.raw_state = tocco.raw_state
 check("the state comes back, saved before the next block", again.sensitivity == 61.0, again.sensitivity)

@@ -13,6 +13,7 @@ use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComWrapper};
 
 use super::Component;
 use crate::Tocco;
+use crate::configuration::Configuration;
 use crate::multi_output::MultiOutput;
 
 /// A plugin that there is, and what makes an instance of it.
@@ -34,12 +35,17 @@ impl Made {
 }
 
 /// Makes instances of the plugins.
-struct Factory([Made; 2]);
+struct Factory(Vec<Made>);
 
 impl Factory {
-    /// Hosts that do not ask take the first.
+    /// Hosts that do not ask take the first. Some ask which of several, or refuse the file: there is one,
+    /// but where the user wants the other, too. Reads files.
     fn new() -> Self {
-        Self([Made::of::<Tocco>(), Made::of::<MultiOutput>()])
+        let mut plugins = vec![Made::of::<Tocco>()];
+        if Configuration::find().vst3_outputs {
+            plugins.push(Made::of::<MultiOutput>());
+        }
+        Self(plugins)
     }
 }
 

@@ -39,7 +39,7 @@ const SIZES: [(&str, f32, f32, f32); 6] = [
     ("720-least", SIZE.width, 480.0, 1.0),
     ("1400", 1400.0, 900.0, 1.0),
     ("1400-twice", 1400.0, 900.0, 2.0),
-    ("whole", SIZE.width, 1120.0, 1.0),
+    ("whole", SIZE.width, 1146.0, 1.0),
 ];
 
 /// The same of the guided minute.
@@ -104,8 +104,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     window.click("All settings", 0)?;
-    window.resize((SIZE.width, 1800.0), 1.0);
-    for folded in ["Levels of each technique", "Controllers", "Details"] {
+    window.resize((SIZE.width, 2060.0), 1.0);
+    for folded in [
+        "Levels of each technique",
+        "Body of each technique",
+        "Controllers",
+        "Details",
+    ] {
         window.click(folded, 0)?;
     }
     window.leave();

@@ -7,6 +7,7 @@
 //! commands for the calibration: nothing it does reaches the audio thread otherwise.
 
 mod bars;
+mod body;
 mod controls;
 mod counters;
 mod file_chooser;

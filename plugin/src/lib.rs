@@ -13,6 +13,7 @@
 //! needs arrives through queues and is freed by the service thread.
 
 pub mod attention;
+pub mod body;
 pub mod calibration;
 mod clap_entry;
 pub mod condition;

@@ -1,5 +1,6 @@
 //! The parameters: everything the host sees, automates and saves.
 
+pub mod body;
 pub mod control;
 pub mod technique;
 pub mod voices;

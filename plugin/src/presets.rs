@@ -1,9 +1,10 @@
 //! Presets: the map as a file that can be shared.
 //!
 //! A preset is TOML: `format = 1`, and a table `[parameters]` of what is sent of each technique and of
-//! the controllers, of the voices, of what is suppressed and corrected, by the parameters' ids. What it does not
-//! name is as delivered. What belongs to the player, the guitar and the machine is not in it: model,
-//! engine, input, sensitivity, lessons, which techniques are used, the ends of the velocity, thresholds.
+//! the controllers, of the voices and the guitar's body, of what is suppressed and corrected, by the
+//! parameters' ids. What it does not name is as delivered. What belongs to the player, the guitar and the
+//! machine is not in it: model, engine, input, sensitivity, lessons, which techniques are used, the ends
+//! of the velocity, thresholds.
 //!
 //! All of it reads files or allocates: not for the audio thread.
 
@@ -30,16 +31,27 @@ const MOST: usize = 200;
 const LONGEST_NAME: usize = 40;
 
 /// Ids of the parameters of each technique that a preset has; in it the number of the class follows.
-const OF_TECHNIQUE: [&str; 7] = [
-    "note", "send", "channel", "length", "own-gate", "hold", "voice",
+const OF_TECHNIQUE: [&str; 11] = [
+    "note",
+    "send",
+    "channel",
+    "length",
+    "own-gate",
+    "hold",
+    "voice",
+    "body-low",
+    "body-mid",
+    "body-high",
+    "body-squeeze",
 ];
 
 /// Ids of the others.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "cross",
     "correct",
     "voices",
     "dry",
+    "body",
     "cc-probability",
     "cc-axis",
     "axis-from",
@@ -347,6 +359,9 @@ mod tests {
         set(&kick.gate, 0.337);
         set(&kick.send, false);
         set(&params.voices.voices, -12.3);
+        set(&params.voices.body, true);
+        set(&kick.body.low, -12.34);
+        set(&kick.body.squeeze, 0.61);
         set(&params.control.axis_from, TeachChoice::PickOverSoundHole);
         let other = ToccoParams::default();
         set(&other.techniques.of_class[4].used, false);
@@ -359,6 +374,8 @@ mod tests {
         assert_eq!(write(&other), write(&params));
         assert!((other.techniques.of_class[0].gate.value() - 0.337).abs() < 1e-4);
         assert_eq!(other.techniques.of_class[3].hold.value(), 0, "as delivered");
+        assert!(other.voices.body.value());
+        assert!((other.techniques.of_class[0].body.low.value() + 12.34).abs() < 1e-4);
         assert!(!other.techniques.of_class[4].used.value());
         let old = "format = 1\n[parameters]\nuse_4 = true\n";
         apply(&Preset::parse(old, "old.toml").unwrap(), &other);

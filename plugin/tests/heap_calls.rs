@@ -183,6 +183,7 @@ fn voices_controllers_and_lessons_make_no_heap_call_in_callbacks() {
         let shared = host.plugin.shared().clone();
         let params = &shared.params;
         host::set(&params.voices.voices, -6.0);
+        host::set(&params.voices.body, true);
         host::set(&params.cross_fire, 30);
         let control = &params.control;
         for (param, number) in [

@@ -224,7 +224,7 @@ pub fn states<H: PluginHost>(host: &mut H) -> Result<Vec<Vec<u8>>> {
 }
 
 /// A state in which second decisions are made and correct the MIDI and, with `adapt`, teach the
-/// networks; voices sound, controllers move.
+/// networks; voices sound, the guitar's body is reshaped, controllers move.
 ///
 /// # Errors
 /// If the plugin refuses it.
@@ -239,6 +239,7 @@ pub fn pair_state<H: PluginHost>(host: &mut H, adapt: bool) -> Result<Vec<u8>> {
     for (name, text) in [
         ("Voices", "-6 dB"),
         ("Dry", "-3 dB"),
+        ("Body", "on"),
         ("CC probability", "CC 20"),
         ("CC axis", "CC 30"),
         ("CC brightness", "CC 31"),

@@ -96,6 +96,7 @@ fn a_voice_begins_at_the_sample_of_its_note<H: Bundled>() {
 
 fn blocks_make_no_difference_to_the_sound<H: Bundled>() {
     let mut host = host::<H>("-6 dB", "-3 dB");
+    host.set_text("Body", "on").unwrap();
     let expected = hear(&mut host, 64);
     // Of blocks of one sample, 4 s are enough.
     for (block, length) in [

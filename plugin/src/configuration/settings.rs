@@ -38,13 +38,13 @@ pub(super) const TABLES: [(&str, &[Field]); 2] = [
 ];
 
 /// Fields of `[voices]` beside the sounds.
-pub(super) const VOICES: [Field; 2] = [("level", "voices"), ("dry", "dry")];
+pub(super) const VOICES: [Field; 3] = [("level", "voices"), ("dry", "dry"), ("body", "body")];
 
 /// Fields of `[midi]` beside the notes.
 pub(super) const MIDI: [Field; 1] = [("cross-fire", "cross")];
 
 /// Fields of the table of each technique; the ids end in the number of its class from 1 on.
-pub(super) const OF_TECHNIQUE: [Field; 9] = [
+pub(super) const OF_TECHNIQUE: [Field; 13] = [
     ("send", "send"),
     ("channel", "channel"),
     ("length", "length"),
@@ -54,6 +54,10 @@ pub(super) const OF_TECHNIQUE: [Field; 9] = [
     ("soft", "soft"),
     ("hard", "hard"),
     ("voice", "voice"),
+    ("body-low", "body-low"),
+    ("body-mid", "body-mid"),
+    ("body-high", "body-high"),
+    ("body-squeeze", "body-squeeze"),
 ];
 
 /// Normalised values of parameters by their ids.

@@ -3,7 +3,7 @@
 use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Ui, UiBuilder};
 
 use super::palette::{FAINT, PANEL, TEXT};
-use super::{MARGIN, ToccoApp, controls, counters, errors, labels, map, sounds, velocity};
+use super::{MARGIN, ToccoApp, body, controls, counters, errors, labels, map, sounds, velocity};
 use crate::service::Status;
 
 impl ToccoApp {
@@ -42,6 +42,7 @@ impl ToccoApp {
             section(ui, "Sound", |ui| {
                 let chooser = &mut self.sounds_chooser;
                 sounds::voices(ui, params, &gui, &mut self.sounds, chooser);
+                body::show(ui, params, &gui, labels);
                 sounds::controllers(ui, params, &gui);
             });
             let details = CollapsingHeader::new(RichText::new("Details").color(FAINT));

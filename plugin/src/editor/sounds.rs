@@ -1,11 +1,11 @@
-//! How loud the voices and the guitar are, and the controllers.
+//! How loud the voices and the guitar are, whether the guitar is reshaped, and the controllers.
 
 use egui::{CollapsingHeader, Key, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::params::Param;
 
 use super::file_chooser::{FileChooser, Kind};
-use super::value::{choice, name, number};
+use super::value::{choice, name, number, switch};
 use crate::params::ToccoParams;
 
 const WIDTH: f32 = 120.0;
@@ -19,6 +19,8 @@ const FOLDER_HINT: &str = "Choose a folder of WAV or FLAC files.";
 const SFZ_HINT: &str = "Choose an SFZ file.";
 const AGAIN_HINT: &str = "Reads the files once more.";
 const DRY_HINT: &str = "Level of the guitar itself.";
+const BODY_HINT: &str = "The guitar's own sound gets an equaliser and a compressor, set for each technique: \
+    a note sounds so from its decision on. Off, the sound passes untouched.";
 const NUMBER_HINT: &str = "Number of the controller that is sent; off at 0.";
 const PROBABILITY_HINT: &str = "Number of the first of eight controllers: how sure Tocco is of each \
     technique. Off at 0.";
@@ -39,6 +41,10 @@ pub(super) fn voices(
         ui.add_space(16.0);
         name(ui, params.voices.dry.name());
         number(ui, setter, &params.voices.dry, WIDTH, DRY_HINT);
+        ui.add_space(16.0);
+        let body = &params.voices.body;
+        name(ui, body.name());
+        switch(ui, setter, body, "by technique", true, BODY_HINT);
     });
     ui.horizontal(|ui| {
         name(ui, "Own sounds");

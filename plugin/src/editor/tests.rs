@@ -20,9 +20,14 @@ use crate::velocity_lesson::{Standing, Step};
 
 /// The window on *Set up*, high enough for all of it, with everything unfolded.
 fn set_up(shared: &Arc<Shared>) -> Offscreen {
-    let mut window = Offscreen::sized(Arc::clone(shared), (SIZE.width, 2400.0), 1.0);
+    let mut window = Offscreen::sized(Arc::clone(shared), (SIZE.width, 2700.0), 1.0);
     window.click("Set up", 0).unwrap();
-    for folded in ["Levels of each technique", "Controllers", "Details"] {
+    for folded in [
+        "Levels of each technique",
+        "Body of each technique",
+        "Controllers",
+        "Details",
+    ] {
         window.click(folded, 0).unwrap();
     }
     for _ in 0..30 {
@@ -286,6 +291,17 @@ fn clicks_and_keys_change_what_they_say() {
         assert_eq!(kick.gate.value(), gate, "{typed}");
         window.frame();
     }
+
+    // The guitar's body: kick, low.
+    let low = &kick.body.low;
+    window.click("by technique", 0).unwrap();
+    assert!(params.voices.body.value());
+    window.drag("6.0 dB", 0, 24.0).unwrap();
+    assert!((low.value() - 9.0).abs() < 1e-3);
+    window.double_click("9.0 dB", 0).unwrap();
+    assert!((low.value() - 6.0).abs() < 1e-3);
+    window.drag("-3.0 dB", 0, 24.0).unwrap();
+    assert!(kick.body.mid.value().abs() < 1e-3);
 
     window.click("Learn the ends of each technique", 0).unwrap();
     assert!(params.velocity_by_technique.value());

@@ -1,5 +1,5 @@
-//! What is made of the decisions about notes: which are played, as MIDI, controllers and voices, and
-//! what OSC and the output parameters tell of them.
+//! What is made of the decisions about notes: which are played, as MIDI, controllers and voices and in
+//! the guitar's own sound, and what OSC and the output parameters tell of them.
 
 use nice_plug::prelude::{Buffer, NoteEvent};
 use tocco_recognizer::classification::Classification;
@@ -8,8 +8,9 @@ use tocco_recognizer::counters::add;
 use super::brightness::Brightness;
 use super::control::{Control, ControlSettings};
 use super::midi::{self, MidiOut, MidiSettings};
-use super::retrigger::{Amendment, Retrigger, Rules, Verdict};
+use super::retrigger::{Amendment, Retrigger, Rules, Verdict, is_gated};
 use super::spike::Spikes;
+use crate::body::reshaping::Reshaping;
 use crate::osc::Osc;
 use crate::params::ToccoParams;
 use crate::service::Shared;
@@ -24,6 +25,7 @@ pub struct Performance {
     midi: MidiOut,
     control: Control,
     brightness: Brightness,
+    body: Reshaping,
     player: Player,
     bank: Option<Box<Bank>>,
     spikes: Spikes,
@@ -61,6 +63,7 @@ impl Performance {
             midi: MidiOut::new(host_rate),
             control: Control::new(host_rate),
             brightness: Brightness::new(host_rate),
+            body: Reshaping::new(host_rate),
             player: Player::new(host_rate),
             bank: None,
             spikes: Spikes::default(),
@@ -93,6 +96,7 @@ impl Performance {
         self.midi.reset();
         self.control.reset();
         self.brightness.reset();
+        self.body.reset();
         self.set_voice_levels(params);
         self.player.reset();
     }
@@ -145,8 +149,8 @@ impl Performance {
         self.midi.end_block(length, send);
     }
 
-    /// Mixes the voices into a block of the untouched sound, which they leave alone where they are off.
-    /// Real-time safe.
+    /// Reshapes a block of the untouched sound and mixes the voices into it. Where both are off it is left
+    /// alone. Real-time safe.
     pub fn mix(&mut self, params: &ToccoParams, shared: &Shared, channels: &mut [&mut [f32]]) {
         self.mix_with_buses(params, shared, channels, &mut []);
     }
@@ -163,9 +167,14 @@ impl Performance {
         if shared.workshop.fetch(&mut self.bank, self.host_rate) {
             self.player.change_bank();
         }
-        if params.bypass.value() {
+        let bypassed = params.bypass.value();
+        if bypassed {
+            self.body.forget();
             self.player.fade_out();
         }
+        let is_on = params.voices.body.value() && !bypassed;
+        let shapes = is_on.then(|| params.techniques.shapes());
+        self.body.reshape(shapes.as_ref(), channels);
         let bank = self.bank.as_deref();
         if buses.is_empty() {
             self.player.mix(bank, channels);
@@ -310,6 +319,8 @@ impl PerformedBlock<'_> {
             return;
         }
         let class = result.class;
+        let onset_id = result.note.onset_id;
+        performance.body.follow(offset, onset_id, class);
         if self.voices_on && self.params.techniques.of_class[class].voice.value() {
             let settings = &self.midi_settings[class];
             let note = NoteOn {
@@ -332,6 +343,12 @@ impl PerformedBlock<'_> {
         offset: usize,
         send: &mut impl FnMut(NoteEvent<()>) -> bool,
     ) {
+        // The sound follows the surer name, whatever becomes of MIDI.
+        if result.changed() && !is_gated(result, &self.rules) {
+            let onset_id = result.note.onset_id;
+            let body = &mut self.performance.body;
+            body.amend(offset, onset_id, result.class);
+        }
         if !(self.correct && self.midi_on) {
             return;
         }
@@ -419,6 +436,100 @@ mod tests {
         };
         shared.workshop.deliver(bank(&[turn(0), turn(1)]), 1);
         assert_eq!([play(), play(), play(), play()], [1.0, 2.0, 1.0, 2.0]);
+    }
+
+    /// A tone in blocks of 480 samples, at whose beginning the decisions are heard, by the number of the
+    /// block; before each `set` sets what it will.
+    fn heard_through(
+        shared: &Shared,
+        decisions: &[(usize, Classification)],
+        mut set: impl FnMut(usize, &ToccoParams),
+    ) -> Vec<bool> {
+        let params: &ToccoParams = &shared.params;
+        let mut performance = Performance::new(48_000.0);
+        performance.reset(params);
+        let blocks = 0..40;
+        let altered = blocks.map(|number| {
+            set(number, params);
+            // With what only an exact copy keeps.
+            let mut sound = [f32::from_bits(1); 480];
+            for (index, sample) in sound.iter_mut().enumerate().skip(1) {
+                let phase = (number * 480 + index) as f32 * 0.03;
+                *sample = phase.sin() * 0.3;
+            }
+            let before = sound.map(f32::to_bits);
+            let channels = [sound];
+            let mut send = |_: NoteEvent<()>| true;
+            let mut block = performance.begin_block(params, shared);
+            for (at, result) in decisions {
+                if *at == number {
+                    block.hear(result, 0, &channels, &mut send);
+                }
+            }
+            block.end(&channels, sound.len(), &mut send);
+            performance.mix(params, shared, &mut [&mut sound[..]]);
+            sound.map(f32::to_bits) != before
+        });
+        altered.collect()
+    }
+
+    /// A decision for `class` about onset `onset_id`.
+    fn decided(onset_id: u64, class: usize, decision: Decision, gated: bool) -> Classification {
+        Classification {
+            decision,
+            class,
+            gated,
+            probabilities: [0.5; MAX_CLASSES],
+            ..Classification::numbered(onset_id)
+        }
+    }
+
+    #[test]
+    fn as_delivered_the_body_is_the_input_bit_for_bit() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let notes = [0, 1, 2].map(|n| (n * 9, decided(n as u64, n, Decision::First, false)));
+        let altered = heard_through(&shared, &notes, |_, _| {});
+        assert!(!altered.contains(&true));
+    }
+
+    #[test]
+    fn the_body_follows_what_is_played_from_its_block_on_and_no_bypass() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let params = &shared.params;
+        set(&params.voices.body, true);
+        // It is not for MIDI to say.
+        set(&params.midi, false);
+        let first = |onset_id, class| decided(onset_id, class, Decision::First, false);
+        let second = |onset_id, was, class, gated| {
+            let was_gated = false;
+            decided(onset_id, class, Decision::Second { was, was_gated }, gated)
+        };
+        let begins = |decisions: &[(usize, Classification)]| {
+            let altered = heard_through(&shared, decisions, |_, _| {});
+            altered.iter().position(|altered| *altered)
+        };
+        assert_eq!(begins(&[]), None);
+        assert_eq!(begins(&[(7, first(1, 0))]), Some(7));
+        // Of a pitch as delivered, under the gate, and by its second name.
+        assert_eq!(begins(&[(7, first(1, 7))]), None);
+        let gated = decided(1, 0, Decision::First, true);
+        assert_eq!(begins(&[(7, gated)]), None);
+        assert_eq!(begins(&[(7, gated), (20, second(1, 0, 2, false))]), None);
+        let first_7 = (7, first(1, 7));
+        assert_eq!(begins(&[first_7, (20, second(1, 7, 0, false))]), Some(20));
+        assert_eq!(begins(&[first_7, (20, second(1, 7, 0, true))]), None);
+        // What a bypass or the switch ends is over after 5 ms, and what was before a bypass is forgotten.
+        let kick = [(3, first(1, 0))];
+        for bypass in [true, false] {
+            let altered = heard_through(&shared, &kick, |number, params| {
+                let is_off = (10..20).contains(&number);
+                set(&params.bypass, bypass && is_off);
+                set(&params.voices.body, bypass || !is_off);
+            });
+            assert!(altered[3..11].iter().all(|altered| *altered));
+            assert!(!altered[11..20].contains(&true));
+            assert_eq!(altered[20..].contains(&true), !bypass);
+        }
     }
 
     #[test]

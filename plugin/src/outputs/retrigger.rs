@@ -253,7 +253,8 @@ impl Retrigger {
     }
 }
 
-fn is_gated(result: &Classification, rules: &Rules) -> bool {
+/// Whether a note lies under a gate or its threshold. Real-time safe.
+pub(super) fn is_gated(result: &Classification, rules: &Rules) -> bool {
     result.gated
         || result.probability() < rules.gate[result.class]
         || result.note.peak_db < rules.threshold[result.class]

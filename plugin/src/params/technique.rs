@@ -6,7 +6,9 @@ use nice_plug::prelude::*;
 use tocco_dsp::Technique;
 use tocco_recognizer::classification::MAX_CLASSES;
 
+use super::body::BodyParams;
 use super::{level, milliseconds, milliseconds_of_text, share_of_text};
+use crate::body::reshaping::Shape;
 use crate::outputs::midi::{DEFAULT_NOTES, Length, NOTE_LENGTH_MS};
 
 /// Longest note, milliseconds.
@@ -64,6 +66,9 @@ pub struct TechniqueParams {
     /// Whether its voice is heard, if the voices are up.
     #[id = "voice"]
     pub voice: BoolParam,
+    /// How the guitar's own sound is reshaped, if that is on.
+    #[nested]
+    pub body: BodyParams,
 }
 
 impl TechniqueParams {
@@ -103,6 +108,7 @@ impl TechniqueParams {
             soft: own_level("Soft", AS_ALL),
             hard: own_level("Hard", AS_ALL),
             voice: BoolParam::new(name("Voice"), true),
+            body: BodyParams::new(name, class),
         }
     }
 
@@ -137,6 +143,14 @@ impl Default for Techniques {
         Self {
             of_class: std::array::from_fn(TechniqueParams::new),
         }
+    }
+}
+
+impl Techniques {
+    /// How the guitar's own sound is reshaped by each. Real-time safe.
+    #[must_use]
+    pub fn shapes(&self) -> [Shape; MAX_CLASSES] {
+        std::array::from_fn(|class| self.of_class[class].body.shape())
     }
 }
 

@@ -1,4 +1,4 @@
-//! How loud the voices and the guitar are.
+//! How loud the voices and the guitar are, and whether the guitar's own sound is reshaped.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub const OFF_DB: f32 = -60.0;
 /// What that is called.
 const OFF: &str = "off";
 
-/// The parameters of the voices.
+/// The parameters of what is heard.
 #[derive(Params)]
 pub struct VoiceParams {
     /// Level of the voices, dB, or [`OFF_DB`].
@@ -19,6 +19,9 @@ pub struct VoiceParams {
     /// Level of the guitar, dB, or [`OFF_DB`].
     #[id = "dry"]
     pub dry: FloatParam,
+    /// Whether the guitar's own sound is [reshaped](crate::body) by technique.
+    #[id = "body"]
+    pub body: BoolParam,
 }
 
 impl Default for VoiceParams {
@@ -35,6 +38,7 @@ impl Default for VoiceParams {
         Self {
             voices: level("Voices", OFF_DB),
             dry: level("Dry", 0.0),
+            body: BoolParam::new("Body", false),
         }
     }
 }

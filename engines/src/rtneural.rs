@@ -17,7 +17,7 @@
 //! | `gru` | `[inputs, 3 units]`, `[units, 3 units]`, `[2, 3 units]` | |
 //! | `lstm` | `[inputs, 4 units]`, `[units, 4 units]`, `[4 units]` | |
 //! | `batchnorm`, `batchnorm2d` | gamma, beta, mean, variance, or only the last two | `epsilon`, `num_filters_in`, `num_features_in` |
-//! | `prelu` | alpha: one, or one a channel | |
+//! | `prelu` | alpha: one, or one a channel; Keras' is `[1, channels]` | |
 //! | `activation` | | |
 //! | `maxpool1d`, `maxpool2d` (ours) | | `pool_size`, `strides` (`pool_size`), `padding` |
 //! | `leakyrelu` (ours) | | `alpha` or `negative_slope` |

@@ -835,3 +835,28 @@ fn broken_libraries_are_listed_as_broken() {
         reason(2)
     );
 }
+
+/// Its functions have the same names and may take other arguments.
+#[cfg(target_os = "linux")]
+#[test]
+fn another_file_of_litert_is_not_even_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whole, and made like a library.
+    let program = env!("CARGO_BIN_EXE_tocco-engine-tools");
+    fs::copy(program, folder.path().join("libLiteRt.so")).unwrap();
+    let output = Command::new(program)
+        .args(["engines", "list", "--json"])
+        .env(discovery::ENGINE_DIR, folder.path())
+        .output()
+        .unwrap();
+    let entries: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let entry = &entries[3];
+    assert_eq!(entry["engine"], "litert");
+    assert_eq!(entry["state"], "broken", "{entry}");
+    let reason = entry["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("is not the file of LiteRT 2.3.0 that was tested"),
+        "{reason}"
+    );
+    assert!(reason.contains("engines install"), "{reason}");
+}

@@ -67,8 +67,8 @@ impl Conv1dKernel {
     }
 
     /// Takes `x` `[steps, inputs]`, at most [`steps_of_block`] of so many inputs, and one step if there
-    /// is not an output at every step; if these steps have outputs, writes them to `y` `[steps, outputs]` and returns
-    /// true. Real-time safe.
+    /// is not an output at every step; if these steps have outputs, writes them to `y`
+    /// `[steps, outputs]` and returns true. Real-time safe.
     pub(super) fn steps(
         &mut self,
         workspace: &Workspace,

@@ -255,6 +255,32 @@ fn a_layer_that_a_format_lacks_is_named() {
         error.contains("rtneural has no layer like leaky_relu"),
         "{error}"
     );
+
+    // A format behind it is written nevertheless.
+    let out = folder.path().join("out");
+    let output = tool(&[
+        "convert",
+        "--model",
+        path(folder.path()),
+        "--to",
+        "rtneural,onnx",
+        "--out",
+        path(&out),
+        "--json",
+    ]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        error.contains("error: rtneural has no layer like leaky_relu"),
+        "{error}"
+    );
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refused = document[0]["refused"].as_str().unwrap();
+    assert!(refused.contains("leaky_relu"), "{refused}");
+    assert!(document[0]["file"].is_null() && !out.join("leaky.json").exists());
+    let file = out.join("leaky.onnx");
+    assert!(document[1]["refused"].is_null() && file.is_file());
+    assert_eq!(document[1]["file"], path(&file));
 }
 
 /// The error of a call that fails.

@@ -28,8 +28,7 @@ pub const WINDOWS_X86_64: &str = "445f51fed26967fc1112e0de9ddfef7d8497b24322bbfe
 const LARGEST: u64 = 100 << 20;
 
 /// Whether the library at `path` is one of these files, of whatever machine: that of another does not
-/// open. Reads all of it, which takes some ten milliseconds, a few times that without instructions for
-/// the hash.
+/// open. Reads all of it. What was opened is kept for the rest of the process, so that this is done once.
 ///
 /// # Errors
 /// Why it may not be called.

@@ -126,6 +126,8 @@ impl Extraction {
     /// The note that began with the onset of `due`. Real-time safe.
     fn describe(&mut self, due: Due, history: &History) -> Note<'_> {
         let Due { onset, window_end } = due;
+        // Another window takes the place of the parts that were done.
+        self.progress = None;
         let (window, window_end) = history.ending(window_end, self.extractor.history_len());
         self.extractor.extract(window, &mut self.features);
         self.note(onset, window_end, history)
@@ -674,6 +676,41 @@ mod tests {
             }
             assert!(notes >= 4, "{notes}");
         }
+    }
+
+    #[test]
+    fn a_description_at_once_between_the_parts_of_another_takes_nothing_from_it() {
+        let hops = knocks(300, &[4_000]);
+        let samples: Vec<f32> = hops.iter().flatten().copied().collect();
+        let mut analyzer = Analyzer::new(&OnsetConfig::default(), OnsetMethod::Flux).unwrap();
+        let mut first = patch(Preset::LogBark, 7);
+        let mut second = patch(Preset::LogBarkLate, 112);
+        let mut alone =
+            FeatureExtractor::new(Preset::LogBarkLate, &Preset::LogBarkLate.feature_names())
+                .unwrap();
+        let mut expected = vec![0.0; alone.n_features()];
+        let mut other = History::new();
+        let onset = Onset {
+            id: 0,
+            position: 0,
+            detected: 0,
+        };
+        let mut notes = 0;
+        for hop in &hops {
+            other.push(&[0.25; HOP]);
+            let window_end = other.position;
+            second.describe(Due { onset, window_end }, &other);
+            let analysis = analyzer.push_hop(hop, &mut first, Some(&mut second));
+            let Some(note) = analysis.second else {
+                continue;
+            };
+            notes += 1;
+            let end = note.window_end as usize;
+            let start = end - alone.history_len();
+            alone.extract(&samples[start..end], &mut expected);
+            assert_eq!(note.features, expected);
+        }
+        assert_eq!(notes, 1);
     }
 
     #[test]

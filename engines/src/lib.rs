@@ -52,7 +52,7 @@ mod weight_format;
 
 pub use classifier::Classifier;
 pub use engine::{Engine, EngineId, InferError, UnknownEngine};
-pub use litert::LiteRtEngine;
+pub use litert::{LiteRtEngine, release as litert_release};
 pub use load_error::{LoadError, Malformed};
 pub use onnx::OnnxEngine;
 pub use package::{Manifest, ModelPackage, Statistics, Tensor};

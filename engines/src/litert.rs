@@ -5,6 +5,7 @@
 //! and writes in place, so that an inference is one call of `LiteRtRunCompiledModel`.
 
 mod library;
+pub mod release;
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::{c_int, c_void};
@@ -458,6 +459,8 @@ fn environment() -> Result<(&'static LiteRt, &'static Environment), LoadError> {
     static LIBRARY: SharedLibrary<(LiteRt, Environment)> = SharedLibrary::new();
 
     let (library, environment) = LIBRARY.get_or_open(EngineId::LiteRt, |path| {
+        // Before the library's own code runs, which opening it does.
+        release::check(path)?;
         let library = LiteRt::open(path).map_err(|error| error.to_string())?;
         let options = [
             EnvironmentOption::LOG_ERRORS_ONLY,

@@ -8,6 +8,7 @@ mod conv2d;
 pub(crate) mod dense;
 pub(crate) mod fixed;
 mod gated;
+mod half_precision;
 mod history;
 mod instruction_set;
 mod int8;

@@ -17,15 +17,16 @@
 //! | `gru` | `[inputs, 3 units]`, `[units, 3 units]`, `[2, 3 units]` | |
 //! | `lstm` | `[inputs, 4 units]`, `[units, 4 units]`, `[4 units]` | |
 //! | `batchnorm`, `batchnorm2d` | gamma, beta, mean, variance, or only the last two | `epsilon`, `num_filters_in`, `num_features_in` |
-//! | `prelu` | alpha: one, or one a channel | |
+//! | `prelu` | alpha: one, or one a channel; Keras' is `[1, channels]` | |
 //! | `activation` | | |
 //! | `maxpool1d`, `maxpool2d` (ours) | | `pool_size`, `strides` (`pool_size`), `padding` |
 //! | `leakyrelu` (ours) | | `alpha` or `negative_slope` |
 //!
 //! `activation` is `""`, `linear`, `tanh`, `relu`, `sigmoid`, `softmax`, `elu` (with an optional
 //! `alpha`), or, beyond RTNeural, `leaky_relu` (with `alpha`). Recurrent layers have their gates'
-//! activations built in: they may only say `tanh`, Keras' default, or nothing. A bias may be
-//! missing (`use_bias=False`).
+//! activations built in: they may only say `tanh`, Keras' default, or nothing. A layer that is nothing
+//! but an activation must name one; with `linear` it is passed over. A bias may be missing
+//! (`use_bias=False`).
 //!
 //! What each layer computes is written at its type in [`crate::network`]. The padding of a
 //! `conv1d` does not matter: like RTNeural, we compute the causal convolution, whose output is
@@ -345,9 +346,30 @@ fn not_a_model(json: &[u8], file: &str, path: &str, error: &serde_json::Error) -
     // A file that stops in the middle was cut short, whoever wrote it.
     let remedy = if error.is_eof() {
         "copy the file again: it stops in the middle"
+    } else if is_at_no_number(json, error) {
+        "NaN and Infinity are no numbers in JSON: the training diverged or the export is broken: train or export again"
     } else {
         "compare it with what RTNeural's Keras exporter writes"
     };
     let field = if path == "." { "JSON" } else { path };
     LoadError::malformed(file, field, "an RTNeural model file", error, remedy)
+}
+
+/// Whether the text stops being JSON at what programs write for a number that is none, as Python does:
+/// `NaN`, `Infinity`, `-Infinity`.
+fn is_at_no_number(json: &[u8], error: &serde_json::Error) -> bool {
+    let mut lines = json.split(|byte| *byte == b'\n');
+    let line = lines
+        .nth(error.line().saturating_sub(1))
+        .unwrap_or_default();
+    // The column is that of the first letter, or of one behind it, counted from 1.
+    let (before, behind) = line.split_at(error.column().saturating_sub(1).min(line.len()));
+    let letters = before.rsplit(|byte| !byte.is_ascii_alphabetic()).next();
+    let first = letters.unwrap_or_default();
+    let letters = behind.split(|byte| !byte.is_ascii_alphabetic()).next();
+    let word = [first, letters.unwrap_or_default()].concat();
+    error.is_syntax()
+        && ["NaN", "Infinity", "inf"]
+            .iter()
+            .any(|none| word.eq_ignore_ascii_case(none.as_bytes()))
 }

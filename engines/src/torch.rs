@@ -62,7 +62,7 @@ impl TorchEngine {
                 "model",
                 format_args!("TorchScript that maps [1, {n_features}] float32 to a float32 tensor"),
                 reason(&text(&message)),
-                "save it with torch.jit.save from PyTorch 1.13 or older, in float32, on the CPU",
+                "save it with torch.jit.save from PyTorch 1.13 or older, in float32, on the CPU; if sizes do not fit, give the manifest as many features as the network has inputs",
             ));
         };
         let loaded = Self {

@@ -22,10 +22,11 @@ use thiserror::Error;
 pub enum WeightFormat {
     /// As trained, 4 bytes.
     F32,
-    /// IEEE 754 half precision, 2 bytes, 11 significant bits. A layer with weights beyond its
-    /// range (65,504) stays `f32`.
+    /// IEEE 754 half precision, 2 bytes, 11 significant bits. A layer stays `f32` if it has weights
+    /// beyond the range (65,504), or a row or column of weights so small that digits are lost.
     F16,
-    /// The upper half of an `f32`, 2 bytes, 8 significant bits.
+    /// The upper half of an `f32`, 2 bytes, 8 significant bits. A layer with weights that round to
+    /// infinity stays `f32`.
     Bf16,
     /// -127 to 127 with one scale a row, 1 byte. A layer of more than 8,192 inputs stays `f32`.
     Int8,

@@ -34,9 +34,10 @@ pub(super) fn write(network: &FoldedNetwork) -> Result<Vec<u8>, Unconvertible> {
                 activated = true;
                 continue;
             }
+            // Keras shares an alpha over the time, whose axis its weight keeps: `[1, n]`.
             Operation::Prelu(alpha) => {
                 layers.push(json!({
-                    "type": "prelu", "activation": "", "shape": [null, size], "weights": [alpha],
+                    "type": "prelu", "activation": "", "shape": [null, size], "weights": [[alpha]],
                 }));
                 activated = true;
                 continue;
@@ -121,5 +122,56 @@ mod tests {
                 "weights": [[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]], [0.5, 0.25]],
             }]})
         );
+    }
+
+    /// RTNeural takes the lists as deep as its exporter writes them. Ours reads others, too, so that
+    /// reading a file again does not tell.
+    #[test]
+    fn lists_lie_as_deep_in_each_other_as_those_of_the_exporter() {
+        let stage = |operation| Stage {
+            operation,
+            output: Shape::Vector(3),
+        };
+        let dense = Dense {
+            inputs: 3,
+            outputs: 3,
+            weight: vec![0.5; 9],
+            bias: vec![0.25; 3],
+        };
+        for (operation, golden) in [
+            (Operation::Dense(dense), "dense_1_3"),
+            (Operation::Prelu(vec![0.25, 0.5, 0.75]), "prelu_3"),
+            (
+                Operation::ScaleShift(vec![2.0; 3], vec![1.0; 3]),
+                "batchnorm_3",
+            ),
+        ] {
+            let network = FoldedNetwork {
+                n_inputs: 3,
+                n_outputs: 3,
+                stages: vec![stage(operation)],
+            };
+            let written: Value = serde_json::from_slice(&write(&network).unwrap()).unwrap();
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+            let exported = std::fs::read(format!("{folder}/{golden}.json")).unwrap();
+            let exported: Value = serde_json::from_slice(&exported).unwrap();
+            let [written, exported] =
+                [written, exported].map(|model| depths(&model["layers"][0]["weights"]));
+            assert!(exported.iter().all(|depth| *depth > 0), "{golden}");
+            assert_eq!(written, exported, "{golden}");
+        }
+    }
+
+    /// How deep the numbers of each of the `weights` lie.
+    fn depths(weights: &Value) -> Vec<usize> {
+        let depth = |mut list: &Value| {
+            let mut depth = 0;
+            while list.is_array() {
+                list = &list[0];
+                depth += 1;
+            }
+            depth
+        };
+        weights.as_array().unwrap().iter().map(depth).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Causal convolution over time.
 
-use super::layers::MOST_STEPS;
+use super::layers::steps_of_block;
 use super::product::{Inputs, Product};
 use super::weights::{Packing, Workspace};
 use crate::network::Conv1d;
@@ -43,8 +43,9 @@ impl Conv1dKernel {
             kernel: conv.kernel,
             wait: 0,
             past,
-            // So long that a move comes seldom, even if the steps come one by one.
-            line: vec![0.0; (past + past.max(MOST_STEPS)) * conv.inputs],
+            // So long that a move comes seldom, even if the steps come one by one, and about twice what
+            // the limit of a network's memory counts: of wide vectors a block has few.
+            line: vec![0.0; (past + past.max(steps_of_block(conv.inputs))) * conv.inputs],
             filled: past,
             groups,
         }
@@ -65,9 +66,9 @@ impl Conv1dKernel {
         self.stride == 1
     }
 
-    /// Takes `x` `[steps, inputs]`, at most [`MOST_STEPS`], and one step if there is not an output at
-    /// every step; if these steps have outputs, writes them to `y` `[steps, outputs]` and returns
-    /// true. Real-time safe.
+    /// Takes `x` `[steps, inputs]`, at most [`steps_of_block`] of so many inputs, and one step if there
+    /// is not an output at every step; if these steps have outputs, writes them to `y`
+    /// `[steps, outputs]` and returns true. Real-time safe.
     pub(super) fn steps(
         &mut self,
         workspace: &Workspace,
@@ -109,5 +110,70 @@ impl Conv1dKernel {
         }
         self.line[self.filled * self.inputs..][..x.len()].copy_from_slice(x);
         self.filled += steps;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::InstructionSet;
+
+    /// A convolution to two outputs.
+    fn convolution(inputs: usize, kernel: usize, dilation: usize) -> Conv1d {
+        let weight = |i: usize| (i as f32 * 0.61).sin();
+        Conv1d {
+            inputs,
+            outputs: 2,
+            kernel,
+            dilation,
+            stride: 1,
+            groups: 1,
+            weight: (0..2 * kernel * inputs).map(weight).collect(),
+            bias: vec![0.25, -0.5],
+        }
+    }
+
+    /// What a network may remember is counted by [`Conv1d::history`].
+    #[test]
+    fn the_line_is_not_much_longer_than_what_is_counted() {
+        for (inputs, kernel, dilation) in [(1 << 17, 1, 1), (1 << 14, 2, 1), (300, 3, 9), (1, 1, 1)]
+        {
+            let conv = convolution(inputs, kernel, dilation);
+            let mut packing = Packing::new(InstructionSet::best());
+            let line = Conv1dKernel::new(&mut packing, &conv).line.len();
+            let counted = conv.history() * inputs;
+            assert!(line <= 2 * counted + 1024, "{line} for {counted}");
+        }
+    }
+
+    #[test]
+    fn blocks_give_the_bits_that_single_steps_give() {
+        const STEPS: usize = 130;
+        for (inputs, kernel, dilation) in [
+            (1, 1, 1),
+            (3, 3, 5),
+            (100, 1, 1),
+            (100, 2, 1),
+            (300, 2, 7),
+            (2000, 3, 1),
+        ] {
+            let conv = convolution(inputs, kernel, dilation);
+            let mut packing = Packing::new(InstructionSet::best());
+            let mut kernel = Conv1dKernel::new(&mut packing, &conv);
+            let workspace = packing.finish();
+            let x: Vec<f32> = (0..STEPS * inputs)
+                .map(|i| (i as f32 * 0.37).cos())
+                .collect();
+            let mut of_block = |block: usize| {
+                kernel.reset();
+                let mut y = vec![0.0; STEPS * 2];
+                for (x, y) in x.chunks(block * inputs).zip(y.chunks_mut(block * 2)) {
+                    let steps = y.len() / 2;
+                    assert!(kernel.steps(&workspace, x, y, steps));
+                }
+                y
+            };
+            assert_eq!(of_block(1), of_block(steps_of_block(inputs)), "{inputs}");
+        }
     }
 }

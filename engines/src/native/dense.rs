@@ -5,12 +5,10 @@ use std::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
-use half::f16;
-
 use super::lanes::{Lanes, Plain};
 use super::panel::{Bf16, F16, F32};
 use super::weights::{ANY, Packing, Workspace};
-use super::{InstructionSet, WeightFormat, columns, int8, panel};
+use super::{InstructionSet, WeightFormat, columns, half_precision, int8, panel};
 
 /// With fewer rows than this, vectors run along the rows: padding would be most of the weights.
 const FEWEST_ROWS: usize = 4;
@@ -65,10 +63,8 @@ impl DenseKernel {
             Layout::Rows
         } else {
             let format = match format {
-                WeightFormat::F16 if !weight.iter().all(|w| f16::from_f32(*w).is_finite()) => {
-                    WeightFormat::F32
-                }
                 WeightFormat::Int8 if inputs > int8::MOST_INPUTS => WeightFormat::F32,
+                format if !half_precision::holds(format, &[(weight, inputs)]) => WeightFormat::F32,
                 format => format,
             };
             let set = packing.set();
@@ -589,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_beyond_half_precision_stay_as_they_are() {
+    fn weights_that_16_bits_do_not_hold_stay_as_they_are() {
         let case = Case {
             inputs: 70,
             outputs: 9,
@@ -598,15 +594,32 @@ mod tests {
             relu: false,
             seed: 3,
         };
-        let mut drawn = draw(&case);
-        drawn.weight[5] = 70_000.0;
-        for set in InstructionSet::available() {
-            let f16 = computed(set, WeightFormat::F16, &case, &drawn);
-            assert_eq!(
-                f16,
-                computed(set, WeightFormat::F32, &case, &drawn),
-                "{set}"
-            );
+        let drawn = draw(&case);
+        let [mut beyond, mut far_beyond, mut small] = [(); 3].map(|()| drawn.weight.clone());
+        beyond[5] = 70_000.0;
+        far_beyond[5] = f32::MAX;
+        // A row, as a normalisation behind the layer may make it.
+        small[70..140].iter_mut().for_each(|w| *w *= 1e-7);
+        for (format, weight) in [
+            (WeightFormat::F16, &beyond),
+            (WeightFormat::F16, &far_beyond),
+            (WeightFormat::Bf16, &far_beyond),
+            (WeightFormat::F16, &small),
+        ] {
+            let mut x = drawn.x.clone();
+            x[5] = 0.5;
+            let drawn = Drawn {
+                weight: weight.clone(),
+                bias: drawn.bias.clone(),
+                x,
+            };
+            for set in InstructionSet::available() {
+                assert_eq!(
+                    computed(set, format, &case, &drawn),
+                    computed(set, WeightFormat::F32, &case, &drawn),
+                    "{set}, {format}"
+                );
+            }
         }
     }
 

@@ -50,7 +50,12 @@ struct Stage {
 const BLOCK_VALUES: usize = 1024;
 
 /// Steps in a block at most: what a step costs beside its arithmetic is little then.
-pub(super) const MOST_STEPS: usize = 64;
+const MOST_STEPS: usize = 64;
+
+/// Steps in a block, where the widest vector has so many values.
+pub(super) fn steps_of_block(widest: usize) -> usize {
+    (BLOCK_VALUES / widest).clamp(1, MOST_STEPS)
+}
 
 /// The layers of a network with their weights and what they remember.
 pub(super) struct Layers {
@@ -96,11 +101,7 @@ impl Layers {
         }
         let mut operations = stages.iter().map(|stage| &stage.operation);
         let rests = !operations.all(Operation::is_of_every_step);
-        let block = if rests {
-            1
-        } else {
-            (BLOCK_VALUES / widest).clamp(1, MOST_STEPS)
-        };
+        let block = if rests { 1 } else { steps_of_block(widest) };
         let mut engine = Self {
             n_inputs: network.n_inputs(),
             stages,

@@ -14,12 +14,10 @@ use std::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
-use half::f16;
-
 use super::lanes::{Lanes, Plain};
 use super::panel::{F16, F32, Stored};
 use super::weights::{Packing, Workspace};
-use super::{InstructionSet, WeightFormat, weights};
+use super::{InstructionSet, WeightFormat, half_precision, weights};
 use gates::Gates;
 use gru::GruCell;
 use lstm::LstmCell;
@@ -107,7 +105,8 @@ impl<C: Cell> RecurrentKernel<C> {
     fn pack(packing: &mut Packing, format: WeightFormat, gates: &Gates) -> Self {
         let (inputs, units) = (gates.inputs, gates.units);
         let large = gates.weights().count() * F32::BYTES > CACHED_BYTES;
-        let fits = || gates.weights().all(|w| f16::from_f32(w).is_finite());
+        let matrices = [(gates.kernel, inputs), (gates.recurrent, units)];
+        let fits = || half_precision::holds(WeightFormat::F16, &matrices);
         let format = match format {
             WeightFormat::F32 => WeightFormat::F32,
             _ if large && fits() => WeightFormat::F16,
@@ -352,6 +351,34 @@ unsafe fn copy<V: Lanes>(from: *const f32, to: *mut f32, n: usize) {
         while i < n {
             to.add(i).write(from.add(i).read());
             i += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Lstm;
+
+    #[test]
+    fn weights_that_half_precision_does_not_hold_stay_as_they_are() {
+        const UNITS: usize = 64;
+        let values = |n: usize| -> Vec<f32> { (0..n).map(|i| (i as f32 * 0.37).sin()).collect() };
+        let lstm = |scale: f32| Lstm {
+            inputs: 2,
+            units: UNITS,
+            kernel: values(4 * UNITS * 2).iter().map(|w| w * scale).collect(),
+            recurrent: values(4 * UNITS * UNITS),
+            bias: values(4 * UNITS),
+        };
+        for (scale, expected) in [
+            (1.0, WeightFormat::F16),
+            (1e-7, WeightFormat::F32),
+            (1e6, WeightFormat::F32),
+        ] {
+            let mut packing = Packing::new(InstructionSet::best());
+            let kernel = LstmKernel::new(&mut packing, WeightFormat::F16, &lstm(scale));
+            assert_eq!(kernel.format, expected, "{scale:e}");
         }
     }
 }

@@ -8,7 +8,8 @@ const LARGEST_VECTOR: usize = 1 << 20;
 /// Most numbers that the layers of a network may remember together.
 ///
 /// Files name sizes, such as dilations and filters, whose product the bytes of their weights do
-/// not cover. The two limits keep a small file from claiming more than a few megabytes.
+/// not cover. The two limits keep a small file from claiming more than some ten megabytes. An engine
+/// may keep about twice of what is counted here.
 const LARGEST_MEMORY: usize = 1 << 22;
 
 /// Most multiplications and comparisons that a step of a network may take: a hundred times what

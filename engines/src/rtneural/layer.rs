@@ -12,6 +12,9 @@ pub(super) const EXPORT: &str = "export the model again with RTNeural's Keras ex
 /// What to do about an exporter's "unknown".
 const REPLACE: &str = "take the layer out of the model before it is exported: dropout and noise do nothing once a network is trained; instead of a layer that is an activation, give it to the layer before";
 
+/// What to do about an activation that the exporter has no name for.
+const NAME_ACTIVATION: &str = "take the layer out of the model before it is exported if it is linear; otherwise train with one of these, or export the model as .onnx or .tflite and run it in engine onnx or litert";
+
 /// What to do about a layer that is not one of RTNeural's.
 const OTHER_FORMAT: &str = "build the model of these layers, or export it as .onnx or .tflite and run it in engine onnx or litert";
 
@@ -43,6 +46,9 @@ impl Fault {
 const KINDS: &str = "dense, time-distributed-dense, conv1d, conv2d, gru, lstm, batchnorm, batchnorm2d, prelu, activation, maxpool1d, maxpool2d or leakyrelu";
 
 const ACTIVATIONS: &str = "tanh, relu, sigmoid, softmax, elu, leaky_relu, linear or nothing";
+
+/// The same for a layer that is nothing else.
+const LAYER_ACTIVATIONS: &str = "tanh, relu, sigmoid, softmax, elu, leaky_relu or linear";
 
 /// Whether `raw` is what the exporter makes of Keras' input layer of the `frame`: a type that it
 /// does not know, nothing to compute with, and the input's shape in a list of its own.
@@ -150,9 +156,22 @@ pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), Fault> {
         }
         "batchnorm" | "batchnorm2d" => batch_norm(&raw, network)?,
         "prelu" => prelu(&raw)?,
-        "activation" => activation(&raw)?
-            .map(Layer::Activation)
-            .ok_or_else(|| bad("activation", ACTIVATIONS, "none"))?,
+        "activation" => match activation(&raw)? {
+            Some(activation) => Layer::Activation(activation),
+            // What goes in comes out: there is nothing to add.
+            None if raw.activation.as_deref() == Some("linear") => {
+                check_fields(&raw)?;
+                return check_shape(&raw, network);
+            }
+            None => {
+                return Err(bad(
+                    "activation",
+                    LAYER_ACTIVATIONS,
+                    "none: the exporter did not know this layer's activation",
+                )
+                .remedy(NAME_ACTIVATION));
+            }
+        },
         "leakyrelu" | "leaky_relu" => Layer::Activation(leaky_relu(&raw)?),
         "maxpool1d" | "maxpool2d" => max_pool(&raw, network)?,
         "unknown" => {
@@ -617,7 +636,14 @@ fn activation(raw: &RawLayer) -> Result<Option<Activation>, Fault> {
             alpha: finite("alpha", raw.alpha.unwrap_or(1.0))?,
         },
         Some("leaky_relu" | "leakyrelu") => leaky_relu(raw)?,
-        Some(other) => return Err(bad("activation", ACTIVATIONS, format_args!("\"{other}\""))),
+        Some(other) => {
+            let expected = if raw.kind == "activation" {
+                LAYER_ACTIVATIONS
+            } else {
+                ACTIVATIONS
+            };
+            return Err(bad("activation", expected, format_args!("\"{other}\"")));
+        }
     }))
 }
 

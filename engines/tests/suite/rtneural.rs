@@ -452,6 +452,59 @@ fn a_normalisation_of_statistics_alone_is_read_in_one_and_two_dimensions() {
 }
 
 #[test]
+fn a_linear_activation_is_no_layer() {
+    let network =
+        |model: &Value| rtneural::parse(model.to_string().as_bytes(), "model.json").unwrap();
+    let linear =
+        json!({"type": "activation", "activation": "linear", "shape": [null, 3], "weights": []});
+    let with = model(json!([dense(), linear]));
+    assert_eq!(network(&with), network(&model(json!([dense()]))));
+    for (field, value) in [("shape", json!([null, 4])), ("alpha", json!(1))] {
+        let mut wrong = linear.clone();
+        wrong[field] = value;
+        let error = second(wrong);
+        assert_eq!(error.field, format!("layers[1] \"activation\": {field}"));
+    }
+    // One that the exporter has no name for.
+    for unnamed in [
+        json!({"type": "activation", "activation": ""}),
+        json!({"type": "activation"}),
+    ] {
+        let error = second(unnamed);
+        assert!(!error.expected.contains("nothing"), "{error}");
+        assert!(error.found.contains("the exporter did not know"), "{error}");
+        assert!(error.remedy.contains("if it is linear"), "{error}");
+    }
+}
+
+/// Python writes them into its JSON.
+#[test]
+fn weights_that_are_no_numbers_are_said_to_come_of_the_training() {
+    for (weight, diverged) in [
+        ("NaN", true),
+        ("Infinity", true),
+        ("-Infinity", true),
+        ("nan", true),
+        ("-inf", true),
+        ("Nine", false),
+        ("?", false),
+    ] {
+        for space in [" ", "\n"] {
+            let text = format!(
+                "{{\"in_shape\": [null, 1],{space}\"layers\": [{{\"type\": \"dense\", \"weights\": \
+                 [[[0.5,{space}{weight}]],{space}[0, 0]]}}]}}"
+            );
+            let error = rtneural::parse(text.as_bytes(), "model.json").unwrap_err();
+            let LoadError::Malformed(error) = error else {
+                panic!("{error}");
+            };
+            let says = error.remedy.contains("the training diverged");
+            assert_eq!(says, diverged, "{error}");
+        }
+    }
+}
+
+#[test]
 fn files_of_other_programs_are_named() {
     for (json, what) in [
         (

@@ -57,13 +57,14 @@ pub struct ConvertArguments {
 /// Random feature vectors that each file is checked with.
 const RANDOM_VECTORS: usize = 1000;
 
-/// A file that was written.
-#[derive(Debug, Serialize)]
+/// What became of a format.
+#[derive(Debug, Default, Serialize)]
 struct Written {
     format: &'static str,
-    /// Its path, as it is shown.
-    file: String,
-    bytes: usize,
+    /// Path of the file, as it is shown; null where none was written.
+    file: Option<String>,
+    /// Size of the file; null where none was written.
+    bytes: Option<usize>,
     /// The engine that ran it.
     engine: &'static str,
     /// Difference from double precision; null where the engine is missing.
@@ -72,13 +73,15 @@ struct Written {
     real: Option<Difference>,
     /// Why the file was not checked.
     unchecked: Option<String>,
+    /// The layer that the format lacks, why no file was written.
+    refused: Option<String>,
 }
 
 /// Converts.
 ///
 /// # Errors
 /// When the package is malformed, a file cannot be written, or a file does not compute what the
-/// package computes.
+/// package computes. When a format lacks a layer, after the other formats are written.
 pub fn run(arguments: &ConvertArguments) -> Result<()> {
     if let Some(file) = &arguments.from {
         return manifest_template::run(file, arguments.out.as_deref());
@@ -104,20 +107,29 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
 
     let mut all = Vec::new();
     let mut wrong = Vec::new();
+    let mut faults = Vec::new();
     for &format in &arguments.to {
         let path = target(format);
         let file = path.display().to_string();
-        let model = convert(&network, format)?;
-        write_file(&path, &model)?;
         let mut written = Written {
             format: format.name(),
-            file: file.clone(),
-            bytes: model.len(),
             engine: format.engine().name(),
-            random: None,
-            real: None,
-            unchecked: None,
+            ..Written::default()
         };
+        let model = match convert(&network, format) {
+            Ok(model) => model,
+            // Another format may have the layer.
+            Err(refusal) => {
+                eprintln!("{file}: NOT WRITTEN: {refusal}");
+                faults.push(refusal.to_string());
+                written.refused = Some(refusal.to_string());
+                all.push(written);
+                continue;
+            }
+        };
+        write_file(&path, &model)?;
+        written.file = Some(file.clone());
+        written.bytes = Some(model.len());
         // What is checked is what lies on the disk.
         match foreign::load_file(format.engine(), &path, network.n_inputs()) {
             Ok(mut engine) => {
@@ -127,7 +139,7 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
                     None => None,
                 };
                 if !(random.is_small() && real.is_none_or(|real| real.is_small())) {
-                    wrong.push(file);
+                    wrong.push(file.clone());
                 }
                 written.random = Some(random);
                 written.real = real;
@@ -135,24 +147,28 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
             Err(error @ LoadError::Engine { .. }) => written.unchecked = Some(error.to_string()),
             Err(error) => return Err(error).context("the file that was written does not load"),
         }
-        eprintln!("{}", line(&written));
+        eprintln!("{file}: {} bytes{}", model.len(), checks(&written));
         all.push(written);
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&all)?);
     }
     if !wrong.is_empty() {
-        bail!(
+        faults.push(format!(
             "{}: not the same as the package: the largest difference may be {:e}, and the same \
              class must win",
             wrong.join(", "),
             verify::TOLERANCE
-        );
+        ));
+    }
+    if !faults.is_empty() {
+        bail!("{}", faults.join("; "));
     }
     Ok(())
 }
 
-fn line(written: &Written) -> String {
+/// How the file was checked, and what came out.
+fn checks(written: &Written) -> String {
     let difference = |what: &str, difference: Option<Difference>| {
         difference.map_or_else(String::new, |difference| {
             format!(
@@ -166,9 +182,7 @@ fn line(written: &Written) -> String {
         None => format!("; engine {}", written.engine),
     };
     format!(
-        "{}: {} bytes{checked}{}{}",
-        written.file,
-        written.bytes,
+        "{checked}{}{}",
         difference("random", written.random),
         difference("real", written.real),
     )

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
-use tocco_engines::EngineId;
 use tocco_engines::bounded_read::read_file;
+use tocco_engines::{EngineId, litert_release};
 
 /// Largest library that is read, bytes: four times the largest that is pinned.
 const LARGEST_LIBRARY: u64 = 100 << 20;
@@ -61,20 +61,20 @@ pub const PINS: [Pin; 6] = [
         system: "linux",
         architecture: "x86_64",
         package: "ai-edge-litert",
-        version: "2.3.0",
+        version: litert_release::VERSION,
         wheel_sha256: "1f15078a6725d2357d9de9221664c29afa0545d807559c5f7199ce5e40b96b23",
         member: LITERT_MEMBER,
-        library_sha256: "eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb",
+        library_sha256: litert_release::LINUX_X86_64,
     },
     Pin {
         engine: EngineId::LiteRt,
         system: "linux",
         architecture: "aarch64",
         package: "ai-edge-litert",
-        version: "2.3.0",
+        version: litert_release::VERSION,
         wheel_sha256: "853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae",
         member: LITERT_MEMBER,
-        library_sha256: "b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b",
+        library_sha256: litert_release::LINUX_AARCH64,
     },
     Pin {
         engine: EngineId::Onnx,
@@ -91,10 +91,10 @@ pub const PINS: [Pin; 6] = [
         system: "windows",
         architecture: "x86_64",
         package: "ai-edge-litert",
-        version: "2.3.0",
+        version: litert_release::VERSION,
         wheel_sha256: "ffee5993b859580650e844fce322e93b7abf50dfa36fd0fcbde41e079d1eebe3",
         member: "ai_edge_litert/libLiteRt.dll",
-        library_sha256: "445f51fed26967fc1112e0de9ddfef7d8497b24322bbfe18b556426a60000891",
+        library_sha256: litert_release::WINDOWS_X86_64,
     },
 ];
 

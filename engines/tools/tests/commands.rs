@@ -255,6 +255,32 @@ fn a_layer_that_a_format_lacks_is_named() {
         error.contains("rtneural has no layer like leaky_relu"),
         "{error}"
     );
+
+    // A format behind it is written nevertheless.
+    let out = folder.path().join("out");
+    let output = tool(&[
+        "convert",
+        "--model",
+        path(folder.path()),
+        "--to",
+        "rtneural,onnx",
+        "--out",
+        path(&out),
+        "--json",
+    ]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        error.contains("error: rtneural has no layer like leaky_relu"),
+        "{error}"
+    );
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refused = document[0]["refused"].as_str().unwrap();
+    assert!(refused.contains("leaky_relu"), "{refused}");
+    assert!(document[0]["file"].is_null() && !out.join("leaky.json").exists());
+    let file = out.join("leaky.onnx");
+    assert!(document[1]["refused"].is_null() && file.is_file());
+    assert_eq!(document[1]["file"], path(&file));
 }
 
 /// The error of a call that fails.
@@ -834,4 +860,29 @@ fn broken_libraries_are_listed_as_broken() {
         "{}",
         reason(2)
     );
+}
+
+/// Its functions have the same names and may take other arguments.
+#[cfg(target_os = "linux")]
+#[test]
+fn another_file_of_litert_is_not_even_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whole, and made like a library.
+    let program = env!("CARGO_BIN_EXE_tocco-engine-tools");
+    fs::copy(program, folder.path().join("libLiteRt.so")).unwrap();
+    let output = Command::new(program)
+        .args(["engines", "list", "--json"])
+        .env(discovery::ENGINE_DIR, folder.path())
+        .output()
+        .unwrap();
+    let entries: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let entry = &entries[3];
+    assert_eq!(entry["engine"], "litert");
+    assert_eq!(entry["state"], "broken", "{entry}");
+    let reason = entry["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("is not the file of LiteRT 2.3.0 that was tested"),
+        "{reason}"
+    );
+    assert!(reason.contains("engines install"), "{reason}");
 }

@@ -234,7 +234,7 @@ fn flux_hears_what_is_played_close_together() {
     assert!(flux.rising.recall() >= 0.94, "{}", flux.rising.recall());
 }
 
-/// The positions of the onsets in a made recording of the cases, in milliseconds.
+/// The positions of the onsets in a made recording of `shared/cases`, in milliseconds.
 fn heard_in_case(name: &str) -> Option<Vec<f64>> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()

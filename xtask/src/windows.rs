@@ -18,15 +18,27 @@ use crate::install::copy;
 use crate::portable_dll;
 use crate::programs;
 
-/// Texts of the archive: where they are here, and what they are called there.
+/// Texts of the archive: where they are here, and what they are called there. The guide comes besides.
 const TEXTS: [(&str, &str); 6] = [
     ("xtask/windows/README.txt", "README.txt"),
     ("xtask/windows/install.bat", "install.bat"),
     ("xtask/windows/uninstall.bat", "uninstall.bat"),
-    ("docs/guide.md", "guide.md"),
     ("docs/configuration.md", "configuration.md"),
+    ("docs/hosts.md", "hosts.md"),
     ("LICENSE", "LICENSE.txt"),
 ];
+
+/// Pictures of the guide, likewise.
+const PICTURES: [(&str, &str); 2] = [
+    ("docs/screenshot.png", "play.png"),
+    ("docs/setup.png", "setup.png"),
+];
+
+/// What the guide is called in the archive.
+const GUIDE: &str = "guide.html";
+
+/// What a section of the guide begins with; its number and a full stop follow.
+const SECTION: &str = "<h2>";
 
 /// The package and the program for the command line, which is called `tocco.exe` there.
 const PROGRAM: &str = "tocco-cli";
@@ -69,12 +81,72 @@ fn fill(folder: &Path, bundles: &Path) -> Result<()> {
         copy(&from, &folder.join("models").join(model))?;
     }
     for (from, to) in TEXTS {
-        let text = fs::read_to_string(cargo::root().join(from)).context(from)?;
+        let text = with_links_inside(&read(from)?);
         fs::write(folder.join(to), with_both_ends(&text))?;
     }
+    for (from, to) in PICTURES {
+        fs::copy(cargo::root().join(from), folder.join(to)).context(from)?;
+    }
+    fs::write(folder.join(GUIDE), with_both_ends(&guide()?))?;
     let licences = dependencies::licences(WINDOWS.triple, &["tocco", PROGRAM], &[])?;
     fs::write(folder.join("licences.txt"), with_both_ends(&licences))?;
     Ok(())
+}
+
+/// The text of a file of the checkout.
+fn read(file: &'static str) -> Result<String> {
+    fs::read_to_string(cargo::root().join(file)).context(file)
+}
+
+/// The guide of the archive for Linux, with the sections that are others on Windows.
+fn guide() -> Result<String> {
+    let guide = read("xtask/linux/guide.html")?;
+    Ok(with_sections(&guide, &read("xtask/windows/sections.html")?))
+}
+
+/// `guide` with each of `sections` in the place of the one that has the same number.
+fn with_sections(guide: &str, sections: &str) -> String {
+    let others: Vec<&str> = sections.split(SECTION).skip(1).collect();
+    let chosen = guide.split(SECTION).map(|section| {
+        let other = others.iter().find(|other| number(other) == number(section));
+        other.copied().unwrap_or(section)
+    });
+    chosen.collect::<Vec<&str>>().join(SECTION)
+}
+
+/// What stands before the first full stop of a section.
+fn number(section: &str) -> &str {
+    section.split('.').next().unwrap_or_default()
+}
+
+/// `text` with links to files that the archive does not have turned into their words.
+fn with_links_inside(text: &str) -> String {
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("](")
+        && let Some((target, after)) = after.split_once(')')
+    {
+        match before.rsplit_once('[') {
+            Some((before, words)) if !is_inside(target) => {
+                done += before;
+                done += words;
+            }
+            _ => {
+                done += before;
+                done += "](";
+                done += target;
+                done += ")";
+            }
+        }
+        rest = after;
+    }
+    done + rest
+}
+
+/// Whether a link leads to a file of the archive, within its own, or to the internet.
+fn is_inside(target: &str) -> bool {
+    let file = target.split('#').next().unwrap_or_default();
+    file.is_empty() || file.contains("://") || TEXTS.iter().any(|(_, name)| *name == file)
 }
 
 /// With the ends of lines that programs of Windows expect.
@@ -150,6 +222,60 @@ mod tests {
     #[test]
     fn lines_end_as_windows_has_it_once() {
         assert_eq!(with_both_ends("a\nb\r\nc"), "a\r\nb\r\nc");
+    }
+
+    #[test]
+    fn the_guide_is_whole_and_names_what_the_archive_has() {
+        let guide = guide().unwrap();
+        let numbers: Vec<&str> = guide.split(SECTION).skip(1).map(number).collect();
+        assert_eq!(numbers, ["1", "2", "3", "4", "5", "6"]);
+        for (_, name) in PICTURES {
+            assert!(guide.contains(&format!("src=\"{name}\"")), "{name}");
+        }
+        for word in [
+            "install.bat",
+            "hosts.md",
+            "Guide me",
+            "LICENSE.txt",
+            "</html>",
+        ] {
+            assert!(guide.contains(word), "{word}");
+        }
+        for word in ["install.sh", "~/", "glibc", "ALSA", "--headless"] {
+            assert!(!guide.contains(word), "{word}: it is of Linux");
+        }
+        let readme = read("xtask/windows/README.txt").unwrap();
+        assert!(readme.contains(GUIDE));
+        // `tests/readme.rs` tries the commands of that file.
+        let command = r".\tocco demo --input take.wav --offline";
+        assert!(guide.contains(command) && readme.contains(command));
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_its_number() {
+        let guide = "<p>1. no section<h2>1. a<h2>2. b<h2>10. c";
+        let sections = "<!-- 2. --><h2>1. d<h2>10. e";
+        assert_eq!(
+            with_sections(guide, sections),
+            "<p>1. no section<h2>1. d<h2>2. b<h2>10. e"
+        );
+    }
+
+    #[test]
+    fn links_lead_to_what_the_archive_has() {
+        let text = "a [b](configuration.md#c) [d](no.md#e) [f](https://g) [h](#i) j](k";
+        let expected = "a [b](configuration.md#c) d [f](https://g) [h](#i) j](k";
+        assert_eq!(with_links_inside(text), expected);
+        for (from, _) in TEXTS {
+            let text = with_links_inside(&read(from).unwrap());
+            let targets = text
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split(')').next());
+            for target in targets {
+                assert!(is_inside(target), "{from}: {target}");
+            }
+        }
     }
 
     #[test]

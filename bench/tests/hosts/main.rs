@@ -1,4 +1,5 @@
-//! The real bundles in real hosts: what a DAW would see.
+//! The real bundles in hosts of our own: what a DAW would see. `cargo xtask hosts` adds Ardour,
+//! pedalboard and DawDreamer.
 //!
 //! `cargo xtask test` bundles the plugin first; without a bundle these tests fail and say how to
 //! make one.

@@ -43,8 +43,8 @@ pub const DOUBLED_S: f64 = 0.06;
 pub const APART_S: f64 = 0.1;
 /// Notes rise if the sound rises by at least so much with them, dB.
 pub const RISE_DB: f32 = 3.0;
-/// Later than this after the label a first decision is late, and too late, seconds: what *Fast* and
-/// *Sure* may take (the issue "Right in real playing").
+/// Later than this after the label a first decision is late, and too late, seconds: what we aim for
+/// with *Fast* and *Sure*.
 pub const LATE_S: [f64; 2] = [0.011, 0.020];
 /// Bounds of the times from one onset to the next by which notes are reported, milliseconds.
 pub const GAPS_MS: [f64; 6] = [0.0, 100.0, 150.0, 250.0, 500.0, f64::INFINITY];

@@ -415,21 +415,12 @@ fn mono<C: AsRef<[f32]>>(channels: &[C], frame: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::white_noise::white_noise;
     use proptest::prelude::*;
 
     const RATES: [f64; 9] = [
         8_000.0, 22_050.0, 44_056.9, 44_100.0, 48_000.0, 88_200.0, 96_000.0, 176_400.0, 192_000.0,
     ];
-
-    /// Noise that is the same on every run.
-    fn noise(length: usize) -> Vec<f32> {
-        let mut state = 1u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..length).map(|_| next()).collect()
-    }
 
     /// All hops and their ends, the block offset made a position.
     fn hops(
@@ -459,7 +450,7 @@ mod tests {
             rate in proptest::sample::select(&RATES),
             blocks in proptest::collection::vec(1usize..9000, 1..6),
         ) {
-            let input = noise(20_000);
+            let input = white_noise(20_000, 1.0);
             let whole = hops(&mut HopStream::new(rate).unwrap(), &input, &[input.len()]);
             prop_assert!(whole.len() > 20);
             let mut stream = HopStream::new(rate).unwrap();
@@ -493,7 +484,7 @@ mod tests {
 
     #[test]
     fn at_48_khz_samples_pass_bit_for_bit() {
-        let input = noise(48_000);
+        let input = white_noise(48_000, 1.0);
         let mut stream = HopStream::new(48_000.0).unwrap();
         let mut output = Vec::new();
         stream.push(&[&input], |hop, end| {

@@ -17,6 +17,8 @@ pub mod hop_stream;
 pub mod onset;
 pub mod synth;
 mod technique;
+#[cfg(test)]
+mod white_noise;
 
 pub use analyzer::{Analysis, Analyzer, AnalyzerError, Extraction, Note, Onset};
 pub use downmix::InputChoice;

@@ -1,18 +1,17 @@
 //! The features of the real recordings against those of the paper authors' own extractor.
 //!
-//! The recordings are not part of this repository. They are looked for in `$TOCCO_SHARED`, or else
-//! in `shared` beside the repository; without them the test says so and passes, except in
-//! continuous integration (`CI=true`).
+//! The recordings are not part of this repository: `tocco-recordings` says where they are looked for. Without
+//! them the test is skipped.
 
 mod golden;
 
 use std::collections::HashMap;
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use golden::{Mismatches, Table};
 use tocco_dsp::features::{FeatureExtractor, Preset};
 use tocco_dsp::{HOP, SAMPLE_RATE};
+use tocco_recordings::shared_with;
 
 #[test]
 fn timbreid_is_exactly_the_papers_plugin() {
@@ -25,7 +24,9 @@ fn timbreid_48k_is_the_reference_with_filterbanks_for_48_khz() {
 }
 
 fn compare(preset: Preset, file_name: &str) {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_with(&["golden", "recordings/crops"]) else {
+        return;
+    };
     let table = Table::read(&shared.join("golden").join(file_name));
     assert_eq!(table.names, preset.feature_names(), "{file_name}: header");
     let mut extractor = FeatureExtractor::new(preset, &table.names).unwrap();
@@ -42,25 +43,6 @@ fn compare(preset: Preset, file_name: &str) {
     }
     assert_eq!(table.rows.len(), 72, "{file_name}: rows");
     mismatches.assert_none(file_name);
-}
-
-/// The folder with the golden vectors and the recordings.
-fn shared() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let path = env::var_os("TOCCO_SHARED").map_or_else(beside, PathBuf::from);
-    if path.join("golden").is_dir() {
-        return Some(path);
-    }
-    let missing = format!(
-        "no golden vectors in {}; set TOCCO_SHARED to the folder that has golden/ and recordings/",
-        path.display()
-    );
-    assert!(
-        env::var("CI").as_deref() != Ok("true"),
-        "{missing} (CI=true does not allow to skip this test)"
-    );
-    eprintln!("skipped: {missing}");
-    None
 }
 
 fn read_wav(path: &Path) -> Vec<f32> {

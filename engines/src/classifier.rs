@@ -97,12 +97,6 @@ impl Classifier {
         })
     }
 
-    /// Name of the engine.
-    #[must_use]
-    pub fn engine_name(&self) -> &'static str {
-        self.engine.name()
-    }
-
     /// Names of the classes, `[n_classes]`.
     #[must_use]
     pub fn labels(&self) -> &[String] {

@@ -1,6 +1,6 @@
-//! What is fuzzed: every reader of a file that Tocco did not write.
+//! What is fuzzed: every reader of a file that Tocco did not write, and of the packets that it takes.
 //!
-//! Each [`Target`] takes the bytes of a file, reads them and, where they are a model, runs it for
+//! Each [`Target`] takes the bytes of one, reads them and, where they are a model, runs it for
 //! a few steps. Whatever the bytes are, it must neither panic nor take more memory than
 //! [`memory_limit`] grants for their number.
 //!

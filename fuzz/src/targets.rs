@@ -5,11 +5,14 @@ use std::sync::atomic::AtomicBool;
 
 use nice_plug::params::Params;
 use nice_plug::plugin::{ParamValue, PluginState};
+use tocco::configuration::Configuration;
 use tocco::model::ModelSource;
+use tocco::osc::command::{self, Asked};
 use tocco::params::ToccoParams;
+use tocco::presets::{self, Preset};
 use tocco::voices::{sfz, sound_file};
 
-use tocco_corpus::{Recording, TakeName, parse_labels_csv, parse_onset_labels};
+use tocco_corpus::{Recording, TakeName, Technique, parse_labels_csv, parse_onset_labels};
 use tocco_engine_tools::table;
 use tocco_engines::convert::Format;
 use tocco_engines::native::NativeEngine;
@@ -95,6 +98,18 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "flac",
         read: flac,
+    },
+    Target {
+        name: "configuration",
+        read: configuration,
+    },
+    Target {
+        name: "preset",
+        read: preset,
+    },
+    Target {
+        name: "osc_command",
+        read: osc_command,
     },
 ];
 
@@ -252,6 +267,53 @@ fn state(bytes: &[u8]) {
             && calibration.restore(&profile, "fuzz").is_ok()
         {
             let _ = (calibration.package(), calibration.report());
+        }
+    }
+}
+
+/// `tocco.toml`: what is taken of it is in range, and what is refused is told with its line.
+fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let read = Configuration::parse(text, Path::new("fuzz"));
+    for (id, value) in &read.settings {
+        assert!((0.0..=1.0).contains(value), "{id}: {value}");
+    }
+    assert!(read.notes.iter().flatten().all(|note| *note < 128));
+    for reason in &read.refused {
+        assert!(reason.starts_with("fuzz, line "), "{reason}");
+    }
+}
+
+/// A preset that somebody gave away: what it sets is in range, and once it is saved again it is read as the
+/// same, but for the fifth decimal, which is not written.
+fn preset(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(preset) = Preset::parse(text, "fuzz") else {
+        return;
+    };
+    let params = ToccoParams::default();
+    let targets = preset.targets(&params);
+    for (param, value) in &targets {
+        assert!((0.0..=1.0).contains(value), "{value}");
+        // SAFETY: the parameters outlive the loop, and their values are atomic.
+        unsafe { param._internal_set_normalized_value(*value) };
+    }
+    let written = presets::write(&params);
+    let again = Preset::parse(&written, "written").expect("what was written is read");
+    for ((_, value), (_, again)) in targets.iter().zip(again.targets(&params)) {
+        assert!((value - again).abs() < 1e-4, "{value}, {written}");
+    }
+}
+
+/// A packet from anybody on this machine: what it asks for is about a technique that there is.
+fn osc_command(bytes: &[u8]) {
+    for asked in command::parse(bytes).into_iter().flatten() {
+        if let Asked::Teach(Some(class)) | Asked::Use { class, .. } = asked {
+            assert!(class < Technique::ALL.len(), "{asked:?}");
         }
     }
 }

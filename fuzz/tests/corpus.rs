@@ -32,6 +32,37 @@ fn every_input_of_the_corpus_is_read_or_refused() {
     }
 }
 
+/// Names in `folder` of this crate, without what they end in, in their order.
+fn names(folder: &str) -> Vec<String> {
+    let entries = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .read_dir()
+        .unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = paths
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_target_has_its_corpus_and_its_program_for_libfuzzer() {
+    let mut targets: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    targets.sort_unstable();
+    assert_eq!(names("libfuzzer/targets"), targets);
+    let mut corpora = names("corpus");
+    // What the target of safetensors reads beside the weights.
+    corpora.retain(|name| name != "small");
+    assert_eq!(corpora, targets);
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("libfuzzer/Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    for target in targets {
+        let path = format!("path = \"targets/{target}.rs\"");
+        assert!(manifest.contains(&path), "{target}");
+    }
+}
+
 #[test]
 fn damaged_inputs_are_read_or_refused() {
     for target in TARGETS {

@@ -1,12 +1,10 @@
 //! The guided minute, driven by clicks while a real player plays: it ends with a model that was
 //! taught, a velocity that fits and a preset.
 //!
-//! The recordings lie in `shared` beside the repository, or where `TOCCO_SHARED` says; without them
-//! the test says that it is skipped, and fails on the gate.
+//! `tocco-recordings` says where the recordings are looked for. Without them the test is skipped.
 
 mod host;
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +18,7 @@ use tocco::editor::Offscreen;
 use tocco::presets::Preset;
 use tocco::service::Shared;
 use tocco_bench::sound::Sound;
+use tocco_recordings::{TAKES, shared_with};
 
 const PLAYER: &str = "LucFra";
 
@@ -45,26 +44,9 @@ const TECHNIQUES: [(&str, &str); 8] = [
     ("Pick over the sound hole", "_soundholepick_"),
 ];
 
-fn folder() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let folder = env::var_os("TOCCO_SHARED").map_or_else(beside, PathBuf::from);
-    if folder.join("recordings/crops").is_dir() {
-        return Some(folder);
-    }
-    let missing = format!("no recordings in {}; set TOCCO_SHARED", folder.display());
-    assert!(env::var("CI").as_deref() != Ok("true"), "{missing}");
-    eprintln!("skipped: {missing}");
-    None
-}
-
 /// The player's takes with all of `words` in their names, one after the other.
 fn takes(folder: &Path, words: &[&str]) -> Vec<f32> {
-    let parts = [
-        "recordings/takes",
-        "recordings/crops",
-        "more-recordings/history",
-    ];
-    let entries = parts
+    let entries = TAKES
         .iter()
         .flat_map(|part| folder.join(part).read_dir().unwrap());
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -126,7 +108,9 @@ impl Played {
 
 #[test]
 fn a_minute_of_clicks_and_notes_ends_with_a_lesson_a_velocity_and_a_preset() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = shared_with(&TAKES) else {
+        return;
+    };
     let presets = tempfile::tempdir().unwrap();
     let mut host = Host::new();
     host.plugin = Tocco::configured(Configuration::default());

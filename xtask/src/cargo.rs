@@ -14,12 +14,6 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// Recordings and cases that are no part of the repository: beside it, or where `TOCCO_SHARED` says.
-pub fn shared() -> PathBuf {
-    let shared = std::env::var_os("TOCCO_SHARED");
-    shared.map_or_else(|| root().join("../shared"), PathBuf::from)
-}
-
 /// When the last commit was made, seconds since 1970, as archives of the same files have it; 0, with a
 /// warning, where git does not tell.
 pub fn date_of_the_last_commit() -> u64 {

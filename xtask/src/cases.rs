@@ -59,7 +59,7 @@ const IN_THE_SUITE: [(&str, &str, &str); 3] = [
 /// # Errors
 /// If a case fails.
 pub fn run() -> Result<()> {
-    let folder = cargo::shared().join("cases");
+    let folder = tocco_recordings::shared().join("cases");
     if !folder.is_dir() {
         println!(
             "cases: skipped, there is no {}; set TOCCO_SHARED",

@@ -129,7 +129,7 @@ pub fn run(arguments: &CompareArguments, here: &Path) -> Result<()> {
 fn takes(arguments: &CompareArguments, here: &Path) -> Result<Vec<PathBuf>> {
     let folder = match &arguments.recordings_in {
         Some(folder) => here.join(folder),
-        None => cargo::shared().join("recordings/takes"),
+        None => tocco_recordings::shared().join("recordings/takes"),
     };
     let entries = folder.read_dir().with_context(|| {
         format!(

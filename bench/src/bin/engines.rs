@@ -35,8 +35,8 @@ struct Arguments {
     /// Only this network; may be given several times
     #[arg(long, value_name = "ID", default_values = ["a", "b", "c"])]
     model: Vec<String>,
-    /// Folder of recordings with labels [default: ../shared/recordings if it is there, else a
-    /// synthesised performance]
+    /// Folder of recordings with labels [default: ../shared/recordings, or that in TOCCO_SHARED, if it
+    /// is there, else a synthesised performance]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Listen to a synthesised performance of 17 s, also where there are recordings
@@ -64,10 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn perform(arguments: &Arguments) -> Result<()> {
-    let beside = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../shared/recordings"
-    ));
+    let beside = tocco_recordings::shared().join("recordings");
     let data = arguments.data.clone().or(beside.is_dir().then_some(beside));
     let vectors = match data.filter(|_| !arguments.synthesised) {
         Some(data) => FeatureVectors::from_recordings(&data)?,

@@ -12,9 +12,9 @@ use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::{Automated, PluginStream, StreamFormat};
 use tocco_bench::sound::Sound;
 use tocco_bench::vst3_host::Vst3Host;
+use tocco_recordings::{TAKES, shared_with};
 
 use crate::playing::{Bundled, play_on};
-use crate::recordings::folder;
 
 const PLAYER: &str = "LucFra";
 
@@ -27,7 +27,7 @@ const TAUGHT: [(f64, &str); 3] = [
 
 #[test]
 fn parameters_alone_lead_from_soft_and_hard_to_a_preset() {
-    if folder().is_none() {
+    if shared_with(&TAKES).is_none() {
         return;
     }
     for name in ["guided::in_clap", "guided::in_vst3"] {
@@ -67,13 +67,8 @@ fn in_vst3() {
 
 /// The player's takes with all of `words` in their names.
 fn takes(words: &[&str]) -> Sound {
-    let folder = folder().unwrap();
-    let parts = [
-        "recordings/takes",
-        "recordings/crops",
-        "more-recordings/history",
-    ];
-    let entries = parts
+    let folder = shared_with(&TAKES).unwrap();
+    let entries = TAKES
         .iter()
         .flat_map(|part| folder.join(part).read_dir().unwrap());
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

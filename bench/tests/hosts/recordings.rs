@@ -1,35 +1,23 @@
-//! Real playing at other host rates. The recordings lie in `shared` beside the repository, or where
-//! `TOCCO_SHARED` says; without them the test says that it is skipped, and fails on the gate.
+//! Real playing at other host rates. `tocco-recordings` says where the recordings are looked for. Without them
+//! the test is skipped.
 
-use std::env;
 use std::iter::repeat;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tocco_bench::clap_host::ClapHost;
 use tocco_bench::plugin_host::PluginHost;
 use tocco_bench::sound::Sound;
+use tocco_recordings::shared_with;
 
 use crate::playing::{Bundled, format, notes, play, resampled};
 
 /// One recording in so many, by name: every player is among them.
 const EVERY: usize = 5;
 
-/// Where the recordings are; `None`, and a word about it, if they are not there.
-pub fn folder() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let folder = env::var_os("TOCCO_SHARED").map_or_else(beside, PathBuf::from);
-    if folder.join("recordings/crops").is_dir() {
-        return Some(folder);
-    }
-    let missing = format!("no recordings in {}; set TOCCO_SHARED", folder.display());
-    assert!(env::var("CI").as_deref() != Ok("true"), "{missing}");
-    eprintln!("skipped: {missing}");
-    None
-}
-
 /// Some of the recordings; `None`, and a word about it, if they are not there.
 pub fn recordings() -> Option<Vec<PathBuf>> {
-    let entries = folder()?.join("recordings/crops").read_dir().unwrap();
+    let crops = "recordings/crops";
+    let entries = shared_with(&[crops])?.join(crops).read_dir().unwrap();
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tocco_bench::plugin_host::{Automated, MidiMessage, MidiOut, PluginStream, StreamFormat};
 use tocco_bench::sound::Sound;
+use tocco_recordings::{TAKES, shared_with};
 
 use crate::playing::{Bundled, in_both_hosts, play_on};
-use crate::recordings::folder;
 
 in_both_hosts!(soft_and_hard_hits_are_told_apart_after_the_lesson);
 
@@ -36,16 +36,12 @@ struct Dynamic {
 /// The takes of `player`, by their dynamic.
 fn dynamics(folder: &Path, player: &str) -> BTreeMap<&'static str, Dynamic> {
     let mut dynamics = BTreeMap::<_, Dynamic>::new();
-    let mut paths: Vec<PathBuf> = [
-        "recordings/takes",
-        "recordings/crops",
-        "more-recordings/history",
-    ]
-    .iter()
-    .flat_map(|part| folder.join(part).read_dir().unwrap())
-    .map(|entry| entry.unwrap().path())
-    .filter(|path| path.extension().is_some_and(|end| end == "wav"))
-    .collect();
+    let mut paths: Vec<PathBuf> = TAKES
+        .iter()
+        .flat_map(|part| folder.join(part).read_dir().unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "wav"))
+        .collect();
     paths.sort();
     for path in paths {
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -126,7 +122,9 @@ fn soft_and_hard_hits_are_told_apart_after_the_lesson<H: Bundled>()
 where
     H::Stream: Automated,
 {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = shared_with(&TAKES) else {
+        return;
+    };
     for player in PLAYERS {
         let dynamics = dynamics(&folder, player);
         assert_eq!(dynamics.len(), 3);

@@ -11,6 +11,7 @@ mod fourier_transform;
 mod inner_product;
 mod mfcc;
 mod peak_sample;
+mod scale;
 mod spectrum;
 mod window;
 mod zero_crossing;
@@ -64,8 +65,8 @@ impl fmt::Display for Feature {
 
 /// All features with filterbanks for `sample_rate` hertz, in the order of the reference's CSV.
 pub(super) fn features(sample_rate: f64) -> impl Iterator<Item = Feature> {
-    let n_bark = bark_spectrum::n_bands(sample_rate);
-    let n_mel = mfcc::n_bands(sample_rate);
+    let n_bark = bark_spectrum::SCALE.n_bands(sample_rate);
+    let n_mel = mfcc::SCALE.n_bands(sample_rate);
     [Feature::AttackTime, Feature::Brightness]
         .into_iter()
         .chain((0..n_bark).map(Feature::BarkSpectrum))
@@ -81,12 +82,12 @@ pub(super) fn features(sample_rate: f64) -> impl Iterator<Item = Feature> {
 
 /// What [`features`] has, in words.
 pub(super) fn name_ranges(sample_rate: f64) -> String {
-    let n_bark = bark_spectrum::n_bands(sample_rate);
+    let n_bark = bark_spectrum::SCALE.n_bands(sample_rate);
     format!(
         "attackTime_value, barkSpecBrightness, barkSpec_1 to {n_bark}, bfcc_1 to {n_bark}, \
          cepstrum_1 to {}, mfcc_1 to {}, peakSample_value, peakSample_index, zeroCrossing",
         cepstrum::N_COEFFICIENTS,
-        mfcc::n_bands(sample_rate),
+        mfcc::SCALE.n_bands(sample_rate),
     )
 }
 

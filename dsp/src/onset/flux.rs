@@ -381,16 +381,7 @@ fn decibels(power: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::synth::add_tone;
-
-    /// Pink enough: white noise, the same on every run.
-    fn noise(length: usize, amplitude: f32) -> Vec<f32> {
-        let mut state = 1_u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..length).map(|_| amplitude * next()).collect()
-    }
+    use crate::white_noise::white_noise;
 
     /// End of each hop in which a note shows.
     fn heard(flux: &mut Flux, samples: &[f32]) -> Vec<usize> {
@@ -410,7 +401,7 @@ mod tests {
     #[test]
     fn a_rise_of_many_hops_is_one_onset() {
         // A swell of 60 dB in 30 ms, which is 10 dB in the span between the compared levels.
-        let mut samples = noise(24_000, 1.0);
+        let mut samples = white_noise(24_000, 1.0);
         for (i, sample) in samples.iter_mut().enumerate() {
             let db = -60.0 * (1.0 - ((i as f32 - 9_600.0) / 1_440.0).clamp(0.0, 1.0));
             *sample *= 10_f32.powf(db / 20.0);
@@ -421,7 +412,7 @@ mod tests {
     #[test]
     fn a_note_over_a_ringing_one_is_heard_within_three_milliseconds() {
         for ringing_db in [-20.0, -14.0, -8.0] {
-            let mut samples = noise(48_000, 1e-4);
+            let mut samples = white_noise(48_000, 1e-4);
             let amplitude = 0.3 * 10_f32.powf(ringing_db / 20.0);
             add_tone(&mut samples, 9_600, 110.0, amplitude);
             add_tone(&mut samples, 14_400, 294.0, 0.3);
@@ -442,7 +433,7 @@ mod tests {
             ..OnsetConfig::default()
         };
         for db in [-4.0, -8.0, -12.0, -15.0] {
-            let mut samples = noise(48_000, 1e-4);
+            let mut samples = white_noise(48_000, 1e-4);
             add_tone(&mut samples, 9_600, 110.0, 0.3);
             add_tone(&mut samples, 14_400, 294.0, 0.3 * 10_f32.powf(db / 20.0));
             let found = heard(&mut flux(), &samples);
@@ -464,10 +455,10 @@ mod tests {
 
     #[test]
     fn a_touch_that_makes_the_sound_softer_is_no_note() {
-        let mut samples = noise(48_000, 1e-4);
+        let mut samples = white_noise(48_000, 1e-4);
         add_tone(&mut samples, 9_600, 110.0, 0.3);
         // The finger's noise is broad, but the string falls silent under it.
-        let touch = noise(480, 0.004);
+        let touch = white_noise(480, 0.004);
         for (i, sample) in samples[24_000..].iter_mut().enumerate() {
             *sample *= (-(i as f32) / 100.0).exp();
             *sample += touch.get(i).copied().unwrap_or(0.0);
@@ -496,8 +487,8 @@ mod tests {
         let sine: Vec<f32> = (0..48_000).map(sine).collect();
         for samples in [
             sine,
-            noise(48_000, 1.0),
-            noise(48_000, 0.01),
+            white_noise(48_000, 1.0),
+            white_noise(48_000, 0.01),
             vec![1.0; 48_000],
         ] {
             assert_eq!(heard(&mut flux(), &samples), []);
@@ -507,7 +498,7 @@ mod tests {
     #[test]
     fn a_note_under_another_is_known_later_but_placed_alike() {
         let placed = |ringing: f32| {
-            let mut samples = noise(19_200, 1e-4);
+            let mut samples = white_noise(19_200, 1e-4);
             for (i, sample) in samples.iter_mut().enumerate() {
                 *sample += ringing * (i as f32 * 0.02).sin();
             }
@@ -540,7 +531,7 @@ mod tests {
             &|i| f32::from_bits(1 + i as u32 % 99),
             &|i| (i as f32 * 0.7).sin(),
         ];
-        let mut samples = noise(9_600 + Flux::MEMORY_HOPS * HOP, 1e-3);
+        let mut samples = white_noise(9_600 + Flux::MEMORY_HOPS * HOP, 1e-3);
         add_tone(&mut samples, 4_800, 147.0, 0.3);
         for storm in storms {
             let mut stormy = flux();
@@ -572,7 +563,7 @@ mod tests {
             }
         };
         let mut samples: Vec<f32> = (0..6_400).map(storm).collect();
-        samples.extend(noise(48_000, 1e-3));
+        samples.extend(white_noise(48_000, 1e-3));
         add_tone(&mut samples, 40_000, 147.0, 0.3);
         let found = heard(&mut flux, &samples);
         assert!(
@@ -584,7 +575,7 @@ mod tests {
     #[test]
     fn a_note_right_at_the_start_is_heard_once() {
         for start in (0..1_000).step_by(7) {
-            let mut samples = noise(24_000, 1e-4);
+            let mut samples = white_noise(24_000, 1e-4);
             // A pick takes half a millisecond.
             let mut note = vec![0.0; 24_000];
             add_tone(&mut note, start, 147.0, 0.3);
@@ -633,7 +624,7 @@ mod tests {
     #[test]
     fn a_constant_and_a_hum_hide_no_note() {
         for (constant, hum_db) in [(0.1, -200.0), (0.9, -200.0), (-0.3, -14.0), (0.0, -14.0)] {
-            let mut samples = noise(48_000, 1e-4);
+            let mut samples = white_noise(48_000, 1e-4);
             let amplitude = 0.3 * 10_f32.powf(hum_db / 20.0);
             for (i, sample) in samples.iter_mut().enumerate() {
                 let phase = std::f32::consts::TAU * 50.0 * i as f32 / 48_000.0;
@@ -653,7 +644,7 @@ mod tests {
     #[test]
     fn a_note_struck_again_right_after_it_was_damped_is_heard() {
         for damped_ms in [10, 20, 40] {
-            let mut samples = noise(96_000, 1e-4);
+            let mut samples = white_noise(96_000, 1e-4);
             for note in 0..16 {
                 let (start, length) = (4_800 + note * 4_800, 4_800 - damped_ms * 48);
                 let mut one = vec![0.0; 96_000];

@@ -55,16 +55,7 @@ pub(crate) fn steepest_rise(samples: &[f32], from: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// White noise, the same on every run.
-    fn noise(length: usize, amplitude: f32) -> Vec<f32> {
-        let mut state = 1_u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..length).map(|_| amplitude * next()).collect()
-    }
+    use crate::white_noise::white_noise;
 
     /// A string that is struck at `start`.
     fn struck(samples: &mut [f32], start: usize, amplitude: f32) {
@@ -78,7 +69,7 @@ mod tests {
         for start in [200, 450, 600] {
             for level in [1.0, 1e-3, 1e6] {
                 for before in [0.0, 1e-3, 0.02] {
-                    let mut samples = noise(LONGEST, before * level);
+                    let mut samples = white_noise(LONGEST, before * level);
                     struck(&mut samples, start, level);
                     let place = steepest_rise(&samples, SIDE + 1).unwrap();
                     assert!(
@@ -96,7 +87,7 @@ mod tests {
         for (i, sample) in samples.iter_mut().enumerate() {
             *sample += 0.3 * (i as f32 * 0.005).sin();
         }
-        let trace = noise(100, 0.02);
+        let trace = white_noise(100, 0.02);
         for (sample, trace) in samples[250..].iter_mut().zip(trace) {
             *sample += trace;
         }
@@ -119,7 +110,7 @@ mod tests {
     fn no_value_does_harm() {
         for value in [f32::NAN, f32::INFINITY, f32::MAX, 1e-45] {
             for index in [0, 300, LONGEST - 1] {
-                let mut samples = noise(LONGEST, 0.1);
+                let mut samples = white_noise(LONGEST, 0.1);
                 samples[index] = value;
                 if let Some(place) = steepest_rise(&samples, SIDE + 1) {
                     assert!((SIDE + 1..=LONGEST - SIDE).contains(&place), "{place}");

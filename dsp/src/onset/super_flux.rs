@@ -312,16 +312,7 @@ fn decibels(power: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// White noise, the same on every run.
-    fn noise(length: usize, amplitude: f32) -> Vec<f32> {
-        let mut state = 1_u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..length).map(|_| amplitude * next()).collect()
-    }
+    use crate::white_noise::white_noise;
 
     fn add_sine(samples: &mut [f32], start: usize, hertz: f32, amplitude: f32) {
         for (i, sample) in samples.iter_mut().enumerate().skip(start) {
@@ -355,7 +346,7 @@ mod tests {
     #[test]
     fn a_soft_partial_beside_a_loud_one_shows_though_the_sum_does_not() {
         let length = 9_600;
-        let mut samples = noise(length, 1e-5);
+        let mut samples = white_noise(length, 1e-5);
         add_sine(&mut samples, 0, 440.0, 0.3);
         add_sine(&mut samples, length - 432, 3_000.0, 0.03);
         let (measures, _) = measured(&mut SuperFlux::new(), &samples);
@@ -366,7 +357,7 @@ mod tests {
 
     #[test]
     fn steady_sound_and_vibrato_are_no_note() {
-        let mut vibrato = noise(48_000, 1e-5);
+        let mut vibrato = white_noise(48_000, 1e-5);
         let mut phases = [0.0_f32; 12];
         for (i, sample) in vibrato.iter_mut().enumerate() {
             // Five and a half times a second, a third of a semitone up and down.
@@ -380,8 +371,8 @@ mod tests {
         }
         for samples in [
             vibrato,
-            noise(48_000, 0.3),
-            noise(48_000, 1e-4),
+            white_noise(48_000, 0.3),
+            white_noise(48_000, 1e-4),
             vec![0.0; 48_000],
         ] {
             let (measures, heard) = measured(&mut SuperFlux::new(), &samples);
@@ -399,7 +390,7 @@ mod tests {
             }
         };
         let storm: Vec<f32> = (0..6_400).map(storm).collect();
-        let samples = noise(SuperFlux::MEMORY_HOPS * HOP, 0.01);
+        let samples = white_noise(SuperFlux::MEMORY_HOPS * HOP, 0.01);
         let (mut stormy, mut calm) = (SuperFlux::new(), SuperFlux::new());
         measured(&mut stormy, &storm);
         let (after_storm, _) = measured(&mut stormy, &samples);

@@ -1,7 +1,7 @@
 //! The recordings with labelled notes, where they are there.
 //!
-//! They lie beside the repository (`shared/recordings`, or `TOCCO_RECORDINGS`) and are no part of
-//! it; without them the tests say so and pass.
+//! They are no part of the repository: `tocco-recordings` says where they are looked for. Without them the
+//! tests are skipped.
 
 // Each test program uses its part of it.
 #![allow(dead_code)]
@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use tocco_dsp::SAMPLE_RATE;
+use tocco_recordings::shared_with;
 
 /// One recording of one technique and player.
 pub struct RecordedTake {
@@ -22,23 +23,11 @@ pub struct RecordedTake {
 
 /// All takes in the order of their names.
 pub fn recorded_takes() -> Option<Vec<RecordedTake>> {
-    let folder = std::env::var_os("TOCCO_RECORDINGS").map_or_else(
-        || {
-            // The repository may be a worktree a folder deeper than the clone.
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .ancestors()
-                .map(|folder| folder.join("shared/recordings"))
-                .find(|folder| folder.is_dir())
-        },
-        |folder| Some(folder.into()),
-    );
-    let Some(folder) = folder else {
-        eprintln!("skipped: no shared/recordings here, and TOCCO_RECORDINGS is not set");
-        return None;
-    };
-    let mut files: Vec<PathBuf> = ["takes", "crops"]
+    let parts = ["recordings/takes", "recordings/crops"];
+    let shared = shared_with(&parts)?;
+    let mut files: Vec<PathBuf> = parts
         .iter()
-        .flat_map(|kind| std::fs::read_dir(folder.join(kind)).unwrap())
+        .flat_map(|part| std::fs::read_dir(shared.join(part)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "wav"))
         .collect();

@@ -1,5 +1,8 @@
 //! Layer by layer against Keras in double precision: `tests/golden`, made by `make.py` there.
 
+#[path = "../golden/inputs.rs"]
+mod inputs;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -11,6 +14,7 @@ use tocco_engines::reference::{self, Reference};
 use tocco_engines::{Engine, Tensor, rtneural};
 
 use crate::random_package;
+use inputs::inputs;
 
 /// What single precision may differ by, relative to the larger of 1 and the value: states of
 /// recurrent layers carry rounding errors over 1,000 steps.
@@ -65,18 +69,6 @@ fn files(patches: bool) -> Vec<(String, Vec<u8>)> {
         .collect();
     files.sort();
     files
-}
-
-/// The inputs of `make.py`: the same linear congruential generator.
-fn inputs(steps: usize, width: usize) -> Vec<Vec<f32>> {
-    let mut state = 1_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 16) % 2048) as f32 / 1024.0 - 1.0
-    };
-    (0..steps)
-        .map(|_| (0..width).map(|_| next()).collect())
-        .collect()
 }
 
 fn check(

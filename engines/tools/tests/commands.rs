@@ -2,10 +2,14 @@
 //!
 //! An engine whose library is missing is named and skipped, except in CI, where that is a failure.
 
+#[path = "../../tests/golden/inputs.rs"]
+mod inputs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use inputs::inputs;
 use serde_json::Value;
 use tocco_engines::WeightFormat;
 use tocco_engines::convert::Format;
@@ -89,18 +93,6 @@ fn rows(text: &str) -> Vec<Vec<f64>> {
             .collect()
     };
     text.lines().map(row).collect()
-}
-
-/// The inputs of the golden files' `make.py`.
-fn inputs(steps: usize, width: usize) -> Vec<Vec<f32>> {
-    let mut state = 1_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 16) % 2048) as f32 / 1024.0 - 1.0
-    };
-    (0..steps)
-        .map(|_| (0..width).map(|_| next()).collect())
-        .collect()
 }
 
 #[test]

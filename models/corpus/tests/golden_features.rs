@@ -1,19 +1,12 @@
 //! `tocco-corpus features` against the feature vectors of the paper's own extractor.
 //!
-//! Recordings and vectors lie in `shared` beside the repository, or where `TOCCO_SHARED` says;
-//! without them the tests say so and pass: `dsp/tests` checks the same features on a synthetic signal.
+//! `tocco-recordings` says where recordings and vectors are looked for. Without them the tests are skipped:
+//! `dsp/tests` checks the same features on a synthetic signal.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn shared() -> Option<PathBuf> {
-    let named = std::env::var_os("TOCCO_SHARED").map(PathBuf::from);
-    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let beside = folders.map(|folder| folder.join("shared"));
-    let mut candidates = named.into_iter().chain(beside);
-    candidates.find(|folder| folder.join("golden").is_dir())
-}
+use tocco_recordings::shared_with;
 
 fn rows(reader: &mut csv::Reader<impl std::io::Read>) -> Vec<Vec<String>> {
     let header = reader.headers().unwrap().clone();
@@ -24,8 +17,7 @@ fn rows(reader: &mut csv::Reader<impl std::io::Read>) -> Vec<Vec<String>> {
 }
 
 fn compare(golden: &str, preset: &str) {
-    let Some(shared) = shared() else {
-        eprintln!("skipped: no shared/golden here, and TOCCO_SHARED is not set");
+    let Some(shared) = shared_with(&["golden", "recordings/crops"]) else {
         return;
     };
     let golden = rows(&mut csv::Reader::from_path(shared.join("golden").join(golden)).unwrap());

@@ -1,30 +1,19 @@
-//! The recordings that lie beside the project: every folder of them is read.
-//!
-//! They are not part of it. They are looked for in `$TOCCO_SHARED`, or else in `../shared`; without
-//! them the test says that it is skipped.
-
-use std::env;
-use std::path::{Path, PathBuf};
+//! The recordings that are no part of the project: every folder of them is read. `tocco-recordings` says where
+//! they are looked for.
 
 use tocco_corpus::{Corpus, Recording};
+use tocco_recordings::shared_with;
 
 #[test]
 fn every_take_is_read_and_its_labels_lie_within_it() {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let shared = env::var_os("TOCCO_SHARED").map_or_else(beside, PathBuf::from);
     for (folder, takes, notes) in [
         ("recordings", None, None),
         ("more-recordings", Some(116), Some(509)),
     ] {
-        let folder = shared.join(folder);
-        if !folder.is_dir() {
-            eprintln!(
-                "skipped: there is no {}; set TOCCO_SHARED",
-                folder.display()
-            );
+        let Some(shared) = shared_with(&[folder]) else {
             continue;
-        }
-        let corpus = Corpus::scan(&folder).unwrap();
+        };
+        let corpus = Corpus::scan(&shared.join(folder)).unwrap();
         let labels: usize = corpus.takes.iter().map(|take| take.labels.len()).sum();
         assert!(labels > 0);
         assert!(

@@ -15,6 +15,7 @@ use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, RunConfig};
 use tocco_recognizer::pipeline::{Pipeline, Settings, Telemetry};
 use tocco_recognizer::runner::Wake;
+use tocco_recordings::shared_with;
 use tocco_trainer::foreign::{Kind, stream};
 
 /// Onsets that were decided about, how many of them make MIDI, and how many taught something.
@@ -120,16 +121,7 @@ fn the_synthesised_guitar_is_played() {
 
 #[test]
 fn no_note_of_a_real_take_is_lost() {
-    let named = std::env::var_os("TOCCO_SHARED").map(std::path::PathBuf::from);
-    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let beside = folders.map(|folder| folder.join("shared"));
-    let mut candidates = named.into_iter().chain(beside);
-    let Some(shared) = candidates.find(|folder| folder.join("recordings").is_dir()) else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "the gate has the recordings"
-        );
-        eprintln!("skipped: no shared/recordings here, and TOCCO_SHARED is not set");
+    let Some(shared) = shared_with(&["recordings"]) else {
         return;
     };
     let corpus = Corpus::scan(&shared.join("recordings")).unwrap();

@@ -1,13 +1,13 @@
 //! The packages in `models/`: complete, and as good on the recordings as their cards say.
 //!
-//! The recordings lie in `shared` beside the repository, or where `TOCCO_SHARED` says; without
-//! them the last test says so and passes.
+//! `tocco-recordings` says where the recordings are looked for. Without them the last test is skipped.
 
 use std::path::{Path, PathBuf};
 
 use tocco_corpus::Corpus;
 use tocco_engines::package::manifest::LayerSpec;
 use tocco_engines::{EngineId, ModelPackage};
+use tocco_recordings::shared_with;
 use tocco_trainer::architecture::Architecture;
 use tocco_trainer::evaluation::protocol::holdout;
 
@@ -16,16 +16,6 @@ fn models() -> PathBuf {
         .parent()
         .unwrap()
         .to_owned()
-}
-
-/// All recordings: the detector's figure is over all of them, half of them give another.
-fn recordings() -> Option<PathBuf> {
-    let named = std::env::var_os("TOCCO_SHARED").map(PathBuf::from);
-    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let beside = folders.map(|folder| folder.join("shared"));
-    let mut candidates = named.into_iter().chain(beside);
-    let shared = candidates.find(|folder| folder.join("recordings").is_dir());
-    shared.map(|folder| folder.join("recordings"))
 }
 
 #[test]
@@ -87,11 +77,11 @@ fn every_architecture_has_its_package_with_both_protocols() {
 /// detector, features, scaler and weights fit together.
 #[test]
 fn packages_know_the_recordings_they_were_trained_on() {
-    let Some(recordings) = recordings() else {
-        eprintln!("skipped: no shared/recordings here, and TOCCO_SHARED is not set");
+    let Some(shared) = shared_with(&["recordings"]) else {
         return;
     };
-    let corpus = Corpus::scan(&recordings).unwrap();
+    // All of them: the detector's figure is over all, half of them give another.
+    let corpus = Corpus::scan(&shared.join("recordings")).unwrap();
     for architecture in Architecture::all() {
         let package = ModelPackage::load(models().join(architecture.id)).unwrap();
         let evaluation = holdout(&corpus, &package, EngineId::Native).unwrap();

@@ -203,11 +203,12 @@ impl Work {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::classification::MAX_CLASSES;
 
-    fn note(onset_id: u64) -> Note {
+    /// The note of this onset, of which nothing but its place is known.
+    pub(crate) fn note(onset_id: u64) -> Note {
         Note {
             onset_id,
             position: onset_id * 100,

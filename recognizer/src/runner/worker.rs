@@ -107,19 +107,8 @@ mod tests {
     use crate::classification::Note;
     use crate::model::tests::shipped;
     use crate::runner::queue::CAPACITY;
+    use crate::runner::queue::tests::note;
     use tocco_engines::{Engine, EngineId};
-
-    fn note(onset_id: u64) -> Note {
-        Note {
-            onset_id,
-            position: 0,
-            detected: 0,
-            features_ready: 0,
-            peak_db: 0.0,
-            callback: 0,
-            epoch: 0,
-        }
-    }
 
     /// A network with memory: its outputs are how many steps it has made.
     struct Steps {

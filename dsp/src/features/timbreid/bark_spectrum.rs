@@ -2,12 +2,17 @@
 
 use super::filterbank::Filterbank;
 use super::fourier_transform::N_BINS;
+use super::scale::Scale;
 
 /// The distance between the peaks of neighbouring bands, in Bark (the plugin's setting).
 pub(super) const SPACING: f64 = 0.5;
 
-/// The scale's end, in Bark (timbreID `MAXBARKS`).
-const HIGHEST: f64 = 26.0;
+/// The Bark scale to its end in timbreID (`MAXBARKS`).
+pub(super) const SCALE: Scale = Scale {
+    spacing: SPACING,
+    highest: 26.0,
+    hertz,
+};
 
 /// Triangular bands half a Bark apart, which sum up to 1.
 pub(super) struct BarkSpectrum {
@@ -18,7 +23,7 @@ impl BarkSpectrum {
     /// Builds the bands up to half of `sample_rate` hertz. Allocates.
     pub(super) fn new(sample_rate: f64) -> Self {
         Self {
-            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate),
+            filterbank: Filterbank::new(&SCALE.boundaries(sample_rate), sample_rate),
         }
     }
 
@@ -33,20 +38,6 @@ impl BarkSpectrum {
     }
 }
 
-/// How many bands there are up to half of `sample_rate` hertz.
-pub(super) fn n_bands(sample_rate: f64) -> usize {
-    boundaries(sample_rate).len() - 2
-}
-
-/// The band boundaries in hertz up to half of `sample_rate` (timbreID `tIDLib_getBarkBoundFreqs`).
-fn boundaries(sample_rate: f64) -> Vec<f64> {
-    let n_steps = (HIGHEST / SPACING) as u32;
-    (0..=n_steps)
-        .map(|step| hertz(f64::from(step) * SPACING))
-        .take_while(|&frequency| frequency <= sample_rate / 2.0)
-        .collect()
-}
-
 /// Bark to hertz: f = 600 sinh(z / 6) (timbreID `tIDLib_bark2freq`, its formula 0; Wang, Sekey and
 /// Gersho 1992).
 fn hertz(bark: f64) -> f64 {
@@ -59,6 +50,7 @@ mod tests {
 
     #[test]
     fn the_scale_ends_at_half_the_sample_rate_or_at_26_bark() {
+        let boundaries = |sample_rate| SCALE.boundaries(sample_rate);
         let last = |sample_rate| boundaries(sample_rate).pop().unwrap();
         assert!((last(44_100.0) - 600.0 * (25.5_f64 / 6.0).sinh()).abs() < 1e-9);
         assert!((last(48_000.0) - 600.0 * (26.0_f64 / 6.0).sinh()).abs() < 1e-9);

@@ -13,7 +13,7 @@ impl Bfcc {
     /// Prepares the coefficients of the Bark bands for `sample_rate` hertz. Allocates.
     pub(super) fn new(sample_rate: f64) -> Self {
         Self {
-            transform: CosineTransform::new(bark_spectrum::n_bands(sample_rate)),
+            transform: CosineTransform::new(bark_spectrum::SCALE.n_bands(sample_rate)),
         }
     }
 

@@ -3,12 +3,14 @@
 use super::cosine_transform::CosineTransform;
 use super::filterbank::Filterbank;
 use super::fourier_transform::N_BINS;
+use super::scale::Scale;
 
-/// The distance between the peaks of neighbouring bands, in mel (timbreID's default).
-const SPACING: f64 = 100.0;
-
-/// The scale's end, in mel (timbreID `MAXMELS`).
-const HIGHEST: f64 = 3962.0;
+/// The mel scale with timbreID's default spacing, to its end there (`MAXMELS`).
+pub(super) const SCALE: Scale = Scale {
+    spacing: 100.0,
+    highest: 3962.0,
+    hertz,
+};
 
 /// The cosine transform of triangular mel bands as they are: summing up to 1, linear, without a
 /// logarithm (timbreID `mfcc~.c` with normalisation on).
@@ -21,8 +23,8 @@ impl Mfcc {
     /// Builds the bands up to half of `sample_rate` hertz. Allocates.
     pub(super) fn new(sample_rate: f64) -> Self {
         Self {
-            filterbank: Filterbank::new(&boundaries(sample_rate), sample_rate),
-            transform: CosineTransform::new(n_bands(sample_rate)),
+            filterbank: Filterbank::new(&SCALE.boundaries(sample_rate), sample_rate),
+            transform: CosineTransform::new(SCALE.n_bands(sample_rate)),
         }
     }
 
@@ -35,20 +37,6 @@ impl Mfcc {
     pub(super) fn coefficient(&self, i: usize) -> f32 {
         self.transform.coefficient(i, self.filterbank.bands()) as f32
     }
-}
-
-/// How many bands there are up to half of `sample_rate` hertz.
-pub(super) fn n_bands(sample_rate: f64) -> usize {
-    boundaries(sample_rate).len() - 2
-}
-
-/// The band boundaries in hertz up to half of `sample_rate` (timbreID `tIDLib_getMelBoundFreqs`).
-fn boundaries(sample_rate: f64) -> Vec<f64> {
-    let n_steps = (HIGHEST / SPACING) as u32;
-    (0..=n_steps)
-        .map(|step| hertz(f64::from(step) * SPACING))
-        .take_while(|&frequency| frequency <= sample_rate / 2.0)
-        .collect()
 }
 
 /// Mel to hertz: f = 700 (exp(m / 1127) - 1) (timbreID `tIDLib_mel2freq`).

@@ -1,0 +1,3 @@
+#![no_main]
+
+tocco_libfuzzer::target!("osc_command");

@@ -19,8 +19,9 @@ pub(super) struct Data {
     /// Folder of recordings with their labels; can be given several times
     #[arg(long = "data", value_name = "DIR", required = true)]
     tested: Vec<PathBuf>,
-    /// Folder of recordings that networks are trained on and never tested on, but for those of the
-    /// player left out; can be given several times
+    /// Folder of recordings that networks are trained on, but for those of the player left out, and that
+    /// count in no figure; reject says beside how many notes are lost of players who are in no --data; can
+    /// be given several times
     #[arg(long = "training-data", value_name = "DIR")]
     only_trained_on: Vec<PathBuf>,
 }

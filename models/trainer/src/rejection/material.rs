@@ -14,7 +14,6 @@ use tocco_dsp::{Analyzer, Extraction, HOP, SAMPLE_RATE};
 
 use crate::architecture::Architecture;
 use crate::augmentation::rehearsal::{Rehearsal, Studio};
-use crate::augmentation::varispeed::varispeed;
 use crate::evaluation::playing::DURATION_S;
 use crate::foreign::{Kind, stream};
 use crate::notes::fingerprint;
@@ -164,8 +163,7 @@ pub fn hear(
         let random_of = |name: &str| ChaCha8Rng::seed_from_u64(seed ^ fingerprint(name));
         match job {
             Job::Take(take, tests) => {
-                let recording = Recording::read(&take.path)?;
-                let samples = at_analysis_rate(&recording);
+                let samples = samples_of(&take.path)?;
                 let labels = take.labels.iter().map(|note| (note.time_s, note.technique));
                 let labels: Vec<Label> = labels.collect();
                 let source = Source::Player(take.player.clone());
@@ -238,7 +236,7 @@ pub fn hear(
                 add(&Source::Foreign(kind), Purpose::AsItIs, &samples, &[])?;
             }
             Job::Recorded(path) => {
-                let samples = at_analysis_rate(&Recording::read(path)?);
+                let samples = samples_of(path)?;
                 let name = path.file_stem().unwrap_or_default().to_string_lossy();
                 let source = Source::Recorded(name.into_owned());
                 add(&source, Purpose::AsItIs, &samples, &[])?;
@@ -302,13 +300,10 @@ fn seconds(position: usize) -> f64 {
     position as f64 / f64::from(SAMPLE_RATE)
 }
 
-fn at_analysis_rate(recording: &Recording) -> Vec<f32> {
-    if recording.sample_rate == SAMPLE_RATE {
-        return recording.samples.clone();
-    }
-    let n = (recording.duration_s() * f64::from(SAMPLE_RATE)) as usize;
-    let ratio = f64::from(recording.sample_rate) / f64::from(SAMPLE_RATE);
-    varispeed(&recording.samples, 0, 0, n, ratio)
+/// The recording at `path`, at the analysis rate.
+fn samples_of(path: &Path) -> Result<Vec<f32>> {
+    let recording = Recording::read(path)?.at_analysis_rate(path)?;
+    Ok(recording.samples)
 }
 
 /// The onsets that are heard in `samples`, with what `labels` say of them.

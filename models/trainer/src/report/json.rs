@@ -76,6 +76,7 @@ struct PerformancesJson<'a> {
     /// By class.
     techniques: Vec<NamedJson>,
     players: Vec<PlayerJson<'a>>,
+    /// The first note of each performance is in none.
     gaps: Vec<GapJson>,
 }
 

@@ -80,6 +80,9 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
     };
     let corpora = arguments.data.scan()?;
     corpora.players()?;
+    // What would fail when all is trained is to fail now.
+    let out = &arguments.out;
+    fs::create_dir_all(out).with_context(|| format!("--out {}: cannot be made", out.display()))?;
     let progress = Progress::with_log(&arguments.log)?;
     let threads = arguments.training.threads();
     let mut unheard = BTreeMap::new();

@@ -491,6 +491,9 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
             }
         }
     }
+    // Those who are only trained on come last.
+    let mut players: Vec<&Fold> = folds.iter().filter(|fold| fold.group.is_none()).collect();
+    players.sort_by_key(|fold| !fold.tested);
     let midi_a_minute = |streams: Vec<&Judged>, strictness: f32| {
         foreign("", streams.into_iter(), strictness).a_minute()[1]
     };
@@ -502,15 +505,14 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
         curve: (0..architectures.len()).map(curve).collect(),
         as_recorded: notes(Purpose::AsItIs, strictness, &every),
         performances: notes(Purpose::Performance, strictness, &every),
-        players: folds
-            .iter()
-            .filter(|fold| fold.group.is_none())
+        players: (players.into_iter())
             .map(|fold| {
                 let of = |purpose| lost(fold.streams(purpose), strictness, every);
                 (
                     fold.player.clone(),
                     of(Purpose::AsItIs),
                     of(Purpose::Performance),
+                    fold.tested,
                 )
             })
             .collect(),
@@ -611,8 +613,17 @@ mod tests {
             streams: vec![note, made, recorded],
         };
         let architecture = Architecture::find("c").unwrap();
-        let report = report(&[&architecture], &[fold]);
+        let only_trained_on = Fold {
+            player: "Aaron".to_owned(),
+            tested: false,
+            group: None,
+            streams: Vec::new(),
+        };
+        let report = report(&[&architecture], &[only_trained_on, fold]);
         assert!(!report.kinds_left_out);
+        let players = report.players.iter().map(|p| (p.0.as_str(), p.3));
+        let players: Vec<(&str, bool)> = players.collect();
+        assert_eq!(players, [("Ann", true), ("Aaron", false)]);
         assert!(report.curve[0].iter().all(|point| point.held_back == 1.0));
         let (strictness, _, _, made, recorded) = report.strictnesses[2];
         assert_eq!((strictness, made, recorded), (0.5, 0.0, 1.0));

@@ -198,7 +198,11 @@ impl Notes {
         hear: impl Fn(&Take) -> Result<(Heard, Vec<Option<usize>>)> + Sync,
     ) -> Result<Self> {
         let takes = parallel::map(corpus.takes.iter().collect(), threads, |take: &Take| {
-            let (heard, matches) = hear(take)?;
+            let (mut heard, matches) = hear(take)?;
+            // The sound itself is needed for copies alone.
+            if augmentation.is_none() {
+                heard.samples = Vec::new();
+            }
             Ok(HeardTake {
                 take,
                 heard,
@@ -225,6 +229,7 @@ impl Notes {
         let extractor = FeatureExtractor::new(listener.preset, &listener.features)?;
         let shortest = PRE_ROLL + extractor.history_len();
         let ringing: Vec<Vec<Ringing<'_>>> = (players.iter())
+            .filter(|_| augmentation.is_some())
             .map(|player| {
                 let own = takes.iter().filter(|take| take.take.player == *player);
                 own.flat_map(|take| take.ringing(shortest)).collect()

@@ -34,7 +34,8 @@ pub struct CalibrateArguments {
     /// The model's id
     #[arg(long, value_name = "ID", default_value = "c")]
     model: String,
-    /// Examples of each technique; several numbers are measured in turn, and 0 for comparison
+    /// Examples of each technique, fewer where the player's other takes have fewer; several numbers are
+    /// measured in turn, and 0 for comparison
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
     hits: Vec<usize>,
     /// How training and test are kept apart: holdout or leave-one-player-out

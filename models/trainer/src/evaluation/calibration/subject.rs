@@ -155,6 +155,7 @@ mod tests {
         let subjects = left_out_subjects(&architecture, &notes, &sessions, 1, threads, &progress);
         let subjects = subjects.unwrap();
         assert_eq!((subjects.len(), subjects[0].name.as_str()), (1, "A"));
+        drop(subjects);
         notes.notes.retain(|note| note.only_trains);
         let refused = left_out_subjects(&architecture, &notes, &sessions, 1, threads, &progress);
         let message = refused.unwrap_err().to_string();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use tocco_dsp::{HopStream, SAMPLE_RATE};
 use tocco_engines::{Classifier, EngineId, ModelPackage};
 
 use crate::clap_host::ClapHost;
@@ -112,13 +113,17 @@ impl Demo {
     /// each that becomes another one.
     ///
     /// # Errors
-    /// If the bundle is missing, the plugin refuses something, or what it logged and what it sent
-    /// to the host are not the same notes.
+    /// If the bundle is missing, the plugin does not listen at the sound's rate or refuses something, no state
+    /// can be saved, or what it logged and what it sent to the host are not the same notes.
     pub fn run<H: PluginHost>(
         mut self,
         format: Format<H>,
         mut on_event: impl FnMut(&Event),
     ) -> Result<Report> {
+        check_rate(&self.sound)?;
+        if let Some(path) = &self.save_state {
+            check_folder_of(path)?;
+        }
         let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
         let log_path = folder.path().join("events.jsonl");
         let mut host = format.load(&log_path)?;
@@ -250,6 +255,36 @@ impl Logged {
         ensure!(before.is_none(), "note {id} was amended twice");
         Ok(())
     }
+}
+
+/// Refuses what the plugin would pass through without listening.
+fn check_rate(sound: &Sound) -> Result<()> {
+    let (lowest, highest) = (HopStream::MINIMUM_HOST_RATE, HopStream::MAXIMUM_HOST_RATE);
+    let (name, found) = (&sound.source, sound.sample_rate);
+    ensure!(
+        (lowest..=highest).contains(&f64::from(found)),
+        "{name}: sample rate: expected {lowest} to {highest} Hz, found {found}; convert it: ffmpeg -i \
+         \"{name}\" -ar {SAMPLE_RATE} NEW.wav"
+    );
+    Ok(())
+}
+
+/// Says before the sound, and not after it, that no file can be at `path`.
+fn check_folder_of(path: &Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    ensure!(
+        folder.is_none_or(Path::is_dir) && !path.is_dir(),
+        "--save-state {}: expected a file in a folder that is there, found {}",
+        path.display(),
+        if path.is_dir() {
+            "a folder"
+        } else {
+            "no such folder; make it, or name another"
+        }
+    );
+    Ok(())
 }
 
 /// The id of the model that is chosen in the plugin, as its parameter writes it.

@@ -68,22 +68,36 @@ impl Pace {
     /// returns how much later it is than that. `frames` is the block's length in samples.
     pub fn wait_for(&mut self, end: u64, frames: usize) -> Duration {
         let due = self.start + Duration::from_secs_f64(end as f64 / self.sample_rate);
-        let now = Instant::now();
-        match due.checked_duration_since(now) {
-            Some(wait) => {
-                std::thread::sleep(wait);
-                due.elapsed()
-            }
-            None => {
-                let late = now.duration_since(due);
-                self.missed += u64::from(late.as_secs_f64() > frames as f64 / self.sample_rate);
-                late
-            }
-        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        // It may also have slept too long.
+        let late = due.elapsed();
+        self.missed += u64::from(late.as_secs_f64() > frames as f64 / self.sample_rate);
+        late
     }
 
     /// Since the start.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_missed_that_begins_after_the_next_is_due_whether_it_waited_or_not() {
+        // Blocks of a nanosecond: no clock wakes anybody as punctually as that.
+        let mut pace = Pace::new(1e9);
+        let late = pace.wait_for(5_000_000, 1);
+        assert!(pace.elapsed() >= Duration::from_millis(5));
+        assert_eq!(pace.missed, 1, "waited, and was {late:?} late");
+        let late = pace.wait_for(1_000_000, 1);
+        assert!(late >= Duration::from_millis(4));
+        assert_eq!(pace.missed, 2, "did not wait");
+        // Blocks of seconds.
+        pace.wait_for(1_000_000, usize::MAX);
+        pace.wait_for(10_000_000, usize::MAX);
+        assert_eq!(pace.missed, 2);
     }
 }

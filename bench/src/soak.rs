@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
 
 use crate::audit::callback::{SetAtEnd, long_performance, states};
@@ -62,16 +62,22 @@ pub struct SoakFindings {
     pub failures: Vec<String>,
 }
 
-/// Streams so many hours. `on_segment` is called after each segment with the hours so far.
+/// Streams so many hours, a number above 0. `on_segment` is called after each segment with the hours so far.
 ///
 /// # Errors
-/// If the plugin fails.
+/// If there is no such number of hours, or the plugin fails.
 pub fn run(hours: f64, mut on_segment: impl FnMut(f64, f64)) -> Result<SoakFindings> {
+    ensure!(
+        hours.is_finite() && hours > 0.0,
+        "--hours: expected a number above 0, found {hours}"
+    );
     let folder = tempfile::tempdir().context("no temporary folder for the event log")?;
     let path = folder.path().join("events.jsonl");
     // SAFETY: nothing else runs in this process yet that reads the environment.
     unsafe { event_log::log_to(&path) };
     let mut host = ClapHost::load(&bundle_path("Tocco.clap")?)?;
+    // Each result is to be a MIDI note.
+    host.set_text("Reject foreign sounds", "off")?;
     let states = states(&mut host)?;
     let mut sound = long_performance(SEGMENT_S.min(hours * 3600.0));
     let mut findings = SoakFindings {
@@ -167,7 +173,12 @@ impl SoakFindings {
             ));
         }
         let second = &self.counters.second;
-        if second.expected == 0 || second.expected != second.results + second.given_up() {
+        if second.expected == 0 {
+            failures.push(
+                "too short: no model with second decisions was taken into use; give more --hours"
+                    .to_owned(),
+            );
+        } else if second.expected != second.results + second.given_up() {
             failures.push(format!("the books of second decisions: {second:?}"));
         }
         let second_lines = second.results - second.unlogged;
@@ -208,5 +219,39 @@ impl SoakFindings {
             failures.push(format!("memory grew from {early:.1} to {late:.1} MiB"));
         }
         self.failures = failures;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_of_hours_is_refused() {
+        for hours in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+            let message = run(hours, |_, _| ()).unwrap_err().to_string();
+            assert!(message.contains("expected a number above 0"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_run_without_second_decisions_was_too_short() {
+        let mut findings = SoakFindings {
+            hours: 0.01,
+            blocks: 0,
+            activations: 1,
+            state_loads: 0,
+            minutes: 0.1,
+            midi_notes: 0,
+            logged: 0,
+            second_logged: 0,
+            altered_samples: 0,
+            counters: Counters::default(),
+            memory_mib: Vec::new(),
+            failures: Vec::new(),
+        };
+        findings.judge();
+        let told = findings.failures.join("; ");
+        assert!(told.contains("too short: "), "{told}");
     }
 }

@@ -80,17 +80,17 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[((share * sorted.len() as f64).ceil() as usize).max(1) - 1]
 }
 
-/// The order in which `n` contestants have their turn number `turn`: begun by another one each
-/// time, and backwards every other time, so that what changes on the machine meets each of them
-/// alike and none always follows the same one.
+/// The order in which `n` contestants have their turn number `turn`: backwards every other time, and
+/// then begun by the next one, so that what changes on the machine meets each of them alike and none
+/// always follows the same one. In `2 * n` turns each has each place twice.
 pub fn order(n: usize, turn: usize) -> impl Iterator<Item = usize> {
     (0..n).map(move |place| {
-        let place = if (turn / n).is_multiple_of(2) {
+        let place = if turn.is_multiple_of(2) {
             place
         } else {
             n - 1 - place
         };
-        (place + turn) % n
+        (place + turn / 2) % n
     })
 }
 
@@ -154,6 +154,8 @@ mod tests {
             let (next, before) = ((who + 1) % N, (who + N - 1) % N);
             assert_eq!((followers[next], followers[before]), (4, 4));
         }
+        let turns = [0, 1, 2, 3].map(|turn| order(3, turn).collect::<Vec<_>>());
+        assert_eq!(turns, [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]]);
         assert_eq!(order(1, 3).collect::<Vec<_>>(), [0]);
         assert_eq!(order(0, 0).count(), 0);
     }

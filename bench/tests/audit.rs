@@ -84,3 +84,17 @@ fn a_planted_violation_fails_the_gate() {
         }
     }
 }
+
+#[test]
+fn a_backtrace_is_told_of_the_callback_that_left_it() {
+    for (planted, call) in [("C: malloc", "malloc"), ("system call: getppid", "getppid")] {
+        let plant = ["--seconds", "4", "--speed", "8", "--plant", planted];
+        let output = audit(&[&plant[..], &["--backtrace"]].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        for format in ["CLAP", "VST3"] {
+            let line = format!("{format} callback: {call}");
+            let times = told.lines().filter(|told| *told == line).count();
+            assert_eq!(times, 1, "{line}: {told}");
+        }
+    }
+}

@@ -28,8 +28,9 @@ pub struct Measure {
     pub value: f64,
     /// Its unit.
     pub unit: String,
-    /// By how much it differs between two halves of the same run, as a share; 0 for what is counted.
-    pub noise: f64,
+    /// By how much it differs between two halves of the same run, as a share; nothing for what is counted. In
+    /// older reports that is 0.
+    pub noise: Option<f64>,
 }
 
 /// A number of two reports.
@@ -85,13 +86,15 @@ pub fn changes(old: &[Measure], new: &[Measure]) -> Vec<Change> {
     let mut changes = Vec::new();
     for measure in new {
         let before = find(old, &measure.name);
-        let noise = measure.noise.max(before.as_ref().map_or(0.0, |m| m.noise));
+        let earlier = before.as_ref().and_then(|m| m.noise).unwrap_or(0.0);
+        // The halves of a time may be equal by chance.
+        let noise = measure.noise.map(|own| own.max(earlier).max(LEAST));
         changes.push(Change {
             name: measure.name.clone(),
             unit: measure.unit.clone(),
             old: before.map(|measure| measure.value),
             new: Some(measure.value),
-            noise: if noise > 0.0 { noise.max(LEAST) } else { 0.0 },
+            noise: noise.unwrap_or(0.0),
         });
     }
     for measure in old {
@@ -112,7 +115,7 @@ pub fn changes(old: &[Measure], new: &[Measure]) -> Vec<Change> {
 mod tests {
     use super::*;
 
-    fn measure(name: &str, value: f64, noise: f64) -> Measure {
+    fn measure(name: &str, value: f64, noise: Option<f64>) -> Measure {
         Measure {
             name: name.to_owned(),
             value,
@@ -124,14 +127,14 @@ mod tests {
     #[test]
     fn what_exceeds_the_noise_of_either_report_is_real() {
         let old = [
-            measure("a", 10.0, 0.05),
-            measure("b", 10.0, 0.01),
-            measure("gone", 1.0, 0.0),
+            measure("a", 10.0, Some(0.05)),
+            measure("b", 10.0, Some(0.01)),
+            measure("gone", 1.0, Some(0.0)),
         ];
         let new = [
-            measure("a", 10.4, 0.01),
-            measure("b", 10.4, 0.01),
-            measure("c", 1.0, 0.0),
+            measure("a", 10.4, Some(0.01)),
+            measure("b", 10.4, Some(0.01)),
+            measure("c", 1.0, Some(0.0)),
         ];
         let found = changes(&old, &new);
         let real: Vec<_> = found
@@ -147,11 +150,24 @@ mod tests {
 
     #[test]
     fn what_is_counted_has_no_noise() {
-        let found = changes(&[measure("n", 4.0, 0.0)], &[measure("n", 5.0, 0.0)]);
+        let found = changes(&[measure("n", 4.0, None)], &[measure("n", 5.0, None)]);
         assert!(found[0].is_real());
-        let found = changes(&[measure("n", 4.0, 0.0)], &[measure("n", 4.0, 0.0)]);
+        let found = changes(&[measure("n", 4.0, None)], &[measure("n", 4.0, None)]);
         assert!(!found[0].is_real());
-        let found = changes(&[measure("n", 0.0, 0.0)], &[measure("n", 2.0, 0.0)]);
+        let found = changes(&[measure("n", 0.0, None)], &[measure("n", 2.0, None)]);
         assert!(found[0].is_real());
+        // As older reports write it.
+        let found = changes(
+            &[measure("n", 400.0, Some(0.0))],
+            &[measure("n", 401.0, None)],
+        );
+        assert!(found[0].is_real());
+    }
+
+    #[test]
+    fn a_time_whose_halves_are_equal_has_noise_all_the_same() {
+        let times = |value| [measure("t", value, Some(0.0))];
+        assert!(!changes(&times(10.0), &times(10.1))[0].is_real());
+        assert!(changes(&times(10.0), &times(10.3))[0].is_real());
     }
 }

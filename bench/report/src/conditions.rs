@@ -42,11 +42,11 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// As they are now.
+    /// As they are now; what lies in `out`, which a report is written into, is no change of the sources.
     ///
     /// # Errors
     /// When the engines cannot be listed.
-    pub fn now() -> Result<Self> {
+    pub fn now(out: &Path) -> Result<Self> {
         let output = Command::new(sibling("tocco-engine-tools")?)
             .args(["engines", "list", "--json"])
             .output()
@@ -59,7 +59,7 @@ impl Conditions {
         })?;
         Ok(Self {
             machine: Machine::this(),
-            revision: revision(),
+            revision: revision(out),
             engines,
         })
     }
@@ -120,13 +120,13 @@ impl Conditions {
 }
 
 /// The git revision of this project.
-fn revision() -> String {
-    revision_of(Path::new(env!("CARGO_MANIFEST_DIR")))
+fn revision(out: &Path) -> String {
+    revision_of(Path::new(env!("CARGO_MANIFEST_DIR")), out)
 }
 
 /// The git revision of what `folder` is a part of; what was changed since, files that git does not know
-/// included, by a number of its own.
-fn revision_of(folder: &Path) -> String {
+/// included and files in `out` left out, by a number of its own.
+fn revision_of(folder: &Path, out: &Path) -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
             .arg("-C")
@@ -141,8 +141,11 @@ fn revision_of(folder: &Path) -> String {
         return format!("version {}", env!("CARGO_PKG_VERSION"));
     };
     // What a report is written into is no change of what it measures.
-    let sources = ["--", ":/", ":(top,exclude)docs"];
-    let among_sources = |command: &[&str]| git(&[command, &sources].concat()).unwrap_or_default();
+    let mut sources = vec!["--", ":/", ":(top,exclude)docs"];
+    let inside = inside(Path::new(&top), out).map(|out| format!(":(top,exclude,literal){out}"));
+    sources.extend(inside.as_deref());
+    let among_sources =
+        |command: &[&str]| git(&[command, &sources[..]].concat()).unwrap_or_default();
     let change = among_sources(&["diff", "HEAD"]);
     let new = among_sources(&[
         "ls-files",
@@ -163,6 +166,16 @@ fn revision_of(folder: &Path) -> String {
         content.unwrap_or_default().hash(&mut hasher);
     }
     format!("{commit} with changes ({:08x})", hasher.finish() as u32)
+}
+
+/// Where `out` lies in the checkout at `top`, as git writes it; nothing if it is not there yet, lies elsewhere
+/// or is all of it.
+fn inside(top: &Path, out: &Path) -> Option<String> {
+    let (top, out) = (fs::canonicalize(top).ok()?, fs::canonicalize(out).ok()?);
+    let inside = out.strip_prefix(top).ok()?;
+    let names = inside.components().map(|name| name.as_os_str().to_str());
+    let names = names.collect::<Option<Vec<_>>>()?;
+    (!names.is_empty()).then(|| names.join("/"))
 }
 
 #[cfg(test)]
@@ -189,10 +202,14 @@ mod tests {
         git(&["init", "--quiet"]);
         git(&["add", "."]);
         git(&["commit", "--quiet", "-m", "first"]);
-        let revision = || revision_of(&folder.join("bench"));
+        let out = folder.join("my report");
+        let revision = || revision_of(&folder.join("bench"), &out);
         let committed = revision();
         assert_eq!(committed.len(), 12, "{committed}");
         write("docs/report.md", "no source");
+        assert_eq!(revision(), committed);
+        fs::create_dir(&out).unwrap();
+        write("my report/report.json", "no source either");
         assert_eq!(revision(), committed);
         write("new.rs", "one");
         let one = revision();

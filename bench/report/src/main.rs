@@ -173,7 +173,7 @@ fn make(making: &Making) -> Result<()> {
     // What can be wrong is found before anything is measured.
     let rows = making.rows.as_deref().map(rows::read).transpose()?;
     let old = making.compare.as_deref().map(compare::read).transpose()?;
-    let conditions = Conditions::now()?;
+    let conditions = Conditions::now(&folder)?;
     let runner = Runner {
         folder: &folder,
         choice,

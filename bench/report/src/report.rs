@@ -265,7 +265,7 @@ impl Report<'_> {
                 name,
                 value,
                 unit: unit.to_owned(),
-                noise: halves.map_or(0.0, noise::of_halves),
+                noise: halves.map(noise::of_halves),
             });
         };
         for part in [Part::Execution, Part::Defaults] {

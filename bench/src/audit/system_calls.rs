@@ -36,6 +36,8 @@ struct Shared {
     listener: AtomicI32,
     thread: libc::pid_t,
     keep_traces: bool,
+    /// Where the backtraces of this thread begin: the room for them is that of all threads.
+    first_trace: usize,
 }
 
 impl SystemCalls {
@@ -57,6 +59,7 @@ impl SystemCalls {
             listener: AtomicI32::new(-1),
             thread,
             keep_traces,
+            first_trace: NEXT.load(Acquire),
         });
         let for_supervisor = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -95,9 +98,10 @@ impl SystemCalls {
         self.shared.futex_waits.load(Acquire)
     }
 
-    /// The backtraces that were kept: the call, and the addresses it was made from, innermost first.
+    /// The backtraces that were kept of this thread: the call, and the addresses it was made from, innermost first.
     pub fn traces(&self) -> Vec<(String, Vec<usize>)> {
         KEPT.iter()
+            .skip(self.shared.first_trace)
             .map(|kept| {
                 let frames = kept.frames.iter().map(|frame| frame.load(Acquire));
                 (

@@ -15,6 +15,8 @@ pub struct Watch {
     page_faults: u64,
     /// Everything up to the last [`Watch::take`].
     before: Findings,
+    /// Backtraces that the interposer kept for those who watched before.
+    earlier_traces: usize,
 }
 
 /// What was found, by the name of the function or system call.
@@ -96,11 +98,15 @@ impl Watch {
             system_calls: SystemCalls::trace_this_thread(keep_traces)?,
             page_faults: 0,
             before: Findings::default(),
+            earlier_traces: 0,
         };
         // The first use of the code that watches faults its own pages in, which are not the work's.
         watch.during_with_page_faults(|| ());
         watch.page_faults = 0;
         watch.take();
+        if keep_traces {
+            watch.earlier_traces = watch.interposer.traces().len();
+        }
         Ok(watch)
     }
 
@@ -146,11 +152,12 @@ impl Watch {
         found
     }
 
-    /// Where the found calls came from, if traces are kept: the call, and for each frame its
+    /// Where the calls of this watch came from, if traces are kept: the call, and for each frame its
     /// function and line, innermost first.
     pub fn traces(&self) -> Vec<(String, Vec<String>)> {
         let traces = self.interposer.traces().into_iter();
         traces
+            .skip(self.earlier_traces)
             .chain(self.system_calls.traces())
             .map(|(call, frames)| {
                 let mut frames: Vec<String> = frames.into_iter().flat_map(describe).collect();

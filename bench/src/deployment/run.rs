@@ -224,6 +224,8 @@ fn load(log: &std::path::Path, engine: EngineId, model: &str) -> Result<ClapHost
     // The probabilities tell which note an answer belongs to: they must not depend on when earlier
     // answers came.
     host.set_text("Adapt while playing", "off")?;
+    // The hits are bursts of noise, which models that can tell hold back.
+    host.set_text("Reject foreign sounds", "off")?;
     Ok(host)
 }
 

@@ -231,6 +231,39 @@ fn a_recording_that_cannot_be_played_is_named() {
     }
 }
 
+#[test]
+fn a_rate_at_which_nobody_listens_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for rate in [4_000, 384_000] {
+        let path = wav(&folder, "rate.wav", rate, 1);
+        let output = demo(&["--input", path.to_str().unwrap(), "--offline"]);
+        assert!(!output.status.success(), "{rate} Hz");
+        let message = error(&output);
+        let expected = format!("expected 8000 to 192000 Hz, found {rate}; convert it: ffmpeg -i");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_saved_is_told_before_the_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent/state");
+    for (path, found) in [
+        (absent.as_path(), "no such folder"),
+        (folder.path(), "a folder"),
+    ] {
+        let output = demo(&["--offline", "--save-state", path.to_str().unwrap()]);
+        assert!(!output.status.success());
+        let message = error(&output);
+        assert!(
+            message.contains("--save-state ") && message.contains(&format!("found {found}")),
+            "{message}"
+        );
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(!told.contains(" ms"), "a note was told: {told}");
+    }
+}
+
 fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }

@@ -34,7 +34,8 @@ pub struct Take {
     /// Its name without folder and ending, in composed Unicode; notes of one take resemble each other.
     pub name: String,
     /// The name of the take that it is a piece of, its own if it is whole: a take may have been cut
-    /// into `NAME_crop7` and `NAME_rest1`, whose notes resemble each other as well.
+    /// into `NAME_crop7` and `NAME_rest1`, whose notes resemble each other as well. With its folder if a
+    /// table describes it: such names say little, and are the same in many folders.
     pub whole: String,
     /// Which of [`Corpus::folders`] it lies in.
     pub folder: usize,
@@ -107,7 +108,10 @@ impl Corpus {
                 ));
             }
         }
-        takes.sort_by(|a, b| (&a.whole, &a.name, &a.path).cmp(&(&b.whole, &b.name, &b.path)));
+        fn place(take: &Take) -> (&str, &str, &Path) {
+            (whole(&take.name), &take.name, &take.path)
+        }
+        takes.sort_by(|a, b| place(a).cmp(&place(b)));
         let folders = folders.iter().map(|f| f.as_ref().to_owned()).collect();
         Ok(Self { takes, folders })
     }
@@ -281,8 +285,9 @@ impl Take {
             ));
         }
         let name = stem(&path);
+        let in_folder = path.with_file_name(whole(&name));
         Ok(Self {
-            whole: whole(&name).to_owned(),
+            whole: in_folder.to_string_lossy().into_owned(),
             name,
             folder: 0,
             path,

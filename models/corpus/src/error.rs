@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use tocco_dsp::features::FeatureError;
-use tocco_dsp::{AnalyzerError, HopStreamError};
+use tocco_dsp::{AnalyzerError, HopStream, HopStreamError, SAMPLE_RATE};
 
 /// Why recordings or labels could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +32,17 @@ pub enum CorpusError {
         remedy: String,
     },
     /// The recording's sample rate cannot be analysed.
-    #[error("{}: {error}", path.display())]
+    #[error(
+        "{}: sample rate: {}; convert it: ffmpeg -i \"{}\" -ar {} NEW.wav",
+        path.display(),
+        unfit(error),
+        path.display(),
+        SAMPLE_RATE
+    )]
     Rate {
         /// The recording.
         path: PathBuf,
-        /// Why not.
+        /// Why not. The message says it in other words: there is no host.
         error: HopStreamError,
     },
     /// The analysis cannot be set up.
@@ -68,6 +74,20 @@ impl CorpusError {
             expected: expected.to_string(),
             found: found.to_string(),
             remedy: remedy.to_string(),
+        }
+    }
+}
+
+/// Why a recording's rate cannot be analysed.
+fn unfit(error: &HopStreamError) -> String {
+    match error {
+        HopStreamError::HostRate { found } => format!(
+            "expected {} to {} Hz, found {found}",
+            HopStream::MINIMUM_HOST_RATE,
+            HopStream::MAXIMUM_HOST_RATE
+        ),
+        HopStreamError::Resampler { host_rate, reason } => {
+            format!("expected one that can be made {SAMPLE_RATE} Hz, found {host_rate} ({reason})")
         }
     }
 }

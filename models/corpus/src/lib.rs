@@ -27,6 +27,6 @@ pub use heard::{Heard, HeardNote, Listener};
 pub use labels_csv::{LABELS_CSV, LabelRow, parse_labels_csv};
 pub use onset_labels::parse_onset_labels;
 pub use recording::Recording;
-pub use take_name::TakeName;
+pub use take_name::{TakeName, is_date};
 pub use tocco_dsp::Technique;
 pub use wav::WavReader;

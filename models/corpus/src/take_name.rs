@@ -86,9 +86,9 @@ impl TakeName {
     }
 }
 
-/// Whether `word` is eight digits, alone or with something after them that tells sittings apart: a
-/// letter or a hyphen, then letters, digits and hyphens.
-fn is_date(word: &str) -> bool {
+/// Whether `word` is the date in the name of a take: eight digits, alone or with something after them that
+/// tells sittings apart, a letter or a hyphen, then letters, digits and hyphens.
+pub fn is_date(word: &str) -> bool {
     let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
     word.len() - rest.len() == 8
         && rest != "-"

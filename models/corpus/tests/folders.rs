@@ -81,6 +81,16 @@ fn a_table_says_each_note_once_and_knows_pieces_of_a_take() {
 }
 
 #[test]
+fn recordings_of_the_same_name_in_two_tables_are_two_takes() {
+    let table = "file,time_s,technique,player\ntake1.wav,0.5,kick,Ann\n";
+    let folder = folder(
+        &["monday/take1.wav", "tuesday/take1.wav"],
+        &[("monday/labels.csv", table), ("tuesday/labels.csv", table)],
+    );
+    assert_eq!(Corpus::scan(folder.path()).unwrap().wholes(), [0, 1]);
+}
+
+#[test]
 fn several_folders_are_one_corpus_and_pieces_of_a_take_are_one_take() {
     let name = |rest: &str| format!("guitar_kick_mf_AnnAri_20240102{rest}");
     let wavs = |rests: &[&str]| -> TempDir {

@@ -312,26 +312,30 @@ impl Evaluation {
     /// Confusion and missed notes of each take, in the order of the takes: the parts whose notes
     /// belong together.
     pub fn by_take(&self) -> Vec<Tally> {
-        self.tallies(|answer| answer.take, |missed| missed.take)
+        let tallies = self.tallies(|answer| answer.take, |missed| missed.take);
+        tallies.into_values().collect()
     }
 
     /// The same of each player.
     pub fn by_player(&self) -> Vec<Tally> {
-        self.tallies(|answer| answer.player, |missed| missed.player)
+        let tallies = self.tallies(|answer| answer.player, |missed| missed.player);
+        tallies.into_values().collect()
     }
 
-    /// The same of each folder of recordings, with its name.
+    /// The same of each folder of recordings, with its name, also of one without labelled notes.
     pub fn by_folder(&self) -> Vec<(&str, Tally)> {
-        let tallies = self.tallies(|answer| answer.folder, |missed| missed.folder);
-        let names = self.folders.iter().map(String::as_str);
-        names.zip(tallies).collect()
+        let mut tallies = self.tallies(|answer| answer.folder, |missed| missed.folder);
+        let names = self.folders.iter().enumerate();
+        names
+            .map(|(i, name)| (name.as_str(), tallies.remove(&i).unwrap_or_default()))
+            .collect()
     }
 
     fn tallies(
         &self,
         answered: impl Fn(&Answer) -> usize,
         missed: impl Fn(&Missed) -> usize,
-    ) -> Vec<Tally> {
+    ) -> BTreeMap<usize, Tally> {
         let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
         for answer in self.answers() {
             let tally = tallies.entry(answered(answer)).or_default();
@@ -341,7 +345,7 @@ impl Evaluation {
             let tally = tallies.entry(missed(note)).or_default();
             tally.missed[note.technique.class()] += 1;
         }
-        tallies.into_values().collect()
+        tallies
     }
 }
 

@@ -129,6 +129,15 @@ impl Notes {
     ) -> Result<Self> {
         let hear = |take: &Take| Ok(take.hear(listener)?);
         let mut notes = Self::hear_with(corpus, listener, augmentation, seed, threads, hear)?;
+        if notes.onsets.delays_s.is_empty() {
+            bail!(
+                "recordings: expected labelled notes that the onset detector finds within 20 ms, \
+                 found none of {} ({} onsets detected); check that the label files belong to the \
+                 recordings",
+                notes.onsets.labelled,
+                notes.onsets.detected
+            );
+        }
         if let Some(augmentation) = augmentation {
             notes.rehearse(corpus, listener, augmentation, seed, threads)?;
         }
@@ -176,10 +185,10 @@ impl Notes {
         Ok(())
     }
 
-    /// As [`hear`](Self::hear), with each take heard by `hear`.
+    /// As [`hear`](Self::hear), with each take heard by `hear`. There may be no note that is detected.
     ///
     /// # Errors
-    /// As [`hear`](Self::hear).
+    /// When a recording or label is wrong.
     pub fn hear_with(
         corpus: &Corpus,
         listener: &Listener,
@@ -189,7 +198,11 @@ impl Notes {
         hear: impl Fn(&Take) -> Result<(Heard, Vec<Option<usize>>)> + Sync,
     ) -> Result<Self> {
         let takes = parallel::map(corpus.takes.iter().collect(), threads, |take: &Take| {
-            let (heard, matches) = hear(take)?;
+            let (mut heard, matches) = hear(take)?;
+            // The sound itself is needed for copies alone.
+            if augmentation.is_none() {
+                heard.samples = Vec::new();
+            }
             Ok(HeardTake {
                 take,
                 heard,
@@ -203,15 +216,6 @@ impl Notes {
             detected: takes.iter().map(|take| take.heard.notes.len()).sum(),
             delays_s: takes.iter().flat_map(HeardTake::delays_s).collect(),
         };
-        if onsets.delays_s.is_empty() {
-            bail!(
-                "recordings: expected labelled notes that the onset detector finds within 20 ms, \
-                 found none of {} ({} onsets detected); check that the label files belong to the \
-                 recordings",
-                onsets.labelled,
-                onsets.detected
-            );
-        }
         onsets.delays_s.sort_by(f64::total_cmp);
 
         let players = corpus.players();
@@ -225,6 +229,7 @@ impl Notes {
         let extractor = FeatureExtractor::new(listener.preset, &listener.features)?;
         let shortest = PRE_ROLL + extractor.history_len();
         let ringing: Vec<Vec<Ringing<'_>>> = (players.iter())
+            .filter(|_| augmentation.is_some())
             .map(|player| {
                 let own = takes.iter().filter(|take| take.take.player == *player);
                 own.flat_map(|take| take.ringing(shortest)).collect()

@@ -82,7 +82,7 @@ impl Repertoire {
         order.sort_by_key(|take| (&sessions[*take], &corpus.takes[*take].player, *take));
         for index in order {
             let take = &corpus.takes[index];
-            let recording = Recording::read(&take.path)?;
+            let recording = Recording::read(&take.path)?.at_analysis_rate(&take.path)?;
             let new = repertoires.last().is_none_or(|last| {
                 (&last.session, &last.player) != (&sessions[index], &take.player)
             });
@@ -108,16 +108,15 @@ impl Repertoire {
     }
 }
 
-/// The note at `time_s` of `recording`, up to the `next` one, at the analysis rate.
+/// The note at `time_s` of `recording`, which has the analysis rate, up to the `next` one.
 fn cut(recording: &Recording, time_s: f64, next: Option<f64>) -> Vec<f32> {
     let rate = f64::from(SAMPLE_RATE);
     let end = next.map_or(f64::INFINITY, |next| next - BEFORE_NEXT_S);
     let end = end.min(recording.duration_s()) - time_s;
     let length = (end.clamp(0.0, LONGEST_S) * rate) as usize;
-    let ratio = f64::from(recording.sample_rate) / rate;
-    let onset = (time_s * f64::from(recording.sample_rate)).round() as i64;
+    let onset = (time_s * rate).round() as i64;
     let n = BEFORE + length;
-    let mut samples = varispeed(&recording.samples, onset, BEFORE as i64, n, ratio);
+    let mut samples = varispeed(&recording.samples, onset, BEFORE as i64, n, 1.0);
     fade_in(&mut samples[..BEFORE]);
     let fade = END_FADE.min(length);
     fade_out(&mut samples, n - fade, fade);
@@ -520,6 +519,8 @@ mod tests {
                 samples,
                 sample_rate: rate,
             };
+            let path = std::path::Path::new("step.wav");
+            let recording = recording.at_analysis_rate(path).unwrap();
             let note = cut(&recording, 0.5, Some(1.0));
             assert_eq!(note.len(), BEFORE + 22_560, "up to 30 ms before the next");
             assert!(note[BEFORE - 20].abs() < 0.05 && (note[BEFORE + 20] - 0.5).abs() < 0.05);

@@ -1,6 +1,6 @@
 //! Sessions: a player with one guitar, microphone and room.
 
-use tocco_corpus::{Corpus, Take};
+use tocco_corpus::{Corpus, Take, is_date};
 
 /// The session of each take, `[n_takes]`: the code in its file name, without the date. Pitched and
 /// percussive takes of one session carry different dates (`shared/recordings/README.md`). A take of a table
@@ -10,7 +10,6 @@ pub fn sessions(corpus: &Corpus) -> Vec<String> {
 }
 
 fn session(take: &Take) -> String {
-    let is_date = |date: &str| date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit());
     match take.session.rsplit_once('_') {
         Some((code, date)) if take.session != take.player && is_date(date) => code.to_owned(),
         _ => take.session.clone(),
@@ -34,9 +33,10 @@ mod tests {
     }
 
     #[test]
-    fn takes_of_two_days_are_one_session() {
-        assert_eq!(session(&take("Mar", "Mar2_20200820")), "Mar2");
-        assert_eq!(session(&take("Mar", "Mar2_20201215")), "Mar2");
+    fn takes_of_two_days_or_sittings_are_one_session() {
+        for date in ["20200820", "20201215", "20200820-1", "20200820b"] {
+            assert_eq!(session(&take("Mar", &format!("Mar2_{date}"))), "Mar2");
+        }
     }
 
     #[test]

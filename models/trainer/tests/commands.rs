@@ -254,6 +254,11 @@ fn a_player_teaches_a_model_and_gets_a_profile() {
         );
     }
     let mut none = arguments.clone();
+    let absent = folder.path().join("absent/ann.json");
+    let mut nowhere = arguments.clone();
+    nowhere[13] = absent.to_str().unwrap();
+    let message = error(&run(&nowhere, folder.path()));
+    assert!(message.contains("found no such folder"), "{message}");
     for hits in ["0", "3,0"] {
         none[8] = hits;
         let message = error(&run(&none, folder.path()));
@@ -398,6 +403,9 @@ fn mistakes_are_explained() {
         "evaluate", "--data", data, "--model", "c", "--engine", "fpga",
     ]);
     assert!(message.contains("native"), "{message}");
+    fs::write(folder.path().join("file"), "").unwrap();
+    let message = refused(&["train", "--data", data, "--model", "c", "--out", "file"]);
+    assert!(message.contains("--out file: cannot be made"), "{message}");
     let message = refused(&["train", "--data", "absent"]);
     assert!(message.contains("absent: cannot be read"), "{message}");
     let message = refused(&[
@@ -410,4 +418,23 @@ fn mistakes_are_explained() {
         "luck",
     ]);
     assert!(message.contains("leave-one-player-out"), "{message}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_missed_before_the_work() {
+    let data = recordings();
+    let folder = TempDir::new().unwrap();
+    for command in ["evaluate", "calibrate"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tocco-trainer"))
+            .args([command, "--data", data.path().to_str().unwrap()])
+            .args(["--model", "c", "--engine", "onnx"])
+            .args(["--protocol", "leave-one-player-out"])
+            .env("TOCCO_ENGINE_DIR", "")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let message = error(&output);
+        assert!(message.contains("engines install"), "{message}");
+        assert!(!message.contains("players in"), "heard first: {message}");
+    }
 }

@@ -120,8 +120,9 @@ impl Report<'_> {
         document.text(format!(
             "`lstm-40`: one LSTM layer of 40 units and a dense output; `conv1d-8x3`: three convolutions of 8 \
              channels and 3 taps; `wavenet-8x8`: eight of them with dilations of 1 to 128, as in WaveNet, \
-             without its gates and skips. `native` keeps its state from block to block; the others have \
-             none between inferences, take the block as one input and begin each from zero. RTNeural: {}.",
+             without its gates and skips. `native` and `native-fixed` keep their state from block to block; \
+             the others have none between inferences, take the block as one input and begin each from zero. \
+             RTNeural: {}.",
             published::SOURCE
         ));
         Ok(())

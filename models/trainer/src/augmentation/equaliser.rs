@@ -7,6 +7,10 @@ use rand::{Rng, RngExt};
 use super::level::amplitude;
 use super::log_uniform::log_uniform;
 
+/// The highest shelf, as a share of the sample rate: near half of it a shelf has nothing left to act on,
+/// and above it would not be stable.
+const HIGHEST: f32 = 0.45;
+
 /// Between which bounds the filters of an [`Equaliser`] are drawn, each evenly in dB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EqualiserRange {
@@ -58,10 +62,14 @@ impl Equaliser {
         }
     }
 
-    /// Adds a shelf of first order: unchanged far below `hertz`, `db` far above, half of it there.
+    /// Adds a shelf of first order: unchanged far below `hertz`, `db` far above, half of it there. From
+    /// 0.45 of the sample rate on nothing is added.
     ///
     /// Bilinear transform of (sqrt(g) s + w) / (s / sqrt(g) + w).
     pub fn high_shelf(&mut self, hertz: f32, db: f32) {
+        if hertz >= HIGHEST * self.sample_rate {
+            return;
+        }
         let root = amplitude(db).sqrt();
         let k = (0.5 * TAU * hertz / self.sample_rate).tan();
         let a0 = 1.0 / root + k;
@@ -142,6 +150,21 @@ mod tests {
         assert!((gain(&shelf, 1_000.0) + 4.0).abs() < 0.1);
         assert!((gain(&shelf, 15_000.0) + 8.0).abs() < 0.3);
         assert!(gain(&shelf, 50.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn a_tilt_is_stable_at_every_rate() {
+        for rate in [8_000.0, 22_050.0, 32_000.0] {
+            for db in [-1.5, 1.5] {
+                let mut tilt = Equaliser::new(rate);
+                tilt.tilt(db);
+                let mut click = vec![0.0; 4_800];
+                click[0] = 1.0;
+                tilt.apply(&mut click);
+                let end = crate::augmentation::level::power(&click[2_400..]);
+                assert!(end < 1e-6, "{db} dB at {rate} Hz: {end}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The command `calibrate`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -9,7 +9,7 @@ use tocco_engines::EngineId;
 use tocco_recognizer::adaptation::{save_profiles, second_profile};
 
 use super::corpora::{Data, hear};
-use super::options::{ReportOptions, TrainingOptions};
+use super::options::{ReportOptions, TrainingOptions, check_engine};
 use super::packages::load;
 use crate::architecture::Architecture;
 use crate::evaluation::Protocol;
@@ -34,7 +34,8 @@ pub struct CalibrateArguments {
     /// The model's id
     #[arg(long, value_name = "ID", default_value = "c")]
     model: String,
-    /// Examples of each technique; several numbers are measured in turn, and 0 for comparison
+    /// Examples of each technique, fewer where the player's other takes have fewer; several numbers are
+    /// measured in turn, and 0 for comparison
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
     hits: Vec<usize>,
     /// How training and test are kept apart: holdout or leave-one-player-out
@@ -78,10 +79,11 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     let CalibrateArguments {
         model, protocol, ..
     } = arguments;
-    if arguments.profile.is_some() {
-        check_profile(arguments)?;
+    if let Some(file) = &arguments.profile {
+        check_profile(arguments, file)?;
     }
     arguments.data.check(*protocol)?;
+    check_engine(arguments.engine)?;
     let mut hits = vec![0];
     hits.extend(arguments.hits.iter().copied().filter(|hits| *hits > 0));
     let lesson = Teaching {
@@ -177,8 +179,21 @@ pub fn run(arguments: &CalibrateArguments) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what makes no profile that anybody wants.
-fn check_profile(arguments: &CalibrateArguments) -> Result<()> {
+/// Refuses what makes no profile that anybody wants, or none at `file`.
+fn check_profile(arguments: &CalibrateArguments, file: &Path) -> Result<()> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    ensure!(
+        folder.is_none_or(Path::is_dir) && !file.is_dir(),
+        "--profile {}: expected a file in a folder that is there, found {}",
+        file.display(),
+        if file.is_dir() {
+            "a folder"
+        } else {
+            "no such folder; make it, or name another"
+        }
+    );
     ensure!(
         arguments.protocol != Protocol::LeaveOnePlayerOut,
         "--profile: expected the protocol holdout, found {}; a profile is for a model as it is: leave \

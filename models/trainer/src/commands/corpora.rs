@@ -19,8 +19,9 @@ pub(super) struct Data {
     /// Folder of recordings with their labels; can be given several times
     #[arg(long = "data", value_name = "DIR", required = true)]
     tested: Vec<PathBuf>,
-    /// Folder of recordings that networks are trained on and never tested on, but for those of the
-    /// player left out; can be given several times
+    /// Folder of recordings that networks are trained on, but for those of the player left out, and that
+    /// count in no figure; reject says beside how many notes are lost of players who are in no --data; can
+    /// be given several times
     #[arg(long = "training-data", value_name = "DIR")]
     only_trained_on: Vec<PathBuf>,
 }
@@ -35,8 +36,13 @@ impl Data {
     /// The options, without where the folders lie: for what others read.
     pub(super) fn in_words(&self) -> String {
         self.options(|folder| {
-            let name = folder.file_name().unwrap_or_default();
-            name.to_string_lossy().to_uppercase()
+            // `.` and `..` are no names.
+            let whole = match folder.file_name() {
+                Some(_) => folder.to_owned(),
+                None => folder.canonicalize().unwrap_or_default(),
+            };
+            let name = whole.file_name().map(|name| name.to_string_lossy());
+            name.map_or_else(|| "DIR".to_owned(), |name| name.to_uppercase())
         })
     }
 
@@ -46,6 +52,7 @@ impl Data {
     }
 
     fn options(&self, name: impl Fn(&Path) -> String) -> String {
+        let name = |folder: &PathBuf| as_argument(&name(folder));
         let tested = self.tested.iter().map(|f| format!(" --data {}", name(f)));
         let more = self.only_trained_on.iter();
         let more = more.map(|f| format!(" --training-data {}", name(f)));
@@ -75,6 +82,15 @@ impl Data {
             tested: Corpus::scan_all(&self.tested)?,
             only_trained_on: more.transpose()?,
         })
+    }
+}
+
+/// `text` as it is typed on a command line: in quotation marks if there are spaces in it.
+pub(super) fn as_argument(text: &str) -> String {
+    if text.contains(char::is_whitespace) {
+        format!("\"{text}\"")
+    } else {
+        text.to_owned()
     }
 }
 

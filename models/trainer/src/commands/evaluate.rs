@@ -9,7 +9,7 @@ use tocco_engines::{EngineId, ModelPackage};
 use tocco_recognizer::adaptation::{Calibration, second_profile};
 
 use super::corpora::{Data, alter, hear};
-use super::options::{ReportOptions, TrainingOptions};
+use super::options::{ReportOptions, TrainingOptions, check_engine};
 use super::packages::load;
 use crate::architecture::Architecture;
 use crate::evaluation::fewer_techniques::fewer_techniques;
@@ -105,6 +105,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     }
     arguments.data.check(*protocol)?;
     arguments.report.check(*protocol)?;
+    check_engine(*engine)?;
     let progress = Progress::on_screen();
     let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;

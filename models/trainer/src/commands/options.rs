@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use tocco_engines::shipped;
+use tocco_engines::{EngineId, discovery, shipped};
 
 use crate::evaluation::Protocol;
 use crate::parallel;
@@ -71,6 +71,14 @@ impl ReportOptions {
         );
         Ok(())
     }
+}
+
+/// Refuses an engine whose library is not there, before anything is trained for it.
+pub(super) fn check_engine(engine: EngineId) -> Result<()> {
+    if !engine.is_ours() {
+        discovery::find(engine)?;
+    }
+    Ok(())
 }
 
 /// Whether the packages came with a program: then they are not to be replaced. Those of a checkout are.

@@ -11,7 +11,7 @@ use tocco_engines::package::MANIFEST_FILE;
 use tocco_engines::package::manifest::{Accuracy, Provenance};
 use tocco_engines::{EngineId, shipped};
 
-use super::corpora::{Corpora, Data};
+use super::corpora::{Corpora, Data, as_argument};
 use super::options::{TrainingOptions, are_installed};
 use super::unheard::{Unheard, tell};
 use crate::architecture::Architecture;
@@ -80,6 +80,9 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
     };
     let corpora = arguments.data.scan()?;
     corpora.players()?;
+    // What would fail when all is trained is to fail now.
+    let out = &arguments.out;
+    fs::create_dir_all(out).with_context(|| format!("--out {}: cannot be made", out.display()))?;
     let progress = Progress::with_log(&arguments.log)?;
     let threads = arguments.training.threads();
     let mut unheard = BTreeMap::new();
@@ -104,7 +107,10 @@ pub fn run(arguments: &TrainArguments) -> Result<()> {
 
 /// What to do next for a model that is trained and does not reject anything yet.
 fn what_rejects(architecture: &Architecture, arguments: &TrainArguments) -> String {
-    let (id, out) = (architecture.id, arguments.out.display());
+    let (id, out) = (
+        architecture.id,
+        as_argument(&arguments.out.to_string_lossy()),
+    );
     let data = arguments.data.as_given();
     let reject = format!("reject{data} --models {out} --model {id} --write");
     let is_absent = |second: &&str| !arguments.out.join(second).join(MANIFEST_FILE).is_file();
@@ -260,6 +266,19 @@ mod tests {
         assert_eq!(
             arguments.data.in_words(),
             " --data TAKES --training-data MORE"
+        );
+
+        let line = ["train", "--data", ".", "--training-data", "my takes"];
+        let data = Line::parse_from(line).train.data;
+        assert_eq!(data.as_given(), " --data . --training-data \"my takes\"");
+        let here = std::env::current_dir().unwrap();
+        let here = here.file_name().unwrap().to_string_lossy().to_uppercase();
+        assert_eq!(
+            data.in_words(),
+            format!(
+                " --data {} --training-data \"MY TAKES\"",
+                as_argument(&here)
+            )
         );
     }
 }

@@ -124,7 +124,7 @@ impl<'a> Recordings<'a> {
     /// arguments give the same notes.
     ///
     /// # Errors
-    /// When a recording or label is wrong, or no note is detected any more.
+    /// When a recording or label is wrong.
     pub fn hear(
         &self,
         condition: Condition,
@@ -305,6 +305,7 @@ fn fade(samples: &mut [f32], n: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::architecture::Architecture;
     use std::path::Path;
     use tocco_corpus::LabelledNote;
 
@@ -394,6 +395,26 @@ mod tests {
             assert!(samples[second - 2_200..second].iter().all(|s| *s == 0.0));
             assert!(samples[28_800..].iter().all(|s| *s == 1.0));
         }
+    }
+
+    #[test]
+    fn where_nothing_is_detected_all_is_missed() {
+        let (take, recording) = take("kick", Technique::Kick);
+        let corpus = Corpus {
+            takes: vec![take.clone()],
+            folders: Vec::new(),
+        };
+        let recordings = Recordings {
+            corpus: &corpus,
+            recordings: [(take.path.clone(), recording)].into(),
+        };
+        let listener = Architecture::find("c").unwrap().listener();
+        // Nothing is left of it in single precision.
+        let silence = Condition::Level(-1_000.0);
+        let notes = recordings.hear(silence, &listener, 1, NonZeroUsize::MIN);
+        let notes = notes.unwrap();
+        assert_eq!((notes.notes.len(), notes.missed.len()), (0, 1));
+        assert_eq!((notes.onsets.recall(), notes.onsets.f1()), (0.0, 0.0));
     }
 
     #[test]

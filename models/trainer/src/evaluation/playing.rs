@@ -46,7 +46,8 @@ pub const RISE_DB: f32 = 3.0;
 /// Later than this after the label a first decision is late, and too late, seconds: what we aim for
 /// with *Fast* and *Sure*.
 pub const LATE_S: [f64; 2] = [0.011, 0.020];
-/// Bounds of the times from one onset to the next by which notes are reported, milliseconds.
+/// Bounds of the times from one onset to the next by which notes are reported, milliseconds. A performance's
+/// first note follows none, and is within no two of them.
 pub const GAPS_MS: [f64; 6] = [0.0, 100.0, 150.0, 250.0, 500.0, f64::INFINITY];
 
 /// A note of a performance and what became of it.
@@ -252,7 +253,8 @@ impl Performances {
         self.only(|note| note.apart() && note.played.technique == technique)
     }
 
-    /// Notes so many milliseconds after the one before.
+    /// Notes so many milliseconds after the one before; the first one of a performance has none before it and
+    /// is not among them.
     pub fn gap(&self, from_ms: f64, to_ms: f64) -> Figures {
         self.only(|note| (from_ms..to_ms).contains(&(1e3 * note.gaps_s.0)))
     }

@@ -1,5 +1,6 @@
 //! How a model is put to the test.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ pub struct Run<'a> {
 /// is ever chosen on the notes that test.
 ///
 /// # Errors
-/// When there are too few notes or players, or the engine cannot run the networks.
+/// When there are too few notes or players to be tested, or the engine cannot run the networks.
 pub fn cross_validate(
     architecture: &Architecture,
     notes: &Notes,
@@ -111,13 +112,19 @@ pub fn cross_validate(
         Protocol::LeaveOnePlayerOut => by_player(&all, &notes.players),
         Protocol::Holdout => bail!("--protocol holdout trains nothing"),
     };
-    if splits.len() < 2 {
+    // A single player can be tested by a network that has heard those who are only trained on. A temperature
+    // is fitted on the others who are tested.
+    let alone = protocol == Protocol::LeaveOnePlayerOut && !architecture.recipe.tempered;
+    let fewest = if alone { 1 } else { 2 };
+    if splits.len() < fewest {
+        let tested = all.iter().filter(|note| !note.only_trains);
+        let players: BTreeSet<usize> = tested.clone().map(|note| note.player).collect();
         bail!(
-            "--protocol {}: expected recordings of at least two players and {FOLDS} notes, found \
+            "--protocol {}: expected recordings of at least two players and {FOLDS} notes to be tested, found \
              {} players and {} notes; add recordings, or use --protocol holdout",
             protocol.name(),
-            notes.players.len(),
-            all.len()
+            players.len(),
+            tested.count()
         );
     }
     train_and_test(architecture, notes, protocol, splits, altered, run)
@@ -390,6 +397,33 @@ mod tests {
             assert_eq!(evaluation.confusion.notes(), 96);
             assert!(evaluation.confusion.accuracy() > 0.95, "{evaluation:?}");
         }
+    }
+
+    #[test]
+    fn a_single_player_is_tested_where_nothing_is_fitted_on_others_who_are() {
+        let mut architecture = Architecture::find("c").unwrap();
+        architecture.recipe.epochs = 2;
+        let mut notes = easy_corpus(architecture.features.len(), 12);
+        for note in &mut notes.notes {
+            note.only_trains = note.player != 0;
+        }
+        let mut evaluate = |tempered: bool| {
+            architecture.recipe.tempered = tempered;
+            let run = Run {
+                engine: EngineId::Native,
+                seed: 1,
+                threads: NonZeroUsize::MIN,
+                progress: &Progress::on_screen(),
+            };
+            cross_validate(&architecture, &notes, Protocol::LeaveOnePlayerOut, &[], run)
+        };
+        let alone = evaluate(false).unwrap();
+        assert_eq!((alone.parts.len(), alone.players.len()), (1, 1));
+        let message = evaluate(true).unwrap_err().to_string();
+        assert!(
+            message.contains("to be tested, found 1 players"),
+            "{message}"
+        );
     }
 
     #[test]

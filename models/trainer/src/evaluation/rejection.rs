@@ -280,6 +280,12 @@ impl Fold {
         let foreign = |stream: &&Judged| !matches!(stream.source, Source::Player(_));
         self.streams.iter().filter(foreign)
     }
+
+    /// Those that were made.
+    fn made(&self) -> impl Iterator<Item = &Judged> {
+        let made = |stream: &&Judged| matches!(stream.source, Source::Foreign(_));
+        self.streams.iter().filter(made)
+    }
 }
 
 /// Where each network loses [`AIMED_LOSS`] of the notes of the players of those tested folds for which
@@ -415,8 +421,8 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
                     };
                     match (&stream.source, onset.played) {
                         (Source::Player(_), Some(_)) => notes.push(*log_odds),
-                        (Source::Player(_), None) => {}
-                        _ => foreign.push(*log_odds),
+                        (Source::Player(_), None) | (Source::Recorded(_), _) => {}
+                        (Source::Foreign(_), _) => foreign.push(*log_odds),
                     }
                 }
             }
@@ -485,6 +491,9 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
             }
         }
     }
+    // Those who are only trained on come last.
+    let mut players: Vec<&Fold> = folds.iter().filter(|fold| fold.group.is_none()).collect();
+    players.sort_by_key(|fold| !fold.tested);
     let midi_a_minute = |streams: Vec<&Judged>, strictness: f32| {
         foreign("", streams.into_iter(), strictness).a_minute()[1]
     };
@@ -496,15 +505,14 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
         curve: (0..architectures.len()).map(curve).collect(),
         as_recorded: notes(Purpose::AsItIs, strictness, &every),
         performances: notes(Purpose::Performance, strictness, &every),
-        players: folds
-            .iter()
-            .filter(|fold| fold.group.is_none())
+        players: (players.into_iter())
             .map(|fold| {
                 let of = |purpose| lost(fold.streams(purpose), strictness, every);
                 (
                     fold.player.clone(),
                     of(Purpose::AsItIs),
                     of(Purpose::Performance),
+                    fold.tested,
                 )
             })
             .collect(),
@@ -526,7 +534,7 @@ fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
         in_turn: turns,
         strictnesses: (STRICTNESSES.into_iter())
             .map(|strictness| {
-                let made = unknown().flat_map(|fold| fold.foreign()).collect();
+                let made = unknown().flat_map(|fold| fold.made()).collect();
                 let recorded = known().flat_map(|fold| fold.foreign());
                 let recorded = recorded.filter(|s| matches!(s.source, Source::Recorded(_)));
                 (
@@ -581,6 +589,44 @@ mod tests {
         assert_eq!(decide(&speech, 0.0), [[false; 2]; 3]);
         let found = foreign("speech", [&speech].into_iter(), 0.5);
         assert_eq!(found.a_minute(), [3.0, 1.0]);
+    }
+
+    #[test]
+    fn recorded_sounds_are_not_among_the_made_ones() {
+        let note = Judged {
+            source: Source::Player("Ann".to_owned()),
+            ..stream(&[[0.0, 0.0]])
+        };
+        let foreign = |source: Source, log_odds: f32| {
+            let mut foreign = stream(&[[log_odds, log_odds]]);
+            foreign.source = source;
+            foreign.onsets[0].played = None;
+            foreign
+        };
+        // One that is held back and one that is not.
+        let made = foreign(Source::Foreign(Kind::Speech), 3.0);
+        let recorded = foreign(Source::Recorded("speech".to_owned()), -3.0);
+        let fold = Fold {
+            player: "Ann".to_owned(),
+            tested: true,
+            group: None,
+            streams: vec![note, made, recorded],
+        };
+        let architecture = Architecture::find("c").unwrap();
+        let only_trained_on = Fold {
+            player: "Aaron".to_owned(),
+            tested: false,
+            group: None,
+            streams: Vec::new(),
+        };
+        let report = report(&[&architecture], &[only_trained_on, fold]);
+        assert!(!report.kinds_left_out);
+        let players = report.players.iter().map(|p| (p.0.as_str(), p.3));
+        let players: Vec<(&str, bool)> = players.collect();
+        assert_eq!(players, [("Ann", true), ("Aaron", false)]);
+        assert!(report.curve[0].iter().all(|point| point.held_back == 1.0));
+        let (strictness, _, _, made, recorded) = report.strictnesses[2];
+        assert_eq!((strictness, made, recorded), (0.5, 0.0, 1.0));
     }
 
     #[test]

@@ -14,7 +14,6 @@ use tocco_dsp::{Analyzer, Extraction, HOP, SAMPLE_RATE};
 
 use crate::architecture::Architecture;
 use crate::augmentation::rehearsal::{Rehearsal, Studio};
-use crate::augmentation::varispeed::varispeed;
 use crate::evaluation::playing::DURATION_S;
 use crate::foreign::{Kind, stream};
 use crate::notes::fingerprint;
@@ -91,7 +90,8 @@ pub struct Stream {
 
 /// Something to be heard.
 enum Job<'a> {
-    Take(&'a Take),
+    /// With whether it is tested on, too.
+    Take(&'a Take, bool),
     Rehearsals(&'a Repertoire),
     Performance(&'a Repertoire, f64),
     Synthesised(u64),
@@ -103,7 +103,8 @@ enum Job<'a> {
 
 /// Everything there is of `tested` players, of those `only_trained_on`, of foreign sounds, and of those
 /// in the files `recorded`, heard as the networks of `architectures` hear it: one, or the first and
-/// the second one.
+/// the second one. What is only trained on is there to test with, too, if its player is none of the tested
+/// ones.
 ///
 /// # Errors
 /// When a recording is wrong.
@@ -130,16 +131,7 @@ pub fn hear(
     for corpus in &corpora {
         repertoires.push(Repertoire::of(corpus)?);
     }
-    let mut jobs: Vec<Job<'_>> = Vec::new();
-    for (corpus, repertoires) in corpora.iter().zip(&repertoires) {
-        jobs.extend(corpus.takes.iter().map(Job::Take));
-        for repertoire in repertoires {
-            jobs.push(Job::Rehearsals(repertoire));
-            let own = |other: &&Repertoire| other.player == repertoire.player;
-            let sessions = repertoires.iter().filter(own).count();
-            jobs.push(Job::Performance(repertoire, DURATION_S / sessions as f64));
-        }
-    }
+    let mut jobs = of_players(&corpora, &repertoires);
     jobs.extend((0..SYNTHESISED_PERFORMANCES).map(Job::Synthesised));
     jobs.extend((0..TONE_STREAMS).map(Job::Tones));
     for kind in Kind::ALL {
@@ -170,13 +162,14 @@ pub fn hear(
         };
         let random_of = |name: &str| ChaCha8Rng::seed_from_u64(seed ^ fingerprint(name));
         match job {
-            Job::Take(take) => {
-                let recording = Recording::read(&take.path)?;
-                let samples = at_analysis_rate(&recording);
+            Job::Take(take, tests) => {
+                let samples = samples_of(&take.path)?;
                 let labels = take.labels.iter().map(|note| (note.time_s, note.technique));
                 let labels: Vec<Label> = labels.collect();
                 let source = Source::Player(take.player.clone());
-                add(&source, Purpose::AsItIs, &samples, &labels)?;
+                if tests {
+                    add(&source, Purpose::AsItIs, &samples, &labels)?;
+                }
                 add(&source, Purpose::Training, &samples, &labels)?;
                 let mut random = random_of(&take.name);
                 for _ in 0..STUDIOS {
@@ -243,7 +236,7 @@ pub fn hear(
                 add(&Source::Foreign(kind), Purpose::AsItIs, &samples, &[])?;
             }
             Job::Recorded(path) => {
-                let samples = at_analysis_rate(&Recording::read(path)?);
+                let samples = samples_of(path)?;
                 let name = path.file_stem().unwrap_or_default().to_string_lossy();
                 let source = Source::Recorded(name.into_owned());
                 add(&source, Purpose::AsItIs, &samples, &[])?;
@@ -254,6 +247,28 @@ pub fn hear(
     let streams = parallel::map(jobs, threads, work);
     let streams = streams.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(streams.into_iter().flatten().collect())
+}
+
+/// What is heard of the players of `corpora`, to each of which belong `repertoires`. On those of the first one
+/// everything is trained and tested; of the others nothing tests whose player is one of the first.
+fn of_players<'a>(corpora: &[&'a Corpus], repertoires: &'a [Vec<Repertoire>]) -> Vec<Job<'a>> {
+    let tested = corpora.first().map(|corpus| corpus.players());
+    let tested = tested.unwrap_or_default();
+    let mut jobs = Vec::new();
+    for (place, (corpus, repertoires)) in corpora.iter().zip(repertoires).enumerate() {
+        let tests = |player: &String| place == 0 || !tested.contains(player);
+        let takes = corpus.takes.iter();
+        jobs.extend(takes.map(|take| Job::Take(take, tests(&take.player))));
+        for repertoire in repertoires {
+            jobs.push(Job::Rehearsals(repertoire));
+            let own = |other: &&Repertoire| other.player == repertoire.player;
+            let sessions = repertoires.iter().filter(own).count();
+            if tests(&repertoire.player) {
+                jobs.push(Job::Performance(repertoire, DURATION_S / sessions as f64));
+            }
+        }
+    }
+    jobs
 }
 
 /// The WAV files in `folder`, in alphabetical order.
@@ -285,13 +300,10 @@ fn seconds(position: usize) -> f64 {
     position as f64 / f64::from(SAMPLE_RATE)
 }
 
-fn at_analysis_rate(recording: &Recording) -> Vec<f32> {
-    if recording.sample_rate == SAMPLE_RATE {
-        return recording.samples.clone();
-    }
-    let n = (recording.duration_s() * f64::from(SAMPLE_RATE)) as usize;
-    let ratio = f64::from(recording.sample_rate) / f64::from(SAMPLE_RATE);
-    varispeed(&recording.samples, 0, 0, n, ratio)
+/// The recording at `path`, at the analysis rate.
+fn samples_of(path: &Path) -> Result<Vec<f32>> {
+    let recording = Recording::read(path)?.at_analysis_rate(path)?;
+    Ok(recording.samples)
 }
 
 /// The onsets that are heard in `samples`, with what `labels` say of them.
@@ -336,4 +348,51 @@ fn onsets(samples: &[f32], labels: &[Label], listeners: &[Listener]) -> Result<V
         }
     }
     Ok(onsets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_only_trained_on_tests_for_none_of_the_tested_players() {
+        let corpus = |players: &[&str]| Corpus {
+            takes: (players.iter())
+                .map(|player| Take {
+                    path: PathBuf::default(),
+                    name: String::new(),
+                    whole: String::new(),
+                    folder: 0,
+                    player: (*player).to_owned(),
+                    session: (*player).to_owned(),
+                    labels: Vec::new(),
+                })
+                .collect(),
+            folders: Vec::new(),
+        };
+        let repertoires = |players: &[&str]| -> Vec<Repertoire> {
+            let players = players.iter().map(|player| Repertoire {
+                player: (*player).to_owned(),
+                session: (*player).to_owned(),
+                notes: Vec::new(),
+            });
+            players.collect()
+        };
+        let corpora = [corpus(&["Ann", "Bea"]), corpus(&["Bea", "Cleo"])];
+        let repertoires = [repertoires(&["Ann", "Bea"]), repertoires(&["Bea", "Cleo"])];
+        let jobs = of_players(&[&corpora[0], &corpora[1]], &repertoires);
+        let takes = jobs.iter().filter_map(|job| match job {
+            Job::Take(take, tests) => Some((take.player.as_str(), *tests)),
+            _ => None,
+        });
+        let expected = [("Ann", true), ("Bea", true), ("Bea", false), ("Cleo", true)];
+        assert_eq!(takes.collect::<Vec<_>>(), expected);
+        let played = jobs.iter().filter_map(|job| match job {
+            Job::Performance(repertoire, _) => Some(repertoire.player.as_str()),
+            _ => None,
+        });
+        assert_eq!(played.collect::<Vec<_>>(), ["Ann", "Bea", "Cleo"]);
+        let rehearsed = |job: &&Job<'_>| matches!(job, Job::Rehearsals(_));
+        assert_eq!(jobs.iter().filter(rehearsed).count(), 4);
+    }
 }

@@ -27,7 +27,7 @@ pub struct Json<'a> {
 
 #[derive(Serialize)]
 struct PointJson<'a> {
-    /// Examples of each technique.
+    /// Examples of each technique that were asked for: where a player's other takes have fewer, all of those.
     hits: usize,
     /// Notes tested, each once a draw.
     notes: usize,

@@ -76,6 +76,7 @@ struct PerformancesJson<'a> {
     /// By class.
     techniques: Vec<NamedJson>,
     players: Vec<PlayerJson<'a>>,
+    /// The first note of each performance is in none.
     gaps: Vec<GapJson>,
 }
 
@@ -593,6 +594,20 @@ pub(super) mod tests {
         }
         for one in performances["techniques"].as_array().unwrap() {
             assert_eq!(one["accuracy"].as_array().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_labelled_notes_has_no_other_ones_figures() {
+        let mut evaluation = evaluation();
+        evaluation.folders = vec!["empty".to_owned(), "recordings".to_owned()];
+        let answers = evaluation.parts.iter_mut().flat_map(|p| &mut p.answers);
+        answers.for_each(|answer| answer.folder = 1);
+        evaluation.missed.iter_mut().for_each(|m| m.folder = 1);
+        let value = serde_json::to_value(json(&evaluation)).unwrap();
+        for (place, name, labelled) in [(0, "empty", 0), (1, "recordings", 4)] {
+            assert_eq!(value["folders"][place]["folder"], name);
+            assert_eq!(value["folders"][place]["labelled"], labelled);
         }
     }
 

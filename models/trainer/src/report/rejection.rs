@@ -19,8 +19,9 @@ pub struct Report {
     /// The rule as delivered, takes as recorded and performances.
     pub(crate) as_recorded: Share,
     pub(crate) performances: Share,
-    /// By player, as recorded and in performances; last those who are only trained on.
-    pub(crate) players: Vec<(String, Share, Share)>,
+    /// By player, as recorded and in performances, and whether the player counts; last come those who are
+    /// only trained on and do not.
+    pub(crate) players: Vec<(String, Share, Share, bool)>,
     /// By technique, as recorded and in performances.
     pub(crate) techniques: Vec<(&'static str, Share, Share)>,
     /// Made sounds of kinds that were left out, and of the same kinds known.
@@ -133,7 +134,7 @@ impl Report {
         let players = self
             .players
             .iter()
-            .map(|(name, r, p)| (name.as_str(), r, p));
+            .map(|(name, r, p, _)| (name.as_str(), r, p));
         let techniques = self.techniques.iter().map(|(name, r, p)| (*name, r, p));
         for (name, recorded, performances) in players.chain(techniques) {
             let (recorded, performances) = (share(recorded), share(performances));

@@ -9,7 +9,7 @@ use crate::evaluation::metrics::Confusion;
 /// What a number of examples gave.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// Examples of each technique.
+    /// Examples of each technique that were asked for, as in [`Teaching::hits`](super::Teaching::hits).
     pub hits: usize,
     /// Every note once a draw.
     pub confusion: Confusion,

@@ -1,5 +1,6 @@
 //! The players that teach a model, each with a model that has never heard that player.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use anyhow::{Result, bail};
@@ -36,7 +37,7 @@ pub struct Subject<'a> {
 /// that was chosen without that player.
 ///
 /// # Errors
-/// When there are fewer than two players.
+/// When there is no player to be tested, or none beside.
 pub fn left_out_subjects<'a>(
     architecture: &Architecture,
     notes: &'a Notes,
@@ -47,11 +48,17 @@ pub fn left_out_subjects<'a>(
 ) -> Result<Vec<Subject<'a>>> {
     let all: Vec<&Note> = notes.notes.iter().collect();
     let splits = by_player(&all, &notes.players);
-    if splits.len() < 2 {
+    // One is enough who is tested, if another one is only trained on.
+    if splits.is_empty() {
+        let (only_train, tested): (Vec<&Note>, Vec<&Note>) =
+            all.iter().copied().partition(|note| note.only_trains);
+        let tested: BTreeSet<usize> = tested.iter().map(|note| note.player).collect();
         bail!(
-            "--protocol leave-one-player-out: expected recordings of at least two players, found \
-             {}; add recordings, or use --protocol holdout",
-            notes.players.len()
+            "--protocol leave-one-player-out: expected notes of a player to be tested and of another one to \
+             train on, found {} players to be tested and {} notes only to train on; add \
+             recordings, or use --protocol holdout",
+            tested.len(),
+            only_train.len()
         );
     }
     let subjects = parallel::map(splits, threads, |split| -> Result<Subject<'a>> {
@@ -127,4 +134,34 @@ pub(super) fn classes(package: &ModelPackage) -> Result<Vec<Technique>> {
     Ok(labels
         .map(|label| label.parse())
         .collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::tests::easy_corpus;
+
+    #[test]
+    fn one_player_is_enough_beside_those_who_are_only_trained_on() {
+        let mut architecture = Architecture::find("c").unwrap();
+        architecture.recipe.epochs = 1;
+        let mut notes = easy_corpus(architecture.features.len(), 4);
+        let sessions = vec!["A".to_owned(); notes.n_takes];
+        let progress = Progress::on_screen();
+        let threads = NonZeroUsize::MIN;
+        for note in &mut notes.notes {
+            note.only_trains = note.player != 0;
+        }
+        let subjects = left_out_subjects(&architecture, &notes, &sessions, 1, threads, &progress);
+        let subjects = subjects.unwrap();
+        assert_eq!((subjects.len(), subjects[0].name.as_str()), (1, "A"));
+        drop(subjects);
+        notes.notes.retain(|note| note.only_trains);
+        let refused = left_out_subjects(&architecture, &notes, &sessions, 1, threads, &progress);
+        let message = refused.unwrap_err().to_string();
+        assert!(
+            message.contains("found 0 players to be tested"),
+            "{message}"
+        );
+    }
 }

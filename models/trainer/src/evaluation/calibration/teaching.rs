@@ -34,7 +34,8 @@ impl HitsFrom {
 /// How the examples are chosen.
 #[derive(Debug, Clone)]
 pub struct Teaching {
-    /// Examples of each technique; one measurement each.
+    /// Examples of each technique at most: all that there are where the player's other takes have fewer. One
+    /// measurement each.
     pub hits: Vec<usize>,
     /// How often the examples are drawn anew.
     pub draws: usize,

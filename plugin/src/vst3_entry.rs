@@ -10,7 +10,8 @@
 //!   survive every block: see [`life_cycle`] and [`block`].
 //! - Sushi activates the *output* event bus by the call for an input, of which there is none. It gives
 //!   up when that is refused.
-//! - It ignores what is set on the controller while it processes: see [`controller_values`].
+//! - It ignores what is set on the controller while it processes, and tells the window of a block's
+//!   values from the audio thread: see [`controller_values`].
 //! - It refuses a state for one bad value in it: see [`state_stream`].
 //! - It has no output parameters: see [`output_parameters`].
 //! - It tells no host that the project differs from what is saved: see
@@ -214,8 +215,9 @@ pass_on!(IAudioProcessorTrait {
         // SAFETY: the caller's promise. What is passed on has the agreed number of channels, none
         // of them null, or no channels at all.
         unsafe {
-            self.values.forget_carried(block.inputParameterChanges);
+            self.values.take_carried(block.inputParameterChanges);
             let mut block = *block;
+            block.inputParameterChanges = std::ptr::null_mut();
             match block::judge(&block, channels) {
                 Verdict::Process => {}
                 Verdict::Silence => {

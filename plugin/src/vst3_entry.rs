@@ -301,7 +301,6 @@ pass_on!(IComponentTrait {
 
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
         self.values.settle();
-        self.shared.params.unsaved.forget();
         // SAFETY: the caller's promise is passed on.
         unsafe { IComponentTrait::getState(&self.wrapper, state) }
     }
@@ -521,9 +520,9 @@ mod tests {
     use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kIsReadOnly;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    /// A host that counts how often it was told.
+    /// A host that counts how often it was told that its project changed, and that values did.
     #[derive(Default)]
-    struct Handler(AtomicU32);
+    struct Handler(AtomicU32, AtomicU32);
 
     impl Class for Handler {
         type Interfaces = (IComponentHandler, IComponentHandler2);
@@ -542,7 +541,9 @@ mod tests {
             kResultOk
         }
 
-        unsafe fn restartComponent(&self, _flags: int32) -> tresult {
+        unsafe fn restartComponent(&self, flags: int32) -> tresult {
+            let values = flags & kParamValuesChanged as int32 != 0;
+            self.1.fetch_add(u32::from(values), Relaxed);
             kResultOk
         }
     }
@@ -593,6 +594,23 @@ mod tests {
             component.setActive(0);
             assert_eq!(told(), 2);
         }
+    }
+
+    #[test]
+    fn a_host_that_asks_for_the_state_is_told_of_what_changed_before() {
+        let component = Component::new().unwrap();
+        let handler = ComWrapper::new(Handler::default());
+        let pointer = handler.as_com_ref::<IComponentHandler>().unwrap().as_ptr();
+        // SAFETY: a live object; a stream that is none is refused.
+        unsafe {
+            assert_eq!(component.setComponentHandler(pointer), kResultOk);
+            component.shared.params.tell_masked(&[true]);
+            IComponentTrait::getState(&component, std::ptr::null_mut());
+            component.setActive(0);
+            component.setComponentHandler(std::ptr::null_mut());
+        }
+        let told = [&handler.0, &handler.1].map(|count| count.load(Relaxed));
+        assert_eq!(told, [1, 1]);
     }
 
     #[test]

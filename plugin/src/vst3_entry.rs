@@ -12,7 +12,7 @@
 //!   up when that is refused.
 //! - It ignores what is set on the controller while it processes, and tells the window of a block's
 //!   values from the audio thread: see [`controller_values`].
-//! - It refuses a state for one bad value in it: see [`state_stream`].
+//! - It refuses a state for one bad value in it, and takes one for saved that is not: see [`state_stream`].
 //! - It has no output parameters: see [`output_parameters`].
 //! - It tells no host that the project differs from what is saved: see
 //!   [`unsaved`](crate::unsaved).
@@ -302,7 +302,10 @@ pass_on!(IComponentTrait {
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
         self.values.settle();
         // SAFETY: the caller's promise is passed on.
-        unsafe { IComponentTrait::getState(&self.wrapper, state) }
+        unsafe {
+            let get_state = |ours| IComponentTrait::getState(&self.wrapper, ours);
+            state_stream::with_saved(state, get_state)
+        }
     }
 });
 

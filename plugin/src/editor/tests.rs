@@ -737,6 +737,30 @@ fn a_lesson_is_saved_to_a_file_and_loaded_from_it_in_the_window() {
 }
 
 #[test]
+fn what_is_chosen_after_the_window_was_closed_is_not_used_by_the_next_one() {
+    let shared = instance();
+    let params = &shared.params;
+    let mut window = set_up(&shared);
+    window.app.sounds_chooser.ask = |_, _| {
+        std::thread::sleep(Duration::from_millis(300));
+        Some("/chosen".into())
+    };
+    window.click("Folder…", 0).unwrap();
+    nobody_looks(&shared);
+    std::thread::sleep(Duration::from_millis(600));
+    params.choose_sounds("/restored".to_owned());
+    let gui = window.app.gui.clone().unwrap();
+    window.app.open(gui);
+    assert!(window.frame().contains("/restored"));
+    window.frame();
+    assert_eq!(params.sounds.path(), "/restored");
+    // The next dialog is a dialog like any other.
+    window.app.sounds_chooser.ask = |_, _| Some("/chosen".into());
+    window.click("Folder…", 0).unwrap();
+    frames_until(&mut window, &|| params.sounds.path() == "/chosen");
+}
+
+#[test]
 fn what_is_chosen_in_a_dialog_is_used_and_no_dialog_is_told() {
     let shared = instance();
     let mut window = set_up(&shared);

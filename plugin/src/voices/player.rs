@@ -88,6 +88,8 @@ pub struct Player {
     voices: [Option<Voice>; VOICES + FADING],
     starts: [Start; MOST_STARTS],
     n_starts: usize,
+    /// Whether these wait for the next block.
+    makes_way: bool,
     /// Notes of each class that each of the bank's zones was for since the stream began or the bank came:
     /// some take turns, `[MOST_ZONES]`.
     counts: Vec<[u32; MAX_CLASSES]>,
@@ -105,6 +107,7 @@ impl Player {
             voices: [None; VOICES + FADING],
             starts: [Start::default(); MOST_STARTS],
             n_starts: 0,
+            makes_way: false,
             counts: vec![[0; MAX_CLASSES]; MOST_ZONES],
             wet: Ramp::new(0.0, host_rate),
             dry: Ramp::new(1.0, host_rate),
@@ -122,6 +125,7 @@ impl Player {
     pub fn reset(&mut self) {
         self.change_bank();
         self.n_starts = 0;
+        self.makes_way = false;
         self.wet.value = self.wet.target;
         self.dry.value = self.dry.target;
     }
@@ -154,6 +158,16 @@ impl Player {
         }
     }
 
+    /// Lets all that sounds fade out to make way for another bank, and the notes that begin in this block wait
+    /// for the next one; nothing of that if nothing sounds. Whether something does. Real-time safe.
+    pub fn make_way(&mut self) -> bool {
+        self.makes_way = self.voices.iter().any(Option::is_some);
+        for voice in self.voices.iter_mut().flatten() {
+            voice.fade_out(self.fade);
+        }
+        self.makes_way
+    }
+
     /// Whether [`mix`](Self::mix) would leave the block as it is. Real-time safe.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -162,7 +176,12 @@ impl Player {
 
     /// Mixes the block in place with what is to sound of `bank`. Real-time safe.
     pub fn mix<C: AsMut<[f32]>>(&mut self, bank: Option<&Bank>, channels: &mut [C]) {
-        let starts = std::mem::take(&mut self.n_starts);
+        let mut starts = std::mem::take(&mut self.n_starts);
+        if std::mem::take(&mut self.makes_way) && !self.is_idle() {
+            self.n_starts = std::mem::take(&mut starts);
+            // They begin with the next block, before what begins in it.
+            self.starts.iter_mut().for_each(|start| start.offset = 0);
+        }
         if self.is_idle() {
             self.silence();
             return;

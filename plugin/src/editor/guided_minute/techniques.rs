@@ -98,10 +98,16 @@ impl Techniques {
             // Somebody ended it before.
             (None, Phase::Counts { until, .. }) if now >= until => Phase::Idle,
             (None, Phase::Breath { next, at }) if now >= at => {
-                shared.calibrate(Command::Teach(Some(next)));
-                Phase::Teaches {
-                    class: next,
-                    goal: examples(next) + ENOUGH,
+                // It may have been unticked meanwhile.
+                match used(shared, calibration).find(|class| *class >= next) {
+                    Some(class) => {
+                        shared.calibrate(Command::Teach(Some(class)));
+                        Phase::Teaches {
+                            class,
+                            goal: examples(class) + ENOUGH,
+                        }
+                    }
+                    None => Phase::Over,
                 }
             }
             (None, phase) => phase,
@@ -302,4 +308,42 @@ fn used(shared: &Shared, calibration: &CalibrationStatus) -> impl Iterator<Item 
 /// How many techniques have examples to learn from.
 pub fn taught(calibration: &CalibrationStatus) -> usize {
     calibration.examples.iter().filter(|n| **n >= SOME).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::params::{ToccoParams, set};
+
+    #[test]
+    fn what_is_unticked_before_its_turn_is_passed_over() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let mut status = Status::default();
+        status.calibration.examples = vec![0; MAX_CLASSES];
+        let turn = |unused: &[usize]| {
+            for (class, params) in shared.params.techniques.of_class.iter().enumerate() {
+                set(&params.used, !unused.contains(&class));
+            }
+            shared.telemetry.teaching.set(None);
+            let mut techniques = Techniques {
+                phase: Phase::Breath { next: 5, at: 1.0 },
+            };
+            techniques.attend(&shared, &status, 1.0);
+            (shared.telemetry.teaching.class(), techniques.phase)
+        };
+        let teaches = |class| {
+            (
+                Some(class),
+                Phase::Teaches {
+                    class,
+                    goal: ENOUGH,
+                },
+            )
+        };
+        assert_eq!(turn(&[]), teaches(5));
+        assert_eq!(turn(&[5]), teaches(6));
+        assert_eq!(turn(&[5, 6, 7]), (None, Phase::Over));
+    }
 }

@@ -168,6 +168,8 @@ pub struct Shared {
     pub attention: Attention,
     /// Whether the window is in a step of the velocity's lesson that it began itself.
     pub guided: AtomicBool,
+    /// Whether the window began the lesson of a technique that is under way.
+    pub window_teaches: AtomicBool,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     /// How often it was to be tried again,
@@ -212,6 +214,7 @@ impl Shared {
             continuity: Continuity::default(),
             attention: Attention::default(),
             guided: AtomicBool::new(false),
+            window_teaches: AtomicBool::new(false),
             handled: AtomicU64::new(u64::MAX),
             again: AtomicU32::new(0),
             tried: AtomicU32::new(0),
@@ -245,6 +248,7 @@ impl Shared {
     pub fn attend_teach(&self) {
         if let Some(class) = self.params.requests.take_teach() {
             self.telemetry.teaching.set(class);
+            self.window_teaches.store(false, Relaxed);
         }
     }
 
@@ -290,6 +294,7 @@ impl Shared {
     pub fn calibrate(&self, command: calibration::Command) {
         if let calibration::Command::Teach(class) = &command {
             self.telemetry.teaching.set(*class);
+            self.window_teaches.store(false, Relaxed);
         }
         let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
         self.undone.fetch_add(1, Release);

@@ -450,10 +450,22 @@ fn a_window_that_the_host_closes_leaves_nothing_running() {
     let shared = instance();
     let open = window::Closing(Arc::clone(&shared));
     shared.telemetry.levels.open(true);
-    shared.calibrate(Command::Teach(Some(3)));
+    let taught = || shared.telemetry.teaching.class();
+    lesson::begin(&shared, 3);
+    assert_eq!(taught(), Some(3));
     drop(open);
     assert!(!shared.telemetry.levels.is_open());
-    assert_eq!(shared.telemetry.teaching.class(), None);
+    assert_eq!(taught(), None);
+    // What another began since, as by OSC, is not the window's.
+    lesson::begin(&shared, 3);
+    shared.calibrate(Command::Teach(Some(4)));
+    nobody_looks(&shared);
+    assert_eq!(taught(), Some(4));
+    lesson::begin(&shared, 3);
+    set(&shared.params.teach, TeachChoice::Tom);
+    shared.attend_teach();
+    nobody_looks(&shared);
+    assert_eq!(taught(), Some(2));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::calibration::lesson::ENOUGH;
 use crate::calibration::{CalibrationStatus, Command};
 use crate::editor::lesson::LessonPanel;
 use crate::editor::palette::{self, ACCENT, FAINT, TEXT, TRACK};
-use crate::editor::{bars, guitar};
+use crate::editor::{bars, guitar, lesson};
 use crate::service::{Shared, Status};
 use tocco_recognizer::classification::MAX_CLASSES;
 
@@ -101,7 +101,7 @@ impl Techniques {
                 // It may have been unticked meanwhile.
                 match used(shared, calibration).find(|class| *class >= next) {
                     Some(class) => {
-                        shared.calibrate(Command::Teach(Some(class)));
+                        lesson::begin(shared, class);
                         Phase::Teaches {
                             class,
                             goal: examples(class) + ENOUGH,
@@ -212,8 +212,8 @@ impl Techniques {
 
     fn teach(&mut self, shared: &Shared, class: Option<usize>) {
         self.phase = Phase::Over;
-        if class.is_some() {
-            shared.calibrate(Command::Teach(class));
+        if let Some(class) = class {
+            lesson::begin(shared, class);
             self.phase = Phase::Idle; // until it is seen that it is taught
         }
     }
@@ -281,7 +281,7 @@ impl Techniques {
         if child.add_enabled(used, button).clicked() {
             match teaches {
                 true => self.end(shared),
-                false => shared.calibrate(Command::Teach(Some(class))),
+                false => lesson::begin(shared, class),
             }
         }
     }

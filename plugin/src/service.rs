@@ -231,16 +231,22 @@ impl Shared {
     }
 
     /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] and the
-    /// parameters of the lesson asked for is done. Real-time safe.
+    /// parameters of the lesson asked for is done, and there are the sounds that are to be heard. Real-time
+    /// safe.
     ///
     /// [`calibrate`]: Self::calibrate
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        self.is_model_settled()
+            && (self.workshop).is_settled(self.params.voices.are_on(), self.params.sounds.changes())
+    }
+
+    /// The same but for the sounds. Real-time safe.
+    fn is_model_settled(&self) -> bool {
         self.is_selection_settled()
             && self.undone.load(Acquire) == 0
             && !self.params.requests.wait()
             && self.masked.load(Acquire) == self.params.masked_bits()
-            && (self.workshop).is_settled(self.params.voices.are_on(), self.params.sounds.changes())
     }
 
     /// Begins or ends the lesson that the parameter *Teach* was changed to: the next note is an

@@ -154,6 +154,15 @@ impl ToccoApp {
     fn open(&mut self, gui: GuiContext) {
         // The time of each window begins anew.
         self.guide.forget(&self.shared.params, &gui);
+        // What a dialog of the window before has for an answer is older than what was restored meanwhile.
+        for chooser in [
+            &mut self.folder_chooser,
+            &mut self.sounds_chooser,
+            &mut self.lesson.save_chooser,
+            &mut self.lesson.load_chooser,
+        ] {
+            chooser.forget();
+        }
         self.gui = Some(gui);
         self.timeline = self.timeline.begun_anew();
         self.shared.telemetry.levels.open(true);

@@ -168,6 +168,8 @@ pub struct Shared {
     pub attention: Attention,
     /// Whether the window is in a step of the velocity's lesson that it began itself.
     pub guided: AtomicBool,
+    /// Whether the window began the lesson of a technique that is under way.
+    pub window_teaches: AtomicBool,
     /// Key of the selection that was loaded last, or failed to.
     handled: AtomicU64,
     /// How often it was to be tried again,
@@ -212,6 +214,7 @@ impl Shared {
             continuity: Continuity::default(),
             attention: Attention::default(),
             guided: AtomicBool::new(false),
+            window_teaches: AtomicBool::new(false),
             handled: AtomicU64::new(u64::MAX),
             again: AtomicU32::new(0),
             tried: AtomicU32::new(0),
@@ -228,16 +231,22 @@ impl Shared {
     }
 
     /// Whether the selected model is loaded or has failed to, and all that [`calibrate`] and the
-    /// parameters of the lesson asked for is done. Real-time safe.
+    /// parameters of the lesson asked for is done, and there are the sounds that are to be heard. Real-time
+    /// safe.
     ///
     /// [`calibrate`]: Self::calibrate
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        self.is_model_settled()
+            && (self.workshop).is_settled(self.params.voices.are_on(), self.params.sounds.changes())
+    }
+
+    /// The same but for the sounds. Real-time safe.
+    fn is_model_settled(&self) -> bool {
         self.is_selection_settled()
             && self.undone.load(Acquire) == 0
             && !self.params.requests.wait()
             && self.masked.load(Acquire) == self.params.masked_bits()
-            && (self.workshop).is_settled(self.params.voices.are_on(), self.params.sounds.changes())
     }
 
     /// Begins or ends the lesson that the parameter *Teach* was changed to: the next note is an
@@ -245,6 +254,7 @@ impl Shared {
     pub fn attend_teach(&self) {
         if let Some(class) = self.params.requests.take_teach() {
             self.telemetry.teaching.set(class);
+            self.window_teaches.store(false, Relaxed);
         }
     }
 
@@ -290,6 +300,7 @@ impl Shared {
     pub fn calibrate(&self, command: calibration::Command) {
         if let calibration::Command::Teach(class) = &command {
             self.telemetry.teaching.set(*class);
+            self.window_teaches.store(false, Relaxed);
         }
         let mut commands = self.calibration.lock().unwrap_or_else(|e| e.into_inner());
         self.undone.fetch_add(1, Release);

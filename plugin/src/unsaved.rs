@@ -4,7 +4,8 @@
 //! new folder are part of the state too, but no parameters. They are counted here, and the format's
 //! entry tells the host: CLAP by `clap_host_state.mark_dirty`, VST3 by
 //! `IComponentHandler2::setDirty`. CLAP has a way to the host's main thread, and listens to every
-//! change; VST3 has none, and waits for a call of the host or a frame of the window.
+//! change; VST3 has none, and waits for a call of the host or a frame of the window. That the host asks for
+//! the state makes nothing known: it may look at it for an undo or a copy, and not save it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
@@ -72,11 +73,6 @@ impl UnsavedChanges {
         {
             messenger();
         }
-    }
-
-    /// Takes all changes for told: the state is being saved. Real-time safe.
-    pub fn forget(&self) {
-        self.told.store(self.count(), Relaxed);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Listener>> {

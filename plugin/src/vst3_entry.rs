@@ -10,8 +10,9 @@
 //!   survive every block: see [`life_cycle`] and [`block`].
 //! - Sushi activates the *output* event bus by the call for an input, of which there is none. It gives
 //!   up when that is refused.
-//! - It ignores what is set on the controller while it processes: see [`controller_values`].
-//! - It refuses a state for one bad value in it: see [`state_stream`].
+//! - It ignores what is set on the controller while it processes, and tells the window of a block's
+//!   values from the audio thread: see [`controller_values`].
+//! - It refuses a state for one bad value in it, and takes one for saved that is not: see [`state_stream`].
 //! - It has no output parameters: see [`output_parameters`].
 //! - It tells no host that the project differs from what is saved: see
 //!   [`unsaved`](crate::unsaved).
@@ -261,8 +262,9 @@ pass_on!(IAudioProcessorTrait {
         // SAFETY: the caller's promise. What is passed on has the agreed number of channels, none
         // of them null, or no channels at all.
         unsafe {
-            self.values.forget_carried(block.inputParameterChanges);
+            self.values.take_carried(block.inputParameterChanges);
             let mut block = *block;
+            block.inputParameterChanges = std::ptr::null_mut();
             let result = match block::judge(&block, channels) {
                 Verdict::Process => self.sound(block),
                 Verdict::Silence => {
@@ -356,9 +358,11 @@ pass_on!(IComponentTrait {
 
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
         self.values.settle();
-        self.shared.params.unsaved.forget();
         // SAFETY: the caller's promise is passed on.
-        unsafe { IComponentTrait::getState(&self.wrapper, state) }
+        unsafe {
+            let get_state = |ours| IComponentTrait::getState(&self.wrapper, ours);
+            state_stream::with_saved(state, get_state)
+        }
     }
 });
 
@@ -577,9 +581,9 @@ mod tests {
     use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kIsReadOnly;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    /// A host that counts how often it was told.
+    /// A host that counts how often it was told that its project changed, and that values did.
     #[derive(Default)]
-    struct Handler(AtomicU32);
+    struct Handler(AtomicU32, AtomicU32);
 
     impl Class for Handler {
         type Interfaces = (IComponentHandler, IComponentHandler2);
@@ -598,7 +602,9 @@ mod tests {
             kResultOk
         }
 
-        unsafe fn restartComponent(&self, _flags: int32) -> tresult {
+        unsafe fn restartComponent(&self, flags: int32) -> tresult {
+            let values = flags & kParamValuesChanged as int32 != 0;
+            self.1.fetch_add(u32::from(values), Relaxed);
             kResultOk
         }
     }
@@ -649,6 +655,23 @@ mod tests {
             component.setActive(0);
             assert_eq!(told(), 2);
         }
+    }
+
+    #[test]
+    fn a_host_that_asks_for_the_state_is_told_of_what_changed_before() {
+        let component = Component::<Tocco>::new().unwrap();
+        let handler = ComWrapper::new(Handler::default());
+        let pointer = handler.as_com_ref::<IComponentHandler>().unwrap().as_ptr();
+        // SAFETY: a live object; a stream that is none is refused.
+        unsafe {
+            assert_eq!(component.setComponentHandler(pointer), kResultOk);
+            component.shared.params.tell_masked(&[true]);
+            IComponentTrait::getState(&component, std::ptr::null_mut());
+            component.setActive(0);
+            component.setComponentHandler(std::ptr::null_mut());
+        }
+        let told = [&handler.0, &handler.1].map(|count| count.load(Relaxed));
+        assert_eq!(told, [1, 1]);
     }
 
     #[test]

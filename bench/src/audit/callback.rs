@@ -1,6 +1,6 @@
 //! What the plugin's callback does that it must not, over a long stream with everything going on:
-//! notes, engine swaps, state loads, a host that reads all parameters, voices, controllers, Open Sound Control
-//! and the event log. What an open window reads is audited by the plugin's own test `window`.
+//! notes, engine swaps, state loads, a host that reads all parameters and automates one, voices, controllers,
+//! Open Sound Control and the event log. What an open window reads is audited by the plugin's own test `window`.
 
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
@@ -13,7 +13,9 @@ use tocco_dsp::synth::Performance;
 use super::control::Violation;
 use super::outlets::Outlets;
 use super::watch::{Findings, Watch};
-use crate::plugin_host::{MidiMessage, MidiOut, PluginHost, PluginStream, StreamFormat};
+use crate::plugin_host::{
+    Automated, MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat,
+};
 use crate::sound::Sound;
 use crate::state_document::with_field;
 use crate::streaming::{self, Speed};
@@ -78,7 +80,11 @@ impl CallbackAudit {
     ///
     /// # Errors
     /// If the plugin fails or the thread cannot be watched.
-    pub fn run<H: PluginHost>(self, mut host: H, mut outlets: Outlets) -> Result<CallbackFindings> {
+    pub fn run<H>(self, mut host: H, mut outlets: Outlets) -> Result<CallbackFindings>
+    where
+        H: PluginHost,
+        H::Stream: Automated,
+    {
         let [pair_state, forgetting] = [true, false].map(|adapt| pair_state(&mut host, adapt));
         // Sounds of the user's come with the one and go with the other.
         let kit = kit()?;
@@ -87,6 +93,7 @@ impl CallbackAudit {
         let states = states(&mut host)?;
         let pair_stay = Duration::from_secs_f64(PAIR_STAY_S / self.speed);
         let parameters = host.parameters()?;
+        let automated = host.parameter(AUTOMATED)?;
         let sound = long_performance(self.seconds);
         let stream = host.activate(StreamFormat::PAPER)?;
         let ended = AtomicBool::new(false);
@@ -95,7 +102,7 @@ impl CallbackAudit {
             let audio = scope.spawn(|| {
                 // Also when it panics, or the loop below would never end.
                 let _ended = SetAtEnd(&ended);
-                self.stream(stream, &sound)
+                self.stream(stream, automated, &sound)
             });
             while !ended.load(Acquire) {
                 if state_loads as usize % EVERY == EVERY - 1 {
@@ -133,13 +140,16 @@ impl CallbackAudit {
     }
 
     /// The audio thread.
-    fn stream<S: PluginStream>(
+    fn stream<S: Automated>(
         mut self,
         stream: S,
+        automated: Parameter,
         sound: &Sound,
     ) -> Result<(S, CallbackFindings)> {
         let mut watched = Watched {
             stream,
+            automated,
+            callbacks: 0,
             watch: Watch::this_thread(self.keep_traces)?,
             plant: self.planted.take(),
             committed: false,
@@ -179,6 +189,13 @@ impl CallbackAudit {
         Ok((watched.stream, findings))
     }
 }
+
+/// The parameter that is automated: it decides on no note.
+const AUTOMATED: &str = "Velocity curve";
+
+/// It changes in one callback of so many: nice-plug's queue of notices in CLAP holds 4,096 until the main
+/// thread comes by.
+const AUTOMATED_EVERY: u32 = 16;
 
 /// Name of the SFZ file of [`kit`].
 const KIT: &str = "kit.sfz";
@@ -274,6 +291,9 @@ pub fn long_performance(seconds: f64) -> Sound {
 /// A stream whose callback is watched.
 struct Watched<S> {
     stream: S,
+    automated: Parameter,
+    /// Callbacks so far.
+    callbacks: u32,
     watch: Watch,
     plant: Option<Violation>,
     /// Whether it was.
@@ -283,7 +303,7 @@ struct Watched<S> {
 /// The callback in which a violation is planted: any one will do.
 const PLANTED_AT: u64 = 1000 * 64;
 
-impl<S: PluginStream> PluginStream for Watched<S> {
+impl<S: Automated> PluginStream for Watched<S> {
     fn input(&mut self, channel: usize) -> &mut [f32] {
         self.stream.input(channel)
     }
@@ -295,10 +315,17 @@ impl<S: PluginStream> PluginStream for Watched<S> {
     fn process(&mut self, frames: usize) -> Result<()> {
         let Self {
             stream,
+            automated,
+            callbacks,
             watch,
             plant,
             committed,
         } = self;
+        if callbacks.is_multiple_of(AUTOMATED_EVERY) {
+            let value = *callbacks / AUTOMATED_EVERY % 8;
+            stream.automate(automated, f64::from(value) / 8.0);
+        }
+        *callbacks = callbacks.wrapping_add(1);
         let planted = plant.as_mut().filter(|_| stream.position() == PLANTED_AT);
         *committed |= planted.is_some();
         watch.during(|| {

@@ -11,7 +11,7 @@ use tocco_bench::audit::report::Report;
 use tocco_bench::audit::watch::Watch;
 use tocco_bench::audit::{engines, interposer};
 use tocco_bench::clap_host::ClapHost;
-use tocco_bench::plugin_host::{PluginHost, bundle_path};
+use tocco_bench::plugin_host::{Automated, PluginHost, bundle_path};
 use tocco_bench::program;
 use tocco_bench::vst3_host::Vst3Host;
 use tocco_engines::EngineId;
@@ -20,8 +20,8 @@ use tocco_engines::EngineId;
 /// calls, system calls, page faults.
 ///
 /// Each engine runs each network, once fresh from loading and 1000 times more. Then the bundled
-/// CLAP and the bundled VST3 play while states are loaded, models and engines are swapped and all
-/// parameters are read, and what is heard goes to Open Sound Control and the event log; every callback is
+/// CLAP and the bundled VST3 play while states are loaded, models and engines are swapped, all
+/// parameters are read and one is automated, and what is heard goes to Open Sound Control and the event log; every callback is
 /// watched. At last known violations are committed, all of
 /// which must be found. Fails if our own engines or a callback do anything of the kind.
 #[derive(Parser)]
@@ -119,7 +119,11 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn callback<H: PluginHost>(arguments: &Arguments, bundle: &str) -> Result<CallbackFindings> {
+fn callback<H>(arguments: &Arguments, bundle: &str) -> Result<CallbackFindings>
+where
+    H: PluginHost,
+    H::Stream: Automated,
+{
     eprintln!(
         "audit: the callback of {bundle}, {} s of audio in {:.0} s",
         arguments.seconds,

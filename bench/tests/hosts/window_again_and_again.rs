@@ -1,5 +1,5 @@
-//! The window, opened, resized and closed two hundred times while audio runs: nothing is left behind,
-//! and the callback takes no notice.
+//! The window, opened, resized and closed two hundred times while audio runs and, in VST3, a parameter is
+//! automated: nothing is left behind, and the callback takes no notice.
 //!
 //! Each test is a process of its own on a screen of Xvfb's; where that is not installed nothing is
 //! opened.
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap_sys::ext::gui::{
     CLAP_EXT_GUI, CLAP_WINDOW_API_X11, clap_plugin_gui, clap_window, clap_window_handle,
 };
-use tocco_bench::plugin_host::{PluginHost, PluginStream, StreamFormat};
+use tocco_bench::plugin_host::{Automated, PluginHost, PluginStream, StreamFormat};
 use tocco_bench::vst3_host::Vst3Host;
 use vst3::Steinberg::Vst::IEditControllerTrait;
 use vst3::Steinberg::{
@@ -326,6 +326,7 @@ fn size(view: &ComPtr<IPlugView>) -> (i32, i32) {
 #[ignore = "run by the others, each in a process of its own"]
 fn vst3_windows() {
     let mut host = Vst3Host::fresh();
+    let bend = host.parameter("Velocity curve").unwrap();
     let stream_of_plugin = host.activate(StreamFormat::PAPER).unwrap();
     let stream_of_plugin = std::sync::Mutex::new(stream_of_plugin);
     let (screen, parent) = parent(1300, 820);
@@ -335,9 +336,13 @@ fn vst3_windows() {
     check(
         |ended| {
             let mut plugin = stream_of_plugin.lock().unwrap();
-            let mut heard = 0;
+            let (mut heard, mut blocks) = (0, 0_u32);
             let callbacks = stream(ended, |samples| {
                 plugin.input(0)[..BLOCK].copy_from_slice(samples);
+                // The framework would tell the window of each value, on a thread that does not survive it
+                // and takes this process along at the end.
+                plugin.automate(&bend, f64::from(blocks % 8) / 8.0);
+                blocks += 1;
                 plugin.process(BLOCK).unwrap();
                 heard += plugin.midi().len();
             });

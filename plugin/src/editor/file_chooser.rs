@@ -75,6 +75,11 @@ impl FileChooser {
         self.open = Some(receive);
     }
 
+    /// Nothing comes of a dialog that is open, or was closed since the last frame.
+    pub(super) fn forget(&mut self) {
+        self.open = None;
+    }
+
     /// What was chosen in a dialog that was closed since the frame before, if anything; or why there was
     /// no dialog, or its path cannot be kept.
     pub(super) fn take(&mut self) -> Option<Result<Option<String>, String>> {

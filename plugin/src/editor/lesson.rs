@@ -1,5 +1,6 @@
 //! A lesson in the window: which notes are examples of which technique, and what came of it.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use egui::{Button, Checkbox, RichText, Ui};
@@ -10,7 +11,6 @@ use super::palette::{ACCENT, FAINT, WARNING};
 use super::value;
 use crate::calibration::lesson::ENOUGH;
 use crate::calibration::{CalibrationStatus, Command};
-use crate::params::TeachChoice;
 use crate::service::Shared;
 
 /// How long *Forget all* waits to be pressed again.
@@ -94,7 +94,10 @@ impl LessonPanel {
             .on_hover_text(format!("{place}\n{TEACH_HINT}"))
             .clicked()
         {
-            shared.calibrate(Command::Teach((!teaching).then_some(class)));
+            match teaching {
+                true => end(shared),
+                false => begin(shared, class),
+            }
         }
     }
 
@@ -204,6 +207,12 @@ impl LessonPanel {
     }
 }
 
+/// From now on each note is an example of `class`, at the longest until the window is closed.
+pub fn begin(shared: &Shared, class: usize) {
+    shared.calibrate(Command::Teach(Some(class)));
+    shared.window_teaches.store(true, Relaxed);
+}
+
 /// From now on no note is an example, if one was.
 fn end(shared: &Shared) {
     if shared.telemetry.teaching.class().is_some() {
@@ -212,9 +221,9 @@ fn end(shared: &Shared) {
 }
 
 /// The window is closed: nobody sees any more that what is played is taken for an example. A lesson
-/// that the host began goes on.
+/// that the host began, or a program by OSC, goes on.
 pub fn leave(shared: &Shared) {
-    if shared.params.teach.value() == TeachChoice::Off {
+    if shared.window_teaches.swap(false, Relaxed) {
         end(shared);
     }
 }

@@ -466,10 +466,22 @@ fn a_window_that_the_host_closes_leaves_nothing_running() {
     let shared = instance();
     let open = window::Closing(Arc::clone(&shared));
     shared.telemetry.levels.open(true);
-    shared.calibrate(Command::Teach(Some(3)));
+    let taught = || shared.telemetry.teaching.class();
+    lesson::begin(&shared, 3);
+    assert_eq!(taught(), Some(3));
     drop(open);
     assert!(!shared.telemetry.levels.is_open());
-    assert_eq!(shared.telemetry.teaching.class(), None);
+    assert_eq!(taught(), None);
+    // What another began since, as by OSC, is not the window's.
+    lesson::begin(&shared, 3);
+    shared.calibrate(Command::Teach(Some(4)));
+    nobody_looks(&shared);
+    assert_eq!(taught(), Some(4));
+    lesson::begin(&shared, 3);
+    set(&shared.params.teach, TeachChoice::Tom);
+    shared.attend_teach();
+    nobody_looks(&shared);
+    assert_eq!(taught(), Some(2));
 }
 
 #[test]
@@ -750,6 +762,30 @@ fn a_lesson_is_saved_to_a_file_and_loaded_from_it_in_the_window() {
         "{text}"
     );
     assert!(lesson().masked[6] && shared.status().failed.is_empty());
+}
+
+#[test]
+fn what_is_chosen_after_the_window_was_closed_is_not_used_by_the_next_one() {
+    let shared = instance();
+    let params = &shared.params;
+    let mut window = set_up(&shared);
+    window.app.sounds_chooser.ask = |_, _| {
+        std::thread::sleep(Duration::from_millis(300));
+        Some("/chosen".into())
+    };
+    window.click("Folder…", 0).unwrap();
+    nobody_looks(&shared);
+    std::thread::sleep(Duration::from_millis(600));
+    params.choose_sounds("/restored".to_owned());
+    let gui = window.app.gui.clone().unwrap();
+    window.app.open(gui);
+    assert!(window.frame().contains("/restored"));
+    window.frame();
+    assert_eq!(params.sounds.path(), "/restored");
+    // The next dialog is a dialog like any other.
+    window.app.sounds_chooser.ask = |_, _| Some("/chosen".into());
+    window.click("Folder…", 0).unwrap();
+    frames_until(&mut window, &|| params.sounds.path() == "/chosen");
 }
 
 #[test]

@@ -82,6 +82,17 @@ pub fn show(
     folded.show(ui, |ui| own_ends(ui, params, setter, labels));
 }
 
+/// Goes to `step` of the lesson; the same once more begins anew.
+pub fn take_step(params: &ToccoParams, setter: &ParamSetter<'_>, step: Step) {
+    if params.velocity_lesson.value() == step {
+        // The parameter acts when it changes. To set another value in between would not do: of each block
+        // VST3 hosts give the last one.
+        params.requests.velocity_step(step);
+    } else {
+        set(setter, &params.velocity_lesson, step);
+    }
+}
+
 fn lesson(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>) {
     let lesson = &params.requests.velocity;
     let standing = lesson.standing();
@@ -94,11 +105,7 @@ fn lesson(ui: &mut Ui, params: &ToccoParams, setter: &ParamSetter<'_>) {
             );
             let button = Button::new(text).selected(runs);
             if ui.add(button).on_hover_text(hint).clicked() {
-                // The same step once more begins anew, and a parameter acts when it changes.
-                if params.velocity_lesson.value() == step {
-                    set(setter, &params.velocity_lesson, Step::Off);
-                }
-                set(setter, &params.velocity_lesson, step);
+                take_step(params, setter, step);
             }
         }
     });

@@ -285,19 +285,29 @@ fn note_id(result: &Classification) -> i32 {
     (result.note.onset_id & 0x7fff_ffff) as i32
 }
 
-/// The probability of each class as pressure on its note; how many the host did not take.
+/// The probability of each class as pressure on its note; how many the host did not take. Of several
+/// classes on one note only the most probable one presses it: it has one pressure, and the last one counts.
 fn pressures(
     result: &Classification,
     offset: usize,
     settings: &MidiSettings,
     send: &mut impl FnMut(NoteEvent<()>) -> bool,
 ) -> u64 {
-    let pressures = settings
-        .iter()
-        .zip(&result.probabilities[..result.n_classes]);
-    pressures
-        .filter(|(class, _)| class.send)
-        .map(|(class, probability)| {
+    let classes = || {
+        let probabilities = &result.probabilities[..result.n_classes];
+        let classes = settings.iter().zip(probabilities).enumerate();
+        classes.filter(|(_, (class, _))| class.send)
+    };
+    let is_most_probable = |index: usize, class: &ClassMidi, probability: f32| {
+        classes().all(|(other_index, (other, other_probability))| {
+            (other.channel, other.key) != (class.channel, class.key)
+                || *other_probability < probability
+                || *other_probability == probability && other_index >= index
+        })
+    };
+    classes()
+        .filter(|(index, (class, probability))| is_most_probable(*index, class, **probability))
+        .map(|(_, (class, probability))| {
             let event = NoteEvent::PolyPressure {
                 timing: offset as u32,
                 voice_id: VoiceID::ID(note_id(result)),
@@ -478,6 +488,30 @@ mod tests {
                 Sent::Off(505, kick),
             ]
         );
+    }
+
+    #[test]
+    fn of_classes_on_one_key_the_most_probable_presses_it() {
+        let mut settings = delivered();
+        settings[1].key = settings[0].key;
+        settings[3] = settings[0];
+        settings[4].key = settings[0].key;
+        settings[4].channel = 1;
+        settings[5] = settings[0];
+        settings[5].send = false;
+        let mut result = Classification {
+            n_classes: 6,
+            ..first(0, false)
+        };
+        result.probabilities[..6].copy_from_slice(&[0.5, 0.125, 0.25, 0.5, 0.0625, 0.75]);
+        let mut sent = Vec::new();
+        let refused = pressures(&result, 5, &settings, &mut collect(&mut sent));
+        let pressures = [
+            Sent::Pressure(5, 36, 0.5),
+            Sent::Pressure(5, DEFAULT_NOTES[2], 0.25),
+            Sent::Pressure(5, 36 | 1 << 7, 0.0625),
+        ];
+        assert_eq!((sent, refused), (pressures.to_vec(), 0));
     }
 
     #[test]

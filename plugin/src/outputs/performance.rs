@@ -164,7 +164,9 @@ impl Performance {
         channels: &mut [&mut [f32]],
         buses: &mut [Buffer<'_>],
     ) {
-        if shared.workshop.fetch(&mut self.bank, self.host_rate) {
+        // Another bank comes when nothing of this one sounds any more.
+        let makes_way = shared.workshop.has_new() && self.player.make_way();
+        if !makes_way && shared.workshop.fetch(&mut self.bank, self.host_rate) {
             self.player.change_bank();
         }
         let bypassed = params.bypass.value();
@@ -558,6 +560,38 @@ mod tests {
             let spike = if index == 9 { 0.5 } else { 0.0 };
             assert_eq!(found, (0.25 + spike, -0.25 + spike), "{index}");
         }
+    }
+
+    #[test]
+    fn what_sounds_fades_out_before_another_bank_comes_and_no_note_is_lost() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let params = &shared.params;
+        set(&params.voices.voices, 0.0);
+        shared.workshop.open(1_000.0, None);
+        let mut performance = Performance::new(1_000.0);
+        performance.reset(params);
+        let mut mix = |size: usize, begins: bool| {
+            let note = NoteOn {
+                class: 0,
+                key: 36,
+                velocity: 1.0,
+            };
+            if begins {
+                performance.player.start(0, note);
+            }
+            let mut block = vec![0.0f32; size];
+            performance.mix(params, &shared, &mut [&mut block[..]]);
+            block
+        };
+        shared.workshop.deliver(bank(&[None]), 0);
+        assert_eq!(mix(20, true)[19].round(), 1.0);
+        // Both of its recordings sound with each note: 1 and 2.
+        shared.workshop.deliver(bank(&[None, None]), 1);
+        let fading = [mix(2, true), mix(10, false)].concat();
+        let mut steps = fading.windows(2).map(|pair| pair[0] - pair[1]);
+        assert!(steps.all(|step| (-1e-6..0.4).contains(&step)), "{fading:?}");
+        assert!(fading[0].round() == 1.0 && fading[11] == 0.0, "{fading:?}");
+        assert_eq!(mix(10, false)[0].round(), 3.0);
     }
 
     #[test]

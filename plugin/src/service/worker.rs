@@ -430,7 +430,7 @@ impl Worker {
         self.follow_voices(SOUNDS_PATIENCE);
         if let (Some(running), Some(mut pipeline)) = (&self.running, old)
             && running.activation == activation
-            && self.shared.is_settled()
+            && self.shared.is_model_settled()
         {
             pipeline.reset();
             return Ok(pipeline);
@@ -695,6 +695,22 @@ mod tests {
         worker.follow_voices(Duration::ZERO);
         assert!(!is_told());
         assert_eq!(shared.status().condition(), Condition::Listening);
+    }
+
+    #[test]
+    fn while_a_large_kit_is_read_the_model_keeps_what_it_learnt() {
+        let (shared, mut worker) = instance("/a/large/kit");
+        let (sounds, _never) = Loading::until_sent(48_000.0, shared.params.sounds.changes());
+        worker.sounds = Some(sounds);
+        let activation = Activation {
+            host_rate: 48_000.0,
+            max_block: 64,
+            offline: true,
+        };
+        let pipeline = worker.activate(activation, None).unwrap();
+        assert!(!shared.is_settled());
+        let _pipeline = worker.activate(activation, Some(pipeline)).unwrap();
+        assert_eq!(shared.status().models.len(), 1, "it was loaded anew");
     }
 
     #[test]

@@ -84,6 +84,7 @@ pub fn load(
     let mut bank = Bank::synthesised(rate);
     let mut numbers: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut samples = 0;
+    let mut lost = Vec::new();
     for Wanted { file, mut zone } in wanted {
         if stop.load(Relaxed) {
             break;
@@ -95,6 +96,7 @@ pub fn load(
                     Ok(shot) => shot,
                     Err(error) => {
                         left_out.get_or_insert(error);
+                        lost.push(zone);
                         continue;
                     }
                 };
@@ -114,8 +116,9 @@ pub fn load(
         };
         bank.zones.push(zone);
     }
-    if !is_sfz {
-        arrange(&mut bank.zones);
+    match is_sfz {
+        true => close_gaps(&mut bank.zones, &lost),
+        false => arrange(&mut bank.zones),
     }
     match (bank.zones.is_empty(), left_out) {
         (false, left_out) => Ok((bank, left_out)),
@@ -235,6 +238,35 @@ fn arrange(zones: &mut [Zone]) {
             }
             lowest = top + 1;
         }
+    }
+}
+
+/// Takes the turns of `lost`, which could not be read, out of those of `zones`: every so many notes would be
+/// silent. A turn that another recording has as well stays, and so does one that the file itself leaves out.
+fn close_gaps(zones: &mut [Zone], lost: &[Zone]) {
+    // Which layer takes turns, and at which it is.
+    let place = |zone: &Zone| {
+        let Turn { position, length } = zone.turn?;
+        Some(((zone.target, zone.velocities, length), position))
+    };
+    let mut gaps = Vec::new();
+    for gap in lost.iter().filter_map(place) {
+        let is_taken = zones.iter().any(|zone| place(zone) == Some(gap));
+        if !is_taken && !gaps.contains(&gap) {
+            gaps.push(gap);
+        }
+    }
+    for zone in zones {
+        let Some((layer, position)) = place(zone) else {
+            continue;
+        };
+        let of_layer = gaps.iter().filter(|gap| gap.0 == layer);
+        let (before, after): (Vec<_>, Vec<_>) = of_layer.partition(|gap| gap.1 < position);
+        let length = layer.2 - (before.len() + after.len()) as u32;
+        zone.turn = Some(Turn {
+            position: position - before.len() as u32,
+            length,
+        });
     }
 }
 
@@ -363,6 +395,34 @@ mod tests {
         std::fs::write(&path, "<region> key=x").unwrap();
         let text = load(&path, 48_000.0, &GO_ON);
         assert!(text.is_err(), "nothing sounds");
+    }
+
+    #[test]
+    fn the_turn_of_a_recording_that_cannot_be_read_is_the_next_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, value) in [("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 0.4)] {
+            write(&folder.path().join(name).with_extension("wav"), value);
+        }
+        let path = folder.path().join("kit.sfz");
+        // In the upper layer there are two recordings at the second turn and none at the third.
+        let text = "<group> key=36 seq_length=4 hivel=63\n\
+            <region> seq_position=1 sample=a.wav\n<region> seq_position=2 sample=gone.wav\n\
+            <region> seq_position=3 sample=b.wav\n<region> seq_position=4 sample=c.wav\n\
+            <group> key=36 seq_length=3 lovel=64\n\
+            <region> seq_position=1 sample=a.wav\n<region> seq_position=2 sample=gone.wav\n\
+            <region> seq_position=2 sample=d.wav\n";
+        std::fs::write(&path, text).unwrap();
+        let (bank, left_out) = load(&path, 48_000.0, &GO_ON).unwrap();
+        let first = |velocity| {
+            let notes = (0..6).map(|count| played(&bank, 0, 36, velocity, count));
+            notes
+                .map(|sounds| sounds.first().copied())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(first(60), [0.1, 0.2, 0.3, 0.1, 0.2, 0.3].map(Some));
+        let upper = [Some(0.1), Some(0.4), None];
+        assert_eq!(first(127), [upper, upper].concat());
+        assert!(left_out.unwrap().to_string().contains("gone.wav"));
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Player {
     voices: [Option<Voice>; VOICES + FADING],
     starts: [Start; MOST_STARTS],
     n_starts: usize,
+    /// Whether these wait for the next block.
+    makes_way: bool,
     /// Notes of each class that each of the bank's zones was for since the stream began or the bank came:
     /// some take turns, `[MOST_ZONES]`.
     counts: Vec<[u32; MAX_CLASSES]>,
@@ -107,6 +109,7 @@ impl Player {
             voices: [None; VOICES + FADING],
             starts: [Start::default(); MOST_STARTS],
             n_starts: 0,
+            makes_way: false,
             counts: vec![[0; MAX_CLASSES]; MOST_ZONES],
             wet: Ramp::new(0.0, host_rate),
             dry: Ramp::new(1.0, host_rate),
@@ -124,6 +127,7 @@ impl Player {
     pub fn reset(&mut self) {
         self.change_bank();
         self.n_starts = 0;
+        self.makes_way = false;
         self.wet.value = self.wet.target;
         self.dry.value = self.dry.target;
     }
@@ -154,6 +158,16 @@ impl Player {
         for voice in self.voices.iter_mut().flatten() {
             voice.fade_out(self.fade);
         }
+    }
+
+    /// Lets all that sounds fade out to make way for another bank, and the notes that begin in this block wait
+    /// for the next one; nothing of that if nothing sounds. Whether something does. Real-time safe.
+    pub fn make_way(&mut self) -> bool {
+        self.makes_way = self.voices.iter().any(Option::is_some);
+        for voice in self.voices.iter_mut().flatten() {
+            voice.fade_out(self.fade);
+        }
+        self.makes_way
     }
 
     /// Whether [`mix`](Self::mix) would leave the block as it is. Real-time safe.
@@ -196,7 +210,12 @@ impl Player {
         channels: &mut [C],
         mut place: impl FnMut(usize, [f32; BUSES]) -> f32,
     ) {
-        let starts = std::mem::take(&mut self.n_starts);
+        let mut starts = std::mem::take(&mut self.n_starts);
+        if std::mem::take(&mut self.makes_way) && !self.is_idle() {
+            self.n_starts = std::mem::take(&mut starts);
+            // They begin with the next block, before what begins in it.
+            self.starts.iter_mut().for_each(|start| start.offset = 0);
+        }
         if self.is_idle() {
             self.silence();
             return;

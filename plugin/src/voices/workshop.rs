@@ -41,10 +41,15 @@ impl Workshop {
         self.made.store(has.map_or(0, f64::to_bits), Release);
     }
 
+    /// Whether [`fetch`](Self::fetch) would take one. For the audio thread; real-time safe.
+    pub(crate) fn has_new(&self) -> bool {
+        !self.new.1.is_empty() && self.old.1.is_empty()
+    }
+
     /// Takes a bank for `rate` Hz if there is a new one, and says whether it did. For the audio thread;
     /// real-time safe.
     pub(crate) fn fetch(&self, bank: &mut Option<Box<Bank>>, rate: f64) -> bool {
-        if self.new.1.is_empty() || !self.old.1.is_empty() {
+        if !self.has_new() {
             return false;
         }
         let Some(new) = self.new.1.take() else {

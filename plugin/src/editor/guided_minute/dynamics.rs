@@ -5,7 +5,7 @@ use nice_plug::context::gui::{GuiContext, ParamSetter};
 
 use crate::editor::palette::{ACCENT, FAINT, TEXT, WARNING};
 use crate::editor::value::{set, switch};
-use crate::editor::velocity::{BY_TECHNIQUE, BY_TECHNIQUE_HINT};
+use crate::editor::velocity::{BY_TECHNIQUE, BY_TECHNIQUE_HINT, take_step};
 use crate::params::ToccoParams;
 use crate::velocity_lesson::{LEAST_HITS, Standing, Step};
 
@@ -115,9 +115,7 @@ impl Dynamics {
     }
 
     fn begin(&mut self, params: &ToccoParams, setter: &ParamSetter<'_>) {
-        // A parameter acts when it changes.
-        set(setter, &params.velocity_lesson, Step::Off);
-        set(setter, &params.velocity_lesson, Step::Soft);
+        take_step(params, setter, Step::Soft);
         self.until_set = Some(self.now + HOST);
         self.phase = Phase::Soft(None);
     }
@@ -218,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    /// A host that sets parameters with a later block.
+    /// A host that sets parameters with a later block, each to the last value that it was given.
     #[derive(Default)]
     struct SlowHost(Mutex<Vec<(ParamPtr, f32)>>);
 
@@ -237,7 +235,9 @@ mod tests {
         }
         unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {}
         unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, value: f32) {
-            self.0.lock().unwrap().push((param, value));
+            let mut given = self.0.lock().unwrap();
+            given.retain(|(other, _)| *other != param);
+            given.push((param, value));
         }
         unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {}
         fn get_state(&self) -> PluginState {
@@ -249,6 +249,35 @@ mod tests {
         }
         fn set_state(&self, _: PluginState) {}
         fn request_restart(&self) {}
+    }
+
+    #[test]
+    fn a_step_once_more_begins_anew_whatever_a_host_makes_of_two_values_in_a_block() {
+        let params = ToccoParams::default();
+        let lesson = &params.requests.velocity;
+        let host = Arc::new(SlowHost::default());
+        let gui = GuiContext::new(host.clone());
+        let setter = &gui.param_setter();
+        let step = |step| {
+            take_step(&params, setter, step);
+            host.block();
+        };
+        for (half, standing) in [(Step::Soft, Standing::Soft), (Step::Hard, Standing::Hard)] {
+            step(half);
+            lesson.hear(0, -20.0);
+            assert_eq!((lesson.standing(), lesson.hits()), (standing, 1));
+            step(half);
+            assert_eq!((lesson.standing(), lesson.hits()), (standing, 0));
+        }
+        for count in 1..3 {
+            step(Step::Done);
+            assert_eq!(lesson.waiting(), count);
+        }
+        step(Step::Soft);
+        lesson.hear(0, -20.0);
+        Dynamics::default().begin(&params, setter);
+        host.block();
+        assert_eq!((lesson.standing(), lesson.hits()), (Standing::Soft, 0));
     }
 
     #[test]

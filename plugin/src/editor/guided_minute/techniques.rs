@@ -7,7 +7,7 @@ use crate::calibration::lesson::ENOUGH;
 use crate::calibration::{CalibrationStatus, Command};
 use crate::editor::lesson::LessonPanel;
 use crate::editor::palette::{self, ACCENT, FAINT, TEXT, TRACK};
-use crate::editor::{bars, guitar};
+use crate::editor::{bars, guitar, lesson};
 use crate::service::{Shared, Status};
 use tocco_recognizer::classification::MAX_CLASSES;
 
@@ -98,10 +98,16 @@ impl Techniques {
             // Somebody ended it before.
             (None, Phase::Counts { until, .. }) if now >= until => Phase::Idle,
             (None, Phase::Breath { next, at }) if now >= at => {
-                shared.calibrate(Command::Teach(Some(next)));
-                Phase::Teaches {
-                    class: next,
-                    goal: examples(next) + ENOUGH,
+                // It may have been unticked meanwhile.
+                match used(shared, calibration).find(|class| *class >= next) {
+                    Some(class) => {
+                        lesson::begin(shared, class);
+                        Phase::Teaches {
+                            class,
+                            goal: examples(class) + ENOUGH,
+                        }
+                    }
+                    None => Phase::Over,
                 }
             }
             (None, phase) => phase,
@@ -206,8 +212,8 @@ impl Techniques {
 
     fn teach(&mut self, shared: &Shared, class: Option<usize>) {
         self.phase = Phase::Over;
-        if class.is_some() {
-            shared.calibrate(Command::Teach(class));
+        if let Some(class) = class {
+            lesson::begin(shared, class);
             self.phase = Phase::Idle; // until it is seen that it is taught
         }
     }
@@ -275,7 +281,7 @@ impl Techniques {
         if child.add_enabled(used, button).clicked() {
             match teaches {
                 true => self.end(shared),
-                false => shared.calibrate(Command::Teach(Some(class))),
+                false => lesson::begin(shared, class),
             }
         }
     }
@@ -302,4 +308,42 @@ fn used(shared: &Shared, calibration: &CalibrationStatus) -> impl Iterator<Item 
 /// How many techniques have examples to learn from.
 pub fn taught(calibration: &CalibrationStatus) -> usize {
     calibration.examples.iter().filter(|n| **n >= SOME).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::params::{ToccoParams, set};
+
+    #[test]
+    fn what_is_unticked_before_its_turn_is_passed_over() {
+        let shared = Shared::new(Arc::new(ToccoParams::default()));
+        let mut status = Status::default();
+        status.calibration.examples = vec![0; MAX_CLASSES];
+        let turn = |unused: &[usize]| {
+            for (class, params) in shared.params.techniques.of_class.iter().enumerate() {
+                set(&params.used, !unused.contains(&class));
+            }
+            shared.telemetry.teaching.set(None);
+            let mut techniques = Techniques {
+                phase: Phase::Breath { next: 5, at: 1.0 },
+            };
+            techniques.attend(&shared, &status, 1.0);
+            (shared.telemetry.teaching.class(), techniques.phase)
+        };
+        let teaches = |class| {
+            (
+                Some(class),
+                Phase::Teaches {
+                    class,
+                    goal: ENOUGH,
+                },
+            )
+        };
+        assert_eq!(turn(&[]), teaches(5));
+        assert_eq!(turn(&[5]), teaches(6));
+        assert_eq!(turn(&[5, 6, 7]), (None, Phase::Over));
+    }
 }

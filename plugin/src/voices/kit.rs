@@ -261,11 +261,10 @@ fn close_gaps(zones: &mut [Zone], lost: &[Zone]) {
             continue;
         };
         let of_layer = gaps.iter().filter(|gap| gap.0 == layer);
-        let (before, after): (Vec<_>, Vec<_>) = of_layer.partition(|gap| gap.1 < position);
-        let length = layer.2 - (before.len() + after.len()) as u32;
+        let before = of_layer.clone().filter(|gap| gap.1 < position).count() as u32;
         zone.turn = Some(Turn {
-            position: position - before.len() as u32,
-            length,
+            position: position - before,
+            length: layer.2 - of_layer.count() as u32,
         });
     }
 }

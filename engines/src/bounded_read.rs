@@ -423,6 +423,38 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    /// Longer than the 260 characters of older programs for Windows, in a language of their user.
+    #[test]
+    fn a_path_may_be_long_and_in_any_language() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join(["Jürgens Übung 練習"; 20].join("/"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("model.toml");
+        assert!(path.as_os_str().len() > 260);
+        write_file(&path, b"long").unwrap();
+        assert_eq!(read_file(&path, 4).unwrap(), b"long");
+        append_file(&path).unwrap().write_all(b"er").unwrap();
+        assert_eq!(read_file(&path, 6).unwrap(), b"longer");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_another_program_holds_is_told_by_its_name() {
+        use std::os::windows::fs::OpenOptionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.toml");
+        std::fs::write(&path, b"held").unwrap();
+        let alone = File::options().read(true).share_mode(0).open(&path);
+        let read = read_file(&path, 4).unwrap_err().to_string();
+        let written = write_file(&path, b"new").unwrap_err().to_string();
+        for error in [read, written] {
+            assert!(error.contains("model.toml"), "{error}");
+        }
+        drop(alone);
+        assert_eq!(read_file(&path, 4).unwrap(), b"held");
+    }
+
     #[test]
     fn drafts_that_a_killed_run_left_are_in_nobodys_way() {
         let folder = tempfile::tempdir().unwrap();

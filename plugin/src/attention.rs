@@ -1,7 +1,7 @@
 //! The window at rest: who wakes it when there is something to see.
 //!
 //! While something moves the window draws itself. At rest it asks to be woken, and the service thread
-//! does that within its period after a note or a sound.
+//! does that within its period after a note, a sound or a value of the host's.
 
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::{Mutex, MutexGuard};
@@ -14,6 +14,7 @@ type Waker = Box<dyn Fn() + Send>;
 pub struct Attention {
     waker: Mutex<Option<Waker>>,
     rests: AtomicBool,
+    has_values: AtomicBool,
 }
 
 impl Attention {
@@ -28,10 +29,16 @@ impl Attention {
         self.rests.store(rests, Release);
     }
 
-    /// Wakes the window if it rests and `has_news`. Takes a lock if so: not for the audio thread.
+    /// There are other values of parameters to see. Real-time safe.
+    pub(crate) fn tell_values(&self) {
+        self.has_values.store(true, Release);
+    }
+
+    /// Wakes the window if it rests and there are values to see or it `has_news`. Takes a lock if so: not
+    /// for the audio thread.
     pub(crate) fn call(&self, has_news: impl FnOnce() -> bool) {
         if self.rests.load(Acquire)
-            && has_news()
+            && (self.has_values.swap(false, AcqRel) | has_news())
             && self.rests.swap(false, AcqRel)
             && let Some(waker) = &*self.lock()
         {
@@ -66,9 +73,18 @@ mod tests {
         attention.call(|| true);
         attention.call(|| true);
         assert_eq!(woken.load(Relaxed), 1);
+        attention.tell_values();
+        attention.call(|| false);
+        assert_eq!(woken.load(Relaxed), 1, "it moves");
+        attention.rest(true);
+        attention.call(|| false);
+        assert_eq!(woken.load(Relaxed), 2);
+        attention.rest(true);
+        attention.call(|| false);
+        assert_eq!(woken.load(Relaxed), 2);
         attention.listen(None);
         attention.rest(true);
         attention.call(|| true);
-        assert_eq!(woken.load(Relaxed), 1);
+        assert_eq!(woken.load(Relaxed), 2);
     }
 }

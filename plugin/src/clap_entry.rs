@@ -205,6 +205,7 @@ unsafe extern "C" fn activate(
         };
         instance.channels.store(0, Release);
         instance.host.ask_dialects();
+        instance.spare.make_room(max_frames as usize);
         let activated = call!(
             instance.framework,
             activate(plugin, sample_rate, min_frames, max_frames)

@@ -16,13 +16,13 @@ const CHANNELS: usize = 2;
 /// Most auxiliary outputs of a plugin.
 pub(crate) const MOST_BUSES: usize = MAX_CLASSES;
 
-/// Longest block that a spare bus has room for, samples.
-const LONGEST: usize = 8192;
+/// Longest block that there is ever room for, samples: some hosts name no bound.
+const LONGEST: usize = 1 << 16;
 
 /// The spare buses of an instance.
 pub(crate) struct SpareBuses {
     n_buses: usize,
-    /// `[n_buses][CHANNELS][LONGEST]`.
+    /// `[n_buses][CHANNELS][longest]`, for blocks of at most so many samples.
     samples: UnsafeCell<Box<[f32]>>,
 }
 
@@ -35,16 +35,25 @@ pub(crate) struct Buses {
 }
 
 impl SpareBuses {
-    /// For an instance of `P`, whose auxiliary outputs are stereo. Allocates.
+    /// For an instance of `P`, whose auxiliary outputs are stereo, without room for a block.
     pub(crate) fn of<P: Plugin>() -> Self {
         let layout = P::AUDIO_IO_LAYOUTS.first();
         let ports = layout.map_or(0, |layout| layout.aux_output_ports.len());
         let n_buses = ports.min(MOST_BUSES);
-        let samples = vec![0.0; n_buses * CHANNELS * LONGEST];
         Self {
             n_buses,
-            samples: UnsafeCell::new(samples.into_boxed_slice()),
+            samples: UnsafeCell::default(),
         }
+    }
+
+    /// Makes room for blocks of `longest` samples, or of [`LONGEST`] if that is less. Allocates.
+    ///
+    /// # Safety
+    /// No block is being processed, and none is until this returns.
+    pub(crate) unsafe fn make_room(&self, longest: usize) {
+        let samples = vec![0.0; self.n_buses * CHANNELS * longest.min(LONGEST)];
+        // SAFETY: nobody else has it, by the caller's promise.
+        unsafe { *self.samples.get() = samples.into_boxed_slice() };
     }
 
     /// Auxiliary outputs.
@@ -69,7 +78,8 @@ impl SpareBuses {
         };
         // SAFETY: nobody else has it, by the caller's promise.
         let samples = unsafe { &mut **self.samples.get() };
-        let mut spare = samples.chunks_exact_mut(LONGEST);
+        let longest = samples.len() / (self.n_buses * CHANNELS).max(1);
+        let mut spare = samples.chunks_exact_mut(longest.max(1));
         let places = buses.channels.iter_mut().zip(&mut buses.is_spare);
         for (bus, (channels, is_spare)) in places.take(self.n_buses).enumerate() {
             let own = [spare.next(), spare.next()];
@@ -77,7 +87,7 @@ impl SpareBuses {
                 *channels = given;
                 continue;
             }
-            if length > LONGEST {
+            if length > longest {
                 return None;
             }
             for (channel, own) in channels.iter_mut().zip(own) {
@@ -130,6 +140,8 @@ mod tests {
     #[test]
     fn what_the_host_does_not_give_is_heard_in_the_main_output() {
         let spare = SpareBuses::of::<MultiOutput>();
+        // SAFETY: no block is being processed.
+        unsafe { spare.make_room(4) };
         assert_eq!(spare.count(), 8);
         let mut host = [[0.0f32; 4]; CHANNELS];
         let [left, right] = &mut host;
@@ -165,11 +177,17 @@ mod tests {
         let spare = SpareBuses::of::<MultiOutput>();
         let mut sample = 0.0;
         let given = [&raw mut sample; CHANNELS];
-        // SAFETY: the buses are not used.
+        // SAFETY: the buses are not used, and no block is being processed.
         unsafe {
+            assert!(spare.complete(1, |_| None).is_none());
+            for longest in [64, 16_384, 1] {
+                spare.make_room(longest);
+                assert!(spare.complete(longest, |_| None).is_some());
+                assert!(spare.complete(longest + 1, |_| None).is_none());
+                assert!(spare.complete(longest + 1, |_| Some(given)).is_some());
+            }
+            spare.make_room(usize::MAX);
             assert!(spare.complete(LONGEST, |_| None).is_some());
-            assert!(spare.complete(LONGEST + 1, |_| None).is_none());
-            assert!(spare.complete(LONGEST + 1, |_| Some(given)).is_some());
             let none = SpareBuses::of::<Tocco>();
             let mut buses = none.complete(usize::MAX, |_| None).unwrap();
             assert!(buses.channels().is_empty());

@@ -262,7 +262,9 @@ pass_on!(IAudioProcessorTrait {
         // SAFETY: the caller's promise. What is passed on has the agreed number of channels, none
         // of them null, or no channels at all.
         unsafe {
-            self.values.take_carried(block.inputParameterChanges);
+            if self.values.take_carried(block.inputParameterChanges) {
+                self.shared.attention.tell_values();
+            }
             let mut block = *block;
             block.inputParameterChanges = std::ptr::null_mut();
             let result = match block::judge(&block, channels) {

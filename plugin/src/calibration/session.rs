@@ -256,10 +256,7 @@ impl CalibrationSession {
     /// When a file cannot be written.
     pub(crate) fn keep(&mut self, folder: &Path) -> Result<(), LoadError> {
         let taught = self.taught();
-        let Some(first) = &self.first.calibration else {
-            return Ok(());
-        };
-        if self.kept == taught {
+        if self.first.calibration.is_none() || self.kept == taught {
             return Ok(());
         }
         std::fs::create_dir_all(folder).map_err(|error| LoadError::Write {
@@ -267,11 +264,7 @@ impl CalibrationSession {
             error,
         })?;
         let path = folder.join(format!("{}.json", self.first.name.file()));
-        let second = self.second.as_ref();
-        match second.and_then(|second| second.calibration.as_ref()) {
-            Some(second) => save_profiles(&path, first, Some(second)),
-            None => first.save(path),
-        }?;
+        self.save(&path)?;
         // What failed is tried again.
         self.kept = taught;
         Ok(())
@@ -345,8 +338,11 @@ impl CalibrationSession {
             return Ok(());
         };
         let second = self.second.as_ref();
-        let second = second.and_then(|second| second.calibration.as_ref());
-        save_profiles(path, first, second)
+        match second.and_then(|second| second.calibration.as_ref()) {
+            Some(second) => save_profiles(path, first, Some(second)),
+            // What lies beside it may be of the same lesson, as what the host's state has.
+            None => first.save(path),
+        }
     }
 
     /// Both files are read before anything is replaced.
@@ -782,10 +778,9 @@ mod tests {
         for _ in 0..2 {
             alone.obey(Command::Save(other.clone()), &taught.params);
             assert_eq!(alone.status().error, None);
-            assert!(!folder.path().join("other.second.json").exists());
+            // The second decision may only be switched off.
+            assert!(folder.path().join("other.second.json").exists());
         }
-
-        // By itself it is another matter: the second decision may only be switched off.
         taught.told(Command::Save(folder.path().join("tocco.json")));
         alone.obey(
             Command::Mask {

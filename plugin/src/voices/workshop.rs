@@ -41,7 +41,8 @@ impl Workshop {
         self.made.store(has.map_or(0, f64::to_bits), Release);
     }
 
-    /// Whether [`fetch`](Self::fetch) would take one. For the audio thread; real-time safe.
+    /// Whether there is one that [`fetch`](Self::fetch) would take, or give back. For the audio thread;
+    /// real-time safe.
     pub(crate) fn has_new(&self) -> bool {
         !self.new.1.is_empty() && self.old.1.is_empty()
     }

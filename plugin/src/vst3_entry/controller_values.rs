@@ -9,7 +9,7 @@
 //! The values of a block are set here, too, and the framework sees none of them: it posts a notice to
 //! the window for each, by a lock and a system call on the audio thread. On Linux another thread executes
 //! that, which panics while the window opens or closes, and takes the host along when the last instance
-//! goes. The window draws itself and needs no notice.
+//! goes. The window is woken by [`Attention`](crate::attention::Attention) instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
@@ -99,16 +99,18 @@ impl ControllerValues {
     }
 
     /// Sets what a block carries, point by point, and forgets what waited for it: from here on the
-    /// block's own values are newer. For the audio thread; real-time safe.
+    /// block's own values are newer. Whether a parameter has another value now. For the audio thread;
+    /// real-time safe.
     ///
     /// # Safety
     /// `changes` must be null or the block's changes of parameters.
-    pub(super) unsafe fn take_carried(&self, changes: *mut IParameterChanges) {
+    pub(super) unsafe fn take_carried(&self, changes: *mut IParameterChanges) -> bool {
+        let mut any = false;
         // SAFETY: the caller's promise; a queue is lent until the block is done. The parameters live as
         // long as `_params`; their values are atomic.
         unsafe {
             let Some(changes) = ComRef::from_raw(changes) else {
-                return;
+                return false;
             };
             for index in 0..changes.getParameterCount() {
                 let Some(queue) = ComRef::from_raw(changes.getParameterData(index)) else {
@@ -123,11 +125,12 @@ impl ControllerValues {
                     let result = queue.getPoint(point, &mut offset, &mut value);
                     let value = value as f32;
                     if result == kResultOk && value.is_finite() {
-                        waiting.parameter._internal_set_normalized_value(value);
+                        any |= waiting.parameter._internal_set_normalized_value(value);
                     }
                 }
             }
         }
+        any
     }
 
     /// Forgets all: something newer was loaded.

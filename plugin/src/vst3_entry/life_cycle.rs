@@ -56,6 +56,8 @@ impl<P: Vst3Plugin> Component<P> {
             return kInvalidArgument;
         }
         self.stop();
+        // SAFETY: it is stopped, and a host that sets it up processes nothing meanwhile.
+        unsafe { self.spare.make_room(wanted.maxSamplesPerBlock as usize) };
         // The first call leaves the process mode behind, the second one takes it up.
         // SAFETY: the caller's promise is passed on.
         let result = unsafe {

@@ -120,8 +120,8 @@ pub fn cross_validate(
         let tested = all.iter().filter(|note| !note.only_trains);
         let players: BTreeSet<usize> = tested.clone().map(|note| note.player).collect();
         bail!(
-            "--protocol {}: expected recordings of at least two players and {FOLDS} notes to be tested, found \
-             {} players and {} notes; add recordings, or use --protocol holdout",
+            "--protocol {}: expected recordings of at least {fewest} players and {FOLDS} notes to be tested, \
+             found {} players and {} notes; add recordings, or use --protocol holdout",
             protocol.name(),
             players.len(),
             tested.count()

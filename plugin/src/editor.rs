@@ -28,6 +28,7 @@ mod sounds;
 mod timeline;
 mod value;
 mod velocity;
+mod velocity_curve;
 mod window;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use nice_plug::params::Param;
 
 use super::palette::{self, ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, WARNING};
 use super::value::{choice, name, number, set};
-use super::{Page, ToccoApp, bars, controls, errors, guitar, labels, velocity};
+use super::{Page, ToccoApp, bars, controls, errors, guitar, labels, velocity_curve};
 use crate::params::voices::OFF_DB;
 use crate::params::{self, ToccoParams};
 use crate::service::{Shared, Status};
@@ -370,7 +370,7 @@ impl ToccoApp {
             Stage::Dynamics => {
                 self.guide.dynamics.show(ui, params, gui);
                 ui.add_space(4.0);
-                velocity::curve(ui, params, last);
+                velocity_curve::show(ui, params, &gui.param_setter(), last);
             }
             Stage::Techniques => {
                 let guide = &mut self.guide.techniques;

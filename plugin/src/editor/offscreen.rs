@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use egui::{
-    Event, FullOutput, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Rect,
-    TouchPhase, Vec2, vec2,
+    CursorIcon, Event, FullOutput, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton,
+    Pos2, Rect, TouchPhase, Vec2, vec2,
 };
 use nice_plug::context::PluginApi;
 use nice_plug::context::gui::{GuiContext, GuiContextInner};
@@ -40,6 +40,8 @@ pub struct Offscreen {
     scale: f32,
     /// Seconds since it was opened; frames are [`FRAME`] apart.
     time: f64,
+    /// How the pointer looks.
+    cursor: CursorIcon,
 }
 
 /// Seconds between two frames, as egui has it.
@@ -70,6 +72,7 @@ impl Offscreen {
             size: vec2(size.0, size.1),
             scale,
             time: 0.0,
+            cursor: CursorIcon::Default,
         }
     }
 
@@ -135,10 +138,15 @@ impl Offscreen {
     /// When there is no such piece; what there is instead.
     pub fn double_click(&mut self, text: &str, nth: usize) -> Result<(), String> {
         let at = self.find(text, nth)?;
+        self.double_click_at(at);
+        Ok(())
+    }
+
+    /// The same on what is at `at`.
+    pub fn double_click_at(&mut self, at: Pos2) {
         self.time += 1.0;
         self.click_at(at);
         self.click_at(at);
-        Ok(())
     }
 
     /// Presses and releases a key.
@@ -177,20 +185,25 @@ impl Offscreen {
         text: &str,
         nth: usize,
         across: f32,
-        mut meanwhile: impl FnMut(),
+        meanwhile: impl FnMut(),
     ) -> Result<(), String> {
         let from = self.find(text, nth)?;
+        self.drag_from(from, vec2(across, 0.0), meanwhile);
+        Ok(())
+    }
+
+    /// Drags from `from` by `by`, logical pixels; half-way happens what `meanwhile` does.
+    pub fn drag_from(&mut self, from: Pos2, by: Vec2, mut meanwhile: impl FnMut()) {
         self.pieces(vec![Event::PointerMoved(from)]);
         self.pieces(vec![button(from, true)]);
         for step in 1..=4 {
-            let at = from + vec2(across * step as f32 / 4.0, 0.0);
+            let at = from + by * (step as f32 / 4.0);
             self.pieces(vec![Event::PointerMoved(at)]);
             if step == 2 {
                 meanwhile();
             }
         }
-        self.pieces(vec![button(from + vec2(across, 0.0), false)]);
-        Ok(())
+        self.pieces(vec![button(from + by, false)]);
     }
 
     /// Gestures that the host was told the beginning of and not the end.
@@ -199,17 +212,34 @@ impl Offscreen {
         self.host.open_gestures.load(Relaxed)
     }
 
+    /// Gestures that the host was told the beginning of.
+    #[must_use]
+    pub fn gestures(&self) -> i64 {
+        self.host.gestures.load(Relaxed)
+    }
+
     /// Rests the pointer on a piece of text until what it says about it is there.
     ///
     /// # Errors
     /// When there is no such piece; what there is instead.
     pub fn hover(&mut self, text: &str, nth: usize) -> Result<String, String> {
         let at = self.find(text, nth)?;
+        Ok(self.hover_at(at))
+    }
+
+    /// The same with what is at `at`.
+    pub fn hover_at(&mut self, at: Pos2) -> String {
         self.pieces(vec![Event::PointerMoved(at)]);
         for _ in 0..60 {
             self.pieces(Vec::new());
         }
-        Ok(self.frame())
+        self.frame()
+    }
+
+    /// How the pointer looked in the last frame.
+    #[must_use]
+    pub fn cursor(&self) -> CursorIcon {
+        self.cursor
     }
 
     /// Takes the pointer out of the window.
@@ -291,6 +321,7 @@ impl Offscreen {
         let app = &mut self.app;
         let mut output = self.context.run_ui(input, |ui| app.draw(ui));
         self.rasterizer.take(&mut output.textures_delta);
+        self.cursor = output.platform_output.cursor_icon;
         output
     }
 }
@@ -313,6 +344,7 @@ fn button(pos: Pos2, pressed: bool) -> Event {
 /// A host that sets what its window asks for, and counts gestures.
 #[derive(Default)]
 struct NoHost {
+    gestures: AtomicI64,
     open_gestures: AtomicI64,
 }
 
@@ -321,6 +353,7 @@ impl GuiContextInner for NoHost {
         PluginApi::Clap
     }
     unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {
+        self.gestures.fetch_add(1, Relaxed);
         self.open_gestures.fetch_add(1, Relaxed);
     }
     unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, value: f32) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
-use egui::{Key, Rect};
+use egui::{CursorIcon, Key, Rect};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::params::{Param, Params};
 use tocco_recognizer::adaptation::{Calibration, LeftOut, second_profile};
@@ -13,7 +13,9 @@ use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
 use tocco_recognizer::pipeline::Pipeline;
 
 use super::file_chooser::Kind;
+use crate::outputs::velocity::{HARDEST_DB, SOFTEST_DB};
 use crate::params::{ModelChoice, TeachChoice, ToccoParams, set};
+use crate::presets::PresetChoice;
 use crate::service::{Activation, Service};
 use crate::shipped;
 use crate::velocity_lesson::{Standing, Step};
@@ -321,6 +323,98 @@ fn clicks_and_keys_change_what_they_say() {
     assert!(window.frame().contains("play hard: 0 hits"), "begun anew");
     window.click("Done", 0).unwrap();
     assert_eq!(params.velocity_lesson.value(), Step::Done);
+}
+
+#[test]
+fn the_curve_of_the_velocity_is_dragged_by_its_ends_and_its_middle() {
+    let shared = instance();
+    let params = &shared.params;
+    let values = || {
+        let (soft, hard) = (params.soft_end.value(), params.hard_end.value());
+        (soft, hard, params.velocity_curve.value())
+    };
+    let mut window = set_up(&shared);
+    let pieces = window.pieces(Vec::new());
+    let middle = |text: &str| {
+        let found = pieces.iter().find(|piece| piece.text == text);
+        found.expect(text).rect.center()
+    };
+    // The numbers beside the drawing say where what is.
+    let per_db = (middle("-20").x - middle("-60").x) / 40.0;
+    let height = (middle("64").y - middle("127").y) / 63.0 * 127.0;
+    let (left, top) = (middle("-60").x + 60.0 * per_db, middle("127").y);
+    let at = |(db, velocity): (f32, f32)| {
+        egui::pos2(left + db * per_db, top + (1.0 - velocity) * height)
+    };
+    let drag = |window: &mut Offscreen, from: (f32, f32), to: (f32, f32)| {
+        let before = window.gestures();
+        window.drag_from(at(from), at(to) - at(from), || {});
+        assert_eq!(window.gestures() - before, 1, "{from:?}");
+        assert_eq!(window.open_gestures(), 0, "{from:?}");
+    };
+    let near = |found: f32, expected: f32| {
+        assert!((found - expected).abs() < 0.3, "{found}, not {expected}");
+    };
+
+    let (soft, hard) = (SOFTEST_DB, HARDEST_DB);
+    drag(&mut window, (soft, 0.0), (-34.0, 0.5));
+    near(params.soft_end.value(), -34.0);
+    assert_eq!((values().1, values().2), (hard, 0.0));
+    drag(&mut window, (hard, 1.0), (-10.0, 0.9));
+    near(params.hard_end.value(), -10.0);
+    let (soft, hard, _) = values();
+    near(soft, -34.0);
+    let middle_db = (soft + hard) / 2.0;
+    drag(&mut window, (middle_db, 0.5), (-40.0, 0.7));
+    let velocity = params.midi_settings()[0].curve.velocity(middle_db);
+    assert!((velocity - 0.7).abs() < 0.02, "{velocity}");
+    assert_eq!((values().0, values().1), (soft, hard));
+
+    // Neither end passes the other, and the bend ends where it does as a number.
+    drag(&mut window, (middle_db, 0.7), (middle_db, 1.2));
+    assert_eq!(values(), (soft, hard, 1.0));
+    drag(&mut window, (soft, 0.0), (0.0, 0.0));
+    near(values().0, hard - 1.0);
+    drag(&mut window, (hard, 1.0), (-70.0, 1.0));
+    near(values().1, hard);
+
+    // Nothing but the points is dragged, and none of it takes the keys.
+    let (before, told) = (values(), window.gestures());
+    window.drag_from(at((-70.0, 0.5)), vec2(40.0, 0.0), || {});
+    assert_eq!((values(), window.gestures()), (before, told));
+    assert_eq!(window.focused(), None);
+    window.press(Key::ArrowUp);
+    assert_eq!(values(), before);
+
+    window.double_click_at(at((values().0, 0.0)));
+    near(values().0, SOFTEST_DB);
+    let middle_db = (SOFTEST_DB + before.1) / 2.0;
+    window.double_click_at(at((middle_db, 0.5f32.powf(0.25))));
+    assert_eq!((values().1, values().2), (before.1, 0.0));
+    window.double_click_at(at((before.1, 1.0)));
+    assert_eq!((values().1, values().2), (HARDEST_DB, 0.0));
+    assert_eq!(window.gestures() - told, 3);
+    assert_eq!((window.open_gestures(), window.focused()), (0, None));
+
+    for (point, cursor, hint) in [
+        (
+            (SOFTEST_DB, 0.0),
+            CursorIcon::ResizeHorizontal,
+            "softest velocity.\nDrag it",
+        ),
+        (
+            (HARDEST_DB, 1.0),
+            CursorIcon::ResizeHorizontal,
+            "hardest velocity.\nDrag it",
+        ),
+        ((-27.0, 0.5), CursorIcon::ResizeVertical, "up or down"),
+        ((-70.0, 0.5), CursorIcon::Default, "Drag the rings"),
+    ] {
+        window.leave();
+        let text = window.hover_at(at(point));
+        assert!(text.contains(hint), "{text}");
+        assert_eq!(window.cursor(), cursor, "{hint}");
+    }
 }
 
 #[test]
@@ -651,6 +745,29 @@ fn presets_are_chosen_saved_and_refused_in_the_window() {
         (techniques[0].channel.value(), techniques[6].note.value()),
         (10, 46)
     );
+}
+
+#[test]
+fn a_preset_that_the_host_chose_is_shown_until_another_one_is_chosen() {
+    let shared = instance();
+    let params = &shared.params;
+    let channel = || params.techniques.of_class[0].channel.value();
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = set_up(&shared);
+    window.keep_presets_in(folder.path().join("presets"));
+    set(&params.preset, PresetChoice::GeneralMidiDrums);
+    assert!(window.frame().contains("General MIDI drums"));
+    assert_eq!(channel(), 10);
+    window.click("General MIDI drums", 0).unwrap();
+    window.click("As delivered", 0).unwrap();
+    assert_eq!((params.preset.value(), channel()), (PresetChoice::AsSet, 1));
+    let text = window.frame();
+    assert!(text.contains("As delivered") && !text.contains("General MIDI drums"));
+    // The same once more.
+    set(&params.preset, PresetChoice::GeneralMidiDrums);
+    assert_eq!(channel(), 10);
+    assert!(window.frame().contains("General MIDI drums"));
+    assert_eq!(window.open_gestures(), 0);
 }
 
 #[test]

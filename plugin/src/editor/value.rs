@@ -23,7 +23,7 @@ const LEAST_BAR: f32 = 100.0;
 const WHOLE_DRAG: f32 = 240.0;
 
 /// How much finer a drag with Shift is.
-const FINER: f32 = 0.1;
+pub const FINER: f32 = 0.1;
 
 /// What every tooltip of a number ends with.
 const HOW: &str = "Drag, or click and type. Double-click resets.";

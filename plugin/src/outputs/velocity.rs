@@ -12,7 +12,7 @@ pub const SOFTEST_DB: f32 = -54.0;
 pub const HARDEST_DB: f32 = 0.0;
 
 /// Least distance of the two ends, dB: nearer ones are taken to be so far apart.
-const LEAST_SPAN_DB: f32 = 1.0;
+pub const LEAST_SPAN_DB: f32 = 1.0;
 
 /// Least velocity of a note: 0 would end it.
 const LEAST: f32 = 1.0 / 127.0;
@@ -53,6 +53,15 @@ impl Curve {
             bend => linear.clamp(0.0, 1.0).powf((-2.0 * bend).exp2()),
         };
         velocity.clamp(LEAST, 1.0)
+    }
+
+    /// The bend with which a note in the middle between the ends, in dB, has `velocity`, or comes nearest
+    /// to it. Real-time safe.
+    #[must_use]
+    pub fn bend_through(velocity: f32) -> f32 {
+        // What `velocity` has there, 0.5 ^ (2 ^ (-2 bend)), solved for the bend.
+        let exponent = -velocity.clamp(LEAST, 1.0).log2();
+        (-0.5 * exponent.log2()).clamp(-1.0, 1.0)
     }
 }
 
@@ -118,5 +127,11 @@ mod tests {
         assert_eq!(middle(0.0), 0.5);
         assert!((middle(1.0) - 0.5f32.powf(0.25)).abs() < 1e-6);
         assert!((middle(-1.0) - 0.5f32.powi(4)).abs() < 1e-6);
+        for bend in [-1.0, -0.4, 0.0, 0.3, 1.0] {
+            let found = Curve::bend_through(middle(bend));
+            assert!((found - bend).abs() < 1e-5, "{bend}: {found}");
+        }
+        let beyond = [-3.0, 0.0, 1.0, 3.0].map(Curve::bend_through);
+        assert_eq!(beyond, [-1.0, -1.0, 1.0, 1.0]);
     }
 }

@@ -7,8 +7,8 @@
 //!
 //! nice-plug 0.4.2 panics on what only a faulty host does, and a panic in a function that C calls
 //! ends the host's process. It also resets the plugin at each start, sends notes to hosts whose port
-//! takes MIDI, declares every parameter modulatable, has no output parameters, refuses a state for one bad value in it and never
-//! marks the project as changed. What is wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
+//! takes MIDI, declares every parameter modulatable, has no output parameters, refuses a state for one bad value in it, never
+//! marks the project as changed, and sets what a block carries by calls that are not real-time safe ([`values`]). What is wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
 //!
 //! The host's `clap_plugin` is the first field of an [`Instance`], and its `plugin_data` is the
 //! framework's. So the framework's functions take it as their own, and those of ours find the
@@ -18,12 +18,14 @@ mod events;
 mod extensions;
 mod host;
 mod state_stream;
+mod values;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use std::sync::{Arc, OnceLock};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
+use clap_sys::events::clap_input_events;
 use clap_sys::ext::audio_ports::{
     CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
 };
@@ -46,9 +48,10 @@ use crate::multi_output::MultiOutput;
 use crate::newborn;
 use crate::service::Shared;
 use crate::spare_buses::{MOST_BUSES, SpareBuses};
-use events::{Input, Output};
+use events::Output;
 use extensions::Extensions;
 use host::Host;
+use values::Values;
 
 /// One plugin instance as the host holds it.
 #[repr(C)]
@@ -61,6 +64,7 @@ struct Instance {
     /// What the framework takes for the host.
     host: Box<Host>,
     shared: Arc<Shared>,
+    values: Values,
     spare: SpareBuses,
     /// Channels in and out while active, otherwise 0.
     channels: AtomicU32,
@@ -97,6 +101,7 @@ impl Instance {
             return std::ptr::null(); // never: a wrapper has a plugin
         };
         let enumerations = extensions::enumerations(&wrapper.param_ptr_to_hash);
+        let values = Values::of(&wrapper.param_ptr_to_hash);
         // The framework's destroy takes this reference back.
         let framework = *wrapper.clap_plugin.borrow();
         let _ = Arc::into_raw(wrapper);
@@ -122,11 +127,26 @@ impl Instance {
             extensions,
             host,
             shared,
+            values,
             spare: SpareBuses::of::<P>(),
             channels: AtomicU32::new(0),
             told: AtomicU64::new(0),
         });
         Box::into_raw(instance).cast()
+    }
+
+    /// Sets the parameters as `events` has them. Whether that is a list. Real-time safe as far as the
+    /// host's list is.
+    ///
+    /// # Safety
+    /// `events` is null or the host's list, whose events are as long as they say.
+    unsafe fn take_values(&self, events: *const clap_input_events) -> bool {
+        // SAFETY: the caller's promise; the parameters live as long as `shared`.
+        let changed = unsafe { self.values.take(events) };
+        if changed == Some(true) {
+            self.shared.attention.tell_values();
+        }
+        changed.is_some()
     }
 
     /// The instance whose `plugin` this is.
@@ -258,16 +278,16 @@ unsafe extern "C" fn process(
         if channels == 0 {
             return CLAP_PROCESS_ERROR; // not active
         }
-        let Some(input) = Input::of(process.in_events) else {
+        if !instance.take_values(process.in_events) {
             return CLAP_PROCESS_ERROR;
-        };
+        }
         let (midi, outputs) = (instance.host.wants_midi(), &instance.shared.outputs);
         let Some(output) = Output::of(process.out_events, midi, outputs) else {
             return CLAP_PROCESS_ERROR;
         };
         if process.frames_count == 0 {
             // Nothing to hear, but parameters may change.
-            instance.extensions.flush(plugin, &input, &output);
+            instance.extensions.flush(plugin, &output);
             return CLAP_PROCESS_CONTINUE;
         }
         let (sources, sinks) = (process.audio_inputs, process.audio_outputs);
@@ -302,7 +322,7 @@ unsafe extern "C" fn process(
         let guarded = clap_process {
             audio_outputs: outputs.as_mut_ptr(),
             audio_outputs_count: 1 + instance.spare.count() as u32,
-            in_events: input.as_clap(),
+            in_events: std::ptr::null(),
             out_events: output.as_clap(),
             ..*process
         };

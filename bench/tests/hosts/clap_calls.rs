@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char};
 use std::time::{Duration, Instant};
 
+use tocco_dsp::Technique;
+
 use crate::playing::PERFORMANCE;
 use crate::raw_clap::{Events, Offers, RawHost, Sent, change, port, text};
 
@@ -423,13 +425,19 @@ fn parameters_are_declared_as_what_they_are() {
             "Soft",
             "Hard",
             "Voice",
+            "Body low",
+            "Body mid",
+            "Body high",
+            "Body squeeze",
         ];
-        let group = match name.split_once(' ') {
-            Some((what, technique)) if of_technique.contains(&what) && technique != "end" => {
-                technique
-            }
-            Some(("CC" | "Axis", _)) => "Continuous control",
-            None if ["Voices", "Dry"].contains(&name.as_str()) => "Voices",
+        let labels = Technique::ALL.map(Technique::label);
+        let parts = labels
+            .iter()
+            .find_map(|label| Some((name.strip_suffix(label)?, *label)));
+        let group = match (parts, name.split_once(' ')) {
+            (Some((what, technique)), _) if of_technique.contains(&what.trim_end()) => technique,
+            (_, Some(("CC" | "Axis", _))) => "Continuous control",
+            (_, None) if ["Voices", "Dry", "Body"].contains(&name.as_str()) => "Voices",
             _ => "",
         };
         assert_eq!(text(&info.module), group, "{name}");
@@ -437,7 +445,7 @@ fn parameters_are_declared_as_what_they_are() {
         assert!(info.min_value < info.max_value, "{name}");
     }
     let of_a_technique = infos.iter().filter(|info| text(&info.module) == "Tom");
-    assert_eq!(of_a_technique.count(), 11);
+    assert_eq!(of_a_technique.count(), 15);
     let outputs = infos
         .iter()
         .filter(|info| info.flags & CLAP_PARAM_IS_READONLY != 0);

@@ -77,8 +77,9 @@ fn in_clap(host: &RawHost, outputs: usize) -> (Sound, Vec<(usize, u8)>) {
         ("Adapt while playing", 0.0),
         ("Second decision", 0.0),
         ("Reject foreign sounds", 0.0),
-        ("Voices", 0.0),
-        ("Dry", -60.0),
+        // Shares of the ranges: 0 dB, and off.
+        ("Voices", 60.0 / 66.0),
+        ("Dry", 0.0),
     ] {
         host.set(name, value);
     }

@@ -108,6 +108,7 @@ fn what_is_not_a_state_changes_nothing<H: Bundled>() {
     host.set_text("Voices", "off").unwrap();
     host.set_text("Dry", "0").unwrap();
     host.set_text("Body", "off").unwrap();
+    host.set_text("Measuring spike", "off").unwrap();
     host.set_text("Model", "c").unwrap();
     host.set_text("Engine", "native").unwrap();
     host.set_text("MIDI", "on").unwrap();

@@ -1,9 +1,5 @@
-//! Events on their way in and out.
-//!
-//! In come parameters alone, and those whole: nice-plug 0.4.2 reads past the audio when a transport
-//! event lies outside the block, and follows null pointers. Out go notes in the dialect that the
-//! host takes, for it only knows CLAP's, and the output parameters, which it does not know: sorted by
-//! time, as the format wants them.
+//! Events on their way out: notes in the dialect that the host takes, for nice-plug 0.4.2 only knows CLAP's,
+//! and the output parameters, which it does not know: sorted by time, as the format wants them.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -14,13 +10,13 @@ use clap_sys::events::{
     CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
     CLAP_EVENT_PARAM_VALUE, CLAP_NOTE_EXPRESSION_PRESSURE, clap_event_header, clap_event_midi,
     clap_event_note, clap_event_note_expression, clap_event_param_gesture, clap_event_param_value,
-    clap_input_events, clap_output_events,
+    clap_output_events,
 };
 use clap_sys::id::CLAP_INVALID_ID;
 
 use crate::outputs::parameters::OutputParameters;
 
-/// A change of no parameter: stands where an event is left out.
+/// A change of no parameter.
 const NOTHING: clap_event_param_value = clap_event_param_value {
     header: clap_event_header {
         size: size_of::<clap_event_param_value>() as u32,
@@ -37,96 +33,6 @@ const NOTHING: clap_event_param_value = clap_event_param_value {
     key: -1,
     value: 0.0,
 };
-
-/// The host's events as the framework sees them. Real-time safe.
-pub(super) struct Input {
-    host: *const clap_input_events,
-    /// The event that was asked for last.
-    event: Cell<clap_event_param_value>,
-    table: Cell<clap_input_events>,
-}
-
-impl Input {
-    /// Nothing if the host's list is none.
-    ///
-    /// # Safety
-    /// `host` is null or the host's list, and lives as long as this.
-    pub(super) unsafe fn of(host: *const clap_input_events) -> Option<Self> {
-        // SAFETY: the caller's promise.
-        if let Some(list) = unsafe { host.as_ref() }
-            && (list.size.is_none() || list.get.is_none())
-        {
-            return None;
-        }
-        let table = clap_input_events {
-            ctx: std::ptr::null_mut(),
-            size: Some(size),
-            get: Some(get),
-        };
-        Some(Self {
-            host,
-            event: Cell::new(NOTHING),
-            table: Cell::new(table),
-        })
-    }
-
-    /// What the framework is given. It must not be used after this was moved.
-    pub(super) fn as_clap(&self) -> *const clap_input_events {
-        let mut table = self.table.get();
-        table.ctx = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
-        self.table.set(table);
-        self.table.as_ptr()
-    }
-
-    /// # Safety
-    /// `list` is null or came from [`as_clap`](Self::as_clap) of one that lives.
-    unsafe fn behind<'a>(list: *const clap_input_events) -> Option<&'a Self> {
-        // SAFETY: the caller's promise.
-        unsafe { list.as_ref()?.ctx.cast::<Self>().as_ref() }
-    }
-}
-
-unsafe extern "C" fn size(list: *const clap_input_events) -> u32 {
-    // SAFETY: the framework's list is ours, and the host's has its functions.
-    unsafe {
-        match Input::behind(list).and_then(|input| input.host.as_ref()) {
-            Some(host) => host.size.map_or(0, |size| size(host)),
-            None => 0,
-        }
-    }
-}
-
-unsafe extern "C" fn get(list: *const clap_input_events, index: u32) -> *const clap_event_header {
-    // SAFETY: the framework's list is ours, the host's has its functions, and its events are as long
-    // as they say.
-    unsafe {
-        let Some(input) = Input::behind(list) else {
-            return std::ptr::null(); // never
-        };
-        let header = match input.host.as_ref() {
-            Some(host) => host
-                .get
-                .map_or(std::ptr::null(), |get| get(host, index))
-                .as_ref(),
-            None => None,
-        };
-        let whole = header.filter(|header| {
-            header.space_id == CLAP_CORE_EVENT_SPACE_ID
-                && header.type_ == CLAP_EVENT_PARAM_VALUE
-                && header.size as usize >= size_of::<clap_event_param_value>()
-        });
-        input.event.set(match whole {
-            Some(header) => {
-                let mut event = *std::ptr::from_ref(header).cast::<clap_event_param_value>();
-                // All take effect with the block: an odd time is no reason to look at it.
-                event.header.time = 0;
-                event
-            }
-            None => NOTHING,
-        });
-        input.event.as_ptr().cast()
-    }
-}
 
 /// The host's list of what the plugin sends, as the framework sees it. Real-time safe.
 pub(super) struct Output<'a> {

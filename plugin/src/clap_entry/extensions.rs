@@ -23,7 +23,7 @@ use clap_sys::stream::{clap_istream, clap_ostream};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::wrapper::clap::clap_plugin;
 
-use super::events::{Input, Output};
+use super::events::Output;
 use super::{Instance, call, state_stream};
 use crate::outputs::parameters::{COUNT, OutputParameter};
 
@@ -117,21 +117,16 @@ impl Extensions {
         }
     }
 
-    /// Sets parameters outside of a block. Real-time safe.
+    /// Tells what the window set, outside of a block. Real-time safe.
     ///
     /// # Safety
     /// `plugin` is this instance's.
-    pub(super) unsafe fn flush(
-        &self,
-        plugin: *const clap_plugin,
-        input: &Input,
-        output: &Output<'_>,
-    ) {
+    pub(super) unsafe fn flush(&self, plugin: *const clap_plugin, output: &Output<'_>) {
         // SAFETY: the caller's promise.
         unsafe {
             call!(
                 self.framework.params,
-                flush(plugin, input.as_clap(), output.as_clap())
+                flush(plugin, std::ptr::null(), output.as_clap())
             );
         }
         output.send_parameters(None);
@@ -353,13 +348,16 @@ unsafe extern "C" fn params_flush(
 ) {
     // SAFETY: the host's plugin is ours, and its lists live through the call.
     unsafe {
-        let (Some(instance), Some(input)) = (Instance::of(plugin), Input::of(input)) else {
+        let Some(instance) = Instance::of(plugin) else {
             return;
         };
+        if !instance.take_values(input) {
+            return;
+        }
         let Some(output) = Output::of(output, false, &instance.shared.outputs) else {
             return;
         };
-        instance.extensions.flush(plugin, &input, &output);
+        instance.extensions.flush(plugin, &output);
     }
 }
 

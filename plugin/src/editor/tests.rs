@@ -31,9 +31,10 @@ fn set_up(shared: &Arc<Shared>) -> Offscreen {
         "Details",
     ] {
         window.click(folded, 0).unwrap();
-    }
-    for _ in 0..30 {
-        window.frame();
+        // While it unfolds what is below moves.
+        for _ in 0..30 {
+            window.frame();
+        }
     }
     window
 }

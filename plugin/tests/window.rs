@@ -197,7 +197,7 @@ fn model(number: u64) -> Box<LoadedModel> {
         (ModelSource::C, EngineId::NativeFixed),
     ];
     let (model, engine) = all[number as usize % all.len()].clone();
-    // Tocco and Tocco sure name a second one.
+    // Tocco and Tocco-sure name a second one.
     let second = true;
     let selection = Selection {
         model,

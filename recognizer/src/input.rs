@@ -115,7 +115,7 @@ mod tests {
         let faults: [(Fault, &str); 5] = [
             (|input| input.preset = "mel".to_owned(), "input.preset"),
             (|input| input.onset = "ear".to_owned(), "input.onset"),
-            // What Tocco late heard before it left out what rang before the note.
+            // What Tocco-late heard before it left out what rang before the note.
             (|input| input.window = 7_424, "input.window"),
             (
                 |input| input.features[3] = "none".to_owned(),

@@ -357,7 +357,7 @@ pub(crate) mod tests {
             wake: Wake::Armed,
             block: Duration::from_millis(block_ms),
         };
-        // The paper's networks wait 5 hops, 6.7 ms, Tocco 7, Tocco late 112.
+        // The paper's networks wait 5 hops, 6.7 ms, Tocco 7, Tocco-late 112.
         for wait in [5, 7] {
             assert!(
                 config(1).patience(wait) >= Duration::from_millis(8),
@@ -446,7 +446,7 @@ pub(crate) mod tests {
     #[test]
     fn a_network_of_another_window_is_refused() {
         let mut package = shipped("tocco-late");
-        // What Tocco late heard before it left out what rang before the note.
+        // What Tocco-late heard before it left out what rang before the note.
         package.manifest.input.window = 7_424;
         let config = RunConfig {
             offline: true,

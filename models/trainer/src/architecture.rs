@@ -319,7 +319,7 @@ fn tocco_late() -> Architecture {
     let attack = tocco();
     Architecture {
         id: "tocco-late",
-        title: "Tocco late",
+        title: "Tocco-late",
         second: None,
         preset: Preset::LogBarkLate,
         layers: perceptron(features.len(), &[512, 256], false),
@@ -340,7 +340,7 @@ fn tocco_sure() -> Architecture {
     let features = Preset::LogBarkSure.feature_names();
     Architecture {
         id: "tocco-sure",
-        title: "Tocco sure",
+        title: "Tocco-sure",
         preset: Preset::LogBarkSure,
         // As many weights as `tocco` has at most: it shall run where that one does.
         layers: perceptron(features.len(), &[320, 128], false),

@@ -104,7 +104,7 @@ fn the_window_names_what_runs_and_why_the_rest_does_not() {
     for expected in [
         "on the audio thread",
         "it is broken",
-        "amended by Tocco late",
+        "amended by Tocco-late",
         "Adapt while playing",
     ] {
         assert!(text.contains(expected), "{text}");

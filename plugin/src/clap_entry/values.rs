@@ -65,11 +65,14 @@ impl Values {
         let Some(param) = self.0.get(&id) else {
             return false;
         };
+        if !value.is_finite() {
+            return false;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             // CLAP counts the steps of what has steps.
-            let normalized = value as f32 / param.step_count().unwrap_or(1) as f32;
-            normalized.is_finite() && param._internal_set_normalized_value(normalized)
+            let normalized = value / param.step_count().unwrap_or(1) as f64;
+            param._internal_set_normalized_value(normalized.clamp(0.0, 1.0) as f32)
         }
     }
 }
@@ -163,6 +166,13 @@ mod tests {
                 (0.5, 60)
             );
             assert_eq!(values.take(&list(&mut vec![event(gate, 0.5)])), Some(false));
+            for (beyond, end) in [(1e300, 1.0), (-7.0, 0.0)] {
+                assert_eq!(
+                    values.take(&list(&mut vec![event(gate, beyond)])),
+                    Some(true)
+                );
+                assert_eq!(params.gate.value(), end);
+            }
             assert_eq!(values.take(std::ptr::null()), Some(false));
             for (size, get) in [(None, Some(get as _)), (Some(size as _), None)] {
                 let none = clap_input_events {

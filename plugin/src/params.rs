@@ -19,7 +19,6 @@ use crate::model::{ModelSource, Selection};
 use crate::outputs::midi::{ClassMidi, MidiSettings};
 use crate::outputs::retrigger::Rules;
 use crate::outputs::velocity::{Curve, HARDEST_DB, SOFTEST_DB};
-use crate::presets::PresetChoice;
 use crate::unsaved::UnsavedChanges;
 use crate::velocity_lesson::{Ends, Learnt, Step};
 use control::ControlParams;
@@ -267,10 +266,6 @@ pub struct ToccoParams {
     /// Whether MIDI is given out.
     #[id = "midi"]
     pub midi: BoolParam,
-    /// Sets the map when it changes. It stands before all that it sets: a host that gives every value in
-    /// order means those.
-    #[id = "preset"]
-    pub preset: EnumParam<PresetChoice>,
     /// Whether a second network amends the answers of a model that names one.
     #[id = "second"]
     pub second: BoolParam,
@@ -411,7 +406,7 @@ impl Default for ToccoParams {
         };
         let share = FloatRange::Linear { min: 0.0, max: 1.0 };
         let requests = Arc::<Requests>::default();
-        let [teach, undo, forget_all, step, chosen, preset, minute] =
+        let [teach, undo, forget_all, step, preset, minute] =
             std::array::from_fn(|_| Arc::clone(&requests));
         let bend = FloatRange::Linear {
             min: -1.0,
@@ -438,8 +433,6 @@ impl Default for ToccoParams {
                 .with_value_to_string(Arc::new(text_of_strictness))
                 .with_string_to_value(Arc::new(strictness_of_text)),
             midi: BoolParam::new("MIDI", true),
-            preset: EnumParam::new("Preset", PresetChoice::AsSet)
-                .with_callback(Arc::new(move |choice| chosen.preset(choice))),
             second: BoolParam::new("Second decision", true),
             correct: BoolParam::new("Correct MIDI notes", false),
             adapt: BoolParam::new("Adapt while playing", true),

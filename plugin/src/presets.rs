@@ -6,9 +6,7 @@
 //! machine is not in it: model, engine, input, sensitivity, lessons, which techniques are used, the ends
 //! of the velocity, thresholds.
 //!
-//! All of it reads files or allocates: not for the audio thread, but for what a host [chooses](PresetChoice).
-
-mod choice;
+//! All of it reads files or allocates: not for the audio thread.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,8 +17,6 @@ use toml::de::{DeTable, DeValue};
 
 use crate::configuration::value_of;
 use crate::params::ToccoParams;
-pub(crate) use choice::FactoryMaps;
-pub use choice::PresetChoice;
 
 /// The version that is written, and the newest that is read.
 pub const FORMAT: i64 = 1;

@@ -199,7 +199,6 @@ impl Shared {
         for refused in &configuration.refused {
             nice_plug::nice_warn!("{refused}");
         }
-        params.requests.presets.prepare(&params);
         let status = Status {
             refused: configuration.refused.clone(),
             ..Status::default()

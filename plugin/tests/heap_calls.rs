@@ -13,7 +13,6 @@ use tocco::Tocco;
 use tocco::calibration::Command;
 use tocco::configuration::Configuration;
 use tocco::params::{EngineChoice, ModelChoice};
-use tocco::presets::PresetChoice;
 use tocco::velocity_lesson::Step;
 use tocco_dsp::synth::Performance;
 use tocco_recognizer::pipeline::Settings;
@@ -286,22 +285,6 @@ fn a_lesson_whose_sound_is_kept_makes_no_heap_call_in_callbacks() {
     drop(host);
     let written = folder.path().join("takes").read_dir().unwrap().count();
     assert!(written >= 2, "a recording and its labels: {written}");
-}
-
-#[test]
-fn a_preset_that_the_host_chooses_makes_no_heap_call() {
-    let host = Host::new();
-    let params = &host.plugin.shared().params;
-    let kick = &params.techniques.of_class[0];
-    for (choice, channel) in [
-        (PresetChoice::GeneralMidiDrums, 10),
-        (PresetChoice::NotationLog, 1),
-        (PresetChoice::AsSet, 1),
-        (PresetChoice::GeneralMidiDrums, 10),
-    ] {
-        host::counted(|| host::set(&params.preset, choice));
-        assert_eq!((heap_calls(), kick.channel.value()), (0, channel));
-    }
 }
 
 #[test]

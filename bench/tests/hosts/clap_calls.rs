@@ -407,7 +407,6 @@ fn parameters_are_declared_as_what_they_are() {
             "Velocity status",
             "Axis from",
             "Axis to",
-            "Preset",
         ];
         let is_choice = choices.contains(&name.as_str());
         assert_eq!(has(CLAP_PARAM_IS_ENUM), is_choice, "{name}");

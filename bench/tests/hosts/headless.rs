@@ -60,7 +60,6 @@ pub(crate) use in_all_hosts;
 in_all_hosts!(
     a_lesson_by_parameters_alone,
     a_state_asks_for_nothing,
-    a_preset_by_a_parameter_and_what_is_changed_of_it,
     output_parameters_tell_every_note,
     what_is_wrong_can_be_read,
 );
@@ -354,31 +353,6 @@ fn a_state_asks_for_nothing<H: Format>() {
     for stage in [new, running] {
         stage.end();
     }
-}
-
-fn a_preset_by_a_parameter_and_what_is_changed_of_it<H: Format>() {
-    let map = |stage: &mut Stage<H>| {
-        ["Preset", "Channel Kick", "Note Snare 1", "Note Tom"].map(|name| stage.text(name))
-    };
-    let mut stage = Stage::new(H::fresh());
-    stage.set("Preset", 2.0);
-    stage.pause();
-    assert_eq!(map(&mut stage), ["General MIDI drums", "10", "D2", "A2"]);
-    stage.set("Note Tom", 60.0);
-    stage.pause();
-    let changed = ["General MIDI drums", "10", "D2", "C4"];
-    // The host sends the same value once more.
-    stage.set("Preset", 2.0);
-    stage.rest();
-    assert_eq!(map(&mut stage), changed);
-    let state = stage.host.save_state().unwrap();
-    stage.end();
-
-    let mut running = Stage::new(H::fresh());
-    running.host.restore_state(&state).unwrap();
-    running.rest();
-    assert_eq!(map(&mut running), changed);
-    running.end();
 }
 
 fn output_parameters_tell_every_note<H: Format>() {

@@ -8,10 +8,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
-use crate::presets::{FactoryMaps, PresetChoice};
 use crate::velocity_lesson::{Step, VelocityLesson};
 
-/// Requests of one instance that wait. All of it is real-time safe but the loading of a state.
+/// Requests of one instance that wait. All of it is real-time safe.
 #[derive(Debug, Default)]
 pub struct Requests {
     /// The class to be taught and one, or 0.
@@ -24,8 +23,6 @@ pub struct Requests {
     save_minute: AtomicU32,
     /// What is played for the velocity.
     pub(crate) velocity: VelocityLesson,
-    /// What the presets set that the host can choose.
-    pub(crate) presets: FactoryMaps,
     /// Whether a state is being loaded.
     deaf: AtomicBool,
 }
@@ -77,13 +74,6 @@ impl Requests {
     pub(crate) fn velocity_step(&self, step: Step) {
         if !self.deaf.load(SeqCst) {
             self.velocity.step(step);
-        }
-    }
-
-    /// The parameter *Preset* changed: the map follows at once.
-    pub(crate) fn preset(&self, choice: PresetChoice) {
-        if !self.deaf.load(SeqCst) {
-            self.presets.choose(choice);
         }
     }
 

@@ -6,9 +6,9 @@ use egui::{ComboBox, RichText, TextEdit, Ui};
 use nice_plug::context::gui::GuiContext;
 
 use super::palette::{FAINT, WARNING};
-use super::value::{name, set};
+use super::value::name;
 use crate::params::ToccoParams;
-use crate::presets::{self, FACTORY, Preset, PresetChoice, PresetError};
+use crate::presets::{self, FACTORY, Preset, PresetError};
 
 const WIDTH: f32 = 180.0;
 
@@ -24,8 +24,6 @@ pub struct PresetMenu {
     near: bool,
     /// The one that was chosen or saved last.
     chosen: Option<String>,
-    /// What the host chose when that was looked at last.
-    by_host: PresetChoice,
     /// What is typed.
     name: String,
     /// What came of it, and whether it went wrong.
@@ -43,7 +41,6 @@ impl Default for PresetMenu {
             names: Vec::new(),
             near: false,
             chosen: None,
-            by_host: PresetChoice::AsSet,
             name: String::new(),
             told: None,
             saved: false,
@@ -106,7 +103,6 @@ impl PresetMenu {
     }
 
     fn list(&mut self, ui: &mut Ui, params: &ToccoParams, gui: &GuiContext) {
-        self.follow_host(params);
         let mut wanted = None;
         // What opens remembers its height: another number of names is another list.
         let list = ComboBox::from_id_salt(("preset", self.names.len()))
@@ -143,26 +139,11 @@ impl PresetMenu {
                         gui.raw_end_set_parameter(param);
                     }
                 }
-                // What the host chose is no more. So it can choose that again.
-                if params.preset.value() != PresetChoice::AsSet {
-                    set(&gui.param_setter(), &params.preset, PresetChoice::AsSet);
-                }
                 self.told = Some((format!("{name} is loaded."), false));
                 self.chosen = Some(name);
             }
             Some((_, Err(error))) => self.told = Some((error.to_string(), true)),
             None => {}
-        }
-    }
-
-    /// Shows what the host has chosen since the last time.
-    fn follow_host(&mut self, params: &ToccoParams) {
-        let by_host = params.preset.value();
-        if by_host != self.by_host {
-            self.by_host = by_host;
-            if let Some(name) = by_host.name() {
-                self.chosen = Some(name.to_owned());
-            }
         }
     }
 

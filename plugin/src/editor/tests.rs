@@ -15,7 +15,6 @@ use tocco_recognizer::pipeline::Pipeline;
 use super::file_chooser::Kind;
 use crate::outputs::velocity::{HARDEST_DB, SOFTEST_DB};
 use crate::params::{ModelChoice, TeachChoice, ToccoParams, set};
-use crate::presets::PresetChoice;
 use crate::service::{Activation, Service};
 use crate::shipped;
 use crate::velocity_lesson::{Standing, Step};
@@ -748,29 +747,6 @@ fn presets_are_chosen_saved_and_refused_in_the_window() {
         (techniques[0].channel.value(), techniques[6].note.value()),
         (10, 46)
     );
-}
-
-#[test]
-fn a_preset_that_the_host_chose_is_shown_until_another_one_is_chosen() {
-    let shared = instance();
-    let params = &shared.params;
-    let channel = || params.techniques.of_class[0].channel.value();
-    let folder = tempfile::tempdir().unwrap();
-    let mut window = set_up(&shared);
-    window.keep_presets_in(folder.path().join("presets"));
-    set(&params.preset, PresetChoice::GeneralMidiDrums);
-    assert!(window.frame().contains("General MIDI drums"));
-    assert_eq!(channel(), 10);
-    window.click("General MIDI drums", 0).unwrap();
-    window.click("As delivered", 0).unwrap();
-    assert_eq!((params.preset.value(), channel()), (PresetChoice::AsSet, 1));
-    let text = window.frame();
-    assert!(text.contains("As delivered") && !text.contains("General MIDI drums"));
-    // The same once more.
-    set(&params.preset, PresetChoice::GeneralMidiDrums);
-    assert_eq!(channel(), 10);
-    assert!(window.frame().contains("General MIDI drums"));
-    assert_eq!(window.open_gestures(), 0);
 }
 
 #[test]

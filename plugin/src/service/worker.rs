@@ -126,7 +126,6 @@ impl Worker {
                     self.write_takes(false);
                     self.follow_velocity();
                     self.follow_voices(Duration::ZERO);
-                    self.follow_preset();
                     self.follow_saves();
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
@@ -404,14 +403,6 @@ impl Worker {
         lesson.finish(waiting);
     }
 
-    /// Has the host told of the values that a preset set which it chose.
-    fn follow_preset(&self) {
-        let params = &self.shared.params;
-        if params.requests.presets.take_news() {
-            params.unsaved.add_values();
-        }
-    }
-
     /// Saves what the host asks for by parameters.
     fn follow_saves(&self) {
         let params = &self.shared.params;
@@ -623,7 +614,6 @@ mod tests {
     use crate::condition::Condition;
     use crate::params::voices::OFF_DB;
     use crate::params::{ModelChoice, ToccoParams, set};
-    use crate::presets::PresetChoice;
 
     /// An instance whose host runs at 48 kHz with the voices up, and its service, which does what it is
     /// told.
@@ -705,21 +695,6 @@ mod tests {
         worker.follow_voices(Duration::ZERO);
         assert!(!is_told());
         assert_eq!(shared.status().condition(), Condition::Listening);
-    }
-
-    #[test]
-    fn the_host_is_told_once_of_what_a_preset_set_that_it_chose() {
-        let (shared, worker) = instance("");
-        let unsaved = &shared.params.unsaved;
-        let before = unsaved.count();
-        worker.follow_preset();
-        assert_eq!((unsaved.count(), unsaved.take_values()), (before, false));
-        set(&shared.params.preset, PresetChoice::GeneralMidiDrums);
-        for _ in 0..2 {
-            worker.follow_preset();
-        }
-        assert_eq!((unsaved.count(), unsaved.take_values()), (before + 1, true));
-        assert_eq!(shared.params.midi_settings()[0].channel, 9);
     }
 
     #[test]

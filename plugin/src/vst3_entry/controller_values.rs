@@ -32,10 +32,7 @@ const NONE: u64 = u64::MAX;
 
 /// One value for each parameter.
 pub(super) struct ControllerValues {
-    /// In the order of the parameters.
     waiting: Vec<Waiting>,
-    /// Their places by id, sorted, to be found quickly: a block may carry all of them.
-    places: Vec<(ParamID, usize)>,
     /// Whether there may be one at all: most blocks need not look further.
     any: AtomicBool,
     /// The pointers point into it.
@@ -43,6 +40,7 @@ pub(super) struct ControllerValues {
 }
 
 struct Waiting {
+    id: ParamID,
     parameter: ParamPtr,
     /// Bits of the normalised value, or [`NONE`].
     value: AtomicU64,
@@ -52,25 +50,26 @@ impl ControllerValues {
     /// For parameters that the host knows by `ids`, in the order of `params`.
     pub(super) fn new(params: Arc<ToccoParams>, ids: impl Iterator<Item = ParamID>) -> Self {
         let parameters = params.param_map().into_iter();
-        let waiting = |(_, parameter, _)| Waiting {
-            parameter,
-            value: AtomicU64::new(NONE),
-        };
-        let waiting: Vec<Waiting> = parameters.map(waiting).collect();
-        let mut places: Vec<(ParamID, usize)> = ids.zip(0..waiting.len()).collect();
-        places.sort_unstable();
+        let mut waiting: Vec<Waiting> = ids
+            .zip(parameters)
+            .map(|(id, (_, parameter, _))| Waiting {
+                id,
+                parameter,
+                value: AtomicU64::new(NONE),
+            })
+            .collect();
+        // To be found quickly: a block may carry all of them.
+        waiting.sort_by_key(|waiting| waiting.id);
         Self {
             waiting,
-            places,
             any: AtomicBool::new(false),
             _params: params,
         }
     }
 
     fn of(&self, id: ParamID) -> Option<&Waiting> {
-        let found = self.places.binary_search_by_key(&id, |(id, _)| *id);
-        let (_, place) = self.places.get(found.ok()?)?;
-        self.waiting.get(*place)
+        let place = self.waiting.binary_search_by_key(&id, |waiting| waiting.id);
+        self.waiting.get(place.ok()?)
     }
 
     /// Remembers a value that was set, unless the parameter has it; `false` if there is no such parameter or
@@ -143,8 +142,7 @@ impl ControllerValues {
     }
 
     /// Gives the parameters what waits for a block that may never come: before the state is saved,
-    /// and when processing ends. In their order, so that a preset comes before what was set beside it.
-    /// Not for the audio thread.
+    /// and when processing ends. Not for the audio thread.
     pub(super) fn settle(&self) {
         if !self.any.swap(false, AcqRel) {
             return;
@@ -171,8 +169,6 @@ mod tests {
 
     use super::*;
     use crate::params::set;
-    use crate::presets::PresetChoice;
-    use crate::service::Shared;
 
     /// A block's values of one parameter.
     struct Queue {
@@ -283,32 +279,6 @@ mod tests {
         assert!(params.bypass.value());
         values.settle();
         assert_eq!(params.gate.value(), 0.75);
-    }
-
-    #[test]
-    fn what_waits_beside_a_preset_is_set_after_it() {
-        let params = Arc::new(ToccoParams::default());
-        drop(Shared::new(Arc::clone(&params)));
-        let [kick, snare, ..] = &params.techniques.of_class;
-        let count = params.param_map().len() as ParamID;
-        for is_reversed in [false, true] {
-            let ids = |at: ParamID| if is_reversed { count - 1 - at } else { at };
-            let values = ControllerValues::new(Arc::clone(&params), (0..count).map(ids));
-            let id = |parameter: ParamPtr| {
-                let mut parameters = params.param_map().into_iter();
-                let index = parameters.position(|(_, found, _)| found == parameter);
-                ids(index.unwrap() as ParamID)
-            };
-            set(&params.preset, PresetChoice::AsDelivered);
-            assert_eq!((kick.note.value(), snare.note.value()), (36, 37));
-            let drums = params
-                .preset
-                .preview_normalized(PresetChoice::GeneralMidiDrums);
-            let (note, preset) = (id(kick.note.as_ptr()), id(params.preset.as_ptr()));
-            assert!(values.set(note, 99.0 / 127.0) && values.set(preset, f64::from(drums)));
-            values.settle();
-            assert_eq!((kick.note.value(), snare.note.value()), (99, 38));
-        }
     }
 
     #[test]

@@ -551,8 +551,6 @@ fn shuffled(host: &RawHost, numbers: &mut Numbers) -> Vec<(u32, f64)> {
         .infos()
         .iter()
         .filter(|info| info.flags & CLAP_PARAM_IS_READONLY == 0)
-        // It sets others.
-        .filter(|info| text(&info.name) != "Preset")
         .map(|info| {
             let value = info.min_value + numbers.share() * (info.max_value - info.min_value);
             let stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;

@@ -149,7 +149,8 @@ fn drag(
         plot.db(to.x).min(most).max(LOWEST_DB)
     };
     let hardest = |to: Pos2| {
-        let least = all.soft_db + LEAST_SPAN_DB;
+        // Where the ends are crossed the soft one counts as in `places`.
+        let least = (all.soft_db + LEAST_SPAN_DB).min(all.hard_db);
         plot.db(to.x).max(least).min(0.0)
     };
     let middle = point(

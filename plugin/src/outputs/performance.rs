@@ -165,8 +165,10 @@ impl Performance {
         buses: &mut [Buffer<'_>],
     ) {
         // Another bank comes when nothing of this one sounds any more.
-        let makes_way = shared.workshop.has_new() && self.player.make_way();
-        if !makes_way && shared.workshop.fetch(&mut self.bank, self.host_rate) {
+        if shared.workshop.has_new()
+            && !self.player.make_way()
+            && shared.workshop.fetch(&mut self.bank, self.host_rate)
+        {
             self.player.change_bank();
         }
         let bypassed = params.bypass.value();

@@ -77,10 +77,10 @@ mod tests {
         spikes.mark(&first, 8); // beyond the end
         let mut block = [vec![0.25; 8], vec![-0.25; 8]];
         spikes.add_to(&mut block);
-        for index in 0..8 {
+        let [left, right] = &block;
+        for (index, (left, right)) in left.iter().zip(right).enumerate() {
             let spike = if [3, 7].contains(&index) { HEIGHT } else { 0.0 };
-            assert_eq!(block[0][index], 0.25 + spike, "{index}");
-            assert_eq!(block[1][index], -0.25 + spike, "{index}");
+            assert_eq!((*left, *right), (0.25 + spike, -0.25 + spike), "{index}");
         }
         // The next block has none, and no bit of it changes.
         let odd = [-0.0, f32::NAN, f32::from_bits(1), f32::INFINITY];

@@ -1,6 +1,6 @@
 //! Whether weights are still themselves once 16 bits hold them.
 //!
-//! What is too large for a format becomes infinite. What is small loses digits in [`f16`] from 2^-14
+//! What is too large for a format becomes infinite. What is small loses digits in `f16` from 2^-14
 //! down, and is 0 from 2^-25 down. Where a batch normalisation has been folded into a layer, whole rows
 //! or columns of it may be as large or as small as that.
 

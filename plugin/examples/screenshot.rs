@@ -39,7 +39,7 @@ const SIZES: [(&str, f32, f32, f32); 6] = [
     ("720-least", SIZE.width, 480.0, 1.0),
     ("1400", 1400.0, 900.0, 1.0),
     ("1400-twice", 1400.0, 900.0, 2.0),
-    ("whole", SIZE.width, 1146.0, 1.0),
+    ("whole", SIZE.width, 1176.0, 1.0),
 ];
 
 /// The same of the guided minute.
@@ -112,6 +112,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         "Details",
     ] {
         window.click(folded, 0)?;
+        // While it unfolds what is below moves.
+        for _ in 0..30 {
+            window.frame();
+        }
     }
     window.leave();
     save(&window.picture(), &folder.join("set-up-unfolded.png"))?;

@@ -49,7 +49,7 @@ pub(super) fn voices(
     ui.horizontal(|ui| {
         name(ui, "Own sounds");
         let edit = TextEdit::singleline(path).hint_text("a folder with kick.wav …, or an SFZ file");
-        let edit = ui.add(edit.desired_width(ui.available_width() - 220.0));
+        let edit = ui.add(edit.desired_width(ui.available_width() - 232.0));
         if edit.on_hover_text(SOUNDS_HINT).lost_focus() && *path != params.sounds.path() {
             match ui.input(|input| input.key_pressed(Key::Escape)) {
                 true => *path = params.sounds.path(),

@@ -123,6 +123,16 @@ impl Extraction {
         self.post_onset_hops
     }
 
+    /// The most hops from the one that brought an onset to the one that brings its note. With `mkl`
+    /// all notes take as many. With `flux` the place may lie later than the first trace that was
+    /// detected, and it must be known.
+    pub fn longest_wait_hops(&self) -> usize {
+        match self.method {
+            OnsetMethod::Mkl => self.post_onset_hops,
+            OnsetMethod::Flux => (self.post_onset_hops + PLACE_HOPS).max(LAST_LOOK as usize / HOP),
+        }
+    }
+
     /// The note that began with the onset of `due`. Real-time safe.
     fn describe(&mut self, due: Due, history: &History) -> Note<'_> {
         let Due { onset, window_end } = due;
@@ -256,10 +266,8 @@ struct Due {
 struct Waiting(VecDeque<Pending>);
 
 impl Waiting {
-    /// Longest time from a detection to the features, hops: the place may lie as far after the
-    /// note showed as it is looked for.
-    const LONGEST: usize = Analyzer::MAXIMUM_POST_ONSET_HOPS
-        + (steepest_rise::AHEAD + Analyzer::LAG as usize).div_ceil(HOP);
+    /// Longest time from a detection to the features, hops.
+    const LONGEST: usize = Analyzer::MAXIMUM_POST_ONSET_HOPS + PLACE_HOPS;
 
     fn new() -> Self {
         // At most one onset comes in a hop, and one leaves in each in which the oldest is due.
@@ -553,6 +561,10 @@ const CAPACITY: usize = Analyzer::HISTORY + 1024;
 // The double writing relies on it.
 const _: () = assert!(CAPACITY.is_multiple_of(HOP));
 
+/// Hops from the one in which a note showed to the latest that the hops to its features are counted
+/// from: its place may lie as far after it as it is looked for.
+const PLACE_HOPS: usize = (steepest_rise::AHEAD + Analyzer::LAG as usize).div_ceil(HOP);
+
 /// A place is looked for in each hop from so many samples after the one in which the note showed,
 const FIRST_LOOK: u64 = 5 * HOP as u64;
 /// until all that it can be is there,
@@ -569,6 +581,7 @@ fn peak_db(samples: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::features::Preset;
+    use crate::white_noise::white_noise;
 
     fn extractor() -> FeatureExtractor {
         let names = ["peakSample_value", "peakSample_index", "zeroCrossing"];
@@ -915,6 +928,31 @@ mod tests {
                 assert_eq!(known, window_end);
             }
         }
+    }
+
+    #[test]
+    fn no_note_waits_longer_than_the_longest_wait_and_one_after_a_trace_longer_than_others() {
+        for wait in [0, 7, 112] {
+            let waited = |position: usize, trace: &[f32]| {
+                let mut samples = knocks(250, &[position]).as_flattened().to_vec();
+                let traced = samples[position - 250..].iter_mut().zip(trace);
+                traced.for_each(|(sample, trace)| *sample += trace);
+                let mut analyzer = flux_analyzer(wait);
+                let (onsets, notes) = run(&mut analyzer, samples.as_chunks().0);
+                assert_eq!((onsets.len(), notes.len()), (1, 1), "{position}");
+                let waited = notes[0].0 - onsets[0].0;
+                assert!(waited <= analyzer.first.longest_wait_hops(), "{waited}");
+                waited
+            };
+            let trace = white_noise(60, 0.01);
+            for position in (4_000..4_064).step_by(7) {
+                // What follows the place at a fixed time follows its trace later.
+                let (alone, traced) = (waited(position, &[]), waited(position, &trace));
+                assert!(wait == 0 || traced > alone + 1, "{alone} {traced}");
+            }
+        }
+        let mkl = Extraction::new(OnsetMethod::Mkl, extractor(), 5).unwrap();
+        assert_eq!(mkl.longest_wait_hops(), 5);
     }
 
     #[test]

@@ -277,7 +277,8 @@ impl Pipeline {
             // Not where their events are, the first sample, but at the end of the callback's first hop, as
             // what is answered inline: so that in blocks of a hop latencies are whole blocks, as
             // `bench deployment` measures them.
-            let seen = recognizer.position + length.min(HOP) as u64;
+            let hop = recognizer.clock.host_span(HOP as u64);
+            let seen = recognizer.position + hop.min(length as u64);
             recognizer.collect(seen, &mut |result| on_result(result, 0));
             stream.push(channels, |hop, end| {
                 recognizer.hop(hop, end, &mut |result| on_result(result, end.block_offset));
@@ -906,15 +907,20 @@ mod tests {
 
     #[test]
     fn what_a_thread_answered_is_seen_at_the_end_of_a_hop() {
-        let samples = playing(48_000.0, 4);
-        for size in [32, 512] {
-            let (mut pipeline, _end, _) = pipeline_of("a", 48_000.0, false);
+        for (host_rate, hop, size) in [
+            (48_000.0, HOP, 32),
+            (48_000.0, HOP, 512),
+            (8_000.0, 11, 256),
+            (192_000.0, 256, 2_048),
+        ] {
+            let samples = playing(host_rate, 4);
+            let (mut pipeline, _end, _) = pipeline_of("a", host_rate, false);
             let (mut start, mut results) = (0, 0);
             for block in samples.chunks(size) {
                 pipeline.process(&[block], &Settings::default(), |result, offset| {
                     assert!(!result.inline);
                     let seen = result.seen as usize;
-                    let of_first_hop = offset == 0 && seen == start + block.len().min(HOP);
+                    let of_first_hop = offset == 0 && seen == start + block.len().min(hop);
                     // A stream that is known to be ahead waits where it asks.
                     let where_asked = seen == start + offset + 1;
                     assert!(of_first_hop || where_asked, "{start} {offset} {seen}");

@@ -42,8 +42,8 @@ pub struct Note<'a> {
     pub features: &'a [f32],
 }
 
-/// What one hop brought. All can happen in the same hop, and then belong to different notes
-/// (unless features are taken 0 hops after the onset).
+/// What one hop brought. All can happen in the same hop, of different notes or of the same: with `flux`
+/// a note that was known late is described as soon as its onset is reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Analysis<'a> {
     /// An onset was detected in this hop.

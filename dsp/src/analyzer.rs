@@ -1,11 +1,17 @@
 //! Hops to notes: each onset is followed, a fixed number of hops later, by its feature vector.
 
-use std::collections::VecDeque;
+mod extraction;
+mod history;
+mod waiting;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::features::FeatureExtractor;
-use crate::onset::steepest_rise::{self, steepest_rise};
+pub use extraction::Extraction;
+
+use crate::onset::steepest_rise;
 use crate::{HOP, OnsetConfig, OnsetDetector, OnsetError, OnsetMethod};
+use history::History;
+use waiting::{Origin, Pending, Waiting};
 
 /// The beginning of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +42,8 @@ pub struct Note<'a> {
     pub features: &'a [f32],
 }
 
-/// What one hop brought. All can happen in the same hop, and then belong to different notes
-/// (unless features are taken 0 hops after the onset).
+/// What one hop brought. All can happen in the same hop, of different notes or of the same: with `flux`
+/// a note that was known late is described as soon as its onset is reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Analysis<'a> {
     /// An onset was detected in this hop.
@@ -46,159 +52,6 @@ pub struct Analysis<'a> {
     pub note: Option<Note<'a>>,
     /// Enough hops have passed to describe a note for the second time: see [`Analyzer::push_hop`].
     pub second: Option<Note<'a>>,
-}
-
-/// What a model wants of the sound: how onsets are found, by which features a note is described,
-/// and when after the onset they are taken.
-///
-/// Made where allocating is allowed; [`Analyzer::push_hop`] borrows it on the audio thread.
-#[derive(Debug)]
-pub struct Extraction {
-    method: OnsetMethod,
-    extractor: FeatureExtractor,
-    post_onset_hops: usize,
-    features: Vec<f32>,
-    /// Of the note that is being described for the second time.
-    progress: Option<Progress>,
-}
-
-/// How far the description of a note is that is done in parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Progress {
-    /// The analyzer whose note it is, and the note's onset there.
-    analyzer: u64,
-    onset: u64,
-    /// Parts that are done.
-    parts: usize,
-}
-
-impl Extraction {
-    /// Finds onsets with `method`, and takes the features of `extractor` from a window that ends
-    /// `post_onset_hops` hops after the note.
-    ///
-    /// With `mkl` they are counted from the end of the hop that detected it (the paper: 5, so that
-    /// the newest 704 samples hold the note from its beginning). With `flux` they are counted from
-    /// the place where the note begins ([`Analyzer::LAG`]), which is looked for once the attack is
-    /// there: it is known 5 to 8 hops after the one in which the note showed. Allocates.
-    ///
-    /// # Errors
-    /// [`AnalyzerError`] when the extractor looks further back than an analyzer remembers, or the
-    /// delay is too long.
-    pub fn new(
-        method: OnsetMethod,
-        extractor: FeatureExtractor,
-        post_onset_hops: usize,
-    ) -> Result<Self, AnalyzerError> {
-        if extractor.history_len() > Analyzer::HISTORY {
-            return Err(AnalyzerError::History {
-                found: extractor.history_len(),
-            });
-        }
-        if post_onset_hops > Analyzer::MAXIMUM_POST_ONSET_HOPS {
-            return Err(AnalyzerError::PostOnsetHops {
-                found: post_onset_hops,
-            });
-        }
-        Ok(Self {
-            method,
-            features: vec![0.0; extractor.n_features()],
-            extractor,
-            post_onset_hops,
-            progress: None,
-        })
-    }
-
-    /// How onsets are found.
-    pub fn method(&self) -> OnsetMethod {
-        self.method
-    }
-
-    /// The extractor.
-    pub fn extractor(&self) -> &FeatureExtractor {
-        &self.extractor
-    }
-
-    /// Hops from the note to the end of the features' window: see [`new`](Self::new).
-    pub fn post_onset_hops(&self) -> usize {
-        self.post_onset_hops
-    }
-
-    /// The note that began with the onset of `due`. Real-time safe.
-    fn describe(&mut self, due: Due, history: &History) -> Note<'_> {
-        let Due { onset, window_end } = due;
-        // Another window takes the place of the parts that were done.
-        self.progress = None;
-        let (window, window_end) = history.ending(window_end, self.extractor.history_len());
-        self.extractor.extract(window, &mut self.features);
-        self.note(onset, window_end, history)
-    }
-
-    /// Does some of the work of describing a note, not all of whose samples need be there.
-    /// Real-time safe.
-    fn prepare(&mut self, analyzer: u64, due: Due, history: &History) {
-        let parts = self.extractor.n_parts();
-        let done = self.done(analyzer, due.onset.id);
-        let missing = due.window_end.saturating_sub(history.position) as usize;
-        let Some(there) = self.extractor.history_len().checked_sub(missing) else {
-            return;
-        };
-        let (window, end) = history.ending(due.window_end.min(history.position), there);
-        if end != due.window_end.min(history.position) {
-            return; // Too old to be done in parts.
-        }
-        let some = parts.div_ceil(Analyzer::HOPS_OF_PREPARATION);
-        let mut next = done;
-        while next < parts.min(done + some) && self.extractor.part_needs(next) <= there {
-            self.extractor.compute_part(next, window);
-            next += 1;
-        }
-        self.progress = Some(Progress {
-            analyzer,
-            onset: due.onset.id,
-            parts: next,
-        });
-    }
-
-    /// The note that began with the onset of `due`, which may have been [prepared](Self::prepare).
-    /// Real-time safe.
-    fn complete(&mut self, analyzer: u64, due: Due, history: &History) -> Note<'_> {
-        let done = self.done(analyzer, due.onset.id);
-        self.progress = None;
-        let (window, window_end) = history.ending(due.window_end, self.extractor.history_len());
-        // Not the window that was prepared: it lies too far back.
-        let first = if window_end == due.window_end {
-            done
-        } else {
-            0
-        };
-        for part in first..self.extractor.n_parts() {
-            self.extractor.compute_part(part, window);
-        }
-        self.extractor.finish(window, &mut self.features);
-        self.note(due.onset, window_end, history)
-    }
-
-    /// Parts of the description of this note that are done.
-    fn done(&self, analyzer: u64, onset: u64) -> usize {
-        let own = self
-            .progress
-            .filter(|progress| (progress.analyzer, progress.onset) == (analyzer, onset));
-        own.map_or(0, |progress| progress.parts)
-    }
-
-    /// The note whose features are there.
-    fn note(&self, onset: Onset, window_end: u64, history: &History) -> Note<'_> {
-        let now = history.position;
-        // Positions are estimates: never before the start, never after now.
-        let since_onset = (now - onset.position.min(now)).min(Analyzer::HISTORY as u64);
-        let (sounded, _) = history.ending(now, since_onset as usize);
-        Note {
-            onset,
-            window_end,
-            peak_db: peak_db(sounded),
-            features: &self.features,
-        }
-    }
 }
 
 /// Why an [`Analyzer`] or [`Extraction`] could not be made.
@@ -225,88 +78,6 @@ pub enum AnalyzerError {
         /// The number of hops given.
         found: usize,
     },
-}
-
-/// An onset whose note is still to be described.
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    onset: Onset,
-    /// What the hops to its features are counted from.
-    origin: Origin,
-}
-
-/// What the hops to a note's features are counted from, analysis samples since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Known(u64),
-    /// The place is to be found around the end of the hop in which the note showed.
-    Sought {
-        shown: u64,
-    },
-}
-
-/// An onset whose note can be described, and where the window for that ends.
-#[derive(Debug, Clone, Copy)]
-struct Due {
-    onset: Onset,
-    window_end: u64,
-}
-
-/// Onsets whose notes are still to be described, in the order in which they were detected.
-struct Waiting(VecDeque<Pending>);
-
-impl Waiting {
-    /// Longest time from a detection to the features, hops: the place may lie as far after the
-    /// note showed as it is looked for.
-    const LONGEST: usize = Analyzer::MAXIMUM_POST_ONSET_HOPS
-        + (steepest_rise::AHEAD + Analyzer::LAG as usize).div_ceil(HOP);
-
-    fn new() -> Self {
-        // At most one onset comes in a hop, and one leaves in each in which the oldest is due.
-        // Each is due within the longest time, so none stays longer: never full.
-        Self(VecDeque::with_capacity(Self::LONGEST + 1))
-    }
-
-    /// Whether there was room.
-    fn push(&mut self, pending: Pending) -> bool {
-        let room = self.0.len() < self.0.capacity();
-        if room {
-            self.0.push_back(pending);
-        }
-        room
-    }
-
-    /// Takes out the oldest if `post_onset_hops` have passed at `now`, the end of a hop. One that
-    /// is due earlier than an older one comes after it, from the same window as if it had not
-    /// waited.
-    fn due(&mut self, now: u64, post_onset_hops: usize) -> Option<Due> {
-        let wait = (post_onset_hops * HOP) as u64;
-        let end = |pending: &Pending| match pending.origin {
-            Origin::Known(origin) => Some(origin + wait).filter(|end| *end <= now),
-            Origin::Sought { .. } => None,
-        };
-        let window_end = end(self.0.front()?)?;
-        let Pending { onset, .. } = self.0.pop_front()?;
-        Some(Due { onset, window_end })
-    }
-
-    /// The oldest, if its window ends within so many hops after `now` and its place is known.
-    fn soon(&self, now: u64, post_onset_hops: usize, hops: usize) -> Option<Due> {
-        let Pending { onset, origin } = *self.0.front()?;
-        let Origin::Known(origin) = origin else {
-            return None;
-        };
-        let window_end = origin + (post_onset_hops * HOP) as u64;
-        (window_end <= now + (hops * HOP) as u64).then_some(Due { onset, window_end })
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 /// Follows the sound hop by hop, reports onsets, and describes each note a moment later.
@@ -491,67 +262,9 @@ impl Analyzer {
     }
 }
 
-/// The newest samples, always in one piece.
-struct History {
-    /// Every hop is written twice, [`CAPACITY`] apart: wherever the newest one lies in the second
-    /// half, all that came before lies unbroken in front of it.
-    samples: Box<[f32]>,
-    /// Samples pushed since the start.
-    position: u64,
-}
-
-impl History {
-    fn new() -> Self {
-        Self {
-            samples: vec![0.0; 2 * CAPACITY].into_boxed_slice(),
-            position: 0,
-        }
-    }
-
-    fn push(&mut self, hop: &[f32; HOP]) {
-        let start = (self.position % CAPACITY as u64) as usize;
-        self.samples[start..start + HOP].copy_from_slice(hop);
-        self.samples[start + CAPACITY..][..HOP].copy_from_slice(hop);
-        self.position += HOP as u64;
-    }
-
-    /// The `length` samples, at most [`Analyzer::HISTORY`], before position `end`, zeros before the
-    /// start, and where they end: `end`, or as near to it as memory reaches.
-    fn ending(&self, end: u64, length: usize) -> (&[f32], u64) {
-        let ago = (self.position - end.min(self.position)).min((CAPACITY - length) as u64);
-        let newest = (self.position % CAPACITY as u64) as usize + CAPACITY;
-        let last = newest - ago as usize;
-        (&self.samples[last - length..last], self.position - ago)
-    }
-
-    /// Where the note begins that showed in the hop that ended at `shown`, as far as can be seen
-    /// by now.
-    fn place(&self, shown: u64) -> Option<u64> {
-        let [back, ahead, side] = [
-            steepest_rise::BACK,
-            steepest_rise::AHEAD,
-            steepest_rise::SIDE,
-        ]
-        .map(|n| n as u64);
-        let last = (shown + ahead + side).min(self.position);
-        // One more for the first difference; what came before the start is unknown.
-        let first = shown.saturating_sub(side + back + 1);
-        let (samples, _) = self.ending(last, (last - first) as usize);
-        let from = shown.saturating_sub(back) - first;
-        steepest_rise(samples, from as usize).map(|at| first + at as u64)
-    }
-
-    fn clear(&mut self) {
-        self.samples.fill(0.0);
-        self.position = 0;
-    }
-}
-
-/// Samples remembered: the longest window may end a little before now.
-const CAPACITY: usize = Analyzer::HISTORY + 1024;
-
-// The double writing relies on it.
-const _: () = assert!(CAPACITY.is_multiple_of(HOP));
+/// Hops from the one in which a note showed to the latest that the hops to its features are counted
+/// from: its place may lie as far after it as it is looked for.
+const PLACE_HOPS: usize = (steepest_rise::AHEAD + Analyzer::LAG as usize).div_ceil(HOP);
 
 /// A place is looked for in each hop from so many samples after the one in which the note showed,
 const FIRST_LOOK: u64 = 5 * HOP as u64;
@@ -560,15 +273,12 @@ const LAST_LOOK: u64 = (steepest_rise::AHEAD + steepest_rise::SIDE) as u64;
 /// or the shipped models, whose features are taken 7 hops after it, are to answer.
 const DECIDED: u64 = 7 * HOP as u64;
 
-fn peak_db(samples: &[f32]) -> f32 {
-    let peak = samples.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
-    (20.0 * peak.log10()).max(Analyzer::PEAK_FLOOR_DB)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::waiting::Due;
     use super::*;
-    use crate::features::Preset;
+    use crate::features::{FeatureExtractor, Preset};
+    use crate::white_noise::white_noise;
 
     fn extractor() -> FeatureExtractor {
         let names = ["peakSample_value", "peakSample_index", "zeroCrossing"];
@@ -918,6 +628,31 @@ mod tests {
     }
 
     #[test]
+    fn no_note_waits_longer_than_the_longest_wait_and_one_after_a_trace_longer_than_others() {
+        for wait in [0, 7, 112] {
+            let waited = |position: usize, trace: &[f32]| {
+                let mut samples = knocks(250, &[position]).as_flattened().to_vec();
+                let traced = samples[position - 250..].iter_mut().zip(trace);
+                traced.for_each(|(sample, trace)| *sample += trace);
+                let mut analyzer = flux_analyzer(wait);
+                let (onsets, notes) = run(&mut analyzer, samples.as_chunks().0);
+                assert_eq!((onsets.len(), notes.len()), (1, 1), "{position}");
+                let waited = notes[0].0 - onsets[0].0;
+                assert!(waited <= analyzer.first.longest_wait_hops(), "{waited}");
+                waited
+            };
+            let trace = white_noise(60, 0.01);
+            for position in (4_000..4_064).step_by(7) {
+                // What follows the place at a fixed time follows its trace later.
+                let (alone, traced) = (waited(position, &[]), waited(position, &trace));
+                assert!(wait == 0 || traced > alone + 1, "{alone} {traced}");
+            }
+        }
+        let mkl = Extraction::new(OnsetMethod::Mkl, extractor(), 5).unwrap();
+        assert_eq!(mkl.longest_wait_hops(), 5);
+    }
+
+    #[test]
     fn with_flux_the_second_description_goes_by_the_place_of_the_first() {
         let hops = knocks(300, &[4_000, 6_300, 9_111]);
         for (first, second) in [(7, 112), (7, 7), (112, 7), (0, 120)] {
@@ -931,55 +666,6 @@ mod tests {
                 assert_eq!(a.1 + 64 * second as u64, b.1 + 64 * first as u64);
                 assert!(a.1 <= a.2 && b.1 <= b.2);
             }
-        }
-    }
-
-    #[test]
-    fn notes_that_fall_due_together_come_one_a_hop_in_the_order_of_their_onsets() {
-        let mut waiting = Waiting::new();
-        let onset = |id| Onset {
-            id,
-            position: 0,
-            detected: 0,
-        };
-        // The second begins before the first, the third together with it.
-        for (id, origin) in [(0, 640), (1, 576), (2, 640)] {
-            let origin = Origin::Known(origin);
-            let onset = onset(id);
-            assert!(waiting.push(Pending { onset, origin }));
-        }
-        let sought = Pending {
-            onset: onset(3),
-            origin: Origin::Sought { shown: 0 },
-        };
-        waiting.push(sought);
-        let mut due = |now| {
-            waiting
-                .due(now, 1)
-                .map(|due| (due.onset.id, due.window_end))
-        };
-        assert_eq!(due(640), None);
-        assert_eq!(due(704), Some((0, 704)));
-        assert_eq!(due(768), Some((1, 640)));
-        assert_eq!(due(832), Some((2, 704)));
-        assert_eq!(due(896), None);
-    }
-
-    #[test]
-    fn an_onset_in_every_hop_leaves_room_for_the_next() {
-        let mut waiting = Waiting::new();
-        let latest = (Waiting::LONGEST - Analyzer::MAXIMUM_POST_ONSET_HOPS) * HOP;
-        for hop in 1..1_000 {
-            let now = (hop * HOP) as u64;
-            // By turns placed as late as can be and at once.
-            let origin = Origin::Known(now + if hop % 7 == 0 { latest as u64 } else { 0 });
-            let onset = Onset {
-                id: hop as u64,
-                position: now,
-                detected: now,
-            };
-            assert!(waiting.push(Pending { onset, origin }), "hop {hop}");
-            waiting.due(now, Analyzer::MAXIMUM_POST_ONSET_HOPS);
         }
     }
 
@@ -1003,34 +689,6 @@ mod tests {
             }
         );
         assert_eq!(last_notes[0].2, notes[0].2);
-    }
-
-    #[test]
-    fn the_history_is_whole_wherever_it_wraps() {
-        let mut history = History::new();
-        for hop in 0..200usize {
-            history.push(&std::array::from_fn(|i| (hop * HOP + i) as f32));
-            let now = ((hop + 1) * HOP) as u64;
-            for ago in [0, 1, 777, 1024] {
-                let end = now.saturating_sub(ago);
-                let (samples, ended) = history.ending(end, Analyzer::HISTORY);
-                assert_eq!((samples.len(), ended), (Analyzer::HISTORY, end));
-                for (back, sample) in samples.iter().rev().enumerate() {
-                    let expected = end.saturating_sub(back as u64 + 1) as f32;
-                    assert_eq!(*sample, expected);
-                }
-            }
-            // What lies further back than memory reaches.
-            let (_, ended) = history.ending(0, Analyzer::HISTORY);
-            assert_eq!(ended, now.saturating_sub(1024));
-        }
-    }
-
-    #[test]
-    fn silence_has_the_floor_as_its_level() {
-        assert_eq!(peak_db(&[0.0; 8]), Analyzer::PEAK_FLOOR_DB);
-        assert_eq!(peak_db(&[]), Analyzer::PEAK_FLOOR_DB);
-        assert_eq!(peak_db(&[0.5, -1.0]), 0.0);
     }
 
     #[test]

@@ -46,8 +46,8 @@ const FADE: f64 = 0.5;
 
 /// Chooses between two sides, hop by hop, for [`InputChoice::Automatic`].
 ///
-/// It listens to one side, never to a mixture of both: so nothing cancels, whatever the polarity of
-/// the sides is, and a guitar on one side is heard at its full level. The loudness of a side is
+/// It listens to one side, to a mixture of both only while one fades into the other: so nothing cancels,
+/// whatever the polarity of the sides is, and a guitar on one side is heard at its full level. The loudness of a side is
 /// that of its loudest hop, forgotten by 20 dB in [`MEMORY`]. When the other side is 3 dB louder,
 /// it takes over: at once in a hop in which a note begins on it, or in silence; otherwise it is
 /// faded in slowly. Two equal sides are heard as one, to the bit.

@@ -6,7 +6,8 @@
 //!                 when more of it was heard
 //! the class       the most probable one
 //! what teaches    the last answer about a note, if it is sure enough and the note may be one of
-//!                 that class to every network that learns: then all of them learn it
+//!                 that class to every network that learns: then all of them learn it. What is
+//!                 rejected ([`rejection`](crate::rejection)) teaches none
 //! ```
 //!
 //! ```

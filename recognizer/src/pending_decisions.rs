@@ -12,8 +12,8 @@
 
 use crate::classification::{Classification, MAX_CLASSES};
 
-/// Places. At one onset in each hop of the longest wait and with a full queue to the classifier
-/// thread 153 notes are under way.
+/// Places. At one onset in each hop of the longest wait, 127 hops, and with a full queue to the
+/// classifier thread 160 notes are under way.
 pub const CAPACITY: usize = 256;
 
 /// What the first decision said.

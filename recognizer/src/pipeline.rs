@@ -34,29 +34,34 @@
 //! reached the audio thread. Offline that is the same every time; in real time an answer of the
 //! classifier thread comes a little later, and a note that falls in between does not profit from it.
 
+mod model_swap;
+mod settings;
+mod telemetry;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+pub use settings::Settings;
+pub use telemetry::Telemetry;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tocco_dsp::{
-    Analysis, Analyzer, AnalyzerError, HOP, HopEnd, HopStream, HopStreamError, InputChoice,
-    OnsetConfig, StreamClock, denormals,
+    Analysis, Analyzer, AnalyzerError, HOP, HopEnd, HopStream, HopStreamError, StreamClock,
+    denormals,
 };
 
 use crate::Decisions;
-use crate::adaptation::examples::{self, Teaching};
-use crate::adaptation::take;
+use crate::adaptation::{examples, take};
 use crate::classification::{Classification, Decision, Note};
-use crate::counters::{Counters, add};
+use crate::counters::add;
 use crate::decision::{self, most_probable};
-use crate::level_feed::{LevelFeed, LevelMeter};
+use crate::level_feed::LevelMeter;
 use crate::mailbox::{self, mailbox};
-use crate::meters::Meters;
 use crate::model::{LoadedModel, Stage};
 use crate::pace::Pace;
 use crate::pending_decisions::SecondDecisions;
-use crate::rejection::{self, DEFAULT_STRICTNESS, Surroundings, is_rejected};
+use crate::rejection::{self, Surroundings, is_rejected};
 use crate::runner::queue::{Answer, Died, Refused};
 use crate::runner::{InlineRunner, Runner, Said};
 use crate::ticks::{self, Ticks};
@@ -66,58 +71,6 @@ const LOG_CAPACITY: usize = 4096;
 
 /// Models that may wait to be freed.
 const RETIRED_CAPACITY: usize = 4;
-
-/// Hops that a new model waits for a gap between two notes: longer than most notes' features take.
-const LEISURE: u32 = 24;
-
-/// Hops that a new model waits at all, half a second: longer than any answer takes.
-const SWAP_PATIENCE: u32 = 375;
-
-/// What may change from block to block.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
-    /// Settings of the onset detector.
-    pub onset: OnsetConfig,
-    /// Least probability of the winner for a note to make MIDI, 0 to 1.
-    pub gate: f32,
-    /// How strictly onsets are rejected that are no notes: from 0, not at all, to 1.
-    pub strictness: f32,
-    /// What is heard of a stereo input.
-    pub input: InputChoice,
-    /// Whether the networks learn their player by listening. Without it they forget what they learnt
-    /// at once, and with it again they start anew.
-    pub adapt: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            onset: OnsetConfig::default(),
-            gate: 0.0,
-            strictness: DEFAULT_STRICTNESS,
-            input: InputChoice::Automatic,
-            adapt: true,
-        }
-    }
-}
-
-/// What the pipeline's owner and the audio thread share.
-#[derive(Debug, Default)]
-pub struct Telemetry {
-    /// Counts of everything.
-    pub counters: Counters,
-    /// The last note.
-    pub meters: Meters,
-    /// The input as it comes.
-    pub levels: LevelFeed,
-    /// What is being taught.
-    pub teaching: Teaching,
-    /// Whether the sound of what is taught is wanted.
-    pub takes: take::Wanted,
-    /// How many notes the model in use has learnt from by listening. Unlike
-    /// [`Counters::learned`] 0 again when it is swapped, or forgets. Written by the audio thread.
-    pub adapted: AtomicU64,
-}
 
 /// Why there is no pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -277,7 +230,8 @@ impl Pipeline {
             // Not where their events are, the first sample, but at the end of the callback's first hop, as
             // what is answered inline: so that in blocks of a hop latencies are whole blocks, as
             // `bench deployment` measures them.
-            let seen = recognizer.position + length.min(HOP) as u64;
+            let hop = recognizer.clock.host_span(HOP as u64);
+            let seen = recognizer.position + hop.min(length as u64);
             recognizer.collect(seen, &mut |result| on_result(result, 0));
             stream.push(channels, |hop, end| {
                 recognizer.hop(hop, end, &mut |result| on_result(result, end.block_offset));
@@ -653,47 +607,6 @@ impl Recognizer {
         on_result(result);
     }
 
-    fn between_notes(&self) -> bool {
-        self.pending == 0 && self.model.under_way() == 0
-    }
-
-    /// Swaps in a model that waits, if it is time and the old one can be sent back.
-    fn take_new_model(&mut self) {
-        if self.models.is_empty() {
-            self.model_waits = 0;
-            return;
-        }
-        self.model_waits += 1;
-        let is_time = self.between_notes()
-            || (self.model_waits > LEISURE && self.model.under_way() == 0)
-            || self.model_waits > SWAP_PATIENCE;
-        if !is_time || self.retired.slots() == 0 {
-            return;
-        }
-        let Some(mut model) = self.models.take() else {
-            return;
-        };
-        self.model_waits = 0;
-        add(
-            &self.telemetry.counters.first.abandoned,
-            self.model.under_way(),
-        );
-        std::mem::swap(&mut self.model, &mut model);
-        // To wait for them would be to wait for a gap of 150 ms in the playing.
-        add(
-            &self.telemetry.counters.second.decisions.abandoned,
-            self.seconds.give_up(),
-        );
-        // There was room, and nobody else pushes.
-        let sent = self.retired.push(model).is_ok();
-        debug_assert!(sent);
-        for inline in inline(&mut self.model) {
-            inline.prime();
-        }
-        self.telemetry.adapted.store(0, Relaxed);
-        add(&self.telemetry.counters.swaps, 1);
-    }
-
     fn reset(&mut self) {
         self.pace.reset();
         self.position = 0;
@@ -746,183 +659,4 @@ fn ask(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use crate::classification::ModelSerial;
-    use crate::level_feed::{COLUMN_HOPS, FLOOR_DB};
-    use crate::model::RunConfig;
-    use crate::model::tests::shipped;
-    use crate::runner::Wake;
-    use tocco_dsp::synth::add_tone;
-    use tocco_dsp::synth::noise::Noise;
-    use tocco_engines::EngineId;
-
-    /// Decaying tones of different pitch, one every 150 ms.
-    fn playing(host_rate: f64, notes: usize) -> Vec<f32> {
-        let spacing = (0.15 * host_rate) as usize;
-        let mut samples = vec![0.0; spacing * (notes + 1)];
-        for note in 0..notes {
-            let start = spacing / 2 + note * spacing;
-            let pitch = 110.0 * (1.0 + (note % 7) as f64);
-            for (i, sample) in samples[start..].iter_mut().take(spacing).enumerate() {
-                let t = i as f64 / host_rate;
-                let tone: f64 = (1..5)
-                    .map(|k| (std::f64::consts::TAU * pitch * f64::from(k) * t).sin())
-                    .sum();
-                *sample += (0.15 * tone * (-t * 30.0).exp()) as f32;
-            }
-        }
-        samples
-    }
-
-    fn pipeline(host_rate: f64, offline: bool) -> (Pipeline, ServiceEnd, Arc<Telemetry>) {
-        pipeline_of("c", host_rate, offline)
-    }
-
-    fn pipeline_of(
-        id: &str,
-        host_rate: f64,
-        offline: bool,
-    ) -> (Pipeline, ServiceEnd, Arc<Telemetry>) {
-        let config = RunConfig {
-            offline,
-            wake: Wake::Armed,
-            block: Duration::from_millis(1),
-        };
-        let (model, _) =
-            LoadedModel::new(&shipped(id), EngineId::Native, ModelSerial(0), config).unwrap();
-        let telemetry = Arc::new(Telemetry::default());
-        let (pipeline, end) = Pipeline::new(host_rate, model, Arc::clone(&telemetry)).unwrap();
-        (pipeline, end, telemetry)
-    }
-
-    fn listen(pipeline: &mut Pipeline, samples: &[f32], blocks: &[usize]) -> Vec<Classification> {
-        let mut results = Vec::new();
-        let (mut start, mut sizes) = (0, blocks.iter().cycle());
-        while start < samples.len() {
-            let size = (*sizes.next().unwrap()).min(samples.len() - start);
-            let block = &samples[start..start + size];
-            pipeline.process(&[block], &Settings::default(), |result, offset| {
-                assert!(offset < size);
-                assert_eq!(result.seen, (start + offset + 1) as u64);
-                results.push(*result);
-            });
-            start += size;
-        }
-        results
-    }
-
-    #[test]
-    fn every_note_is_answered_inline_whatever_the_block_size() {
-        let samples = playing(48_000.0, 12);
-        let strip = |results: &[Classification]| -> Vec<_> {
-            let one =
-                |r: &Classification| (r.note.onset_id, r.note.position, r.seen, r.probabilities);
-            results.iter().map(one).collect()
-        };
-        let (mut first, _end, telemetry) = pipeline(48_000.0, false);
-        let expected = listen(&mut first, &samples, &[64]);
-        assert_eq!(expected.len(), 12);
-        assert_eq!(telemetry.counters.onsets.load(Relaxed), 12);
-        assert_eq!(telemetry.counters.first.results.load(Relaxed), 12);
-        for blocks in [&[1][..], &[63], &[65], &[512], &[8192], &[1, 700, 64, 3000]] {
-            let (mut pipeline, _end, _) = pipeline(48_000.0, false);
-            let results = listen(&mut pipeline, &samples, blocks);
-            assert_eq!(strip(&results), strip(&expected), "blocks of {blocks:?}");
-        }
-    }
-
-    #[test]
-    fn a_reader_sees_the_input_and_its_notes_and_changes_nothing() {
-        let samples = playing(48_000.0, 5);
-        let ids = |results: &[Classification]| -> Vec<_> {
-            results
-                .iter()
-                .map(|r| (r.note.onset_id, r.class, r.note.position))
-                .collect()
-        };
-        let (mut unread, _end, _) = pipeline(48_000.0, false);
-        let expected = listen(&mut unread, &samples, &[64]);
-        let (mut pipeline, _end, telemetry) = pipeline(48_000.0, false);
-        let feed = &telemetry.levels;
-        feed.open(true);
-        let results = listen(&mut pipeline, &samples, &[64]);
-        assert_eq!(ids(&results), ids(&expected));
-        let columns: Vec<_> = std::iter::from_fn(|| feed.next_column()).collect();
-        assert_eq!(columns.len(), samples.len() / (HOP * COLUMN_HOPS));
-        let marks: Vec<_> = std::iter::from_fn(|| feed.next_mark()).collect();
-        assert_eq!(marks.len(), results.len());
-        let gate = feed.gate_db();
-        assert_eq!(gate, -53.0);
-        for (mark, result) in marks.iter().zip(&results) {
-            assert_eq!(u64::from(mark.position), result.note.position);
-            assert_eq!(usize::from(mark.class), result.class);
-            let place = columns.iter().position(|column| column.end > mark.position);
-            let loudest = columns[place.unwrap()..].iter().take(4);
-            let loudest = loudest.map(|column| column.level_db).fold(gate, f32::max);
-            assert!(loudest > gate + 10.0, "{mark:?}: {loudest} dB");
-        }
-        assert_eq!((feed.clipped(), feed.dropped()), (0, 0));
-    }
-
-    #[test]
-    fn a_reader_sees_nothing_from_before_a_reset() {
-        let (mut pipeline, _end, telemetry) = pipeline(48_000.0, false);
-        telemetry.levels.open(true);
-        listen(&mut pipeline, &[1.0; HOP], &[HOP]);
-        pipeline.reset();
-        listen(&mut pipeline, &[0.0; HOP * COLUMN_HOPS], &[HOP]);
-        let column = telemetry.levels.next_column().unwrap();
-        assert_eq!(column.peak_db, FLOOR_DB);
-        assert_eq!(column.end as usize, HOP * COLUMN_HOPS);
-    }
-
-    /// A note and, 100 ms later, one 8 dB softer that it rings over: only the second look hears it.
-    fn note_under_a_ringing_one() -> Vec<f32> {
-        let mut noise = Noise::new(1);
-        let mut samples: Vec<f32> = (0..48_000).map(|_| 1e-4 * noise.sample() as f32).collect();
-        add_tone(&mut samples, 9_600, 110.0, 0.3);
-        add_tone(&mut samples, 14_400, 294.0, 0.3 * 10_f32.powf(-8.0 / 20.0));
-        samples
-    }
-
-    #[test]
-    fn the_second_look_can_be_switched_off_and_on() {
-        let samples = note_under_a_ringing_one();
-        let (mut pipeline, _end, telemetry) = pipeline_of("tocco", 48_000.0, true);
-        let onsets = &telemetry.counters.onsets;
-        for (second_look, expected) in [(false, 1), (true, 2), (false, 1)] {
-            let mut settings = Settings::default();
-            settings.onset.second_look = second_look;
-            let before = onsets.load(Relaxed);
-            pipeline.reset();
-            for block in samples.chunks(HOP) {
-                pipeline.process(&[block], &settings, |_, _| {});
-            }
-            assert_eq!(onsets.load(Relaxed) - before, expected, "{second_look}");
-        }
-    }
-
-    #[test]
-    fn what_a_thread_answered_is_seen_at_the_end_of_a_hop() {
-        let samples = playing(48_000.0, 4);
-        for size in [32, 512] {
-            let (mut pipeline, _end, _) = pipeline_of("a", 48_000.0, false);
-            let (mut start, mut results) = (0, 0);
-            for block in samples.chunks(size) {
-                pipeline.process(&[block], &Settings::default(), |result, offset| {
-                    assert!(!result.inline);
-                    let seen = result.seen as usize;
-                    let of_first_hop = offset == 0 && seen == start + block.len().min(HOP);
-                    // A stream that is known to be ahead waits where it asks.
-                    let where_asked = seen == start + offset + 1;
-                    assert!(of_first_hop || where_asked, "{start} {offset} {seen}");
-                    results += 1;
-                });
-                start += block.len();
-            }
-            assert!(results > 0);
-        }
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use tocco_engines::{EngineId, ModelPackage};
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::{LoadedModel, RunConfig};
 use tocco_recognizer::pipeline::{Pipeline, Settings};
-use tocco_recognizer::runner::Wake;
+use tocco_recognizer::runner::{Placement, Wake};
 
 const RATE: f64 = 48_000.0;
 const BLOCK: usize = 64;
@@ -55,8 +55,8 @@ fn performance(seconds: f64) -> Vec<f32> {
     samples
 }
 
-/// Answers to so many seconds of it.
-fn play(model: &str, second: Option<&str>, offline: bool, seconds: f64) -> usize {
+/// Answers to so many seconds of it, and where the first network ran.
+fn play(model: &str, second: Option<&str>, offline: bool, seconds: f64) -> (usize, Placement) {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     let package = |id: &str| ModelPackage::load(models.join(id)).unwrap();
     let (first, second) = (package(model), second.map(package));
@@ -66,7 +66,7 @@ fn play(model: &str, second: Option<&str>, offline: bool, seconds: f64) -> usize
         block: Duration::from_secs_f64(BLOCK as f64 / RATE),
     };
     let (engine, serial) = (EngineId::Native, ModelSerial(0));
-    let (model, _) =
+    let (model, info) =
         LoadedModel::with_second(&first, second.as_ref(), engine, serial, config).unwrap();
     let (mut pipeline, _service) = Pipeline::new(RATE, model, Arc::default()).unwrap();
     let settings = Settings::default();
@@ -77,7 +77,7 @@ fn play(model: &str, second: Option<&str>, offline: bool, seconds: f64) -> usize
             std::thread::sleep(config.block);
         }
     }
-    answers
+    (answers, info.stages.first.placement)
 }
 
 #[test]
@@ -85,11 +85,15 @@ fn the_callback_makes_no_call_that_may_block() {
     if !is_watched() {
         return;
     }
-    // The network in the callback; on the classifier thread, live; both decisions, offline.
-    assert!(play("c", None, true, 4.0) > 4);
-    assert!(play("tocco", None, false, 2.0) > 2);
-    assert!(play("tocco", Some("tocco-late"), true, 4.0) > 8);
-    assert!(play("tocco-sure", Some("tocco-late"), false, 2.0) > 2);
+    let inline = |(answers, placement): (usize, Placement)| {
+        (placement == Placement::Inline).then_some(answers)
+    };
+    // The network in the callback; on the classifier thread, live; both decisions, offline and live.
+    assert!(inline(play("c", None, true, 4.0)) > Some(4));
+    let (answers, placement) = play("b", None, false, 2.0);
+    assert!(answers > 2 && placement == Placement::Thread);
+    assert!(inline(play("tocco", Some("tocco-late"), true, 4.0)) > Some(8));
+    assert!(play("tocco-sure", Some("tocco-late"), false, 2.0).0 > 2);
 }
 
 /// One call that must not be in a callback.

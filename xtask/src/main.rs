@@ -56,8 +56,8 @@ struct Arguments {
 enum Command {
     /// Stream a recording through the bundled plugin and name each note as it comes
     ///
-    /// Builds and bundles the plugin, loads the bundled CLAP in a host of our own at 48 kHz and
-    /// 64 frames, and prints a line for each note: time, technique, probability, latency. With --target
+    /// Builds and bundles the plugin, loads the bundled CLAP in a host of our own in blocks of 64 samples at
+    /// the recording's rate, and prints a line for each note: time, technique, probability, latency. With --target
     /// aarch64-unknown-linux-gnu the bundle and the host are those of a Raspberry Pi 4, emulated; with
     /// --target x86_64-pc-windows-gnu those of Windows, under Wine.
     #[command(disable_help_flag = true, after_help = EXAMPLES_DEMO)]

@@ -25,11 +25,17 @@ pub unsafe fn tell() {
             Found::Expected(_) if in_checkout => continue,
             Found::Expected(value) => value,
         };
-        if env::var_os(variable).is_none() {
+        if !names_folders(env::var_os(variable)) {
             // SAFETY: no other thread runs, as the caller has promised.
             unsafe { env::set_var(variable, value) };
         }
     }
+}
+
+/// Whether a variable is set, and not to nothing: that names no folder, and the crates would look in a checkout,
+/// which who has an archive has not.
+fn names_folders(value: Option<OsString>) -> bool {
+    value.is_some_and(|value| !value.is_empty())
 }
 
 /// A value for an environment variable.
@@ -102,6 +108,12 @@ mod tests {
     fn model(folder: &Path) {
         fs::create_dir_all(folder.join("models/c")).unwrap();
         fs::write(folder.join("models/c/model.toml"), "").unwrap();
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_names_no_folder() {
+        assert!(!names_folders(None) && !names_folders(Some("".into())));
+        assert!(names_folders(Some("/models".into())));
     }
 
     #[test]

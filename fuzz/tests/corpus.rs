@@ -63,6 +63,47 @@ fn every_target_has_its_corpus_and_its_program_for_libfuzzer() {
     }
 }
 
+/// Else `cargo xtask fuzz` would write to the checkout, and fuzz other versions of crates each time.
+#[test]
+fn libfuzzers_lock_file_has_what_the_crates_ask_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let lock = read("fuzz/libfuzzer/Cargo.lock");
+    for (package, folder) in [
+        ("tocco", "plugin"),
+        ("tocco-corpus", "models/corpus"),
+        ("tocco-dsp", "dsp"),
+        ("tocco-engine-tools", "engines/tools"),
+        ("tocco-engines", "engines"),
+        ("tocco-fuzz", "fuzz"),
+        ("tocco-recognizer", "recognizer"),
+    ] {
+        let name = format!("\nname = \"{package}\"\n");
+        let entry = lock
+            .split("[[package]]")
+            .find(|entry| entry.contains(&name));
+        let entry = entry.unwrap_or_else(|| panic!("{package} is not locked"));
+        let manifest = read(&format!("{folder}/Cargo.toml"));
+        let (_, lines) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let lines = lines.lines().take_while(|line| !line.starts_with('['));
+        // What no feature asks for is not locked.
+        let asked_for =
+            lines.filter(|line| !line.starts_with('#') && !line.contains("optional = true"));
+        for line in asked_for.filter(|line| !line.is_empty()) {
+            let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            // A version follows where there are several.
+            let is_locked = ["\"", " "]
+                .iter()
+                .any(|end| entry.contains(&format!("\n \"{name}{end}")));
+            assert!(
+                is_locked,
+                "{package}: {name} is not locked: cargo update --workspace --manifest-path \
+                 fuzz/libfuzzer/Cargo.toml"
+            );
+        }
+    }
+}
+
 #[test]
 fn damaged_inputs_are_read_or_refused() {
     for target in TARGETS {

@@ -6,21 +6,37 @@
 #   sh install.sh --remove    takes away what this has put there
 set -eu
 
+# An exported CDPATH would lead elsewhere, and print where.
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
+: "${HOME:?is not set; set it to the folder of the user whose hosts are meant}"
 data=${XDG_DATA_HOME:-$HOME/.local/share}/tocco
+
+# Where that lies until it is whole which is to become this file or folder.
+unfinished() {
+  echo "$(dirname "$1")/.$(basename "$1").new"
+}
+
+# Takes away what was put there, and what an installation left that was ended in the middle.
+take() {
+  rm -rf "$1" "$(unfinished "$1")"
+}
 
 case "${1:-}" in
   "") ;;
   --remove)
-    rm -rf "$HOME/.clap/Tocco.clap" "$HOME/.vst3/Tocco.vst3"
+    take "$HOME/.clap/Tocco.clap"
+    take "$HOME/.vst3/Tocco.vst3"
     # An archive without the program has put none there.
     if [ -e "$here/bin/tocco" ]; then
-      rm -rf "$HOME/.local/bin/tocco"
+      take "$HOME/.local/bin/tocco"
     fi
-    rm -rf "$data/guide.html" "$data/play.png" "$data/setup.png"
+    for file in guide.html play.png setup.png; do
+      take "$data/$file"
+    done
     # Models of your own stay, too.
     for model in "$here/models"/*; do
-      rm -rf "$data/models/$(basename "$model")"
+      take "$data/models/$(basename "$model")"
     done
     rmdir "$data/models" 2>/dev/null || true
     echo "removed; presets, lessons and models of your own in $data stay"
@@ -56,11 +72,17 @@ fi
 
 # In place when it is whole.
 put() {
+  new=$(unfinished "$2")
   mkdir -p "$(dirname "$2")"
-  rm -rf "$2.new"
-  cp -R "$1" "$2.new"
+  rm -rf "$new"
+  cp -R "$1" "$new" || {
+    # A disk that is full is not to be kept full by what is of no use.
+    rm -rf "$new"
+    echo "error: $2 cannot be written: see above; what was there before still is" >&2
+    exit 1
+  }
   rm -rf "$2"
-  mv "$2.new" "$2"
+  mv "$new" "$2"
 }
 
 put "$here/Tocco.clap" "$HOME/.clap/Tocco.clap"
@@ -76,6 +98,17 @@ echo "installed ~/.clap/Tocco.clap and ~/.vst3/Tocco.vst3: rescan the plugins in
 if [ -e "$here/bin/tocco" ]; then
   put "$here/bin/tocco" "$HOME/.local/bin/tocco"
   chmod +x "$HOME/.local/bin/tocco"
-  echo "installed ~/.local/bin/tocco, which needs no host (libasound2, libjack-jackd2-0)"
+  echo "installed ~/.local/bin/tocco, which needs no host"
+  # It is linked with both libraries, and not even begins without one of them.
+  "$HOME/.local/bin/tocco" --version >/dev/null 2>&1 || {
+    echo "note: tocco does not begin yet; it needs the libraries of ALSA and JACK. As root, on Debian and its kin:"
+    echo "  apt-get install libasound2 libjack-jackd2-0"
+    echo "  (since Debian 13 and Ubuntu 24.04 the first is called libasound2t64)"
+  }
+  # Debian's shells look there from the next login on, once it is there.
+  case ":$PATH:" in
+    *":$HOME/.local/bin:"*) ;;
+    *) echo "note: ~/.local/bin is not in PATH yet: log in once more, or type ~/.local/bin/tocco" ;;
+  esac
 fi
 echo "the guide is $data/guide.html"

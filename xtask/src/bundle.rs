@@ -234,7 +234,13 @@ pub fn standalone(to: &Path, builds: bool) -> Result<()> {
         cargo::call("building the program", &arguments).context(LINKED)?;
     }
     let program = cargo::target_folder()?.join("release").join(PLUGIN);
-    fs::copy(&program, to).with_context(|| program.display().to_string())?;
+    fs::copy(&program, to).with_context(|| {
+        format!(
+            "{}: cannot be copied to {}; with --no-build it must be there from a build before",
+            program.display(),
+            to.display()
+        )
+    })?;
     strip(to)
 }
 

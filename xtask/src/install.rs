@@ -39,13 +39,15 @@ pub fn install(arguments: &InstallArguments) -> Result<()> {
     for (place, name) in PLACES {
         let source = cargo::bundles()?.join(name);
         let folder = home.join(place);
-        let (new, destination) = (folder.join(format!(".{name}.new")), folder.join(name));
+        let (new, destination) = (folder.join(unfinished(name)), folder.join(name));
         // Renamed when it is whole: a host that runs keeps the file that it has open.
         fs::create_dir_all(&folder)
             .and_then(|()| remove(&new))
             .and_then(|_| copy(&source, &new))
             .and_then(|()| remove(&destination))
             .and_then(|_| fs::rename(&new, &destination))
+            // It is of no use, and takes room that may be what is missing.
+            .inspect_err(|_| drop(remove(&new)))
             .with_context(|| format!("cannot install {}", destination.display()))?;
         println!("installed {}", destination.display());
     }
@@ -60,13 +62,20 @@ pub fn install(arguments: &InstallArguments) -> Result<()> {
 pub fn uninstall() -> Result<()> {
     let home = home()?;
     for (place, name) in PLACES {
-        let destination = home.join(place).join(name);
-        let removed = remove(&destination)
+        let folder = home.join(place);
+        let destination = folder.join(name);
+        let removed = remove(&folder.join(unfinished(name)))
+            .and_then(|_| remove(&destination))
             .with_context(|| format!("cannot remove {}", destination.display()))?;
         let what = if removed { "removed" } else { "not there:" };
         println!("{what} {}", destination.display());
     }
     Ok(())
+}
+
+/// What a bundle is called until it is whole; an installation that was ended in the middle leaves it.
+fn unfinished(name: &str) -> String {
+    format!(".{name}.new")
 }
 
 fn home() -> Result<PathBuf> {

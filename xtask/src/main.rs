@@ -10,6 +10,7 @@ mod cross;
 mod dependencies;
 mod elk;
 mod emulator;
+mod environment;
 mod files;
 mod fuzz;
 mod hosts;
@@ -248,6 +249,8 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let command = Arguments::parse().command;
     let here = cargo::enter_workspace()?;
+    // SAFETY: no other thread runs in this program.
+    unsafe { environment::count_from(&here) };
     let tool = |binary, command| Tool {
         binary,
         command,

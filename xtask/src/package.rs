@@ -15,7 +15,7 @@ use crate::cross::Cross;
 use crate::dependencies;
 use crate::elk::MODELS;
 use crate::install::copy;
-use crate::portable;
+use crate::portable::{self, Limits};
 
 /// The machine that the archive is for unless another one is named.
 const HERE: &str = "x86_64-unknown-linux-gnu";
@@ -154,6 +154,17 @@ fn fill(folder: &Path, bundles: &Path, target: &str, with_program: bool) -> Resu
     for bundle in ["Tocco.clap", "Tocco.vst3"] {
         copy(&bundles.join(bundle), &folder.join(bundle))?;
     }
+    let vst3 = format!(
+        "Tocco.vst3/Contents/{}-linux/Tocco.so",
+        architecture(target)
+    );
+    let plugins = ["Tocco.clap", &*vst3].map(|file| folder.join(file));
+    // The other machine's were checked before their symbols were taken out, which tell code from data.
+    if target == HERE {
+        for plugin in &plugins {
+            portable::check(plugin, &Limits::BARE_PC)?;
+        }
+    }
     fs::create_dir(folder.join("models"))?;
     for model in MODELS {
         let from = cargo::root().join("models").join(model);
@@ -171,10 +182,7 @@ fn fill(folder: &Path, bundles: &Path, target: &str, with_program: bool) -> Resu
     fs::write(folder.join("licences.txt"), licences)?;
     let mut glibc = (0, 0);
     let program = with_program.then(|| folder.join("bin/tocco"));
-    for file in [Some(folder.join("Tocco.clap")), program]
-        .into_iter()
-        .flatten()
-    {
+    for file in plugins.into_iter().chain(program) {
         glibc = glibc.max(portable::needs(&file)?.glibc);
     }
     // What install.sh compares with the machine's.
@@ -193,6 +201,7 @@ fn fill(folder: &Path, bundles: &Path, target: &str, with_program: bool) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
     use std::path::PathBuf;
 
     /// What was unpacked, as far as the script looks at it.
@@ -255,6 +264,10 @@ mod tests {
             assert!(home.join(file).exists(), "{file}: {said}");
         }
         assert!(!home.join(".vst3/Tocco.vst3/old").exists());
+        // What stands in for the program does not begin, as one without its libraries.
+        for note in ["apt-get install libasound2", "is not in PATH yet"] {
+            assert!(said.contains(note), "{said}");
+        }
         let preset = home.join(".local/share/tocco/presets/mine.toml");
         fs::create_dir_all(preset.parent().unwrap()).unwrap();
         fs::write(&preset, "").unwrap();
@@ -269,6 +282,198 @@ mod tests {
             assert!(!home.join(file).exists(), "{file}: {said}");
         }
         assert!(preset.exists() && home.join(".vst3/other").exists());
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing_and_what_was_left_halfway_is_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let unpacked = unpacked(folder.path());
+        fs::write(unpacked.join("Tocco.clap"), vec![1; 100_000]).unwrap();
+        fs::remove_file(unpacked.join("SHA256SUMS")).unwrap();
+        let sums = archive::sums(&unpacked).unwrap();
+        fs::write(unpacked.join("SHA256SUMS"), sums).unwrap();
+        let place = folder.path().join(".clap");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("Tocco.clap"), "the one before").unwrap();
+        // Files may have no more than a block.
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -f 1; exec sh \"$0\""])
+            .arg(unpacked.join("install.sh"))
+            .env("HOME", folder.path())
+            .env_remove("XDG_DATA_HOME")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{said}");
+        assert!(
+            said.contains(".clap/Tocco.clap cannot be written"),
+            "{said}"
+        );
+        let names = || files::below(&place).unwrap();
+        assert_eq!(names(), [place.join("Tocco.clap")]);
+        let kept = fs::read_to_string(place.join("Tocco.clap")).unwrap();
+        assert_eq!(kept, "the one before");
+        // Of one that was ended meanwhile.
+        fs::write(place.join(".Tocco.clap.new"), "").unwrap();
+        let (good, said) = install(&unpacked, folder.path(), &["--remove"]);
+        assert!(good && names().is_empty(), "{said}");
+    }
+
+    /// Bundles, and beside them a program, of a few lines: as far as an archive is made of them.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    fn built(folder: &Path) -> PathBuf {
+        let bundles = folder.join("bundled");
+        let contents = bundles.join("Tocco.vst3/Contents/x86_64-linux");
+        fs::create_dir_all(&contents).unwrap();
+        let source = folder.join("x.c");
+        let text = "int puts(const char *); int main(void) { return puts(\"tocco\") < 0; }";
+        fs::write(&source, text).unwrap();
+        for (file, is_library) in [
+            (bundles.join("Tocco.clap"), true),
+            (contents.join("Tocco.so"), true),
+            (folder.join("tocco"), false),
+        ] {
+            let options: &[&str] = match is_library {
+                true => &["-shared", "-fPIC"],
+                false => &[],
+            };
+            let mut cc = Command::new("cc");
+            cc.args(options).arg("-o").arg(&file).arg(&source);
+            assert!(cc.status().unwrap().success());
+        }
+        bundles
+    }
+
+    /// What the guide's first commands and the script may call: of packages that each Debian has, tar, gzip,
+    /// coreutils and libc-bin.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    const ON_A_BARE_MACHINE: [&str; 19] = [
+        "sh",
+        "tar",
+        "gzip",
+        "basename",
+        "cat",
+        "chmod",
+        "cp",
+        "cut",
+        "dirname",
+        "getconf",
+        "head",
+        "ls",
+        "mkdir",
+        "mv",
+        "rm",
+        "rmdir",
+        "sha256sum",
+        "sort",
+        "uname",
+    ];
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn the_same_bundles_make_the_same_archive_and_a_bare_machine_installs_it() {
+        const NAME: &str = "tocco-linux-x86_64-0";
+        let folder = tempfile::tempdir().unwrap();
+        let bundles = built(folder.path());
+        let made = |place: &str| {
+            let filled = folder.path().join(place).join(NAME);
+            fs::create_dir_all(filled.join("bin")).unwrap();
+            fs::copy(folder.path().join("tocco"), filled.join("bin/tocco")).unwrap();
+            fill(&filled, &bundles, HERE, true).unwrap();
+            let archive = filled.with_file_name(format!("{NAME}.tar.gz"));
+            archive::pack(&filled, &archive).unwrap();
+            archive
+        };
+        let archive = made("first");
+        // At another time, by somebody with another umask.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for (path, mode) in [("Tocco.vst3", 0o700), ("Tocco.clap", 0o600)] {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(bundles.join(path), mode).unwrap();
+        }
+        let again = made("second");
+        assert!(fs::read(&archive).unwrap() == fs::read(again).unwrap());
+
+        let programs = folder.path().join("programs");
+        fs::create_dir(&programs).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        for program in ON_A_BARE_MACHINE {
+            let mut places = std::env::split_paths(&path).map(|place| place.join(program));
+            let found = places.find(|file| file.is_file());
+            let found = found.unwrap_or_else(|| panic!("{program} is not installed"));
+            std::os::unix::fs::symlink(found, programs.join(program)).unwrap();
+        }
+        let (home, downloads) = (
+            folder.path().join("Zoë"),
+            folder.path().join("Zoë/my files"),
+        );
+        fs::create_dir_all(&downloads).unwrap();
+        fs::copy(&archive, downloads.join(format!("{NAME}.tar.gz"))).unwrap();
+        let type_in = |folder: &Path, commands: &str| {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-e", "-c", commands]).current_dir(folder);
+            let shell = shell.env_clear().env("HOME", &home).env("PATH", &programs);
+            let output = shell.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+            assert!(!said.contains("not found"), "{said}");
+            said
+        };
+        // As the guide says.
+        let guide = fs::read_to_string(cargo::root().join("xtask/linux/guide.html")).unwrap();
+        let (_, commands) = guide.split_once("<pre><code>").unwrap();
+        let (commands, _) = commands.split_once("</code></pre>").unwrap();
+        let said = type_in(&downloads, commands);
+        assert!(!said.contains("does not begin"), "{said}");
+        for (file, source) in [
+            (".clap/Tocco.clap", "Tocco.clap"),
+            (
+                ".vst3/Tocco.vst3/Contents/x86_64-linux/Tocco.so",
+                "Tocco.vst3/Contents/x86_64-linux/Tocco.so",
+            ),
+        ] {
+            let (file, source) = (home.join(file), bundles.join(source));
+            assert!(
+                fs::read(file).unwrap() == fs::read(source).unwrap(),
+                "{said}"
+            );
+        }
+        let models = home.join(".local/share/tocco/models");
+        for model in MODELS {
+            assert!(models.join(model).join("model.toml").is_file(), "{model}");
+        }
+        assert_eq!(type_in(&home, "exec .local/bin/tocco --version"), "tocco\n");
+        type_in(&downloads.join(NAME), "sh install.sh --remove");
+        for file in [".clap/Tocco.clap", ".vst3/Tocco.vst3", ".local/bin/tocco"] {
+            assert!(!home.join(file).exists(), "{file}");
+        }
+        assert!(!models.exists());
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn a_plugin_that_asks_for_a_library_which_a_bare_machine_lacks_is_not_packed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (bundles, filled) = (built(folder.path()), folder.path().join("filled"));
+        fs::create_dir(&filled).unwrap();
+        // One that is there wherever there is a compiler, by another name.
+        let other = folder.path().join("libother.so");
+        let compile = |options: &[&str], to: &Path, more: Option<&Path>| {
+            let mut cc = Command::new("cc");
+            cc.args(["-shared", "-fPIC"])
+                .args(options)
+                .arg("-o")
+                .arg(to);
+            cc.arg(folder.path().join("x.c")).args(more);
+            assert!(cc.status().unwrap().success());
+        };
+        compile(&["-Wl,-soname,libother.so.1"], &other, None);
+        let plugin = bundles.join("Tocco.clap");
+        compile(&["-Wl,--no-as-needed"], &plugin, Some(&other));
+        let error = fill(&filled, &bundles, HERE, false).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("needs libother.so.1"), "{error}");
     }
 
     #[test]

@@ -25,6 +25,24 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// A PC with no more than the least that a Linux with glibc is made of. Which glibc is needed the archive
+    /// says itself.
+    pub const BARE_PC: Self = Self {
+        machine: elf::EM_X86_64,
+        glibc: (u32::MAX, u32::MAX),
+        libraries: &[
+            "libc.so.6",
+            "libm.so.6",
+            "libpthread.so.0",
+            "libdl.so.2",
+            "librt.so.1",
+            "libgcc_s.so.1",
+            "ld-linux-x86-64.so.2",
+        ],
+        lacking: &[],
+        asked_for: &[],
+    };
+
     /// A Raspberry Pi 4 with any Elk Audio OS since its paper of 2022.
     pub const RASPBERRY_PI: Self = Self {
         machine: elf::EM_AARCH64,

@@ -19,7 +19,16 @@ pub fn set_up(folder: &Path, what: &str, fill: impl FnOnce(&Path) -> Result<()>)
     fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     let new = tempfile::tempdir_in(parent).with_context(|| parent.display().to_string())?;
     fill(new.path()).with_context(|| format!("setting up {what}"))?;
-    fs::rename(new.keep(), folder).with_context(|| folder.display().to_string())
+    match fs::rename(new.path(), folder) {
+        Ok(()) => {
+            // Nothing is left there that could be removed.
+            let _ = new.keep();
+            Ok(())
+        }
+        // Another call of this program was quicker, and made the same.
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error).with_context(|| folder.display().to_string()),
+    }
 }
 
 /// The package whose name begins so, among those that `package` depends on.
@@ -134,5 +143,21 @@ mod tests {
         })
         .unwrap();
         assert!(folder.join("whole").is_file());
+    }
+
+    #[test]
+    fn of_two_who_set_up_at_once_one_is_enough() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("tool");
+        set_up(&folder, "a tool", |new| {
+            fs::create_dir(&folder)?;
+            fs::write(folder.join("whole"), "the other's")?;
+            Ok(fs::write(new.join("whole"), "this one's")?)
+        })
+        .unwrap();
+        let whole = fs::read_to_string(folder.join("whole")).unwrap();
+        assert_eq!(whole, "the other's");
+        // What was made twice is not kept twice.
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
     }
 }

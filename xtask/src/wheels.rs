@@ -11,7 +11,7 @@ use crate::unpacked::run;
 /// Has pip install `requirements`, lines like `name==1.0 --hash=sha256:…`, into the folder `new`.
 ///
 /// # Errors
-/// If pip is missing, or fetches something else than was pinned.
+/// If pip is missing, cannot fetch, or fetches something else than was pinned.
 pub fn install(new: &Path, requirements: &[&str]) -> Result<()> {
     let list = new.join("requirements.txt");
     fs::write(&list, requirements.join("\n"))?;
@@ -23,5 +23,8 @@ pub fn install(new: &Path, requirements: &[&str]) -> Result<()> {
         .arg(new)
         .arg("--requirement")
         .arg(&list);
-    run(pip, "pip is needed: apt-get install python3-pip")
+    run(
+        pip,
+        "pip is needed (apt-get install python3-pip), and the network with a Python package index",
+    )
 }

@@ -135,6 +135,9 @@ fn install_puts_both_bundles_where_hosts_look_and_uninstall_takes_them_away() {
         assert!(!vst3.join("Tocco.vst3/old").exists());
     }
     assert_eq!(fs::read_to_string(&own).unwrap(), "own");
+    // As an installation leaves it that was ended in the middle.
+    fs::write(clap.join(".Tocco.clap.new"), "half").unwrap();
+    fs::create_dir(vst3.join(".Tocco.vst3.new")).unwrap();
     run(&["uninstall"]);
     let left = |folder: &Path| {
         let mut names: Vec<_> = folder
@@ -266,6 +269,38 @@ fn what_is_missing_is_told_before_anything_is_built() {
     }
 }
 
+#[test]
+fn folders_in_the_environment_count_from_where_the_user_stands() {
+    let (bin, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let elsewhere = elsewhere.path().canonicalize().unwrap();
+    let below = elsewhere.join("below");
+    fs::create_dir(&below).unwrap();
+    let variables = ["TOCCO_ENGINE_DIR", "TOCCO_SHARED", "TOCCO_MODELS"];
+    let script = "printf '%s\\n' \"$TOCCO_ENGINE_DIR\" \"$TOCCO_SHARED\" \"$TOCCO_MODELS\"; exit 1";
+    let output = command(script, &bin, &below, "built", &["lint"])
+        .envs(variables.into_iter().zip(["my engines", "../shared", ""]))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let found: Vec<&str> = text.lines().take(3).collect();
+    let expected = [below.join("my engines"), below.join("../shared")];
+    // Set to nothing, it names no folder.
+    let expected = expected.iter().map(|path| path.to_str().unwrap());
+    assert_eq!(
+        found,
+        expected.chain([""]).collect::<Vec<_>>(),
+        "{output:?}"
+    );
+    // Where they are looked for in xtask itself.
+    let output = command("exit 1", &bin, &below, "built", &["cases"])
+        .env("TOCCO_SHARED", "nowhere")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let looked = below.join("nowhere/cases").display().to_string();
+    assert!(text.contains(&looked), "{text}");
+}
+
 const INFER: &[&str] = &["infer", "--engine", "native", "--file", "x.json"];
 
 /// Calls xtask with a cargo that makes, in place of the tool that it should build, a program that does
@@ -347,8 +382,10 @@ fn tools_run_where_the_user_stands_and_all_is_built_in_one_folder() {
         assert_eq!(Path::new(here), folder);
         assert_eq!(Path::new(target_folder), built);
         assert_eq!(Path::new(bundles), built.join("bundled"));
-        // What xtask calls for itself runs in the root, and builds in the same folder.
-        let output = xtask(script, folder, target, &["lint"]);
+        // What xtask calls for itself runs in the root, and builds in the same folder. The first call fails, so
+        // that nothing is fetched after it.
+        let script = format!("{script}; exit 1");
+        let output = xtask(&script, folder, target, &["lint"]);
         let text = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = text.lines().take(2).collect();
         assert_eq!(lines, [root().to_str().unwrap(), built.to_str().unwrap()]);

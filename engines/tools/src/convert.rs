@@ -97,7 +97,12 @@ pub fn run(arguments: &ConvertArguments) -> Result<()> {
     for &format in &arguments.to {
         check_not_own(&package, &folder, &target(format))?;
     }
-    std::fs::create_dir_all(&dir).with_context(|| format!("{}: cannot be made", dir.display()))?;
+    std::fs::create_dir_all(&dir).with_context(|| {
+        format!(
+            "{}: cannot be made; say a folder that you may write to with --out DIR",
+            dir.display()
+        )
+    })?;
     let network = package.network()?;
     let random = verify::random_vectors(RANDOM_VECTORS, network.n_inputs());
     let real = match &arguments.features {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::table::rows;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use tocco_engines::bounded_read;
 use tocco_engines::convert::{Format, convert};
 use tocco_engines::native::NativeEngine;
 use tocco_engines::native_fixed::NativeFixedEngine;
@@ -107,11 +108,18 @@ fn steps(engine: &mut dyn Engine, rows: &[Vec<f32>], shown: &str) -> Result<Vec<
         .collect()
 }
 
+/// Makes the outputs the content of the file at `path`, whole or not at all: the one before is lost neither by
+/// a full disk nor by an end in the middle. A pipe or a device gets them as they come.
 fn write_file(path: &Path, outputs: &[Vec<f32>]) -> Result<()> {
-    std::fs::File::create(path)
-        .map_err(Into::into)
-        .and_then(|file| write(file, outputs))
-        .with_context(|| format!("{}: cannot be written", path.display()))
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return std::fs::File::create(path)
+            .map_err(Into::into)
+            .and_then(|file| write(file, outputs))
+            .with_context(|| format!("{}: cannot be written", path.display()));
+    }
+    let mut text = Vec::new();
+    write(&mut text, outputs)?;
+    Ok(bounded_read::write_file(path, &text)?)
 }
 
 /// Each number with as many digits as tell it from its neighbours.

@@ -54,7 +54,12 @@ pub fn run(arguments: &InstallArguments) -> Result<()> {
         .clone()
         .or_else(discovery::install_dir)
         .context("the system names no data directory for you: say --dir DIR")?;
-    std::fs::create_dir_all(&dir).with_context(|| format!("{}: cannot be made", dir.display()))?;
+    std::fs::create_dir_all(&dir).with_context(|| {
+        format!(
+            "{}: cannot be made; say a folder that you may write to with --dir DIR",
+            dir.display()
+        )
+    })?;
     let consent = Consent::new(arguments.yes);
     let mut failed = Vec::new();
     let all = match torch::is_buildable(&arguments.system) {

@@ -794,6 +794,59 @@ fn inputs_that_are_no_f32_are_refused_by_name() {
     );
 }
 
+/// Where files may have no more than a block, as on a disk that is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn outputs_that_cannot_be_written_leave_those_from_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (x, y) = (folder.path().join("x.csv"), folder.path().join("y.csv"));
+    fs::write(&x, csv(&inputs(500, 1))).unwrap();
+    fs::write(&y, "the ones before").unwrap();
+    let model = golden("gru_1_3");
+    let infer = |shell: &str, output: &str| {
+        Command::new("sh")
+            .args(["-c", &format!("{shell} exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_tocco-engine-tools"))
+            .args(["infer", "--engine", "native", "--file", path(&model)])
+            .args(["--input", path(&x), "--output", output])
+            .output()
+            .unwrap()
+    };
+    let output = infer("ulimit -f 1;", path(&y));
+    assert!(!output.status.success(), "{output:?}");
+    assert_eq!(fs::read_to_string(&y).unwrap(), "the ones before");
+    assert!(infer("", path(&y)).status.success());
+    let written = fs::read_to_string(&y).unwrap();
+    assert_eq!(rows(&written).len(), 500);
+    // What is no file is written to all the same.
+    let output = infer("", "/dev/stdout");
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap() == written);
+}
+
+/// What `id` and `apt-get` are here says of any arguments that this is not root, and that all is well.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_may_not_install_packages_is_told_what_root_types() {
+    let (programs, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (name, program) in [("id", "/bin/echo"), ("apt-get", "/bin/true")] {
+        std::os::unix::fs::symlink(program, programs.path().join(name)).unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_tocco-engine-tools"))
+        .args(["engines", "install", "--yes", "--engine", "onnx"])
+        .args(["--dir", path(dir.path())])
+        .env("PATH", programs.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{error}");
+    assert!(error.contains("there is no sudo"), "{error}");
+    assert!(
+        error.contains("as root: apt-get install python3-pip"),
+        "{error}"
+    );
+}
+
 /// A library that a broken copy cut short must not take the process along.
 #[cfg(target_os = "linux")]
 #[test]

@@ -38,11 +38,18 @@ impl Consent {
 /// Installs `packages`, which are needed for `purpose`.
 ///
 /// # Errors
-/// When there is no apt-get, no consent, or apt-get fails.
+/// When there is no apt-get, nobody who may call it, no consent, or apt-get fails.
 pub fn install(packages: &[&str], purpose: &str, consent: &Consent) -> Result<()> {
     let list = packages.join(" ");
     if !runs("apt-get", &["--version"]) {
         bail!("{purpose} needs {list} or what your system calls it; install it and try again");
+    }
+    let root = is_root();
+    if !root && !runs("sudo", &["--version"]) {
+        bail!(
+            "{purpose} needs {list}, which only root installs, and there is no sudo; as root: apt-get install \
+             {list}"
+        );
     }
     if !consent.ask(&format!(
         "{purpose} needs the Debian packages {list}. Install them?"
@@ -50,7 +57,7 @@ pub fn install(packages: &[&str], purpose: &str, consent: &Consent) -> Result<()
         bail!("{purpose} needs {list}: say --yes to have it installed, or apt-get install {list}");
     }
     // A machine that has never been updated knows no packages.
-    apt_get(&["update"])?;
+    apt_get(root, &["update"])?;
     eprintln!(
         "if another program is installing packages, this waits for it, up to {LOCK_SECONDS} s"
     );
@@ -63,14 +70,19 @@ pub fn install(packages: &[&str], purpose: &str, consent: &Consent) -> Result<()
         "--no-install-recommends",
     ];
     arguments.extend(packages);
-    apt_get(&arguments)
+    apt_get(root, &arguments)
 }
 
-fn apt_get(arguments: &[&str]) -> Result<()> {
-    let root = Command::new("id")
+/// Whether this program runs as root.
+fn is_root() -> bool {
+    Command::new("id")
         .arg("-u")
         .output()
-        .is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Calls apt-get, by sudo unless this is `root`.
+fn apt_get(root: bool, arguments: &[&str]) -> Result<()> {
     let mut command = if root {
         Command::new("apt-get")
     } else {

@@ -1,5 +1,6 @@
 //! The library for TorchScript, built here against the system's libtorch.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,8 +44,7 @@ pub fn install(system: &str, architecture: &str, dir: &Path, consent: &Consent) 
     if (system, architecture) != (std::env::consts::OS, std::env::consts::ARCH) {
         bail!("the library for TorchScript is built on the machine that uses it");
     }
-    // Where tch looks for libtorch; a user's own comes first.
-    let libtorch = std::env::var_os("LIBTORCH").map_or_else(|| "/usr".into(), PathBuf::from);
+    let libtorch = libtorch(std::env::var_os("LIBTORCH"))?;
     let header = libtorch.join("include/torch/csrc/api/include/torch/version.h");
     let packaged = libtorch == Path::new("/usr");
     if packaged && !(header.is_file() && PACKAGES.iter().all(|name| is_installed(name))) {
@@ -81,6 +81,18 @@ pub fn install(system: &str, architecture: &str, dir: &Path, consent: &Consent) 
     write_whole(dir, name, &library)
 }
 
+/// Where tch looks for libtorch: a user's own, which comes first, or Debian's. A relative folder counts from
+/// where the user stands; what builds tch runs elsewhere.
+///
+/// # Errors
+/// When the folder that the user stands in is gone.
+fn libtorch(own: Option<OsString>) -> Result<PathBuf> {
+    match own.filter(|own| !own.is_empty()) {
+        Some(own) => std::path::absolute(own).context("LIBTORCH: the current folder is gone"),
+        None => Ok("/usr".into()),
+    }
+}
+
 /// Whether the Debian package is there; true where there is no dpkg to ask.
 fn is_installed(package: &str) -> bool {
     !apt::runs("dpkg-query", &["--version"])
@@ -88,4 +100,18 @@ fn is_installed(package: &str) -> bool {
             .args(["--show", "--showformat=${db:Status-Status}", package])
             .output()
             .is_ok_and(|output| output.stdout == b"installed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_libtorch_counts_from_where_the_user_stands() {
+        let here = std::env::current_dir().unwrap();
+        let found = |own: &str| libtorch(Some(own.into())).unwrap();
+        assert_eq!(found("my/libtorch"), here.join("my/libtorch"));
+        assert_eq!(found(""), Path::new("/usr"));
+        assert_eq!(libtorch(None).unwrap(), Path::new("/usr"));
+    }
 }

@@ -326,6 +326,10 @@ unsafe extern "C" fn process(
         if !fits(sources, process.audio_inputs_count, channels) || !fits(sinks, n_sinks, channels) {
             return CLAP_PROCESS_ERROR;
         }
+        for sink in 0..n_sinks as usize {
+            // What stands there is of the block before, or of the plugin before.
+            (*sinks.add(sink)).constant_mask = 0;
+        }
         // The first one is the main output, which is there.
         let main = *sinks;
         let length = process.frames_count as usize;
@@ -617,6 +621,26 @@ mod tests {
         let status = unsafe { process(plugin, &raw const block) };
         *mask = output_port.constant_mask;
         status
+    }
+
+    #[test]
+    fn what_stood_in_the_hosts_output_says_nothing_of_its_sound() {
+        unsafe extern "C" fn nothing(_: *const clap_host, _: *const c_char) -> *const c_void {
+            std::ptr::null()
+        }
+        unsafe extern "C" fn ignore(_: *const clap_host) {}
+        let host = host(nothing, ignore);
+        // SAFETY: the host outlives the plugin, which is destroyed last.
+        unsafe {
+            let plugin = Instance::create::<Tocco>(&host);
+            assert!(init(plugin) && activate(plugin, 48_000.0, 1, 64));
+            let mut mask = 3;
+            let status = play(plugin, std::ptr::null(), &mut mask);
+            assert_ne!(status, CLAP_PROCESS_ERROR);
+            assert_eq!(mask, 0);
+            deactivate(plugin);
+            destroy(plugin);
+        }
     }
 
     #[cfg(feature = "editor")]

@@ -8,7 +8,9 @@
 //! nice-plug 0.4.2 panics on what only a faulty host does, and a panic in a function that C calls
 //! ends the host's process. It also resets the plugin at each start, sends notes to hosts whose port
 //! takes MIDI, declares every parameter modulatable, has no output parameters, refuses a state for one bad value in it, never
-//! marks the project as changed, and sets what a block carries by calls that are not real-time safe ([`values`]). What is wrong there, and where, is in `docs/upstream.md`; each guard can go when it is right there.
+//! marks the project as changed, and sets what a block carries and what the window edits by calls that are not
+//! real-time safe ([`values`], [`edits`](crate::edits)). What is wrong there, and where, is in `docs/upstream.md`;
+//! each guard can go when it is right there.
 //!
 //! The host's `clap_plugin` is the first field of an [`Instance`], and its `plugin_data` is the
 //! framework's. So the framework's functions take it as their own, and those of ours find the
@@ -20,6 +22,7 @@ mod host;
 mod state_stream;
 mod values;
 
+use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use std::sync::{Arc, OnceLock};
@@ -34,10 +37,11 @@ use clap_sys::ext::gui::CLAP_EXT_GUI;
 use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::params::CLAP_EXT_PARAMS;
 use clap_sys::ext::state::CLAP_EXT_STATE;
+use clap_sys::id::clap_id;
 use clap_sys::process::{
     CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status,
 };
-use nice_plug::prelude::ClapPlugin;
+use nice_plug::prelude::{ClapPlugin, ParamPtr};
 use nice_plug::wrapper::clap::{
     CLAP_PLUGIN_FACTORY_ID, CLAP_VERSION, PluginDescriptor, Wrapper, clap_host, clap_plugin,
     clap_plugin_descriptor, clap_plugin_entry, clap_plugin_factory,
@@ -65,6 +69,8 @@ struct Instance {
     host: Box<Host>,
     shared: Arc<Shared>,
     values: Values,
+    /// The ids of the parameters.
+    ids: HashMap<ParamPtr, clap_id>,
     spare: SpareBuses,
     /// Channels in and out while active, otherwise 0.
     channels: AtomicU32,
@@ -102,6 +108,7 @@ impl Instance {
         };
         let enumerations = extensions::enumerations(&wrapper.param_ptr_to_hash);
         let values = Values::of(&wrapper.param_ptr_to_hash);
+        let ids = wrapper.param_ptr_to_hash.clone();
         // The framework's destroy takes this reference back.
         let framework = *wrapper.clap_plugin.borrow();
         let _ = Arc::into_raw(wrapper);
@@ -128,6 +135,7 @@ impl Instance {
             host,
             shared,
             values,
+            ids,
             spare: SpareBuses::of::<P>(),
             channels: AtomicU32::new(0),
             told: AtomicU64::new(0),
@@ -147,6 +155,25 @@ impl Instance {
             self.shared.attention.tell_values();
         }
         changed.is_some()
+    }
+
+    /// Tells the host what was edited in the window. Real-time safe as far as the host's list is.
+    fn tell_edits(&self, output: &Output<'_>) {
+        self.shared.edits.give_out(|parameter, edit| {
+            let Some(id) = self.ids.get(&parameter) else {
+                return true; // never
+            };
+            // SAFETY: the parameters live as long as `shared`.
+            let steps = unsafe { parameter.step_count() };
+            output.send_edit(*id, steps, edit)
+        });
+    }
+
+    /// Tells the host, without a block, what was edited and what the output parameters are. Real-time safe
+    /// as far as the host's list is.
+    fn flush(&self, output: &Output<'_>) {
+        self.tell_edits(output);
+        output.send_parameters(None);
     }
 
     /// The instance whose `plugin` this is.
@@ -195,6 +222,9 @@ unsafe extern "C" fn init(plugin: *const clap_plugin) -> bool {
             let unsaved = &instance.shared.params.unsaved;
             unsaved.listen(Some(Box::new(move || requester.request())));
         }
+        let requester = instance.host.flush_requester();
+        let edits = &instance.shared.edits;
+        edits.listen(Some(Box::new(move || requester.request())));
         call!(instance.framework, init(plugin))
     }
 }
@@ -207,6 +237,7 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
         };
         // The host may be gone before the last one that holds `shared`.
         instance.shared.params.unsaved.listen(None);
+        instance.shared.edits.listen(None);
         call!(instance.framework, destroy(plugin));
         drop(Box::from_raw(plugin.cast::<Instance>().cast_mut()));
     }
@@ -287,13 +318,17 @@ unsafe extern "C" fn process(
         };
         if process.frames_count == 0 {
             // Nothing to hear, but parameters may change.
-            instance.extensions.flush(plugin, &output);
+            instance.flush(&output);
             return CLAP_PROCESS_CONTINUE;
         }
         let (sources, sinks) = (process.audio_inputs, process.audio_outputs);
         let n_sinks = process.audio_outputs_count;
         if !fits(sources, process.audio_inputs_count, channels) || !fits(sinks, n_sinks, channels) {
             return CLAP_PROCESS_ERROR;
+        }
+        for sink in 0..n_sinks as usize {
+            // What stands there is of the block before, or of the plugin before.
+            (*sinks.add(sink)).constant_mask = 0;
         }
         // The first one is the main output, which is there.
         let main = *sinks;
@@ -326,6 +361,8 @@ unsafe extern "C" fn process(
             out_events: output.as_clap(),
             ..*process
         };
+        // At the start of the block, and so before its notes.
+        instance.tell_edits(&output);
         let status = call!(instance.framework, process(plugin, &guarded));
         if status != CLAP_PROCESS_ERROR {
             let main = std::slice::from_raw_parts(main.data32, channels as usize);
@@ -505,6 +542,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use crate::calibration::Command;
+    use clap_sys::events::clap_output_events;
     use clap_sys::ext::state::clap_host_state;
 
     static ASKED: AtomicBool = AtomicBool::new(false);
@@ -529,20 +567,200 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_the_host_cannot_notice_marks_its_project_as_changed() {
-        let host = clap_host {
+    /// A host with these functions.
+    fn host(
+        get_extension: unsafe extern "C" fn(*const clap_host, *const c_char) -> *const c_void,
+        request_callback: unsafe extern "C" fn(*const clap_host),
+    ) -> clap_host {
+        clap_host {
             clap_version: CLAP_VERSION,
             host_data: std::ptr::null_mut(),
             name: c"test".as_ptr(),
             vendor: c"".as_ptr(),
             url: c"".as_ptr(),
             version: c"".as_ptr(),
-            get_extension: Some(host_extension),
+            get_extension: Some(get_extension),
             request_restart: None,
             request_process: None,
             request_callback: Some(request_callback),
+        }
+    }
+
+    /// What a block of 64 samples in both channels is refused with, if it is; `output` takes its events, and
+    /// `mask` stands in the host's output before and after.
+    ///
+    /// # Safety
+    /// The plugin is active, and the list lives.
+    unsafe fn play(
+        plugin: *const clap_plugin,
+        output: *const clap_output_events,
+        mask: &mut u64,
+    ) -> clap_process_status {
+        let mut samples = [[0.0f32; 64]; 4];
+        let mut channels = samples.each_mut().map(|channel| channel.as_mut_ptr());
+        let (ins, outs) = channels.split_at_mut(2);
+        let [input, mut output_port] = [ins, outs].map(|channels| clap_audio_buffer {
+            data32: channels.as_mut_ptr(),
+            data64: std::ptr::null_mut(),
+            channel_count: 2,
+            latency: 0,
+            constant_mask: *mask,
+        });
+        let block = clap_process {
+            steady_time: -1,
+            frames_count: 64,
+            transport: std::ptr::null(),
+            audio_inputs: &raw const input,
+            audio_outputs: &raw mut output_port,
+            audio_inputs_count: 1,
+            audio_outputs_count: 1,
+            in_events: std::ptr::null(),
+            out_events: output,
         };
+        // SAFETY: the caller's promise; the block is what it says.
+        let status = unsafe { process(plugin, &raw const block) };
+        *mask = output_port.constant_mask;
+        status
+    }
+
+    #[test]
+    fn what_stood_in_the_hosts_output_says_nothing_of_its_sound() {
+        unsafe extern "C" fn nothing(_: *const clap_host, _: *const c_char) -> *const c_void {
+            std::ptr::null()
+        }
+        unsafe extern "C" fn ignore(_: *const clap_host) {}
+        let host = host(nothing, ignore);
+        // SAFETY: the host outlives the plugin, which is destroyed last.
+        unsafe {
+            let plugin = Instance::create::<Tocco>(&host);
+            assert!(init(plugin) && activate(plugin, 48_000.0, 1, 64));
+            let mut mask = 3;
+            let status = play(plugin, std::ptr::null(), &mut mask);
+            assert_ne!(status, CLAP_PROCESS_ERROR);
+            assert_eq!(mask, 0);
+            deactivate(plugin);
+            destroy(plugin);
+        }
+    }
+
+    #[cfg(feature = "editor")]
+    #[test]
+    fn an_edit_in_the_window_is_there_at_once_and_told_with_the_next_block() {
+        use std::cell::RefCell;
+
+        use clap_sys::events::{
+            CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END, CLAP_EVENT_PARAM_VALUE,
+            clap_event_header, clap_event_param_value,
+        };
+        use clap_sys::ext::params::{clap_host_params, clap_plugin_params};
+        use nice_plug::context::PluginApi;
+        use nice_plug::context::gui::GuiContext;
+        use nice_plug::params::Param;
+
+        use crate::edits::{self, tests::Framework};
+
+        static CALLBACKS: AtomicU32 = AtomicU32::new(0);
+        static FLUSHES: AtomicU32 = AtomicU32::new(0);
+        static PARAMS: clap_host_params = clap_host_params {
+            rescan: None,
+            clear: None,
+            request_flush: Some(request_flush),
+        };
+        unsafe extern "C" fn request_flush(_: *const clap_host) {
+            FLUSHES.fetch_add(1, AcqRel);
+        }
+        unsafe extern "C" fn request_callback(_: *const clap_host) {
+            CALLBACKS.fetch_add(1, AcqRel);
+        }
+        unsafe extern "C" fn extension(_: *const clap_host, id: *const c_char) -> *const c_void {
+            // SAFETY: an id is a C string.
+            match unsafe { CStr::from_ptr(id) } {
+                id if id == CLAP_EXT_PARAMS => (&raw const PARAMS).cast(),
+                _ => std::ptr::null(),
+            }
+        }
+        /// Time and kind of each event, and its parameter and value if it has one.
+        type Kept = RefCell<Vec<(u32, u16, clap_id, f64)>>;
+        unsafe extern "C" fn keep(
+            list: *const clap_output_events,
+            event: *const clap_event_header,
+        ) -> bool {
+            // SAFETY: the list has its own memory, and an event is what its header says.
+            unsafe {
+                let header = *event;
+                let (id, value) = match header.type_ {
+                    CLAP_EVENT_PARAM_VALUE => {
+                        let event = *event.cast::<clap_event_param_value>();
+                        (event.param_id, event.value)
+                    }
+                    _ => (0, 0.0),
+                };
+                let kept = &*(*list).ctx.cast::<Kept>();
+                kept.borrow_mut()
+                    .push((header.time, header.type_, id, value));
+            }
+            true
+        }
+
+        let kept = Kept::default();
+        let list = clap_output_events {
+            ctx: std::ptr::from_ref(&kept).cast_mut().cast(),
+            try_push: Some(keep),
+        };
+        let host = host(extension, request_callback);
+        // SAFETY: the host and the list outlive the plugin, which is destroyed last.
+        unsafe {
+            let plugin = Instance::create::<Tocco>(&host);
+            assert!(init(plugin) && activate(plugin, 48_000.0, 1, 64));
+            assert!(start_processing(plugin));
+            let instance = Instance::of(plugin).unwrap();
+            let shared = Arc::clone(&instance.shared);
+            let window = GuiContext::new(Framework::of(PluginApi::Clap));
+            let window = edits::gui_context(&shared, window);
+            let (setter, note) = (
+                window.param_setter(),
+                &shared.params.techniques.of_class[0].note,
+            );
+            let id = instance.ids[&note.as_ptr()];
+            setter.begin_set_parameter(note);
+            for value in 40..60 {
+                setter.set_parameter(note, value);
+            }
+            setter.end_set_parameter(note);
+            assert_eq!((note.value(), FLUSHES.load(Acquire)), (59, 22));
+            let mut mask = 0;
+            let status = play(plugin, &raw const list, &mut mask);
+            assert_ne!(status, CLAP_PROCESS_ERROR);
+            let expected = [
+                (0, CLAP_EVENT_PARAM_GESTURE_BEGIN, 0, 0.0),
+                (0, CLAP_EVENT_PARAM_VALUE, id, 59.0),
+                (0, CLAP_EVENT_PARAM_GESTURE_END, 0, 0.0),
+            ];
+            assert_eq!(kept.borrow()[..3], expected);
+            assert_eq!(CALLBACKS.load(Acquire), 0);
+            // Without a block: by a flush, after which there is nothing more to tell.
+            setter.set_parameter(note, 36);
+            let params = get_extension(plugin, CLAP_EXT_PARAMS.as_ptr());
+            let params = &*params.cast::<clap_plugin_params>();
+            for expected in [Some(36.0), None] {
+                kept.borrow_mut().clear();
+                params.flush.unwrap()(plugin, std::ptr::null(), &raw const list);
+                let values = kept.borrow();
+                let mut values = values.iter().filter(|(_, _, of, _)| *of == id);
+                assert_eq!(values.next().map(|(.., value)| *value), expected);
+            }
+            deactivate(plugin);
+            destroy(plugin);
+            // The window may hold what is shared longer than the host holds the plugin.
+            let asked = FLUSHES.load(Acquire);
+            setter.set_parameter(note, 37);
+            assert_eq!(FLUSHES.load(Acquire), asked);
+        }
+    }
+
+    #[test]
+    fn what_the_host_cannot_notice_marks_its_project_as_changed() {
+        let host = host(host_extension, request_callback);
         // As the host does: on its main thread, if it was asked to.
         let told = |plugin: *const clap_plugin| {
             if ASKED.swap(false, AcqRel) {

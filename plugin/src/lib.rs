@@ -19,6 +19,7 @@ mod clap_entry;
 pub mod condition;
 pub mod configuration;
 pub mod continuity;
+mod edits;
 mod join;
 pub mod last_minute;
 mod log_file;

@@ -26,6 +26,7 @@ use crate::calibration::{self, CalibrationStatus};
 use crate::condition::Condition;
 use crate::configuration::Configuration;
 use crate::continuity::Continuity;
+use crate::edits::Edits;
 use crate::join::join_within;
 use crate::last_minute::LastMinute;
 use crate::model::ModelError;
@@ -166,6 +167,8 @@ pub struct Shared {
     pub continuity: Continuity,
     /// Wakes the window.
     pub attention: Attention,
+    /// What was edited in the window and the host was not told.
+    pub(crate) edits: Edits,
     /// Whether the window is in a step of the velocity's lesson that it began itself.
     pub guided: AtomicBool,
     /// Whether the window began the lesson of a technique that is under way.
@@ -204,6 +207,7 @@ impl Shared {
             ..Status::default()
         };
         Self {
+            edits: Edits::new(Arc::clone(&params)),
             params,
             configuration,
             telemetry: Arc::default(),

@@ -265,6 +265,7 @@ pass_on!(IAudioProcessorTrait {
             if self.values.take_carried(block.inputParameterChanges) {
                 self.shared.attention.tell_values();
             }
+            block::clear_silence_flags(block);
             let mut block = *block;
             block.inputParameterChanges = std::ptr::null_mut();
             let result = match block::judge(&block, channels) {

@@ -1,19 +1,21 @@
-//! Events on their way out: notes in the dialect that the host takes, for nice-plug 0.4.2 only knows CLAP's,
-//! and the output parameters, which it does not know: sorted by time, as the format wants them.
+//! Events on their way out, sorted by time, as the format wants them: what was edited in the window, notes in
+//! the dialect that the host takes, for nice-plug 0.4.2 only knows CLAP's, and the output parameters, which it
+//! does not know.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::size_of;
 
 use clap_sys::events::{
-    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_NOTE_EXPRESSION, CLAP_EVENT_NOTE_OFF,
-    CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
-    CLAP_EVENT_PARAM_VALUE, CLAP_NOTE_EXPRESSION_PRESSURE, clap_event_header, clap_event_midi,
-    clap_event_note, clap_event_note_expression, clap_event_param_gesture, clap_event_param_value,
-    clap_output_events,
+    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_IS_LIVE, CLAP_EVENT_MIDI, CLAP_EVENT_NOTE_EXPRESSION,
+    CLAP_EVENT_NOTE_OFF, CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_GESTURE_BEGIN,
+    CLAP_EVENT_PARAM_GESTURE_END, CLAP_EVENT_PARAM_VALUE, CLAP_NOTE_EXPRESSION_PRESSURE,
+    clap_event_header, clap_event_midi, clap_event_note, clap_event_note_expression,
+    clap_event_param_gesture, clap_event_param_value, clap_output_events,
 };
-use clap_sys::id::CLAP_INVALID_ID;
+use clap_sys::id::{CLAP_INVALID_ID, clap_id};
 
+use crate::edits::Edit;
 use crate::outputs::parameters::OutputParameters;
 
 /// A change of no parameter.
@@ -39,8 +41,6 @@ pub(super) struct Output<'a> {
     host: *const clap_output_events,
     midi: bool,
     parameters: &'a OutputParameters,
-    /// The latest time that was sent. The framework gives what the window set after the notes, at 0.
-    latest: Cell<u32>,
     table: Cell<clap_output_events>,
 }
 
@@ -69,7 +69,6 @@ impl<'a> Output<'a> {
             host,
             midi,
             parameters,
-            latest: Cell::new(0),
             table: Cell::new(table),
         })
     }
@@ -82,6 +81,38 @@ impl<'a> Output<'a> {
                 return false;
             };
             host.try_push.is_some_and(|try_push| try_push(host, event))
+        }
+    }
+
+    /// Sends an `edit` of the parameter `id`, which has so many `steps` or none, at the start of the block.
+    /// Whether the host took it.
+    pub(super) fn send_edit(&self, id: clap_id, steps: Option<usize>, edit: Edit) -> bool {
+        let header = |size: usize, type_| clap_event_header {
+            size: size as u32,
+            type_,
+            flags: CLAP_EVENT_IS_LIVE,
+            ..NOTHING.header
+        };
+        let gesture = |type_| {
+            let event = clap_event_param_gesture {
+                header: header(size_of::<clap_event_param_gesture>(), type_),
+                param_id: id,
+            };
+            self.push((&raw const event).cast())
+        };
+        match edit {
+            Edit::Begin => gesture(CLAP_EVENT_PARAM_GESTURE_BEGIN),
+            Edit::Value(normalized) => {
+                let event = clap_event_param_value {
+                    header: header(size_of::<clap_event_param_value>(), CLAP_EVENT_PARAM_VALUE),
+                    param_id: id,
+                    // CLAP counts the steps of what has steps.
+                    value: f64::from(normalized) * steps.unwrap_or(1) as f64,
+                    ..NOTHING
+                };
+                self.push((&raw const event).cast())
+            }
+            Edit::End => gesture(CLAP_EVENT_PARAM_GESTURE_END),
         }
     }
 
@@ -129,23 +160,6 @@ unsafe extern "C" fn try_push(
             return false; // never
         };
         output.send_parameters(Some(header.time));
-        let latest = output.latest.get();
-        output.latest.set(latest.max(header.time));
-        if header.time < latest && header.space_id == CLAP_CORE_EVENT_SPACE_ID {
-            match header.type_ {
-                CLAP_EVENT_PARAM_VALUE => {
-                    let mut later = *event.cast::<clap_event_param_value>();
-                    later.header.time = latest;
-                    return output.push(&later.header);
-                }
-                CLAP_EVENT_PARAM_GESTURE_BEGIN | CLAP_EVENT_PARAM_GESTURE_END => {
-                    let mut later = *event.cast::<clap_event_param_gesture>();
-                    later.header.time = latest;
-                    return output.push(&later.header);
-                }
-                _ => {}
-            }
-        }
         match midi(header).filter(|_| output.midi) {
             Some(midi) => output.push(&midi.header),
             None => output.push(event),
@@ -193,65 +207,4 @@ unsafe fn midi(header: &clap_event_header) -> Option<clap_event_midi> {
         port_index: 0,
         data: [status | channel, key, value],
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::RefCell;
-
-    /// Keeps time and kind of each event.
-    unsafe extern "C" fn keep(
-        list: *const clap_output_events,
-        event: *const clap_event_header,
-    ) -> bool {
-        // SAFETY: the test's list has its own memory, and its events are whole.
-        unsafe {
-            let kept = &*(*list).ctx.cast::<RefCell<Vec<(u32, u16)>>>();
-            kept.borrow_mut().push(((*event).time, (*event).type_));
-        }
-        true
-    }
-
-    #[test]
-    fn what_the_window_sets_comes_in_the_order_of_time() {
-        let kept = RefCell::new(Vec::<(u32, u16)>::new());
-        let host = clap_output_events {
-            ctx: std::ptr::from_ref(&kept).cast_mut().cast(),
-            try_push: Some(keep),
-        };
-        let parameters = OutputParameters::default();
-        // SAFETY: the list lives as long as the output.
-        let output = unsafe { Output::of(&raw const host, false, &parameters) }.unwrap();
-        let list = output.as_clap();
-        let value = |time| clap_event_param_value {
-            header: clap_event_header {
-                time,
-                ..NOTHING.header
-            },
-            ..NOTHING
-        };
-        let gesture = |type_| clap_event_param_gesture {
-            header: clap_event_header {
-                size: size_of::<clap_event_param_gesture>() as u32,
-                type_,
-                ..NOTHING.header
-            },
-            param_id: 0,
-        };
-        let kinds = [
-            CLAP_EVENT_PARAM_GESTURE_BEGIN,
-            CLAP_EVENT_PARAM_VALUE,
-            CLAP_EVENT_PARAM_GESTURE_END,
-        ];
-        // Of the note only the time counts here.
-        let (note, set) = (value(100), value(0));
-        let [begin, end] = [kinds[0], kinds[2]].map(gesture);
-        for event in [&note.header, &begin.header, &set.header, &end.header] {
-            // SAFETY: list and events live.
-            assert!(unsafe { try_push(list, event) });
-        }
-        let expected = kinds.map(|kind| (100, kind));
-        assert_eq!(kept.borrow()[1..], expected);
-    }
 }

@@ -116,21 +116,6 @@ impl Extensions {
             enumerations,
         }
     }
-
-    /// Tells what the window set, outside of a block. Real-time safe.
-    ///
-    /// # Safety
-    /// `plugin` is this instance's.
-    pub(super) unsafe fn flush(&self, plugin: *const clap_plugin, output: &Output<'_>) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            call!(
-                self.framework.params,
-                flush(plugin, std::ptr::null(), output.as_clap())
-            );
-        }
-        output.send_parameters(None);
-    }
 }
 
 /// A function of one of the host's tables: calls the framework's one of the same table if `guard`,
@@ -179,9 +164,13 @@ unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_
         };
         let state = &instance.extensions.framework.state;
         let requests = &instance.shared.params.requests;
-        state_stream::with_mended(&instance.shared, stream, |mended| {
+        let loaded = state_stream::with_mended(&instance.shared, stream, |mended| {
             requests.unheard(|| call!(state, load(plugin, mended)))
-        })
+        });
+        if loaded {
+            instance.shared.edits.forget_values();
+        }
+        loaded
     }
 }
 
@@ -357,7 +346,7 @@ unsafe extern "C" fn params_flush(
         let Some(output) = Output::of(output, false, &instance.shared.outputs) else {
             return;
         };
-        instance.extensions.flush(plugin, &output);
+        instance.flush(&output);
     }
 }
 

@@ -169,6 +169,14 @@ impl Host {
         unsafe { ask!(self.as_clap(), params, rescan(CLAP_PARAM_RESCAN_VALUES)) }
     }
 
+    /// What asks the host to fetch changes of parameters, by a block or a flush.
+    ///
+    /// # Safety
+    /// It must not be used after this host or the real one ended.
+    pub(super) unsafe fn flush_requester(&self) -> FlushRequester {
+        FlushRequester(self.as_clap())
+    }
+
     /// What asks the host for a call on its main thread, from any thread; nothing if the host has no
     /// use for it.
     ///
@@ -178,6 +186,20 @@ impl Host {
         // SAFETY: the host lives.
         let (state, params) = unsafe { (self.state.get(), self.params.get()) };
         (state.is_some() || params.is_some()).then_some(CallbackRequester(self.real))
+    }
+}
+
+/// See [`Host::flush_requester`].
+pub(super) struct FlushRequester(*const clap_host);
+
+// SAFETY: the one function called on it may be called on any thread but the audio thread.
+unsafe impl Send for FlushRequester {}
+
+impl FlushRequester {
+    /// Not for the audio thread.
+    pub(super) fn request(&self) {
+        // SAFETY: both hosts live, as promised when this was made.
+        unsafe { ask!(self.0, params, request_flush()) }
     }
 }
 

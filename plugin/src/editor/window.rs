@@ -16,6 +16,7 @@ use nice_plug::editor::{
 use nice_plug_egui::{EguiEditor, EguiEditorHandle, baseview};
 
 use super::ToccoApp;
+use crate::edits;
 use crate::service::Shared;
 
 /// Scales that a screen can have. Others make sizes that no window has.
@@ -76,9 +77,9 @@ impl Editor for ToccoEditor {
         let scale = fallback_scale_factor.filter(|scale| SCALES.contains(scale));
         // The framework logs what is returned, and tells the host that there is no window.
         check_screen(parent.as_ref())?;
+        let gui = edits::gui_context(&self.shared, gui_context);
         let SpawnedEditor { handle, window } =
-            self.egui
-                .spawn(parent, wait_for_parent, scale, gui_context, host)?;
+            self.egui.spawn(parent, wait_for_parent, scale, gui, host)?;
         Ok(SpawnedEditor {
             handle: ToccoWindow {
                 egui: handle,

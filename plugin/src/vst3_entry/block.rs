@@ -107,6 +107,21 @@ pub(super) unsafe fn pass_through(data: &ProcessData) {
     }
 }
 
+/// Takes back what stands in the block's outputs about silence: it is of the block before, or of the plugin before,
+/// and the framework leaves it. Real-time safe.
+///
+/// # Safety
+/// As of [`judge`].
+pub(super) unsafe fn clear_silence_flags(data: &ProcessData) {
+    if data.outputs.is_null() {
+        return;
+    }
+    for bus in 0..usize::try_from(data.numOutputs).unwrap_or(0) {
+        // SAFETY: the caller's promise.
+        unsafe { (*data.outputs.add(bus)).silenceFlags = 0 };
+    }
+}
+
 /// Auxiliary output `bus` of the host's, from 0 on; `None` if it is not there or has no channels.
 ///
 /// # Safety
@@ -302,6 +317,30 @@ mod tests {
                 assert_eq!(auxiliary(data, 0, true), None);
             }
         });
+    }
+
+    #[test]
+    fn what_stood_in_the_hosts_outputs_says_nothing_of_their_sound() {
+        let mut buses = [(); 3].map(|()| AudioBusBuffers {
+            numChannels: 0,
+            silenceFlags: 3,
+            __field0: AudioBusBuffers__type0 {
+                channelBuffers32: null_mut(),
+            },
+        });
+        with_block(None, None, 2, |data| {
+            data.outputs = buses.as_mut_ptr();
+            // SAFETY: the block is what it says.
+            unsafe {
+                for count in [-1, 2] {
+                    data.numOutputs = count;
+                    clear_silence_flags(data);
+                }
+                data.outputs = null_mut();
+                clear_silence_flags(data);
+            }
+        });
+        assert_eq!(buses.map(|bus| bus.silenceFlags), [0, 0, 3]);
     }
 
     #[test]

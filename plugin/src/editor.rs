@@ -275,6 +275,17 @@ impl ToccoApp {
         }
     }
 
+    fn turn_to(&mut self, page: Page) {
+        if self.page == Page::SetUp
+            && page != Page::SetUp
+            && self.guide.is_under_way()
+            && let Some(gui) = &self.gui
+        {
+            self.guide.leave_page(&self.shared, gui);
+        }
+        self.page = page;
+    }
+
     /// The line that leads from page to page.
     fn pages(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
@@ -284,7 +295,7 @@ impl ToccoApp {
                 let text = RichText::new(text).size(14.0).color(colour);
                 let button = Button::new(text).selected(front);
                 if ui.add(button.min_size(vec2(76.0, 26.0))).clicked() {
-                    self.page = page;
+                    self.turn_to(page);
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

@@ -490,6 +490,37 @@ fn the_guided_minute_can_be_skipped_gone_back_in_and_left() {
 }
 
 #[test]
+fn what_runs_in_the_guided_minute_ends_when_its_page_is_left() {
+    let shared = instance();
+    let (_service, _pipeline) = listening(&shared);
+    let mut window = Offscreen::new(Arc::clone(&shared));
+    let velocity = || shared.params.requests.velocity.standing();
+    let teaching = || shared.telemetry.teaching.class();
+    window.click("Set up", 0).unwrap();
+    window.click("Guide me", 0).unwrap();
+    window.click("2", 0).unwrap();
+    window.click("Start", 0).unwrap();
+    assert_eq!(velocity(), Standing::Soft);
+    window.click("Play", 0).unwrap();
+    assert_eq!(velocity(), Standing::AsSet);
+    window.click("Set up", 0).unwrap();
+    assert!(window.frame().contains("Start"), "the step is there");
+
+    window.click("3", 0).unwrap();
+    window.click("Start", 0).unwrap();
+    window.frame();
+    assert_eq!(teaching(), Some(0));
+    window.click("Play", 0).unwrap();
+    assert_eq!(teaching(), None);
+    window.click("Set up", 0).unwrap();
+    set(&shared.params.teach, TeachChoice::Tom);
+    shared.attend_teach();
+    window.frame();
+    window.click("Play", 0).unwrap();
+    assert_eq!(teaching(), Some(2), "the host's");
+}
+
+#[test]
 fn space_presses_nothing_and_tab_alone_neither() {
     let shared = instance();
     let (_service, _pipeline) = listening(&shared);

@@ -78,8 +78,13 @@ impl CalibrationSession {
         let (first, mut error) = NetworkCalibration::new(base, name, saved, state);
         let second = second.map(|base| {
             let name = ProfileName::of_second(&first.name, &base);
-            let (network, second_error) = NetworkCalibration::new(base, name, saved, state);
+            let is_earlier = name.is_earlier(&saved.profiles);
+            let (mut network, second_error) = NetworkCalibration::new(base, name, saved, state);
             error = error.take().or(second_error);
+            // By the rule above it is of another pair, or of the network as a model by itself.
+            if is_earlier && !is_part(&network.classes(), &first.classes()) {
+                network.calibration = Calibration::new(&network.base).ok();
+            }
             network
         });
         let mut session = Self {
@@ -418,6 +423,12 @@ impl CalibrationSession {
     }
 }
 
+/// Whether `part` is what is left of `whole` where some of it is left out.
+fn is_part(part: &[usize], whole: &[usize]) -> bool {
+    let mut whole = whole.iter();
+    part.iter().all(|class| whole.any(|other| other == class))
+}
+
 /// Masks those classes that the model has, and says whether that is a change.
 ///
 /// # Errors
@@ -726,13 +737,34 @@ mod tests {
         assert_eq!(taught.taught(), (vec![1], vec![1]));
         taught.hears_with_both(1, 2);
         let taught = taught.selects(&shipped::TOCCO_SURE);
-        assert_eq!(taught.taught(), (vec![], vec![1]), "its own there is not");
+        assert_eq!(taught.taught(), (vec![], vec![]), "it is of another pair");
         let mut taught = taught.selects(&shipped::TOCCO);
         assert_eq!(taught.taught(), (vec![1, 2], vec![1, 2]));
         // What is forgotten does not come back from there.
         taught.told(Command::Reset);
         let taught = taught.selects(&shipped::TOCCO);
         assert_eq!(taught.taught(), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_the_second_network_was_taught_as_a_model_by_itself_begins_no_pair() {
+        let mut taught = Taught::new(&Saved::default());
+        taught.hears_with_both(0, 1);
+        let mut saved = taught.params.calibration.saved();
+        let lesson = saved.profiles.remove("tocco/tocco-late").unwrap();
+        saved.profiles.clear();
+        saved.profiles.insert("tocco-late".to_owned(), lesson);
+        for first in [&shipped::TOCCO, &shipped::TOCCO_SURE] {
+            let params = ToccoParams::default();
+            params.calibration.set(saved.clone());
+            let taught = Taught::of(first, params, &saved);
+            assert_eq!(taught.taught(), (vec![], vec![]));
+            assert!(!taught.session.is_calibrated());
+            assert_eq!(taught.params.calibration.saved(), saved, "it is kept");
+        }
+        // A part keeps the order.
+        assert!(is_part(&[1, 3], &[1, 2, 3]) && is_part(&[], &[]));
+        assert!(!is_part(&[3, 1], &[1, 2, 3]) && !is_part(&[1, 1], &[1]));
     }
 
     #[test]

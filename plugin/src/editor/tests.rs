@@ -13,7 +13,7 @@ use tocco_recognizer::adaptation::LeftOut;
 use tocco_recognizer::classification::{Classification, Decision, ModelSerial};
 use tocco_recognizer::pipeline::Pipeline;
 
-use crate::params::{ModelChoice, ToccoParams, set};
+use crate::params::{ModelChoice, ToccoParams};
 use crate::service::{Activation, Service};
 
 /// The window on *Set up*, high enough for all of it, with everything unfolded.

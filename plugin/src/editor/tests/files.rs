@@ -8,6 +8,7 @@ use egui::Key;
 use tocco_recognizer::adaptation::{Calibration, second_profile};
 
 use crate::editor::file_chooser::Kind;
+use crate::params::set;
 use crate::shipped;
 
 #[test]

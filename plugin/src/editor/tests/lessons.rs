@@ -1,7 +1,7 @@
 //! Lessons in the window, and what ends them.
 
 use super::*;
-use crate::params::TeachChoice;
+use crate::params::{TeachChoice, set};
 use crate::velocity_lesson::{Standing, Step};
 
 #[test]

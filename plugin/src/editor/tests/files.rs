@@ -94,7 +94,7 @@ fn presets_are_chosen_saved_and_refused_in_the_window() {
 fn sounds_of_the_users_are_chosen_by_typing_and_told_if_they_are_not_there() {
     let shared = instance();
     let (_service, _pipeline) = listening(&shared);
-    shared.workshop.open(48_000.0, None);
+    shared.bank_exchange.open(48_000.0, None);
     crate::params::set(&shared.params.voices.voices, 0.0);
     let mut window = set_up(&shared);
     let hint = "a folder with kick.wav …, or an SFZ file";

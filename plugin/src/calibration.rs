@@ -18,6 +18,7 @@ pub mod state;
 
 pub(crate) mod profile_name;
 
+mod network;
 mod recordings;
 mod session;
 

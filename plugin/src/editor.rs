@@ -17,12 +17,12 @@ mod guitar;
 mod keys;
 mod lesson;
 mod map;
-mod minute;
 mod offscreen;
 mod palette;
 mod play;
 mod preset_menu;
 mod rasterizer;
+mod save_last_minute;
 mod setup;
 mod sounds;
 mod timeline;
@@ -48,9 +48,9 @@ use crate::service::{Action, Shared, Status};
 use file_chooser::FileChooser;
 use guided_minute::GuidedMinute;
 use lesson::LessonPanel;
-use minute::Minute;
 use palette::{ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, TRACK, WARNING};
 use preset_menu::PresetMenu;
+use save_last_minute::SaveLastMinute;
 use timeline::Timeline;
 use tocco_dsp::Technique;
 use tocco_recognizer::meters::LastNote;
@@ -127,7 +127,7 @@ pub struct ToccoApp {
     lesson: LessonPanel,
     presets: PresetMenu,
     guide: GuidedMinute,
-    minute: Minute,
+    save_last_minute: SaveLastMinute,
 }
 
 impl ToccoApp {
@@ -147,7 +147,7 @@ impl ToccoApp {
             lesson: LessonPanel::default(),
             presets: PresetMenu::default(),
             guide: GuidedMinute::default(),
-            minute: Minute::default(),
+            save_last_minute: SaveLastMinute::default(),
         }
     }
 
@@ -266,13 +266,24 @@ impl ToccoApp {
     fn page(&mut self, ui: &mut Ui, status: &Status) {
         self.pages(ui);
         if self.page == Page::SetUp {
-            self.minute.tell(ui);
+            self.save_last_minute.tell(ui);
         }
         match self.page {
             Page::Play => self.play(ui, status),
             Page::SetUp if self.guide.is_under_way() => self.guided_minute(ui, status),
             Page::SetUp => self.set_up(ui, status),
         }
+    }
+
+    fn turn_to(&mut self, page: Page) {
+        if self.page == Page::SetUp
+            && page != Page::SetUp
+            && self.guide.is_under_way()
+            && let Some(gui) = &self.gui
+        {
+            self.guide.leave_page(&self.shared, gui);
+        }
+        self.page = page;
     }
 
     /// The line that leads from page to page.
@@ -284,13 +295,13 @@ impl ToccoApp {
                 let text = RichText::new(text).size(14.0).color(colour);
                 let button = Button::new(text).selected(front);
                 if ui.add(button.min_size(vec2(76.0, 26.0))).clicked() {
-                    self.page = page;
+                    self.turn_to(page);
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(RichText::new("Tocco").size(18.0).color(ACCENT));
                 ui.add_space(8.0);
-                self.minute.button(ui, &self.shared);
+                self.save_last_minute.button(ui, &self.shared);
             });
         });
     }

@@ -185,7 +185,7 @@ impl LastMinute {
         let mut names = (1..=MOST_FILES).map(|number| folder.join(format!("Tocco {number}.mid")));
         let mut create = std::fs::OpenOptions::new();
         create.write(true).create_new(true);
-        let (path, mut file) = loop {
+        let (path, file) = loop {
             let path = names.next().unwrap_or_else(|| folder.join("Tocco.mid"));
             match create.open(&path) {
                 Ok(file) => break (path, file),
@@ -195,7 +195,7 @@ impl LastMinute {
                 Err(error) => return Err(fault(&path, error)),
             }
         };
-        match file.write_all(&midi_file(&notes)) {
+        match fill(&path, file, &midi_file(&notes)) {
             Ok(()) => Ok((path, notes.len())),
             Err(error) => Err(fault(&path, error)),
         }
@@ -217,6 +217,15 @@ pub fn folder() -> Result<PathBuf, LastMinuteError> {
         .or_else(dirs::home_dir);
     own.map(|folder| folder.join("Tocco"))
         .ok_or(LastMinuteError::NoFolder)
+}
+
+/// Writes `bytes` to the new `file` at `path`. Where that fails, as on a full disk, there is no file: a part
+/// of one is of no use to anybody, and each attempt would leave another.
+fn fill(path: &Path, mut file: impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    let written = file.write_all(bytes).and_then(|()| file.flush());
+    // Windows takes no file away that is open.
+    drop(file);
+    written.inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
 /// A standard MIDI file of format 0 (*Standard MIDI Files 1.0*, MIDI Manufacturers Association).
@@ -470,5 +479,20 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let error = kept(&results).save(&file.join("in"), &params);
         assert!(error.unwrap_err().to_string().contains("cannot be written"));
+    }
+
+    #[test]
+    fn a_disk_that_is_full_keeps_no_part_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Tocco 1.mid");
+        let new = || std::fs::File::create_new(&path).unwrap();
+        fill(&path, new(), b"whole").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        std::fs::remove_file(&path).unwrap();
+        drop(new());
+        // There is room for four bytes.
+        let error = fill(&path, &mut [0u8; 4][..], b"whole").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
+        assert!(!path.exists());
     }
 }

@@ -183,8 +183,8 @@ impl Tocco {
         self.shared.continuity.begin();
         let performance = &mut self.performance;
         performance.restart(activation.host_rate);
-        let workshop = &self.shared.workshop;
-        workshop.open(activation.host_rate, performance.bank_rate());
+        let exchange = &self.shared.bank_exchange;
+        exchange.open(activation.host_rate, performance.bank_rate());
         let failed = (self.shared.status().failed).contains_key(&service::Action::OpenOsc);
         // What was not to be had may be now; a socket of its own is in nobody's way when it is gone.
         if failed {

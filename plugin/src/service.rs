@@ -33,7 +33,7 @@ use crate::model::ModelError;
 use crate::outputs::parameters::{OutputParameters, Standing};
 use crate::outputs::retrigger::Suppressed;
 use crate::params::ToccoParams;
-use crate::voices::workshop::Workshop;
+use crate::voices::bank_exchange::BankExchange;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::ModelInfo;
 use tocco_recognizer::pipeline::{Pipeline, PipelineError, Telemetry};
@@ -160,7 +160,7 @@ pub struct Shared {
     /// Notes that were heard and not played.
     pub suppressed: Suppressed,
     /// Where the voices' sounds are made.
-    pub workshop: Workshop,
+    pub bank_exchange: BankExchange,
     /// The notes of the last minute.
     pub last_minute: LastMinute,
     /// Whether the host's pauses end the stream.
@@ -213,7 +213,7 @@ impl Shared {
             telemetry: Arc::default(),
             outputs: OutputParameters::default(),
             suppressed: Suppressed::default(),
-            workshop: Workshop::default(),
+            bank_exchange: BankExchange::default(),
             last_minute: LastMinute::default(),
             continuity: Continuity::default(),
             attention: Attention::default(),
@@ -242,7 +242,8 @@ impl Shared {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.is_model_settled()
-            && (self.workshop).is_settled(self.params.voices.are_on(), self.params.sounds.changes())
+            && (self.bank_exchange)
+                .is_settled(self.params.voices.are_on(), self.params.sounds.changes())
     }
 
     /// The same but for the sounds. Real-time safe.

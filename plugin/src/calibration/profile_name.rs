@@ -9,7 +9,9 @@
 //!
 //! Several models may have the same network amend their answers: each pair has a lesson of its own. Earlier
 //! versions kept all of them under the id of the second network, and a namesake's under the id of ours:
-//! [`ProfileName::find`] reads that as long as there is nothing under the name of today.
+//! [`ProfileName::find`] reads that as long as there is nothing under the name of today. Under the id of the
+//! second network lies also what that was taught as a model by itself: which of both it is
+//! [`CalibrationSession`](super::CalibrationSession) tells by what the first network was taught.
 
 use std::collections::BTreeMap;
 
@@ -64,6 +66,11 @@ impl ProfileName {
         };
         let earlier = || profiles.get(&self.earlier).filter(is_meant);
         profiles.get(&self.name).or_else(earlier)
+    }
+
+    /// Whether what [`find`](Self::find) finds among `profiles` stands there under the earlier name.
+    pub(crate) fn is_earlier(&self, profiles: &BTreeMap<String, String>) -> bool {
+        self.name != self.earlier && !profiles.contains_key(&self.name)
     }
 
     /// Puts the profile `text` into its place among `profiles`; if nothing was taught, `is_empty`, there

@@ -14,7 +14,7 @@ use nice_plug::params::Param;
 
 use super::palette::{self, ACCENT, BACKGROUND, FAINT, PANEL, RAISED, TEXT, WARNING};
 use super::value::{choice, name, number, set};
-use super::{Page, ToccoApp, bars, controls, errors, guitar, labels, velocity_curve};
+use super::{Page, ToccoApp, bars, controls, errors, guitar, labels, lesson, velocity_curve};
 use crate::params::voices::OFF_DB;
 use crate::params::{self, ToccoParams};
 use crate::service::{Shared, Status};
@@ -163,6 +163,14 @@ impl GuidedMinute {
     pub fn tell(&self, shared: &Shared) {
         let guided = self.dynamics.leads(&shared.params);
         shared.guided.store(guided, Relaxed);
+    }
+
+    /// The page is left: what is under way in a step ends, as nobody sees any more what is heard for it. A
+    /// lesson that the host began goes on.
+    pub fn leave_page(&mut self, shared: &Shared, gui: &GuiContext) {
+        self.dynamics.end(&shared.params, &gui.param_setter());
+        lesson::leave(shared);
+        self.techniques = Techniques::default();
     }
 
     /// Ends what is under way.

@@ -83,7 +83,7 @@ impl Offscreen {
 
     /// Saves MIDI files in `folder` instead of where the system has music.
     pub fn save_minutes_in(&mut self, folder: PathBuf) {
-        self.app.minute.folder = Some(folder);
+        self.app.save_last_minute.folder = Some(folder);
     }
 
     /// Makes it another size, as [`sized`](Self::sized).

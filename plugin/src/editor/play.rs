@@ -97,7 +97,7 @@ impl ToccoApp {
         let small = |text: String| RichText::new(text).size(12.0).color(FAINT);
         ui.horizontal(|ui| {
             ui.set_height(FOOT);
-            if self.minute.tell(ui) {
+            if self.save_last_minute.tell(ui) {
                 return;
             }
             let text = match (&status.activation_error, status.models.back()) {

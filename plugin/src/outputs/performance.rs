@@ -165,9 +165,9 @@ impl Performance {
         buses: &mut [Buffer<'_>],
     ) {
         // Another bank comes when nothing of this one sounds any more.
-        if shared.workshop.has_new()
+        if shared.bank_exchange.has_new()
             && !self.player.make_way()
-            && shared.workshop.fetch(&mut self.bank, self.host_rate)
+            && shared.bank_exchange.fetch(&mut self.bank, self.host_rate)
         {
             self.player.change_bank();
         }
@@ -415,7 +415,7 @@ mod tests {
         let shared = Shared::new(Arc::new(ToccoParams::default()));
         let params = &shared.params;
         set(&params.voices.voices, 0.0);
-        shared.workshop.open(1_000.0, None);
+        shared.bank_exchange.open(1_000.0, None);
         let mut performance = Performance::new(1_000.0);
         performance.reset(params);
         let mut play = || {
@@ -430,7 +430,7 @@ mod tests {
             // The level is 0 dB as exactly as a parameter can say it.
             block[50].round()
         };
-        shared.workshop.deliver(bank(&[None]), 0);
+        shared.bank_exchange.deliver(bank(&[None]), 0);
         assert_eq!([play(), play(), play()], [1.0; 3]);
         let turn = |position| {
             Some(Turn {
@@ -438,7 +438,7 @@ mod tests {
                 length: 2,
             })
         };
-        shared.workshop.deliver(bank(&[turn(0), turn(1)]), 1);
+        shared.bank_exchange.deliver(bank(&[turn(0), turn(1)]), 1);
         assert_eq!([play(), play(), play(), play()], [1.0, 2.0, 1.0, 2.0]);
     }
 
@@ -569,7 +569,7 @@ mod tests {
         let shared = Shared::new(Arc::new(ToccoParams::default()));
         let params = &shared.params;
         set(&params.voices.voices, 0.0);
-        shared.workshop.open(1_000.0, None);
+        shared.bank_exchange.open(1_000.0, None);
         let mut performance = Performance::new(1_000.0);
         performance.reset(params);
         let mut mix = |size: usize, begins: bool| {
@@ -585,10 +585,10 @@ mod tests {
             performance.mix(params, &shared, &mut [&mut block[..]]);
             block
         };
-        shared.workshop.deliver(bank(&[None]), 0);
+        shared.bank_exchange.deliver(bank(&[None]), 0);
         assert_eq!(mix(20, true)[19].round(), 1.0);
         // Both of its recordings sound with each note: 1 and 2.
-        shared.workshop.deliver(bank(&[None, None]), 1);
+        shared.bank_exchange.deliver(bank(&[None, None]), 1);
         let fading = [mix(2, true), mix(10, false)].concat();
         let mut steps = fading.windows(2).map(|pair| pair[0] - pair[1]);
         assert!(steps.all(|step| (-1e-6..0.4).contains(&step)), "{fading:?}");

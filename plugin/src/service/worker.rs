@@ -341,8 +341,8 @@ impl Worker {
     fn follow_voices(&mut self, patience: Duration) {
         let params = &self.shared.params;
         let (is_on, choices) = (params.voices.are_on(), params.sounds.changes());
-        let workshop = &self.shared.workshop;
-        let Some(rate) = workshop.order(is_on, choices) else {
+        let exchange = &self.shared.bank_exchange;
+        let Some(rate) = exchange.order(is_on, choices) else {
             self.sounds = None;
             // Of sounds that are chosen no more nothing is wrong, and others are not read as long as nobody
             // hears them.
@@ -358,7 +358,7 @@ impl Worker {
             self.sounds = None;
             self.shared.status().sounds_error = None;
             self.sounds_told = choices;
-            return workshop.deliver(Bank::synthesised(rate), choices);
+            return exchange.deliver(Bank::synthesised(rate), choices);
         }
         if !(self.sounds.as_ref()).is_some_and(|sounds| sounds.is_of(rate, choices)) {
             // What is read for nobody any more is stopped first.
@@ -370,8 +370,8 @@ impl Worker {
         };
         let Some(loaded) = sounds.wait(patience) else {
             // Neither real time nor a bounce waits for them to the end.
-            if sounds.has_taken(SOUNDS_PATIENCE) && workshop.is_empty() {
-                workshop.lend(Bank::synthesised(rate), choices);
+            if sounds.has_taken(SOUNDS_PATIENCE) && exchange.is_empty() {
+                exchange.lend(Bank::synthesised(rate), choices);
             }
             return;
         };
@@ -385,7 +385,7 @@ impl Worker {
         }
         self.shared.status().sounds_error = error;
         self.sounds_told = choices;
-        workshop.deliver(bank, choices);
+        exchange.deliver(bank, choices);
         self.sounds = None;
     }
 
@@ -621,7 +621,7 @@ mod tests {
         let shared = Arc::new(Shared::new(Arc::new(ToccoParams::default())));
         set(&shared.params.voices.voices, 0.0);
         shared.params.choose_sounds(sounds.to_owned());
-        shared.workshop.open(48_000.0, None);
+        shared.bank_exchange.open(48_000.0, None);
         let worker = Worker::new(Arc::clone(&shared));
         (shared, worker)
     }
@@ -716,19 +716,19 @@ mod tests {
     #[test]
     fn while_a_large_kit_is_read_ours_is_heard() {
         let (shared, mut worker) = instance("/a/large/kit");
-        let workshop = &shared.workshop;
+        let exchange = &shared.bank_exchange;
         let choices = shared.params.sounds.changes();
         let (sounds, done) = Loading::until_sent(48_000.0, choices);
         worker.sounds = Some(sounds);
         let mut bank = None;
         worker.follow_voices(SOUNDS_PATIENCE);
-        assert!(workshop.fetch(&mut bank, 48_000.0));
-        assert!(!workshop.is_settled(true, choices));
+        assert!(exchange.fetch(&mut bank, 48_000.0));
+        assert!(!exchange.is_settled(true, choices));
         worker.follow_voices(Duration::ZERO);
-        assert!(!workshop.fetch(&mut bank, 48_000.0), "once is enough");
+        assert!(!exchange.fetch(&mut bank, 48_000.0), "once is enough");
         done.send(Ok((Bank::synthesised(48_000.0), None))).unwrap();
         worker.follow_voices(Duration::ZERO);
-        assert!(workshop.fetch(&mut bank, 48_000.0));
-        assert!(workshop.is_settled(true, choices));
+        assert!(exchange.fetch(&mut bank, 48_000.0));
+        assert!(exchange.is_settled(true, choices));
     }
 }

@@ -10,7 +10,7 @@ use tocco_recognizer::mailbox::{Receiver, Sender, mailbox};
 use super::bank::Bank;
 
 /// Of one instance.
-pub struct Workshop {
+pub struct BankExchange {
     new: (Sender<Bank>, Receiver<Bank>),
     old: (Sender<Bank>, Receiver<Bank>),
     /// Bits of the host's rate, Hz.
@@ -21,7 +21,7 @@ pub struct Workshop {
     made_of: AtomicU32,
 }
 
-impl Default for Workshop {
+impl Default for BankExchange {
     fn default() -> Self {
         Self {
             new: mailbox(),
@@ -33,7 +33,7 @@ impl Default for Workshop {
     }
 }
 
-impl Workshop {
+impl BankExchange {
     /// A stream at `rate` Hz begins, whose audio thread has a bank for `has` Hz or none. Not for the
     /// audio thread.
     pub(crate) fn open(&self, rate: f64, has: Option<f64>) {
@@ -121,67 +121,67 @@ mod tests {
     }
 
     /// Makes what is ordered; for which rate.
-    fn follow(workshop: &Workshop, is_on: bool, choices: u32) -> Option<f64> {
-        let rate = workshop.order(is_on, choices)?;
-        workshop.deliver(bank(rate), choices);
+    fn follow(exchange: &BankExchange, is_on: bool, choices: u32) -> Option<f64> {
+        let rate = exchange.order(is_on, choices)?;
+        exchange.deliver(bank(rate), choices);
         Some(rate)
     }
 
     #[test]
     fn a_bank_is_made_once_for_each_rate_and_choice_and_only_when_it_is_wanted() {
-        let workshop = Workshop::default();
+        let exchange = BankExchange::default();
         let mut held = None;
-        assert_eq!(follow(&workshop, true, 0), None, "before a stream");
-        workshop.open(48_000.0, None);
-        assert_eq!(follow(&workshop, false, 0), None, "nobody wants it");
-        assert!(workshop.is_settled(false, 0) && !workshop.is_settled(true, 0));
-        assert_eq!(follow(&workshop, true, 0), Some(48_000.0));
-        assert!(workshop.is_settled(true, 0));
-        assert_eq!(follow(&workshop, true, 0), None, "once more");
-        assert!(workshop.fetch(&mut held, 48_000.0));
+        assert_eq!(follow(&exchange, true, 0), None, "before a stream");
+        exchange.open(48_000.0, None);
+        assert_eq!(follow(&exchange, false, 0), None, "nobody wants it");
+        assert!(exchange.is_settled(false, 0) && !exchange.is_settled(true, 0));
+        assert_eq!(follow(&exchange, true, 0), Some(48_000.0));
+        assert!(exchange.is_settled(true, 0));
+        assert_eq!(follow(&exchange, true, 0), None, "once more");
+        assert!(exchange.fetch(&mut held, 48_000.0));
         assert_eq!(held.as_ref().unwrap().rate, 48_000.0);
-        workshop.open(44_100.0, None);
-        follow(&workshop, true, 0);
-        workshop.fetch(&mut held, 44_100.0);
+        exchange.open(44_100.0, None);
+        follow(&exchange, true, 0);
+        exchange.fetch(&mut held, 44_100.0);
         assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
         // The old one is not fetched yet: the next one waits.
-        workshop.open(96_000.0, None);
-        workshop.new.0.put(Box::new(bank(96_000.0)));
-        assert!(!workshop.fetch(&mut held, 96_000.0));
+        exchange.open(96_000.0, None);
+        exchange.new.0.put(Box::new(bank(96_000.0)));
+        assert!(!exchange.fetch(&mut held, 96_000.0));
         assert_eq!(held.as_ref().unwrap().rate, 44_100.0);
-        follow(&workshop, false, 0);
-        workshop.fetch(&mut held, 96_000.0);
+        follow(&exchange, false, 0);
+        exchange.fetch(&mut held, 96_000.0);
         assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
         // One for another rate comes back at once.
-        follow(&workshop, false, 0);
-        workshop.new.0.put(Box::new(bank(8_000.0)));
-        assert!(!workshop.fetch(&mut held, 96_000.0));
+        follow(&exchange, false, 0);
+        exchange.new.0.put(Box::new(bank(8_000.0)));
+        assert!(!exchange.fetch(&mut held, 96_000.0));
         assert_eq!(held.as_ref().unwrap().rate, 96_000.0);
-        assert_eq!(workshop.old.1.take().unwrap().rate, 8_000.0);
-        workshop.open(96_000.0, Some(96_000.0));
-        assert!(workshop.is_settled(true, 0));
+        assert_eq!(exchange.old.1.take().unwrap().rate, 8_000.0);
+        exchange.open(96_000.0, Some(96_000.0));
+        assert!(exchange.is_settled(true, 0));
         // Other sounds are chosen.
-        assert!(!workshop.is_settled(true, 1) && workshop.is_settled(false, 1));
-        assert_eq!(follow(&workshop, true, 1), Some(96_000.0));
-        assert!(workshop.is_settled(true, 1));
-        assert!(workshop.fetch(&mut held, 96_000.0));
-        assert!(!workshop.fetch(&mut held, 96_000.0));
+        assert!(!exchange.is_settled(true, 1) && exchange.is_settled(false, 1));
+        assert_eq!(follow(&exchange, true, 1), Some(96_000.0));
+        assert!(exchange.is_settled(true, 1));
+        assert!(exchange.fetch(&mut held, 96_000.0));
+        assert!(!exchange.fetch(&mut held, 96_000.0));
         // What was made for a rate that is wanted no more is no answer.
-        workshop.open(48_000.0, None);
-        workshop.deliver(bank(96_000.0), 1);
-        assert_eq!(follow(&workshop, true, 1), Some(48_000.0));
+        exchange.open(48_000.0, None);
+        exchange.deliver(bank(96_000.0), 1);
+        assert_eq!(follow(&exchange, true, 1), Some(48_000.0));
     }
 
     #[test]
     fn what_is_lent_is_heard_and_settles_nothing() {
-        let (workshop, mut held) = (Workshop::default(), None);
-        workshop.open(48_000.0, None);
-        assert!(workshop.is_empty());
-        workshop.lend(bank(48_000.0), 0);
-        assert!(workshop.fetch(&mut held, 48_000.0) && !workshop.is_empty());
-        assert!(!workshop.is_settled(true, 0));
-        assert_eq!(follow(&workshop, true, 0), Some(48_000.0));
-        assert!(workshop.fetch(&mut held, 48_000.0));
-        assert!(workshop.is_settled(true, 0));
+        let (exchange, mut held) = (BankExchange::default(), None);
+        exchange.open(48_000.0, None);
+        assert!(exchange.is_empty());
+        exchange.lend(bank(48_000.0), 0);
+        assert!(exchange.fetch(&mut held, 48_000.0) && !exchange.is_empty());
+        assert!(!exchange.is_settled(true, 0));
+        assert_eq!(follow(&exchange, true, 0), Some(48_000.0));
+        assert!(exchange.fetch(&mut held, 48_000.0));
+        assert!(exchange.is_settled(true, 0));
     }
 }

@@ -17,14 +17,14 @@ const HINT: &str = "Saves what you played in the last minute as a MIDI file, wit
 
 /// What the window remembers of it.
 #[derive(Default)]
-pub struct Minute {
+pub struct SaveLastMinute {
     /// Where files go, if not where the system has music.
     pub(super) folder: Option<PathBuf>,
     /// What came of it, whether it went wrong, and when.
     told: Option<(String, bool, Instant)>,
 }
 
-impl Minute {
+impl SaveLastMinute {
     /// The button.
     pub fn button(&mut self, ui: &mut Ui, shared: &Shared) {
         let text = RichText::new("Save last minute").size(12.0).color(FAINT);

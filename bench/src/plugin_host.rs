@@ -244,7 +244,21 @@ pub trait PluginStream: Send {
     fn position(&self) -> u64;
 }
 
-/// A running side whose parameters can be changed while it runs.
+/// Which of a plugin's outputs a host gives with a block. The main one it always gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GivenOutputs {
+    /// All of them.
+    #[default]
+    All,
+    /// The first half; the host's list ends with them.
+    FirstHalf,
+    /// All, but every other one is switched off: it has no channels, or null in their place.
+    EveryOther,
+    /// The main one alone.
+    Main,
+}
+
+/// A running side whose parameters and outputs can be changed while it runs.
 pub trait Automated: PluginStream {
     /// Changes a parameter to a plain value at the start of the next block. Real-time safe for a
     /// few changes a block.
@@ -252,6 +266,15 @@ pub trait Automated: PluginStream {
 
     /// What the plugin set of its parameters during the last block.
     fn parameters(&self) -> &[ParameterOut];
+
+    /// Gives the plugin these of its outputs from the next block on. Nothing changes where it has the
+    /// main one alone. Real-time safe.
+    fn give_outputs(&mut self, _given: GivenOutputs) {}
+
+    /// Whether something was heard in an output besides the main one in the last block. Real-time safe.
+    fn is_heard_apart(&self) -> bool {
+        false
+    }
 }
 
 /// Environment variable with the folders that bundles are looked for in, written as `PATH` is.

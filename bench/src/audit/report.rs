@@ -16,6 +16,8 @@ pub struct Report {
     pub clap: CallbackFindings,
     /// The VST3's callback.
     pub vst3: CallbackFindings,
+    /// The callback of the CLAP's plugin with an output for each technique.
+    pub multi_output: CallbackFindings,
     /// The engines, one by one with each network.
     pub engines: Vec<EngineFindings>,
     /// Engines that could not be audited here.
@@ -31,6 +33,7 @@ pub struct Report {
 struct Document<'a> {
     callback: Callback<'a>,
     callback_vst3: Callback<'a>,
+    callback_multi_output: Callback<'a>,
     engines: Vec<Engine<'a>>,
     absent_engines: &'a [AbsentEngine],
     control: ControlCounts<'a>,
@@ -51,6 +54,7 @@ struct Callback<'a> {
     parameter_reads: u64,
     osc_messages: u64,
     logged: u64,
+    heard_apart: u64,
     by_name: &'a Findings,
 }
 
@@ -81,10 +85,19 @@ struct ControlCounts<'a> {
 }
 
 impl Report {
+    /// The callbacks and what they are called.
+    pub fn callbacks(&self) -> [(&'static str, &CallbackFindings); 3] {
+        [
+            ("CLAP", &self.clap),
+            ("VST3", &self.vst3),
+            ("CLAP with 8 outputs", &self.multi_output),
+        ]
+    }
+
     /// What must not be: empty if the audit is passed.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
+        for (name, callback) in self.callbacks() {
             if !callback.findings.is_clean() {
                 failures.push(format!("the {name}'s callback is not clean"));
             }
@@ -104,6 +117,11 @@ impl Report {
                     "what was planted in the {name}'s callback {reason}"
                 ));
             }
+        }
+        if self.multi_output.heard_apart == 0 {
+            failures.push(
+                "no voice was heard in an output of its own: that was not audited".to_owned(),
+            );
         }
         for engine in &self.engines {
             let clean = engine.first.is_clean() && engine.later.is_clean();
@@ -140,6 +158,7 @@ impl Report {
         serde_json::to_string_pretty(&Document {
             callback: Callback::from(&self.clap),
             callback_vst3: Callback::from(&self.vst3),
+            callback_multi_output: Callback::from(&self.multi_output),
             engines: self.engines.iter().map(Engine::from).collect(),
             absent_engines: &self.absent,
             control: ControlCounts {
@@ -167,6 +186,7 @@ impl<'a> From<&'a CallbackFindings> for Callback<'a> {
             parameter_reads: callback.parameter_reads,
             osc_messages: callback.osc_messages,
             logged: callback.logged,
+            heard_apart: callback.heard_apart,
             by_name: &callback.findings,
         }
     }
@@ -229,7 +249,7 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f)?;
-        for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
+        for (name, callback) in self.callbacks() {
             writeln!(
                 f,
                 "{name} callback: {} blocks, {:.0} s, {} notes, {} confirmed, {} state loads, {} parameter \
@@ -286,15 +306,10 @@ mod tests {
         CallbackFindings {
             blocks: 1,
             notes: 1,
-            confirmed: 0,
-            state_loads: 0,
-            parameter_reads: 0,
             osc_messages: 1,
             logged: 1,
             seconds: 1.0,
-            findings: Findings::default(),
-            plant_failed: None,
-            traces: Vec::new(),
+            ..CallbackFindings::default()
         }
     }
 
@@ -302,6 +317,10 @@ mod tests {
         Report {
             clap: callback(),
             vst3: callback(),
+            multi_output: CallbackFindings {
+                heard_apart: 1,
+                ..callback()
+            },
             engines: Vec::new(),
             absent: vec![AbsentEngine {
                 engine: EngineId::Onnx.name(),
@@ -337,6 +356,36 @@ mod tests {
             failures,
             ["of the CLAP no message came by Open Sound Control: that was not audited"]
         );
+    }
+
+    #[test]
+    fn outputs_in_which_nothing_was_heard_were_not_audited() {
+        let mut report = report();
+        report.multi_output.heard_apart = 0;
+        let failures = report.failures();
+        assert_eq!(
+            failures,
+            ["no voice was heard in an output of its own: that was not audited"]
+        );
+    }
+
+    #[test]
+    fn each_callback_must_be_clean() {
+        let dirty = || Findings {
+            locks: [("futex wait".to_owned(), 1)].into(),
+            ..Findings::default()
+        };
+        for name in ["CLAP", "VST3", "CLAP with 8 outputs"] {
+            let mut report = report();
+            let callback = match name {
+                "CLAP" => &mut report.clap,
+                "VST3" => &mut report.vst3,
+                _ => &mut report.multi_output,
+            };
+            callback.findings = dirty();
+            let expected = format!("the {name}'s callback is not clean");
+            assert_eq!(report.failures(), [expected]);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use clack_host::prelude::*;
 
 use crate::plugin_host::{
     Automated, GivenOutputs, MidiMessage, MidiOut, Parameter, ParameterOut, PluginHost,
-    PluginStream, StreamFormat,
+    PluginStream, StreamFormat, SwitchedOff,
 };
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
@@ -379,29 +379,7 @@ impl Automated for ClapStream {
     }
 
     fn is_heard_apart(&self) -> bool {
-        let given = self.outputs[..self.n_given()].iter().enumerate();
-        let mut channels = given
-            .skip(1)
-            .filter(|(port, _)| !self.is_switched_off(*port))
-            .flat_map(|(_, channels)| channels);
-        channels.any(|channel| channel[..self.frames].iter().any(|sample| *sample != 0.0))
-    }
-}
-
-impl ClapStream {
-    /// Outputs in the list of the next block, the main one among them.
-    fn n_given(&self) -> usize {
-        let others = self.outputs.len() - 1;
-        1 + match self.given {
-            GivenOutputs::All | GivenOutputs::EveryOther => others,
-            GivenOutputs::FirstHalf => others / 2,
-            GivenOutputs::Main => 0,
-        }
-    }
-
-    /// Whether a port in the list has nowhere to put its sound.
-    fn is_switched_off(&self, port: usize) -> bool {
-        self.given == GivenOutputs::EveryOther && port % 2 == 1
+        self.given.is_heard_apart(&self.outputs, self.frames)
     }
 }
 
@@ -415,7 +393,7 @@ impl PluginStream for ClapStream {
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {
-        let n_given = self.n_given();
+        let n_given = self.given.count(self.outputs.len());
         let input = self.input_ports.with_input_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_input_only(
@@ -434,14 +412,11 @@ impl PluginStream for ClapStream {
             }
         });
         let mut output = self.output_ports.with_output_buffers(ports);
-        if self.given == GivenOutputs::EveryOther {
-            // See `is_switched_off`. Hosts do the one or the other.
-            let ports = output.as_raw_buffers().iter_mut();
-            for (index, port) in ports.enumerate().skip(1).step_by(2) {
-                match index % 4 {
-                    1 => port.data32 = std::ptr::null_mut(),
-                    _ => port.channel_count = 0,
-                }
+        for (index, port) in output.as_raw_buffers().iter_mut().enumerate() {
+            match self.given.off(index) {
+                Some(SwitchedOff::Null) => port.data32 = std::ptr::null_mut(),
+                Some(SwitchedOff::NoChannels) => port.channel_count = 0,
+                None => {}
             }
         }
         self.events_out.clear();

@@ -18,6 +18,8 @@ pub struct Report {
     pub vst3: CallbackFindings,
     /// The callback of the CLAP's plugin with an output for each technique.
     pub multi_output: CallbackFindings,
+    /// That of the VST3's.
+    pub multi_output_vst3: CallbackFindings,
     /// The engines, one by one with each network.
     pub engines: Vec<EngineFindings>,
     /// Engines that could not be audited here.
@@ -34,6 +36,7 @@ struct Document<'a> {
     callback: Callback<'a>,
     callback_vst3: Callback<'a>,
     callback_multi_output: Callback<'a>,
+    callback_multi_output_vst3: Callback<'a>,
     engines: Vec<Engine<'a>>,
     absent_engines: &'a [AbsentEngine],
     control: ControlCounts<'a>,
@@ -86,11 +89,12 @@ struct ControlCounts<'a> {
 
 impl Report {
     /// The callbacks and what they are called.
-    pub fn callbacks(&self) -> [(&'static str, &CallbackFindings); 3] {
+    pub fn callbacks(&self) -> [(&'static str, &CallbackFindings); 4] {
         [
             ("CLAP", &self.clap),
             ("VST3", &self.vst3),
             ("CLAP with 8 outputs", &self.multi_output),
+            ("VST3 with 8 outputs", &self.multi_output_vst3),
         ]
     }
 
@@ -118,10 +122,12 @@ impl Report {
                 ));
             }
         }
-        if self.multi_output.heard_apart == 0 {
-            failures.push(
-                "no voice was heard in an output of its own: that was not audited".to_owned(),
-            );
+        for (name, callback) in &self.callbacks()[2..] {
+            if callback.heard_apart == 0 {
+                failures.push(format!(
+                    "of the {name} no voice was heard in an output of its own: that was not audited"
+                ));
+            }
         }
         for engine in &self.engines {
             let clean = engine.first.is_clean() && engine.later.is_clean();
@@ -159,6 +165,7 @@ impl Report {
             callback: Callback::from(&self.clap),
             callback_vst3: Callback::from(&self.vst3),
             callback_multi_output: Callback::from(&self.multi_output),
+            callback_multi_output_vst3: Callback::from(&self.multi_output_vst3),
             engines: self.engines.iter().map(Engine::from).collect(),
             absent_engines: &self.absent,
             control: ControlCounts {
@@ -313,14 +320,19 @@ mod tests {
         }
     }
 
+    fn multi_output() -> CallbackFindings {
+        CallbackFindings {
+            heard_apart: 1,
+            ..callback()
+        }
+    }
+
     fn report() -> Report {
         Report {
             clap: callback(),
             vst3: callback(),
-            multi_output: CallbackFindings {
-                heard_apart: 1,
-                ..callback()
-            },
+            multi_output: multi_output(),
+            multi_output_vst3: multi_output(),
             engines: Vec::new(),
             absent: vec![AbsentEngine {
                 engine: EngineId::Onnx.name(),
@@ -365,24 +377,41 @@ mod tests {
         let failures = report.failures();
         assert_eq!(
             failures,
-            ["no voice was heard in an output of its own: that was not audited"]
+            [
+                "of the CLAP with 8 outputs no voice was heard in an output of its own: that was not audited"
+            ]
         );
     }
 
     #[test]
     fn each_callback_must_be_clean() {
-        let dirty = || Findings {
-            locks: [("futex wait".to_owned(), 1)].into(),
-            ..Findings::default()
+        let dirty = || CallbackFindings {
+            findings: Findings {
+                locks: [("futex wait".to_owned(), 1)].into(),
+                ..Findings::default()
+            },
+            ..multi_output()
         };
-        for name in ["CLAP", "VST3", "CLAP with 8 outputs"] {
-            let mut report = report();
-            let callback = match name {
-                "CLAP" => &mut report.clap,
-                "VST3" => &mut report.vst3,
-                _ => &mut report.multi_output,
-            };
-            callback.findings = dirty();
+        let reports = [
+            Report {
+                clap: dirty(),
+                ..report()
+            },
+            Report {
+                vst3: dirty(),
+                ..report()
+            },
+            Report {
+                multi_output: dirty(),
+                ..report()
+            },
+            Report {
+                multi_output_vst3: dirty(),
+                ..report()
+            },
+        ];
+        let names = report().callbacks().map(|(name, _)| name);
+        for (report, name) in reports.iter().zip(names) {
             let expected = format!("the {name}'s callback is not clean");
             assert_eq!(report.failures(), [expected]);
         }

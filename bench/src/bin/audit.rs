@@ -1,5 +1,6 @@
 //! `cargo xtask audit`: heap calls, locks, clock calls and system calls of the engines and of the callback.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
@@ -23,9 +24,9 @@ use tocco_engines::EngineId;
 /// network, once fresh from loading and 1000 times more. At last the bundled CLAP and the bundled
 /// VST3 play while states are loaded, models and engines are swapped, all parameters are read and
 /// one is automated, and what is heard goes to Open Sound Control and the event log; every callback
-/// is watched. So is the CLAP's plugin with 8 outputs, for less than a third of the time, while the
-/// host gives it all of them, some or the main one alone. Fails if our own engines or a callback do
-/// anything of the kind.
+/// is watched. So is the plugin with 8 outputs in both formats, for less than a third of the time,
+/// while the host gives it all of them, some or the main one alone. Fails if our own engines or a
+/// callback do anything of the kind.
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask audit",
@@ -101,7 +102,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let report = Report {
         clap: callback::<ClapHost>(arguments, "Tocco.clap")?,
         vst3: callback::<Vst3Host>(arguments, "Tocco.vst3")?,
-        multi_output: multi_output(arguments)?,
+        multi_output: multi_output(arguments, "Tocco.clap", ClapHost::load_named, 0.3)?,
+        multi_output_vst3: multi_output(arguments, "Tocco.vst3", Vst3Host::load_named, 0.15)?,
         engines: found,
         absent,
         asked: arguments.engine,
@@ -134,15 +136,24 @@ where
 }
 
 /// The plugin with an output for each technique, which hears and answers as the other one does: what is
-/// its own are the outputs.
-fn multi_output(arguments: &Arguments) -> Result<CallbackFindings> {
-    let (bundle, name) = ("Tocco.clap", "Tocco (8 outputs)");
+/// its own are the outputs. So it plays for that `share` of the time.
+fn multi_output<H>(
+    arguments: &Arguments,
+    bundle: &str,
+    load: fn(&Path, &str) -> Result<H>,
+    share: f64,
+) -> Result<CallbackFindings>
+where
+    H: PluginHost,
+    H::Stream: Automated,
+{
+    let name = "Tocco (8 outputs)";
     // Of a short audit all: some notes must be heard.
-    let seconds = (0.3 * arguments.seconds).max(arguments.seconds.min(10.0));
-    let audit = callback_audit(arguments, name, seconds, 2)?;
+    let seconds = (share * arguments.seconds).max(arguments.seconds.min(10.0));
+    let audit = callback_audit(arguments, &format!("{bundle}, {name}"), seconds, 2)?;
     // SAFETY: as for the other callbacks.
     let outlets = unsafe { Outlets::open() }?;
-    let mut host = ClapHost::load_named(&bundle_path(bundle)?, name)?;
+    let mut host = load(&bundle_path(bundle)?, name)?;
     // In every state that is loaded there are voices.
     host.set_text("Voices", "-6 dB")?;
     audit.run(host, outlets)

@@ -17,6 +17,7 @@ pub(super) struct Audit {
     callback: Callback,
     callback_vst3: Callback,
     callback_multi_output: Callback,
+    callback_multi_output_vst3: Callback,
     control: Control,
 }
 
@@ -145,6 +146,10 @@ impl Report<'_> {
             ("CLAP", &audit.callback),
             ("VST3", &audit.callback_vst3),
             ("CLAP's plugin with 8 outputs", &audit.callback_multi_output),
+            (
+                "VST3's plugin with 8 outputs",
+                &audit.callback_multi_output_vst3,
+            ),
         ] {
             document.text(format!(
                 "The callback of the {plugin} while states, models and engines are swapped: {} blocks, \

@@ -1,6 +1,6 @@
 //! A small CLAP host in this process, on `clack-host`.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +19,8 @@ use clack_host::events::spaces::CoreEventSpace;
 use clack_host::prelude::*;
 
 use crate::plugin_host::{
-    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginHost, PluginStream,
-    StreamFormat,
+    Automated, GivenOutputs, MidiMessage, MidiOut, Parameter, ParameterOut, PluginHost,
+    PluginStream, StreamFormat, SwitchedOff,
 };
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
@@ -59,8 +59,13 @@ pub struct ClapHost {
 /// The running side of a [`ClapHost`].
 pub struct ClapStream {
     processor: StartedPluginAudioProcessor<Handlers>,
+    /// `[channels][max_block]`.
     input: Vec<Vec<f32>>,
-    output: Vec<Vec<f32>>,
+    /// Of the main output, which comes first, and of the others: `[ports][channels][max_block]`.
+    outputs: Vec<Vec<Vec<f32>>>,
+    given: GivenOutputs,
+    /// Samples of the last block.
+    frames: usize,
     input_ports: AudioPorts,
     output_ports: AudioPorts,
     events_in: EventBuffer,
@@ -71,8 +76,65 @@ pub struct ClapStream {
 }
 
 impl ClapHost {
-    /// Chooses the plugin's port configuration with that many channels in and out.
-    fn select_ports(&mut self, channels: usize) -> Result<()> {
+    /// The plugin called `name` of the bundle at `path`.
+    ///
+    /// # Errors
+    /// If the bundle does not load, or has no such plugin.
+    pub fn load_named(path: &Path, name: &str) -> Result<Self> {
+        Self::instance(path, Some(name))
+    }
+
+    /// An instance of the first plugin of the bundle at `path`, or of the first one of that `name`.
+    fn instance(path: &Path, name: Option<&str>) -> Result<Self> {
+        // SAFETY: this runs the library's own initialisation; the host is only ever pointed at
+        // plugin bundles, whose entry is sound by the CLAP contract.
+        let entry = unsafe { PluginEntry::load(path) }
+            .map_err(|e| anyhow!("{} is not a CLAP plugin: {e}", path.display()))?;
+        let factory = entry
+            .get_plugin_factory()
+            .with_context(|| format!("{} has no plugin factory", path.display()))?;
+        let is_wanted = |found: Option<&CStr>| {
+            name.is_none_or(|name| found.is_some_and(|found| found.to_bytes() == name.as_bytes()))
+        };
+        let id = factory
+            .plugin_descriptors()
+            .filter(|descriptor| is_wanted(descriptor.name()))
+            .find_map(|descriptor| descriptor.id().map(ToOwned::to_owned))
+            .with_context(|| match name {
+                Some(name) => format!("{} holds no plugin {name}", path.display()),
+                None => format!("{} holds no plugin", path.display()),
+            })?;
+        let info = HostInfo::new(
+            "tocco-bench",
+            "Tocco",
+            "https://example.invalid",
+            env!("CARGO_PKG_VERSION"),
+        )?;
+        let mut instance = PluginInstance::<Handlers>::new(
+            |()| Shared {
+                callback_requested: AtomicBool::new(false),
+            },
+            |_| (),
+            &entry,
+            &id,
+            &info,
+        )
+        .map_err(|e| anyhow!("{} makes no instance: {e}", path.display()))?;
+        let handle = instance.plugin_handle();
+        let params = handle
+            .get_extension()
+            .context("the plugin has no parameters")?;
+        let state = handle.get_extension().context("the plugin has no state")?;
+        Ok(Self {
+            instance,
+            params,
+            state,
+        })
+    }
+
+    /// Chooses the plugin's port configuration with that many channels in and out of the main ports.
+    /// Returns the channels of each output, the main one first.
+    fn select_ports(&mut self, channels: usize) -> Result<Vec<usize>> {
         let handle = self.instance.plugin_handle();
         if let Some(configurations) = handle.get_extension::<PluginAudioPortsConfig>() {
             let mut buffer = AudioPortsConfigBuffer::new();
@@ -99,18 +161,22 @@ impl ClapHost {
         let ports: PluginAudioPorts = handle
             .get_extension()
             .context("the plugin has no audio ports")?;
-        for is_input in [true, false] {
-            let mut buffer = AudioPortInfoBuffer::new();
-            let found = ports
-                .get(&handle, 0, is_input, &mut buffer)
-                .map_or(0, |port| port.channel_count as usize);
-            if ports.count(&handle, is_input) != 1 || found != channels {
-                bail!(
-                    "the plugin offers no configuration with one port of {channels} channel(s) in and out"
-                );
-            }
-        }
-        Ok(())
+        let mut buffer = AudioPortInfoBuffer::new();
+        let mut channels_of = |is_input: bool| -> Vec<usize> {
+            (0..ports.count(&handle, is_input))
+                .map(|index| {
+                    let port = ports.get(&handle, index, is_input, &mut buffer);
+                    port.map_or(0, |port| port.channel_count as usize)
+                })
+                .collect()
+        };
+        let (inputs, outputs) = (channels_of(true), channels_of(false));
+        ensure!(
+            inputs == [channels] && outputs.first() == Some(&channels),
+            "the plugin offers no configuration with a port of {channels} channel(s) in and a main one out: \
+             its ports have {inputs:?} in and {outputs:?} out"
+        );
+        Ok(outputs)
     }
 }
 
@@ -154,43 +220,7 @@ impl PluginHost for ClapHost {
     type Stream = ClapStream;
 
     fn load(path: &Path) -> Result<Self> {
-        // SAFETY: this runs the library's own initialisation; the host is only ever pointed at
-        // plugin bundles, whose entry is sound by the CLAP contract.
-        let entry = unsafe { PluginEntry::load(path) }
-            .map_err(|e| anyhow!("{} is not a CLAP plugin: {e}", path.display()))?;
-        let factory = entry
-            .get_plugin_factory()
-            .with_context(|| format!("{} has no plugin factory", path.display()))?;
-        let id = factory
-            .plugin_descriptors()
-            .find_map(|descriptor| descriptor.id().map(ToOwned::to_owned))
-            .with_context(|| format!("{} holds no plugin", path.display()))?;
-        let info = HostInfo::new(
-            "tocco-bench",
-            "Tocco",
-            "https://example.invalid",
-            env!("CARGO_PKG_VERSION"),
-        )?;
-        let mut instance = PluginInstance::<Handlers>::new(
-            |()| Shared {
-                callback_requested: AtomicBool::new(false),
-            },
-            |_| (),
-            &entry,
-            &id,
-            &info,
-        )
-        .map_err(|e| anyhow!("{} makes no instance: {e}", path.display()))?;
-        let handle = instance.plugin_handle();
-        let params = handle
-            .get_extension()
-            .context("the plugin has no parameters")?;
-        let state = handle.get_extension().context("the plugin has no state")?;
-        Ok(Self {
-            instance,
-            params,
-            state,
-        })
+        Self::instance(path, None)
     }
 
     fn parameters(&mut self) -> Result<Vec<Parameter>> {
@@ -274,7 +304,7 @@ impl PluginHost for ClapHost {
     }
 
     fn activate(&mut self, format: StreamFormat) -> Result<ClapStream> {
-        self.select_ports(format.channels)?;
+        let outputs = self.select_ports(format.channels)?;
         let handle = self.instance.plugin_handle();
         let mode = if format.offline {
             RenderMode::Offline
@@ -299,13 +329,15 @@ impl PluginHost for ClapHost {
             .map_err(|e| anyhow!("the plugin refuses {format:?}: {e}"))?
             .start_processing()
             .map_err(|e| anyhow!("the plugin does not start: {e}"))?;
-        let buffers = || vec![vec![0.0; format.max_block]; format.channels];
+        let buffers = |channels: usize| vec![vec![0.0; format.max_block]; channels];
         Ok(ClapStream {
             processor,
-            input: buffers(),
-            output: buffers(),
+            input: buffers(format.channels),
             input_ports: AudioPorts::with_capacity(format.channels, 1),
-            output_ports: AudioPorts::with_capacity(format.channels, 1),
+            output_ports: AudioPorts::with_capacity(outputs.iter().sum(), outputs.len()),
+            outputs: outputs.into_iter().map(buffers).collect(),
+            given: GivenOutputs::All,
+            frames: 0,
             events_in: EventBuffer::with_capacity(EVENT_CAPACITY),
             events_out: EventBuffer::with_capacity(EVENT_CAPACITY),
             midi: Vec::with_capacity(EVENT_CAPACITY),
@@ -341,6 +373,14 @@ impl Automated for ClapStream {
     fn parameters(&self) -> &[ParameterOut] {
         &self.parameters
     }
+
+    fn give_outputs(&mut self, given: GivenOutputs) {
+        self.given = given;
+    }
+
+    fn is_heard_apart(&self) -> bool {
+        self.given.is_heard_apart(&self.outputs, self.frames)
+    }
 }
 
 impl PluginStream for ClapStream {
@@ -349,10 +389,11 @@ impl PluginStream for ClapStream {
     }
 
     fn output(&self, channel: usize) -> &[f32] {
-        &self.output[channel]
+        &self.outputs[0][channel]
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {
+        let n_given = self.given.count(self.outputs.len());
         let input = self.input_ports.with_input_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_input_only(
@@ -361,12 +402,23 @@ impl PluginStream for ClapStream {
                     .map(|channel| InputChannel::variable(&mut channel[..frames])),
             ),
         }]);
-        let mut output = self.output_ports.with_output_buffers([AudioPortBuffer {
-            latency: 0,
-            channels: AudioPortBufferType::f32_output_only(
-                self.output.iter_mut().map(|channel| &mut channel[..frames]),
-            ),
-        }]);
+        let ports = self.outputs[..n_given].iter_mut().map(|channels| {
+            let channels = channels
+                .iter_mut()
+                .map(move |channel| &mut channel[..frames]);
+            AudioPortBuffer {
+                latency: 0,
+                channels: AudioPortBufferType::f32_output_only(channels),
+            }
+        });
+        let mut output = self.output_ports.with_output_buffers(ports);
+        for (index, port) in output.as_raw_buffers().iter_mut().enumerate() {
+            match self.given.off(index) {
+                Some(SwitchedOff::Null) => port.data32 = std::ptr::null_mut(),
+                Some(SwitchedOff::NoChannels) => port.channel_count = 0,
+                None => {}
+            }
+        }
         self.events_out.clear();
         let result = self.processor.process(
             &input,
@@ -376,6 +428,7 @@ impl PluginStream for ClapStream {
             Some(self.position),
             None,
         );
+        self.frames = frames;
         self.events_in.clear();
         self.midi.clear();
         self.parameters.clear();

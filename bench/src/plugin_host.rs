@@ -244,7 +244,64 @@ pub trait PluginStream: Send {
     fn position(&self) -> u64;
 }
 
-/// A running side whose parameters can be changed while it runs.
+/// Which of a plugin's outputs a host gives with a block. The main one it always gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GivenOutputs {
+    /// All of them.
+    #[default]
+    All,
+    /// The first half; the host's list ends with them.
+    FirstHalf,
+    /// All, but every other one from the second on is switched off: it has no channels, or null in their
+    /// place.
+    EveryOther,
+    /// The main one alone.
+    Main,
+}
+
+impl GivenOutputs {
+    /// How many of `outputs`, the main one among them, are in the host's list.
+    pub(crate) fn count(self, outputs: usize) -> usize {
+        let others = outputs.saturating_sub(1);
+        1 + match self {
+            Self::All | Self::EveryOther => others,
+            Self::FirstHalf => others / 2,
+            Self::Main => 0,
+        }
+    }
+
+    /// How an output in the host's list is switched off, if it is. Hosts do the one or the other.
+    pub(crate) fn off(self, output: usize) -> Option<SwitchedOff> {
+        match (self, output % 4) {
+            (Self::EveryOther, 1) => Some(SwitchedOff::Null),
+            (Self::EveryOther, 3) => Some(SwitchedOff::NoChannels),
+            _ => None,
+        }
+    }
+
+    /// Whether something is heard in an output besides the main one, of those that were given with a block
+    /// of `frames` samples; `outputs` are `[outputs][channels][max_block]`.
+    pub(crate) fn is_heard_apart(self, outputs: &[Vec<Vec<f32>>], frames: usize) -> bool {
+        let given = outputs[..self.count(outputs.len())].iter().enumerate();
+        let mut on = given
+            .skip(1)
+            .filter(|(output, _)| self.off(*output).is_none());
+        // What was not written may be no number.
+        let is_heard = |channel: &Vec<f32>| channel[..frames].iter().any(|x| x.abs() > 0.0);
+        on.any(|(_, channels)| channels.iter().any(is_heard))
+    }
+}
+
+/// What a host gives in the place of an output that is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SwitchedOff {
+    /// Null in place of the channels.
+    Null,
+    /// None of its channels.
+    NoChannels,
+}
+
+/// A running side whose parameters and outputs can be changed while it runs.
 pub trait Automated: PluginStream {
     /// Changes a parameter to a plain value at the start of the next block. Real-time safe for a
     /// few changes a block.
@@ -252,6 +309,15 @@ pub trait Automated: PluginStream {
 
     /// What the plugin set of its parameters during the last block.
     fn parameters(&self) -> &[ParameterOut];
+
+    /// Gives the plugin these of its outputs from the next block on. Nothing changes where it has the
+    /// main one alone. Real-time safe.
+    fn give_outputs(&mut self, _given: GivenOutputs) {}
+
+    /// Whether something was heard in an output besides the main one in the last block. Real-time safe.
+    fn is_heard_apart(&self) -> bool {
+        false
+    }
 }
 
 /// Environment variable with the folders that bundles are looked for in, written as `PATH` is.
@@ -282,4 +348,36 @@ pub fn bundle_path(file_name: &str) -> Result<PathBuf> {
 /// The folder of a model package that this project ships.
 pub fn model_folder(id: &str) -> PathBuf {
     shipped::models_folder().join(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_heard_is_heard_in_an_output_that_was_given() {
+        // The main one and four others, of which one sounds after the other.
+        let heard = |given: GivenOutputs| -> Vec<usize> {
+            let is_heard = |sounding: &usize| {
+                let sample = |output: usize| if output == *sounding { -0.5 } else { 0.0 };
+                // What comes after the block does not count.
+                let channels = |output: usize| vec![vec![sample(output), 1.0]; 2];
+                let outputs: Vec<_> = (0..5).map(channels).collect();
+                given.is_heard_apart(&outputs, 1)
+            };
+            (0..5).filter(is_heard).collect()
+        };
+        assert_eq!(heard(GivenOutputs::All), [1, 2, 3, 4]);
+        assert_eq!(heard(GivenOutputs::FirstHalf), [1, 2]);
+        assert_eq!(heard(GivenOutputs::EveryOther), [2, 4]);
+        assert!(heard(GivenOutputs::Main).is_empty());
+        let off = [0, 1, 2, 3].map(|output| GivenOutputs::EveryOther.off(output));
+        let (null, none) = (SwitchedOff::Null, SwitchedOff::NoChannels);
+        assert_eq!(off, [None, Some(null), None, Some(none)]);
+        // A plugin with the main output alone.
+        assert!(!GivenOutputs::All.is_heard_apart(&[vec![vec![1.0]]], 1));
+        // What the plugin has not written.
+        let unwritten = [vec![vec![1.0]], vec![vec![f32::NAN]]];
+        assert!(!GivenOutputs::All.is_heard_apart(&unwritten, 1));
+    }
 }

@@ -166,7 +166,8 @@ impl Contestant {
     fn run(&mut self) -> Result<()> {
         let inputs = signal();
         let mut outputs = [0.0; BLOCK];
-        // Untimed: brings the engine back into the caches.
+        // Untimed: brings the engine back into the caches, the code of either way.
+        run_steps(&mut *self.engine, &inputs, &mut outputs)?;
         self.engine.process_block(&inputs, &mut outputs)?;
         let begin = Instant::now();
         for _ in 0..SERIES {

@@ -34,7 +34,7 @@ const WARM_UP: usize = 4;
 const MEMORY_TOLERANCE_MIB: f64 = 4.0;
 
 /// What was found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct SoakFindings {
     /// Hours of audio.
     pub hours: f64,
@@ -80,20 +80,7 @@ pub fn run(hours: f64, mut on_segment: impl FnMut(f64, f64)) -> Result<SoakFindi
     host.set_text("Reject foreign sounds", "off")?;
     let states = states(&mut host)?;
     let mut sound = long_performance(SEGMENT_S.min(hours * 3600.0));
-    let mut findings = SoakFindings {
-        hours: 0.0,
-        blocks: 0,
-        activations: 0,
-        state_loads: 0,
-        minutes: 0.0,
-        midi_notes: 0,
-        logged: 0,
-        second_logged: 0,
-        altered_samples: 0,
-        counters: Counters::default(),
-        memory_mib: Vec::new(),
-        failures: Vec::new(),
-    };
+    let mut findings = SoakFindings::default();
     let start = Instant::now();
     // A segment at a higher rate is a shorter one.
     while findings.hours < hours {
@@ -236,20 +223,7 @@ mod tests {
 
     #[test]
     fn a_run_without_second_decisions_was_too_short() {
-        let mut findings = SoakFindings {
-            hours: 0.01,
-            blocks: 0,
-            activations: 1,
-            state_loads: 0,
-            minutes: 0.1,
-            midi_notes: 0,
-            logged: 0,
-            second_logged: 0,
-            altered_samples: 0,
-            counters: Counters::default(),
-            memory_mib: Vec::new(),
-            failures: Vec::new(),
-        };
+        let mut findings = SoakFindings::default();
         findings.judge();
         let told = findings.failures.join("; ");
         assert!(told.contains("too short: "), "{told}");

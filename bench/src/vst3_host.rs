@@ -23,7 +23,7 @@ use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kIsBypass, kIsReadOn
 use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
-    IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
+    BusInfo, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
     IEditController, IEditControllerTrait, ParameterInfo, ProcessSetup, SpeakerArr,
     SpeakerArrangement, String128,
 };
@@ -213,6 +213,27 @@ impl Vst3Host {
         })
     }
 
+    /// Channels of each output: `main` of the main one, which comes first.
+    fn output_channels(&self, main: usize) -> Result<Vec<usize>> {
+        let (media, direction) = (kAudio as int32, kOutput as int32);
+        // SAFETY: main thread; indices below the count, and a live structure to write to.
+        unsafe {
+            (0..self.component.getBusCount(media, direction))
+                .map(|index| {
+                    if index == 0 {
+                        return Ok(main);
+                    }
+                    let mut info: BusInfo = std::mem::zeroed();
+                    check(
+                        (self.component).getBusInfo(media, direction, index, &mut info),
+                        "IComponent::getBusInfo",
+                    )?;
+                    Ok(usize::try_from(info.channelCount)?)
+                })
+                .collect()
+        }
+    }
+
     /// Tells the plugin where to report to.
     fn set_component_handler(&self) -> Result<()> {
         let handler = interface::<_, IComponentHandler>(&self.handler)?;
@@ -347,8 +368,10 @@ impl PluginHost for Vst3Host {
     fn activate(&mut self, format: StreamFormat) -> Result<Vst3Stream> {
         ensure!(!self.active, "the plugin is active already");
         let processor = self.processor()?;
-        let mut arrangement = arrangement(format.channels)?;
-        let mut output_arrangement = arrangement;
+        let outputs = self.output_channels(format.channels)?;
+        let mut input_arrangement = arrangement(format.channels)?;
+        let arrangements = outputs.iter().map(|channels| arrangement(*channels));
+        let mut output_arrangements = arrangements.collect::<Result<Vec<_>>>()?;
         let mode = if format.offline { kOffline } else { kRealtime } as int32;
         let mut setup = ProcessSetup {
             processMode: mode,
@@ -359,7 +382,12 @@ impl PluginHost for Vst3Host {
         // SAFETY: main thread, in the order that the VST3 life cycle asks for.
         unsafe {
             check(
-                processor.setBusArrangements(&mut arrangement, 1, &mut output_arrangement, 1),
+                processor.setBusArrangements(
+                    &mut input_arrangement,
+                    1,
+                    output_arrangements.as_mut_ptr(),
+                    int32::try_from(output_arrangements.len())?,
+                ),
                 "IAudioProcessor::setBusArrangements",
             )?;
             check(
@@ -367,14 +395,10 @@ impl PluginHost for Vst3Host {
                 "IAudioProcessor::setupProcessing",
             )?;
             for (media, direction) in [(kAudio, kInput), (kAudio, kOutput), (kEvent, kOutput)] {
-                if self
-                    .component
-                    .getBusCount(media as int32, direction as int32)
-                    > 0
-                {
+                let (media, direction) = (media as int32, direction as int32);
+                for bus in 0..self.component.getBusCount(media, direction) {
                     check(
-                        self.component
-                            .activateBus(media as int32, direction as int32, 0, 1),
+                        self.component.activateBus(media, direction, bus, 1),
                         "IComponent::activateBus",
                     )?;
                 }
@@ -384,7 +408,7 @@ impl PluginHost for Vst3Host {
         }
         self.active = true;
         let module = Arc::clone(&self.module);
-        Ok(Vst3Stream::new(processor, format, mode, module))
+        Ok(Vst3Stream::new(processor, format, &outputs, mode, module))
     }
 
     fn deactivate(&mut self, stream: Vst3Stream) {

@@ -85,8 +85,11 @@ const C_NOTES: &[&str] = &["callback", "--model", "c", "--no-second"];
 const TOCCO_SILENCE: &[&str] = &["callback", "--model", "tocco", "--silence"];
 const TOCCO_FIRST: &[&str] = &["callback", "--model", "tocco", "--no-second"];
 const TOCCO_BOTH: &[&str] = &["callback", "--model", "tocco"];
+const TOCCO_BODY: &[&str] = &["callback", "--model", "tocco", "--body"];
+const TOCCO_OUTPUTS: &[&str] = &["callback", "--model", "tocco", "--outputs"];
+const TOCCO_ALL: &[&str] = &["callback", "--model", "tocco", "--body", "--outputs"];
 
-const WORK: [Work; 11] = [
+const WORK: [Work; 15] = [
     callback("callback without a note, `c`", C_SILENCE, Of::Median, None),
     callback(
         "callback, dearest of all, `c`: features and the network inline",
@@ -138,6 +141,30 @@ const WORK: [Work; 11] = [
         TOCCO_BOTH,
         Of::Median,
         None,
+    ),
+    callback(
+        "the same with *Body* on for every technique",
+        TOCCO_BODY,
+        Of::Median,
+        None,
+    ),
+    callback(
+        "the same with *Voices* in 8 outputs, stereo",
+        TOCCO_OUTPUTS,
+        Of::Median,
+        None,
+    ),
+    callback(
+        "the same with *Body* and *Voices* in 8 outputs, stereo",
+        TOCCO_ALL,
+        Of::Median,
+        None,
+    ),
+    callback(
+        "callback, dearest of all, with *Body* and *Voices* in 8 outputs, stereo",
+        TOCCO_ALL,
+        Of::Greatest,
+        Some("tocco"),
     ),
 ];
 

@@ -31,6 +31,10 @@ hook!(RwlockTimedrdlock, pthread_rwlock_timedrdlock, None,
     (lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int);
 hook!(RwlockTimedwrlock, pthread_rwlock_timedwrlock, None,
     (lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int);
+hook!(RwlockClockrdlock, pthread_rwlock_clockrdlock, None,
+    (lock: *mut pthread_rwlock_t, clock: clockid_t, until: *const timespec) -> c_int);
+hook!(RwlockClockwrlock, pthread_rwlock_clockwrlock, None,
+    (lock: *mut pthread_rwlock_t, clock: clockid_t, until: *const timespec) -> c_int);
 hook!(Once, pthread_once, None, (once: *mut c_void, initialiser: extern "C" fn()) -> c_int);
 hook!(MtxLock, mtx_lock, None, (mutex: *mut c_void) -> c_int);
 hook!(MtxTimedlock, mtx_timedlock, None, (mutex: *mut c_void, until: *const timespec) -> c_int);

@@ -38,6 +38,8 @@ functions! {
     RwlockWrlock c"pthread_rwlock_wrlock",
     RwlockTimedrdlock c"pthread_rwlock_timedrdlock",
     RwlockTimedwrlock c"pthread_rwlock_timedwrlock",
+    RwlockClockrdlock c"pthread_rwlock_clockrdlock",
+    RwlockClockwrlock c"pthread_rwlock_clockwrlock",
     Once c"pthread_once",
     MtxLock c"mtx_lock",
     MtxTimedlock c"mtx_timedlock",

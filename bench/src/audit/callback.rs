@@ -14,7 +14,8 @@ use super::control::Violation;
 use super::outlets::Outlets;
 use super::watch::{Findings, Watch};
 use crate::plugin_host::{
-    Automated, MidiMessage, MidiOut, Parameter, PluginHost, PluginStream, StreamFormat,
+    Automated, GivenOutputs, MidiMessage, MidiOut, Parameter, PluginHost, PluginStream,
+    StreamFormat,
 };
 use crate::sound::Sound;
 use crate::state_document::with_field;
@@ -39,6 +40,8 @@ pub struct CallbackAudit {
     /// How many times faster than real time. The classifier thread must keep up, or notes are
     /// dropped and its queues are not exercised.
     pub speed: f64,
+    /// Channels of the main input and output, 1 or 2. The sound is the same in both.
+    pub channels: usize,
     /// Whether to write down where findings come from.
     pub keep_traces: bool,
     /// Something to do within the watched time of one callback, which the audit must then find.
@@ -46,7 +49,7 @@ pub struct CallbackAudit {
 }
 
 /// The findings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct CallbackFindings {
     /// Callbacks that were watched: all of them.
     pub blocks: u64,
@@ -62,6 +65,8 @@ pub struct CallbackFindings {
     pub osc_messages: u64,
     /// Lines of the event log.
     pub logged: u64,
+    /// Callbacks in which something was heard in an output besides the main one.
+    pub heard_apart: u64,
     /// Seconds of audio.
     pub seconds: f64,
     /// What the callback did.
@@ -94,8 +99,13 @@ impl CallbackAudit {
         let pair_stay = Duration::from_secs_f64(PAIR_STAY_S / self.speed);
         let parameters = host.parameters()?;
         let automated = host.parameter(AUTOMATED)?;
-        let sound = long_performance(self.seconds);
-        let stream = host.activate(StreamFormat::PAPER)?;
+        let mut sound = long_performance(self.seconds);
+        let first = sound.channels[0].clone();
+        sound.channels.resize(self.channels, first);
+        let stream = host.activate(StreamFormat {
+            channels: self.channels,
+            ..StreamFormat::PAPER
+        })?;
         let ended = AtomicBool::new(false);
         let (mut state_loads, mut parameter_reads) = (0, 0);
         let (stream, result) = std::thread::scope(|scope| -> Result<_> {
@@ -153,6 +163,7 @@ impl CallbackAudit {
             watch: Watch::this_thread(self.keep_traces)?,
             plant: self.planted.take(),
             committed: false,
+            heard_apart: 0,
         };
         let blocks = std::iter::repeat(StreamFormat::PAPER.max_block);
         let played = streaming::play(&mut watched, sound, blocks, Speed::Times(self.speed))?;
@@ -173,10 +184,7 @@ impl CallbackAudit {
             notes,
             // Each note on brings the pressures of all classes, and so does such a decision.
             confirmed: (pressures / Technique::ALL.len() as u64).saturating_sub(notes),
-            state_loads: 0,
-            parameter_reads: 0,
-            osc_messages: 0,
-            logged: 0,
+            heard_apart: watched.heard_apart,
             seconds: self.seconds,
             findings: found,
             plant_failed,
@@ -185,6 +193,7 @@ impl CallbackAudit {
             } else {
                 Vec::new()
             },
+            ..CallbackFindings::default()
         };
         Ok((watched.stream, findings))
     }
@@ -196,6 +205,17 @@ const AUTOMATED: &str = "Velocity curve";
 /// It changes in one callback of so many: nice-plug's queue of notices in CLAP holds 4,096 until the main
 /// thread comes by.
 const AUTOMATED_EVERY: u32 = 16;
+
+/// The outputs that the host gives, in turn.
+const GIVEN: [GivenOutputs; 4] = [
+    GivenOutputs::All,
+    GivenOutputs::FirstHalf,
+    GivenOutputs::EveryOther,
+    GivenOutputs::Main,
+];
+
+/// Callbacks from one of [`GIVEN`] to the next: a third of a second, in which a voice goes on sounding.
+const GIVEN_FOR: u32 = 256;
 
 /// Name of the SFZ file of [`kit`].
 const KIT: &str = "kit.sfz";
@@ -298,6 +318,8 @@ struct Watched<S> {
     plant: Option<Violation>,
     /// Whether it was.
     committed: bool,
+    /// Callbacks in which something was heard in an output besides the main one.
+    heard_apart: u64,
 }
 
 /// The callback in which a violation is planted: any one will do.
@@ -320,20 +342,27 @@ impl<S: Automated> PluginStream for Watched<S> {
             watch,
             plant,
             committed,
+            heard_apart,
         } = self;
         if callbacks.is_multiple_of(AUTOMATED_EVERY) {
             let value = *callbacks / AUTOMATED_EVERY % 8;
             stream.automate(automated, f64::from(value) / 8.0);
         }
+        if callbacks.is_multiple_of(GIVEN_FOR) {
+            let turn = *callbacks / GIVEN_FOR;
+            stream.give_outputs(GIVEN[turn as usize % GIVEN.len()]);
+        }
         *callbacks = callbacks.wrapping_add(1);
         let planted = plant.as_mut().filter(|_| stream.position() == PLANTED_AT);
         *committed |= planted.is_some();
-        watch.during(|| {
+        let processed = watch.during(|| {
             if let Some(violation) = planted {
                 (violation.commit)();
             }
             stream.process(frames)
-        })
+        });
+        *heard_apart += u64::from(stream.is_heard_apart());
+        processed
     }
 
     fn midi(&self) -> &[MidiOut] {

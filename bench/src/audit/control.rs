@@ -71,6 +71,7 @@ fn violations() -> Result<Vec<Violation>> {
     let mut all = heap_violations();
     all.extend(cpp_violation());
     all.extend(lock_violations());
+    all.extend(clock_lock_violation());
     all.extend(clock_violations());
     all.extend(system_call_violations());
     Ok(all)
@@ -276,6 +277,37 @@ fn lock_violations() -> Vec<Violation> {
             },
         ),
     ]
+}
+
+/// What C++'s `std::shared_timed_mutex` calls, where the C library has it: glibc 2.30 and later.
+fn clock_lock_violation() -> Option<Violation> {
+    type LockUntil = unsafe extern "C" fn(
+        *mut libc::pthread_rwlock_t,
+        libc::clockid_t,
+        *const libc::timespec,
+    ) -> libc::c_int;
+    // SAFETY: the signature is glibc's, which is never unloaded.
+    let lock_until: LockUntil = unsafe {
+        *Library::this()
+            .get::<LockUntil>(b"pthread_rwlock_clockwrlock")
+            .ok()?
+    };
+    Some(plant(
+        "lock: pthread_rwlock_clockwrlock",
+        |f| f.locks.contains_key("pthread_rwlock_clockwrlock"),
+        move || {
+            // SAFETY: a lock that is initialised, locked and unlocked here.
+            unsafe {
+                let mut lock = libc::PTHREAD_RWLOCK_INITIALIZER;
+                let past = libc::timespec {
+                    tv_sec: 1,
+                    tv_nsec: 0,
+                };
+                lock_until(&mut lock, libc::CLOCK_MONOTONIC, &past);
+                libc::pthread_rwlock_unlock(&mut lock);
+            }
+        },
+    ))
 }
 
 fn clock_violations() -> Vec<Violation> {

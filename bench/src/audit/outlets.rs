@@ -32,8 +32,11 @@ impl Outlets {
         let send_to = port.local_addr()?.port();
         let folder = tempfile::tempdir()?;
         let configuration = folder.path().join("tocco.toml");
-        let text =
-            format!("[osc]\nsend-to = {send_to}\nform = \"bundle\"\n[log]\nfile = \"tocco.log\"\n");
+        // The VST3 has the plugin with 8 outputs only if it is asked for.
+        let text = format!(
+            "[osc]\nsend-to = {send_to}\nform = \"bundle\"\n[log]\nfile = \"tocco.log\"\n\
+             [voices]\nvst3-outputs = true\n"
+        );
         fs::write(&configuration, text)?;
         // SAFETY: the caller's promise.
         unsafe {

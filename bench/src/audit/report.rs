@@ -16,6 +16,10 @@ pub struct Report {
     pub clap: CallbackFindings,
     /// The VST3's callback.
     pub vst3: CallbackFindings,
+    /// The callback of the CLAP's plugin with an output for each technique.
+    pub multi_output: CallbackFindings,
+    /// That of the VST3's.
+    pub multi_output_vst3: CallbackFindings,
     /// The engines, one by one with each network.
     pub engines: Vec<EngineFindings>,
     /// Engines that could not be audited here.
@@ -31,6 +35,8 @@ pub struct Report {
 struct Document<'a> {
     callback: Callback<'a>,
     callback_vst3: Callback<'a>,
+    callback_multi_output: Callback<'a>,
+    callback_multi_output_vst3: Callback<'a>,
     engines: Vec<Engine<'a>>,
     absent_engines: &'a [AbsentEngine],
     control: ControlCounts<'a>,
@@ -51,6 +57,7 @@ struct Callback<'a> {
     parameter_reads: u64,
     osc_messages: u64,
     logged: u64,
+    heard_apart: u64,
     by_name: &'a Findings,
 }
 
@@ -81,10 +88,20 @@ struct ControlCounts<'a> {
 }
 
 impl Report {
+    /// The callbacks and what they are called.
+    pub fn callbacks(&self) -> [(&'static str, &CallbackFindings); 4] {
+        [
+            ("CLAP", &self.clap),
+            ("VST3", &self.vst3),
+            ("CLAP with 8 outputs", &self.multi_output),
+            ("VST3 with 8 outputs", &self.multi_output_vst3),
+        ]
+    }
+
     /// What must not be: empty if the audit is passed.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
+        for (name, callback) in self.callbacks() {
             if !callback.findings.is_clean() {
                 failures.push(format!("the {name}'s callback is not clean"));
             }
@@ -102,6 +119,13 @@ impl Report {
             if let Some(reason) = callback.plant_failed {
                 failures.push(format!(
                     "what was planted in the {name}'s callback {reason}"
+                ));
+            }
+        }
+        for (name, callback) in &self.callbacks()[2..] {
+            if callback.heard_apart == 0 {
+                failures.push(format!(
+                    "of the {name} no voice was heard in an output of its own: that was not audited"
                 ));
             }
         }
@@ -140,6 +164,8 @@ impl Report {
         serde_json::to_string_pretty(&Document {
             callback: Callback::from(&self.clap),
             callback_vst3: Callback::from(&self.vst3),
+            callback_multi_output: Callback::from(&self.multi_output),
+            callback_multi_output_vst3: Callback::from(&self.multi_output_vst3),
             engines: self.engines.iter().map(Engine::from).collect(),
             absent_engines: &self.absent,
             control: ControlCounts {
@@ -167,6 +193,7 @@ impl<'a> From<&'a CallbackFindings> for Callback<'a> {
             parameter_reads: callback.parameter_reads,
             osc_messages: callback.osc_messages,
             logged: callback.logged,
+            heard_apart: callback.heard_apart,
             by_name: &callback.findings,
         }
     }
@@ -229,7 +256,7 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f)?;
-        for (name, callback) in [("CLAP", &self.clap), ("VST3", &self.vst3)] {
+        for (name, callback) in self.callbacks() {
             writeln!(
                 f,
                 "{name} callback: {} blocks, {:.0} s, {} notes, {} confirmed, {} state loads, {} parameter \
@@ -286,15 +313,17 @@ mod tests {
         CallbackFindings {
             blocks: 1,
             notes: 1,
-            confirmed: 0,
-            state_loads: 0,
-            parameter_reads: 0,
             osc_messages: 1,
             logged: 1,
             seconds: 1.0,
-            findings: Findings::default(),
-            plant_failed: None,
-            traces: Vec::new(),
+            ..CallbackFindings::default()
+        }
+    }
+
+    fn multi_output() -> CallbackFindings {
+        CallbackFindings {
+            heard_apart: 1,
+            ..callback()
         }
     }
 
@@ -302,6 +331,8 @@ mod tests {
         Report {
             clap: callback(),
             vst3: callback(),
+            multi_output: multi_output(),
+            multi_output_vst3: multi_output(),
             engines: Vec::new(),
             absent: vec![AbsentEngine {
                 engine: EngineId::Onnx.name(),
@@ -337,6 +368,53 @@ mod tests {
             failures,
             ["of the CLAP no message came by Open Sound Control: that was not audited"]
         );
+    }
+
+    #[test]
+    fn outputs_in_which_nothing_was_heard_were_not_audited() {
+        let mut report = report();
+        report.multi_output.heard_apart = 0;
+        let failures = report.failures();
+        assert_eq!(
+            failures,
+            [
+                "of the CLAP with 8 outputs no voice was heard in an output of its own: that was not audited"
+            ]
+        );
+    }
+
+    #[test]
+    fn each_callback_must_be_clean() {
+        let dirty = || CallbackFindings {
+            findings: Findings {
+                locks: [("futex wait".to_owned(), 1)].into(),
+                ..Findings::default()
+            },
+            ..multi_output()
+        };
+        let reports = [
+            Report {
+                clap: dirty(),
+                ..report()
+            },
+            Report {
+                vst3: dirty(),
+                ..report()
+            },
+            Report {
+                multi_output: dirty(),
+                ..report()
+            },
+            Report {
+                multi_output_vst3: dirty(),
+                ..report()
+            },
+        ];
+        let names = report().callbacks().map(|(name, _)| name);
+        for (report, name) in reports.iter().zip(names) {
+            let expected = format!("the {name}'s callback is not clean");
+            assert_eq!(report.failures(), [expected]);
+        }
     }
 
     #[test]

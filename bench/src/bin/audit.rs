@@ -1,5 +1,6 @@
 //! `cargo xtask audit`: heap calls, locks, clock calls and system calls of the engines and of the callback.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
@@ -19,11 +20,13 @@ use tocco_engines::EngineId;
 /// Counts what must not happen on an audio thread: heap calls, locks that could block, clock
 /// calls, system calls, page faults.
 ///
-/// Each engine runs each network, once fresh from loading and 1000 times more. Then the bundled
-/// CLAP and the bundled VST3 play while states are loaded, models and engines are swapped, all
-/// parameters are read and one is automated, and what is heard goes to Open Sound Control and the event log; every callback is
-/// watched. At last known violations are committed, all of
-/// which must be found. Fails if our own engines or a callback do anything of the kind.
+/// First known violations are committed, all of which must be found. Then each engine runs each
+/// network, once fresh from loading and 1000 times more. At last the bundled CLAP and the bundled
+/// VST3 play while states are loaded, models and engines are swapped, all parameters are read and
+/// one is automated, and what is heard goes to Open Sound Control and the event log; every callback
+/// is watched. So is the plugin with 8 outputs in both formats, for less than a third of the time,
+/// while the host gives it all of them, some or the main one alone. Fails if our own engines or a
+/// callback do anything of the kind.
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask audit",
@@ -36,7 +39,7 @@ struct Arguments {
     /// Print one JSON document on stdout and nothing else
     #[arg(long)]
     json: bool,
-    /// Seconds of audio for each callback
+    /// Seconds of audio for each callback of Tocco
     #[arg(long, default_value_t = 600.0, value_parser = positive)]
     seconds: f64,
     /// How many times faster than real time it is played
@@ -99,6 +102,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let report = Report {
         clap: callback::<ClapHost>(arguments, "Tocco.clap")?,
         vst3: callback::<Vst3Host>(arguments, "Tocco.vst3")?,
+        multi_output: multi_output(arguments, "Tocco.clap", ClapHost::load_named, 0.3)?,
+        multi_output_vst3: multi_output(arguments, "Tocco.vst3", Vst3Host::load_named, 0.15)?,
         engines: found,
         absent,
         asked: arguments.engine,
@@ -124,21 +129,55 @@ where
     H: PluginHost,
     H::Stream: Automated,
 {
-    eprintln!(
-        "audit: the callback of {bundle}, {} s of audio in {:.0} s",
-        arguments.seconds,
-        arguments.seconds / arguments.speed
-    );
-    let planted = arguments.plant.as_deref().map(control::violation);
-    let audit = CallbackAudit {
-        seconds: arguments.seconds,
-        speed: arguments.speed,
-        keep_traces: arguments.backtrace,
-        planted: planted.transpose()?,
-    };
+    let audit = callback_audit(arguments, bundle, arguments.seconds, 1)?;
     // SAFETY: the threads of this program and of the bundle before have ended, those of the engines wait.
     let outlets = unsafe { Outlets::open() }?;
     audit.run(H::load(&bundle_path(bundle)?)?, outlets)
+}
+
+/// The plugin with an output for each technique, which hears and answers as the other one does: what is
+/// its own are the outputs. So it plays for that `share` of the time.
+fn multi_output<H>(
+    arguments: &Arguments,
+    bundle: &str,
+    load: fn(&Path, &str) -> Result<H>,
+    share: f64,
+) -> Result<CallbackFindings>
+where
+    H: PluginHost,
+    H::Stream: Automated,
+{
+    let name = "Tocco (8 outputs)";
+    // Of a short audit all: some notes must be heard.
+    let seconds = (share * arguments.seconds).max(arguments.seconds.min(10.0));
+    let audit = callback_audit(arguments, &format!("{bundle}, {name}"), seconds, 2)?;
+    // SAFETY: as for the other callbacks.
+    let outlets = unsafe { Outlets::open() }?;
+    let mut host = load(&bundle_path(bundle)?, name)?;
+    // In every state that is loaded there are voices.
+    host.set_text("Voices", "-6 dB")?;
+    audit.run(host, outlets)
+}
+
+/// Of so many seconds and channels; `what` is watched.
+fn callback_audit(
+    arguments: &Arguments,
+    what: &str,
+    seconds: f64,
+    channels: usize,
+) -> Result<CallbackAudit> {
+    eprintln!(
+        "audit: the callback of {what}, {seconds} s of audio in {:.0} s",
+        seconds / arguments.speed
+    );
+    let planted = arguments.plant.as_deref().map(control::violation);
+    Ok(CallbackAudit {
+        seconds,
+        speed: arguments.speed,
+        channels,
+        keep_traces: arguments.backtrace,
+        planted: planted.transpose()?,
+    })
 }
 
 /// A thread can be watched once, so each audit has its own.
@@ -154,11 +193,8 @@ fn print_traces(report: &Report) {
         .engines
         .iter()
         .map(|e| (format!("{} {}", e.engine, e.model), &e.traces));
-    let callbacks = [
-        ("CLAP callback", &report.clap),
-        ("VST3 callback", &report.vst3),
-    ];
-    let callbacks = callbacks.map(|(name, callback)| (name.to_owned(), &callback.traces));
+    let callbacks = report.callbacks();
+    let callbacks = callbacks.map(|(name, found)| (format!("{name} callback"), &found.traces));
     for (name, traces) in engines.chain(callbacks) {
         for (call, frames) in traces {
             eprintln!("{name}: {call}");

@@ -14,9 +14,9 @@ pub struct Published {
 }
 
 /// Where the numbers are from.
-pub const SOURCE: &str = "RTNeural C++ with Eigen, -O3 -march=native -ffast-math, medians of two \
-    runs on a pinned core of a Zen 4 (AVX-512): Tocco's issue \"Recurrent and convolutional \
-    networks at audio rate\"";
+pub const SOURCE: &str = "measured once by Tocco's maintainers, November 2026, on one pinned core of a \
+    Zen 4 with AVX-512 (Debian 12), not with the others: RTNeural C++ with Eigen, -O3 -march=native \
+    -ffast-math, medians of two runs";
 
 /// All there are.
 pub const RTNEURAL: [Published; 10] = [

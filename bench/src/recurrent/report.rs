@@ -93,7 +93,7 @@ impl fmt::Display for Report {
                 number(row.block_instructions),
             )?;
         }
-        writeln!(f, "\n{SOURCE}")?;
+        writeln!(f, "\nRTNeural's times: {SOURCE}")?;
         writeln!(
             f,
             "onnx, litert and torch begin anew with each step or block: their files have no state"

@@ -19,7 +19,8 @@ use super::event_list::EventList;
 use super::parameter_changes::ParameterChanges;
 use super::{Module, check, interface};
 use crate::plugin_host::{
-    Automated, MidiMessage, MidiOut, Parameter, ParameterOut, PluginStream, StreamFormat,
+    Automated, GivenOutputs, MidiMessage, MidiOut, Parameter, ParameterOut, PluginStream,
+    StreamFormat, SwitchedOff,
 };
 
 /// More events than a block of the largest size can bring: room is made before the stream runs.
@@ -31,10 +32,16 @@ const PARAMETER_CAPACITY: usize = 256;
 /// The running side of a [`Vst3Host`](super::Vst3Host).
 pub struct Vst3Stream {
     pub(super) processor: ComPtr<IAudioProcessor>,
+    /// `[channels][max_block]`.
     input: Vec<Vec<f32>>,
-    output: Vec<Vec<f32>>,
+    /// Of the main output, which comes first, and of the others: `[buses][channels][max_block]`.
+    outputs: Vec<Vec<Vec<f32>>>,
     input_pointers: Vec<*mut f32>,
-    output_pointers: Vec<*mut f32>,
+    output_pointers: Vec<Vec<*mut f32>>,
+    output_buses: Vec<AudioBusBuffers>,
+    given: GivenOutputs,
+    /// Samples of the last block.
+    frames: usize,
     events: ComWrapper<EventList>,
     pub(super) changes_in: ComWrapper<ParameterChanges>,
     pub(super) changes_out: ComWrapper<ParameterChanges>,
@@ -61,19 +68,25 @@ pub(super) struct BlockInput<'a> {
 }
 
 impl Vst3Stream {
+    /// `outputs` are the channels of each output, the main one first.
     pub(super) fn new(
         processor: ComPtr<IAudioProcessor>,
         format: StreamFormat,
+        outputs: &[usize],
         mode: int32,
         module: Arc<Module>,
     ) -> Self {
-        let buffers = || vec![vec![0.0; format.max_block]; format.channels];
+        let buffers = |channels: usize| vec![vec![0.0; format.max_block]; channels];
+        let pointers = |channels: usize| vec![null_mut(); channels];
         Self {
             processor,
-            input: buffers(),
-            output: buffers(),
-            input_pointers: vec![null_mut(); format.channels],
-            output_pointers: vec![null_mut(); format.channels],
+            input: buffers(format.channels),
+            outputs: outputs.iter().copied().map(buffers).collect(),
+            input_pointers: pointers(format.channels),
+            output_pointers: outputs.iter().copied().map(pointers).collect(),
+            output_buses: outputs.iter().map(|_| bus(&mut [], &mut [])).collect(),
+            given: GivenOutputs::All,
+            frames: 0,
             events: ComWrapper::new(EventList::new(EVENT_CAPACITY)),
             changes_in: ComWrapper::new(ParameterChanges::new(PARAMETER_CAPACITY)),
             changes_out: ComWrapper::new(ParameterChanges::new(PARAMETER_CAPACITY)),
@@ -99,11 +112,21 @@ impl Vst3Stream {
             "{frames} frames, but blocks have at most {max_block}"
         );
         // What the plugin does not write is seen to be missing.
-        for channel in &mut self.output {
+        for channel in self.outputs.iter_mut().flatten() {
             channel[..frames].fill(f32::NAN);
         }
+        self.frames = frames;
         let mut input = bus(&mut self.input, &mut self.input_pointers);
-        let mut output = bus(&mut self.output, &mut self.output_pointers);
+        let outputs = self.outputs.iter_mut().zip(&mut self.output_pointers);
+        for (index, (channels, pointers)) in outputs.enumerate() {
+            let mut output = bus(channels, pointers);
+            match self.given.off(index) {
+                Some(SwitchedOff::Null) => output.__field0.channelBuffers32 = null_mut(),
+                Some(SwitchedOff::NoChannels) => output.numChannels = 0,
+                None => {}
+            }
+            self.output_buses[index] = output;
+        }
         self.events.clear();
         self.changes_out.clear();
         let changes = match block.changes {
@@ -115,9 +138,9 @@ impl Vst3Stream {
             symbolicSampleSize: kSample32 as int32,
             numSamples: frames as int32,
             numInputs: 1,
-            numOutputs: 1,
+            numOutputs: self.given.count(self.output_buses.len()) as int32,
             inputs: &mut input,
-            outputs: &mut output,
+            outputs: self.output_buses.as_mut_ptr(),
             inputParameterChanges: changes.as_ptr(),
             outputParameterChanges: interface(&self.changes_out)?.as_ptr(),
             inputEvents: block.events.map_or(null_mut(), |events| events.as_ptr()),
@@ -155,6 +178,14 @@ impl Automated for Vst3Stream {
     fn parameters(&self) -> &[ParameterOut] {
         &self.parameters
     }
+
+    fn give_outputs(&mut self, given: GivenOutputs) {
+        self.given = given;
+    }
+
+    fn is_heard_apart(&self) -> bool {
+        self.given.is_heard_apart(&self.outputs, self.frames)
+    }
 }
 
 impl PluginStream for Vst3Stream {
@@ -163,7 +194,7 @@ impl PluginStream for Vst3Stream {
     }
 
     fn output(&self, channel: usize) -> &[f32] {
-        &self.output[channel]
+        &self.outputs[0][channel]
     }
 
     fn process(&mut self, frames: usize) -> Result<()> {

@@ -261,7 +261,8 @@ impl PluginHost for SushiHost {
         }
         let module = Arc::clone(&self.host.module);
         Ok(SushiStream {
-            stream: Vst3Stream::new(processor, format, mode, module).with_event_capacity(EVENTS),
+            stream: Vst3Stream::new(processor, format, &[format.channels], mode, module)
+                .with_event_capacity(EVENTS),
             controller: self.host.controller.clone(),
             events_in: ComWrapper::new(EventList::new(EVENTS)),
             // SAFETY: plain numbers, of which none is the state that says nothing is valid.

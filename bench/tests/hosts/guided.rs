@@ -5,7 +5,6 @@
 
 use std::iter::repeat;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tocco_bench::clap_host::ClapHost;
@@ -14,6 +13,7 @@ use tocco_bench::sound::Sound;
 use tocco_bench::vst3_host::Vst3Host;
 use tocco_recordings::{TAKES, shared_with};
 
+use crate::own_process;
 use crate::playing::{Bundled, play_on};
 
 const PLAYER: &str = "LucFra";
@@ -32,17 +32,12 @@ fn parameters_alone_lead_from_soft_and_hard_to_a_preset() {
     }
     for name in ["guided::in_clap", "guided::in_vst3"] {
         let user = tempfile::tempdir().unwrap();
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", name, "--nocapture"])
-            .env("XDG_DATA_HOME", user.path().join("data"))
-            .env("HOME", user.path())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}"
+        own_process::run(
+            name,
+            [
+                ("XDG_DATA_HOME", user.path().join("data")),
+                ("HOME", user.path().to_owned()),
+            ],
         );
         let preset = user.path().join("data/tocco/presets/From the host 1.toml");
         let text = std::fs::read_to_string(preset).unwrap();

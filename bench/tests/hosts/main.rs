@@ -17,6 +17,7 @@ mod headless;
 mod hostile_input;
 mod listening;
 mod multi_output;
+mod own_process;
 mod playing;
 mod process_mode;
 mod raw_clap;

@@ -1,7 +1,6 @@
 //! The plugin with an output for each technique: every voice is in the place that is its own, or in the main
 //! output where the host has none for it.
 
-use std::process::Command;
 use std::ptr::{null, null_mut};
 
 use clap_sys::process::CLAP_PROCESS_ERROR;
@@ -18,6 +17,7 @@ use vst3::Steinberg::Vst::{
 };
 use vst3::Steinberg::{int32, kResultOk};
 
+use crate::own_process;
 use crate::playing::PERFORMANCE;
 use crate::raw_clap::{Offers, RawHost, Sent, port};
 
@@ -271,33 +271,6 @@ fn in_vst3(host: &Vst3Host, outputs: usize, off: Option<int32>) -> Sound {
     sound
 }
 
-/// Set for the test in a process of its own.
-const IN_OWN_PROCESS: &str = "TOCCO_TEST_IN_OWN_PROCESS";
-
-/// Whether this is a process that begins with what `configuration` says; if not, runs `test` in one. The
-/// environment belongs to all tests of this one.
-fn is_configured(configuration: &str, test: &str) -> bool {
-    if std::env::var_os(IN_OWN_PROCESS).is_some() {
-        return true;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("tocco.toml");
-    std::fs::write(&file, configuration).unwrap();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test])
-        .env(IN_OWN_PROCESS, "1")
-        .env("TOCCO_CONFIG", file)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && told.contains("1 passed"),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
-}
-
 #[test]
 fn the_vst3_has_one_plugin_as_delivered() {
     let bundle = bundle_path("Tocco.vst3").unwrap();
@@ -307,10 +280,18 @@ fn the_vst3_has_one_plugin_as_delivered() {
 
 #[test]
 fn in_the_vst3_each_voice_is_in_an_output_of_its_own() {
-    let test = "multi_output::in_the_vst3_each_voice_is_in_an_output_of_its_own";
-    if !is_configured("[voices]\nvst3-outputs = true\n", test) {
-        return;
-    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tocco.toml");
+    std::fs::write(&file, "[voices]\nvst3-outputs = true\n").unwrap();
+    own_process::run(
+        "multi_output::in_the_vst3_as_configured",
+        [("TOCCO_CONFIG", file)],
+    );
+}
+
+#[test]
+#[ignore = "run by the other, in a process of its own"]
+fn in_the_vst3_as_configured() {
     let ordinary = in_vst3(&loaded("Tocco"), 1, None);
     let host = loaded("Tocco (8 outputs)");
     for (index, technique) in Technique::ALL.into_iter().enumerate() {

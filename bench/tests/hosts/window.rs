@@ -12,6 +12,7 @@ use clap_sys::ext::gui::{
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{ConnectionExt, CreateWindowAux, WindowClass};
 
+use crate::own_process;
 use crate::raw_clap::{Offers, RawHost};
 
 /// Tells the process that opens the window whether it will.
@@ -68,17 +69,13 @@ fn run(display: &str, expected: bool) {
 
 /// Runs the ignored test `name` in another process on `display`; what it says.
 pub fn run_test(name: &str, display: &str, expected: bool) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", name, "--nocapture"])
-        .env("DISPLAY", display)
-        .env(EXPECTED, expected.to_string())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {text}", output.status);
-    assert!(text.contains("1 passed"), "{text}");
-    text
+    own_process::run(
+        name,
+        [
+            ("DISPLAY", display),
+            (EXPECTED, expected.to_string().as_str()),
+        ],
+    )
 }
 
 #[test]

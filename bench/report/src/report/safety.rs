@@ -16,6 +16,8 @@ pub(super) struct Audit {
     absent_engines: Vec<Absent>,
     callback: Callback,
     callback_vst3: Callback,
+    callback_multi_output: Callback,
+    callback_multi_output_vst3: Callback,
     control: Control,
 }
 
@@ -140,9 +142,17 @@ impl Report<'_> {
                 &*one.reason,
             )
         })));
-        for (format, callback) in [("CLAP", &audit.callback), ("VST3", &audit.callback_vst3)] {
+        for (plugin, callback) in [
+            ("CLAP", &audit.callback),
+            ("VST3", &audit.callback_vst3),
+            ("CLAP's plugin with 8 outputs", &audit.callback_multi_output),
+            (
+                "VST3's plugin with 8 outputs",
+                &audit.callback_multi_output_vst3,
+            ),
+        ] {
             document.text(format!(
-                "The callback of the {format} while states, models and engines are swapped: {} blocks, \
+                "The callback of the {plugin} while states, models and engines are swapped: {} blocks, \
                  {} notes, {} heap calls, {} blocking locks, {} clock calls, {} system calls.",
                 callback.blocks,
                 callback.notes,

@@ -96,6 +96,10 @@ fn a_package_is_trained_written_twice_the_same_and_measured() {
     assert_eq!(protocols, ["leave-one-player-out", "random-5fold"]);
     let log = fs::read_to_string(folder.path().join("out/train.log")).unwrap();
     assert!(log.contains("24 notes of 2 players"), "{log}");
+    // The network of all has never heard the other six.
+    let missing =
+        "c: no note to train on of Snare 1, Tom, Snare 2, Natural harmonics, Palm mute, Pick over";
+    assert!(log.contains(missing), "{log}");
 
     let arguments = [
         "evaluate", "--data", data, "--model", "c", "--models", "first", "--json",

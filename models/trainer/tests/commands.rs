@@ -350,6 +350,11 @@ fn what_came_with_tocco_is_not_written_into_and_one_player_rejects_nothing() {
         message.contains("copy that folder and name the copy with --models"),
         "{message}"
     );
+    let message = reject(&data, &["--strictness", "1.5"]);
+    assert!(
+        message.contains("--strictness: expected 0 to 1, found 1.5"),
+        "{message}"
+    );
     // Where a folder was named, what is asked next is whether there is anything to choose a threshold on.
     for more in [&[][..], &["--write", "--models", models]] {
         let message = reject(&alone, more);

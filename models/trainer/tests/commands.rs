@@ -430,6 +430,29 @@ fn mistakes_are_explained() {
 }
 
 #[test]
+fn too_few_players_for_a_learning_curve_are_missed_before_the_work() {
+    let data = recordings();
+    let folder = TempDir::new().unwrap();
+    let arguments = [
+        "evaluate",
+        "--data",
+        data.path().to_str().unwrap(),
+        "--model",
+        "c",
+        "--protocol",
+        "leave-one-player-out",
+        "--learning-curve",
+    ];
+    let message = error(&run(&arguments, folder.path()));
+    assert!(
+        message
+            .contains("--learning-curve: expected recordings of at least three players, found 2"),
+        "{message}"
+    );
+    assert!(!message.contains("players in"), "heard first: {message}");
+}
+
+#[test]
 fn an_engine_that_is_not_there_is_missed_before_the_work() {
     let data = recordings();
     let folder = TempDir::new().unwrap();

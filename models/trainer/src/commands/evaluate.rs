@@ -151,6 +151,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         let networks = evaluation.networks(later.as_ref());
         let mut evaluation = complete(evaluation, later)?;
         if *conditions {
+            progress.line(format!("{}: performances", evaluation.model));
             let repertoires = Repertoire::of(corpus)?;
             evaluation.performances = Some(perform(&repertoires, &networks, *engine, seed)?);
         }

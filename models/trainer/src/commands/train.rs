@@ -153,6 +153,7 @@ fn train_package(
     evaluation.fewer = fewer_techniques(&evaluation, later)?;
     if architecture.recipe.augmentation.sound.is_some() {
         let networks = evaluation.networks(later);
+        progress.line(format!("{id}: performances"));
         let repertoires = Repertoire::of(corpus)?;
         let performances = perform(&repertoires, &networks, EngineId::Native, seed)?;
         evaluation.performances = Some(performances);

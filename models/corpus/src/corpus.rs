@@ -72,7 +72,8 @@ impl Corpus {
     /// As [`scan`](Self::scan), of several folders together.
     ///
     /// # Errors
-    /// As [`scan`](Self::scan), of each folder; and when a recording lies in two of them.
+    /// As [`scan`](Self::scan), of each folder; when a recording lies in two of them, and when the codes of
+    /// two players differ in capitals alone.
     pub fn scan_all<P: AsRef<Path>>(folders: &[P]) -> Result<Self, CorpusError> {
         let mut takes: Vec<Take> = Vec::new();
         for (index, folder) in folders.iter().enumerate() {
@@ -105,6 +106,21 @@ impl Corpus {
                     "each recording once",
                     format_args!("the same file as {}", other.display()),
                     "give each folder once, and none that lies in another",
+                ));
+            }
+        }
+        // One player by two names would be tested by networks that have heard that player.
+        let mut players: BTreeMap<String, &Take> = BTreeMap::new();
+        for take in &takes {
+            let other = *players.entry(take.player.to_lowercase()).or_insert(take);
+            if other.player != take.player {
+                return Err(CorpusError::malformed(
+                    take.path.display(),
+                    "player",
+                    format_args!("{:?}, as of {}", other.player, other.path.display()),
+                    format_args!("{:?}", take.player),
+                    "write the player's code in one way everywhere; two players need codes that differ in \
+                     more than capitals",
                 ));
             }
         }

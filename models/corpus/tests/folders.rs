@@ -91,6 +91,26 @@ fn recordings_of_the_same_name_in_two_tables_are_two_takes() {
 }
 
 #[test]
+fn a_player_has_one_name() {
+    let named = ["wav", "txt"].map(|ending| format!("guitar_kick_mf_J\u{fc}rg_20240102.{ending}"));
+    let [wav, text] = named.each_ref().map(String::as_str);
+    let described = "file,time_s,technique,player\nsong.wav,0.5,kick,J\u{dc}RG\n";
+    let folder = folder(
+        &[wav, "song.wav"],
+        &[(text, "0.5\n"), ("labels.csv", described)],
+    );
+    let message = refusal(&folder);
+    for part in [
+        "song.wav: player",
+        "expected \"J\u{fc}rg\"",
+        "found \"J\u{dc}RG\"",
+        "in one way",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn several_folders_are_one_corpus_and_pieces_of_a_take_are_one_take() {
     let name = |rest: &str| format!("guitar_kick_mf_AnnAri_20240102{rest}");
     let wavs = |rests: &[&str]| -> TempDir {

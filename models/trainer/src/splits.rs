@@ -37,7 +37,8 @@ pub fn by_player<'a>(notes: &[&'a Note], players: &[String]) -> Vec<Split<'a>> {
     splits
 }
 
-/// Five parts drawn at random, each left out once; what is only trained on is in all trainings.
+/// Five parts drawn at random, each left out once; what is only trained on is in all trainings. None where
+/// nothing would be left to train on.
 pub fn at_random<'a>(notes: &[&'a Note], seed: u64) -> Vec<Split<'a>> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (always, mut order): (Vec<&Note>, Vec<&Note>) =
@@ -58,7 +59,9 @@ pub fn at_random<'a>(notes: &[&'a Note], seed: u64) -> Vec<Split<'a>> {
             left_out: left_out.into_iter().map(|(_, note)| note).collect(),
         }
     };
-    (0..n_folds).map(fold).collect()
+    let mut folds: Vec<Split<'_>> = (0..n_folds).map(fold).collect();
+    folds.retain(|split| !split.training.is_empty());
+    folds
 }
 
 #[cfg(test)]
@@ -80,5 +83,13 @@ mod tests {
         }
         tested.sort_unstable();
         assert_eq!(tested, (0..all.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_single_note_leaves_nothing_to_train_on() {
+        let notes = easy_corpus(2, 1);
+        let all: Vec<&Note> = notes.notes.iter().collect();
+        assert!(at_random(&all[..1], 1).is_empty());
+        assert_eq!(at_random(&all[..2], 1).len(), 2);
     }
 }

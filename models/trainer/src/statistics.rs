@@ -68,6 +68,26 @@ pub fn with_statistics(package: ModelPackage, training: &[&Note]) -> Result<Mode
     Ok(ModelPackage::new(manifest, tensors, source)?)
 }
 
+/// What a network misses that is trained on `training`, in words; nothing if there is a note of each
+/// technique, or a palm mute that was made of one. Without one of them there are no statistics either.
+pub fn what_is_missing(training: &[&Note]) -> Option<String> {
+    let is_heard = |technique: Technique| {
+        training.iter().any(|note| {
+            let made = technique == Technique::PalmMute && !note.palm_mutes.is_empty();
+            note.technique == technique || made
+        })
+    };
+    let missing = Technique::ALL.into_iter().filter(|t| !is_heard(*t));
+    let missing: Vec<&str> = missing.map(Technique::label).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "no note to train on of {}: it cannot name them, nor adapt while somebody plays; add recordings \
+             of them, by --training-data if they are not to be tested",
+            missing.join(", ")
+        )
+    })
+}
+
 /// As [`with_statistics`], but only for packages that get statistics of their features; others are
 /// left as they are.
 ///
@@ -91,6 +111,25 @@ mod tests {
     use crate::package::package;
     use crate::training::tests::easy_notes;
     use crate::training::train;
+
+    #[test]
+    fn what_no_note_was_heard_of_is_named() {
+        let mut notes = easy_notes(2, 1);
+        let missing = |notes: &[Note]| what_is_missing(&notes.iter().collect::<Vec<&Note>>());
+        assert_eq!(missing(&notes), None);
+        notes.retain(|note| {
+            note.technique != Technique::Tom && note.technique != Technique::PalmMute
+        });
+        let both = missing(&notes).unwrap();
+        assert!(
+            both.starts_with("no note to train on of Tom, Palm mute:"),
+            "{both}"
+        );
+        // A palm mute can be made of another note, a tom cannot.
+        notes[0].palm_mutes = vec![vec![0.0; 2]];
+        let one = missing(&notes).unwrap();
+        assert!(one.starts_with("no note to train on of Tom:"), "{one}");
+    }
 
     #[test]
     fn statistics_are_added_where_they_are_small() {

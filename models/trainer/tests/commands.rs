@@ -96,6 +96,10 @@ fn a_package_is_trained_written_twice_the_same_and_measured() {
     assert_eq!(protocols, ["leave-one-player-out", "random-5fold"]);
     let log = fs::read_to_string(folder.path().join("out/train.log")).unwrap();
     assert!(log.contains("24 notes of 2 players"), "{log}");
+    // The network of all has never heard the other six.
+    let missing =
+        "c: no note to train on of Snare 1, Tom, Snare 2, Natural harmonics, Palm mute, Pick over";
+    assert!(log.contains(missing), "{log}");
 
     let arguments = [
         "evaluate", "--data", data, "--model", "c", "--models", "first", "--json",
@@ -346,6 +350,11 @@ fn what_came_with_tocco_is_not_written_into_and_one_player_rejects_nothing() {
         message.contains("copy that folder and name the copy with --models"),
         "{message}"
     );
+    let message = reject(&data, &["--strictness", "1.5"]);
+    assert!(
+        message.contains("--strictness: expected 0 to 1, found 1.5"),
+        "{message}"
+    );
     // Where a folder was named, what is asked next is whether there is anything to choose a threshold on.
     for more in [&[][..], &["--write", "--models", models]] {
         let message = reject(&alone, more);
@@ -418,6 +427,29 @@ fn mistakes_are_explained() {
         "luck",
     ]);
     assert!(message.contains("leave-one-player-out"), "{message}");
+}
+
+#[test]
+fn too_few_players_for_a_learning_curve_are_missed_before_the_work() {
+    let data = recordings();
+    let folder = TempDir::new().unwrap();
+    let arguments = [
+        "evaluate",
+        "--data",
+        data.path().to_str().unwrap(),
+        "--model",
+        "c",
+        "--protocol",
+        "leave-one-player-out",
+        "--learning-curve",
+    ];
+    let message = error(&run(&arguments, folder.path()));
+    assert!(
+        message
+            .contains("--learning-curve: expected recordings of at least three players, found 2"),
+        "{message}"
+    );
+    assert!(!message.contains("players in"), "heard first: {message}");
 }
 
 #[test]

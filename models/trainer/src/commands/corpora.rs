@@ -123,6 +123,10 @@ pub(super) fn hear(
     let augmentation = Some(&architecture.recipe.augmentation);
     let listener = architecture.listener();
     let hear = |corpus| Notes::hear(corpus, &listener, augmentation, seed, threads);
+    progress.line(format!(
+        "{}: hears the recordings and makes copies of the notes",
+        architecture.id
+    ));
     let mut notes = hear(&corpora.tested)?;
     let only_trained_on = corpora.only_trained_on.as_ref();
     if let Some(more) = only_trained_on.map(hear).transpose()? {

@@ -13,7 +13,7 @@ use super::options::{ReportOptions, TrainingOptions, check_engine};
 use super::packages::load;
 use crate::architecture::Architecture;
 use crate::evaluation::fewer_techniques::fewer_techniques;
-use crate::evaluation::learning_curve::{Model, learning_curve};
+use crate::evaluation::learning_curve::{Model, check_players, learning_curve};
 use crate::evaluation::listening::listen;
 use crate::evaluation::playing::perform;
 use crate::evaluation::protocol::{Run, cross_validate, holdout_with};
@@ -110,6 +110,9 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     let threads = arguments.training.threads();
     let corpora = arguments.data.scan()?;
     let corpus = &corpora.tested;
+    if arguments.learning_curve {
+        check_players(corpus.players().len())?;
+    }
     let sessions = sessions(corpus);
     let altered = |listener: &Listener| {
         if *conditions {
@@ -148,6 +151,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         let networks = evaluation.networks(later.as_ref());
         let mut evaluation = complete(evaluation, later)?;
         if *conditions {
+            progress.line(format!("{}: performances", evaluation.model));
             let repertoires = Repertoire::of(corpus)?;
             evaluation.performances = Some(perform(&repertoires, &networks, *engine, seed)?);
         }
@@ -158,6 +162,11 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         Protocol::Holdout => {
             let models = arguments.report.models();
             let package = load(&models, model)?;
+            // A profile that does not fit is to be missed before the work.
+            let own = match &arguments.profile {
+                Some(profile) => taught(&package, profile)?,
+                None => package.clone(),
+            };
             let second = package.manifest.second.as_ref();
             let second = second.filter(|_| !arguments.no_second);
             let later = second.map(|id| {
@@ -171,11 +180,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
                 holdout(&second)
             });
             let later = later.transpose()?;
-            let package = match &arguments.profile {
-                Some(profile) => taught(&package, profile)?,
-                None => package,
-            };
-            whole(holdout(&package)?, later)?
+            whole(holdout(&own)?, later)?
         }
         Protocol::RandomFiveFold | Protocol::LeaveOnePlayerOut => {
             let hear = |id: &str| {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use tocco_engines::EngineId;
+use tocco_recognizer::rejection::DEFAULT_STRICTNESS;
 
 use super::corpora::Data;
 use super::options::{ReportOptions, TrainingOptions};
@@ -33,6 +34,10 @@ pub struct RejectArguments {
     /// Leave no kinds of made sounds out, which is four times as quick and says less
     #[arg(long)]
     known_kinds: bool,
+    /// How strictly foreign sounds are rejected in the figures by player, technique and kind of sound, 0
+    /// to 1: the parameter "Reject foreign sounds", by default as delivered
+    #[arg(long, value_name = "X", default_value_t = DEFAULT_STRICTNESS)]
+    strictness: f32,
     /// Train on all and put what was trained into the packages; those that came with an installed Tocco are
     /// not replaced: name others with --models
     #[arg(long)]
@@ -48,6 +53,11 @@ pub struct RejectArguments {
 /// # Errors
 /// When a recording or a package cannot be read, or a package cannot be written.
 pub fn run(arguments: &RejectArguments) -> Result<()> {
+    ensure!(
+        (0.0..=1.0).contains(&arguments.strictness),
+        "--strictness: expected 0 to 1, found {}; 0 rejects nothing, {DEFAULT_STRICTNESS} is as delivered",
+        arguments.strictness
+    );
     if arguments.write {
         arguments.report.check_writing()?;
     }
@@ -62,6 +72,10 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
     let corpora = arguments.data.scan()?;
     let players = corpora.players()?;
     let recorded = arguments.foreign.as_deref().map(recordings).transpose()?;
+    progress.line(format!(
+        "{}: hears the recordings, notes played from them, and foreign sounds",
+        arguments.model
+    ));
     let streams = hear(
         &architectures,
         &corpora.tested,
@@ -87,6 +101,7 @@ pub fn run(arguments: &RejectArguments) -> Result<()> {
         &streams,
         &players,
         !arguments.known_kinds,
+        arguments.strictness,
         run,
     )?;
     if arguments.report.json {

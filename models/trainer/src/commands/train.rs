@@ -28,7 +28,7 @@ use crate::progress::Progress;
 use crate::report::model_card::model_card;
 use crate::sessions::sessions;
 use crate::splits::by_player;
-use crate::statistics::with_statistics;
+use crate::statistics::{what_is_missing, with_statistics};
 use crate::training::train;
 
 /// An example of the command line.
@@ -153,6 +153,7 @@ fn train_package(
     evaluation.fewer = fewer_techniques(&evaluation, later)?;
     if architecture.recipe.augmentation.sound.is_some() {
         let networks = evaluation.networks(later);
+        progress.line(format!("{id}: performances"));
         let repertoires = Repertoire::of(corpus)?;
         let performances = perform(&repertoires, &networks, EngineId::Native, seed)?;
         evaluation.performances = Some(performances);
@@ -170,6 +171,9 @@ fn train_package(
     let more = all.iter().filter(|note| note.only_trains).count();
     let epochs = best_epochs(architecture, by_player(&all, &notes.players), seed, threads);
     progress.line(format!("{id}: training on all notes for {epochs} epochs"));
+    if let Some(missing) = what_is_missing(&all) {
+        progress.line(format!("{id}: {missing}"));
+    }
     let mut trained = train(architecture, &all, &[], epochs, seed);
     if architecture.recipe.tempered {
         // The networks of the first protocol are this one without a player each.

@@ -36,7 +36,8 @@ pub use teaching::{HitsFrom, Teaching};
 /// No take is tested.
 const NO_TAKE: usize = usize::MAX;
 
-/// Teaches and tests all `subjects`, for each number of examples of `lesson`.
+/// Teaches and tests all `subjects`, for each number of examples of `lesson`. Listening is measured if all
+/// of them can learn so.
 ///
 /// # Errors
 /// When `engine` cannot run the models, or their labels are not the techniques.
@@ -53,11 +54,15 @@ pub fn measure(
     let mut measured: Vec<Measured> = (lesson.hits.iter())
         .map(|hits| Measured::nothing(*hits))
         .collect();
+    let taught: Vec<Vec<Outcomes>> = taught.into_iter().collect::<Result<_>>()?;
+    // Figures of some players must not stand beside those of all.
+    let mut outcomes = taught.iter().flatten();
+    let all_listen = outcomes.all(|outcomes| outcomes.listening.is_some());
     for (subject, taught) in subjects.iter().zip(taught) {
         let has_second = subject.second.is_some();
-        for (measured, Outcomes { taught, listening }) in measured.iter_mut().zip(taught?) {
+        for (measured, Outcomes { taught, listening }) in measured.iter_mut().zip(taught) {
             measured.add_both(&subject.name, taught, has_second);
-            if let Some(listening) = listening {
+            if let Some(listening) = listening.filter(|_| all_listen) {
                 let nothing = Box::new(Measured::nothing(measured.hits));
                 let measured = measured.listening.get_or_insert(nothing);
                 measured.add_both(&subject.name, listening, has_second);
@@ -410,8 +415,8 @@ mod tests {
         };
         let training: Vec<&Note> = notes.notes.iter().filter(|n| n.player < 2).collect();
         let trained = train(&architecture, &training, &[], 20, 1);
-        let package = package(&architecture, &trained, None, Vec::new()).unwrap();
-        let package = with_statistics(package, &training).unwrap();
+        let without_statistics = package(&architecture, &trained, None, Vec::new()).unwrap();
+        let package = with_statistics(without_statistics.clone(), &training).unwrap();
         let mut subjects = subjects_of(&package, &notes, &sessions);
         amended_by(&mut subjects, subjects_of(&package, &notes, &sessions)).unwrap();
         for measured in measure(&subjects, &lesson(), EngineId::Native, threads).unwrap() {
@@ -434,6 +439,13 @@ mod tests {
                 before.accuracy(),
                 after.accuracy()
             );
+        }
+
+        // Where one player's network heard too little to learn so, nobody's figure is of the others alone.
+        subjects[0].package = without_statistics;
+        for measured in measure(&subjects, &lesson(), EngineId::Native, threads).unwrap() {
+            assert_eq!(measured.players.len(), subjects.len());
+            assert!(measured.listening.is_none());
         }
     }
 }

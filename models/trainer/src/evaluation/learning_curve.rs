@@ -72,6 +72,20 @@ fn pool(decisions: &mut Vec<Confusion>, evaluation: &Evaluation) {
     }
 }
 
+/// Refuses so many players to be tested that there is no curve.
+///
+/// # Errors
+/// When they are fewer than three.
+pub fn check_players(players: usize) -> Result<()> {
+    if players < 3 {
+        bail!(
+            "--learning-curve: expected recordings of at least three players, found {players}; add \
+             recordings, or leave it out"
+        );
+    }
+    Ok(())
+}
+
 /// The curve of `first`, amended by `second` if there is one; `whole` is leave-one-player-out of the
 /// same with all other players heard, the last point. `complete` makes an evaluation of `first` whole
 /// with the same of `second`, as that one was.
@@ -90,13 +104,8 @@ pub fn learning_curve(
         notes.any(|note| note.player == *player && !note.only_trains)
     };
     let players = (0..first.notes.players.len()).filter(tested).count();
-    let others = players.saturating_sub(1);
-    if others < 2 {
-        bail!(
-            "--learning-curve: expected recordings of at least three players, found {players}; add \
-             recordings, or leave it out"
-        );
-    }
+    check_players(players)?;
+    let others = players - 1;
     let only_trained_on = whole.only_trained_on.len();
     let beside = match only_trained_on {
         0 => String::new(),

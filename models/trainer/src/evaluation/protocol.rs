@@ -22,7 +22,7 @@ use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
 use crate::splits::{FOLDS, Split, at_random, by_player};
-use crate::statistics::with_statistics_of_features;
+use crate::statistics::{what_is_missing, with_statistics_of_features};
 use crate::training::{Trained, train};
 
 /// Runs `package` as it is on `corpus`.
@@ -167,6 +167,11 @@ pub(crate) fn train_and_test(
             part.confusion.accuracy(),
             part.confusion.notes()
         ));
+        if let Some(missing) = what_is_missing(&split.training) {
+            let (model, without) = (architecture.id, &part.name);
+            run.progress
+                .line(format!("{model} without {without}: {missing}"));
+        }
         Ok(Untempered {
             split,
             trained,

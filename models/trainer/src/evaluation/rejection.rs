@@ -11,7 +11,7 @@
 //!
 //! *Lost* is the share of the detected, labelled notes that are held back, *held back* that of the onsets
 //! in foreign sounds. The curve takes each onset alone; all else is the product's rule
-//! ([`tocco_recognizer::rejection`]), first and second network together, as the plugin is delivered. Each
+//! ([`tocco_recognizer::rejection`]), first and second network together, as strictly as asked for. Each
 //! stream begins with nothing heard.
 
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ pub type Thresholds = Vec<f32>;
 /// Measures the rejection of `architectures`, first and second, whose `packages` scale the features. Of the
 /// players in `streams` those `tested` count, two at least, because each one's threshold is chosen on the
 /// others; who else is there is told beside. Without `leave_kinds_out` each kind of sound is known to all
-/// networks.
+/// networks. `strictness` is that of the figures by player, technique and kind of sound, and in turn.
 ///
 /// # Errors
 /// When a package is malformed.
@@ -108,6 +108,7 @@ pub fn measure(
     streams: &[Stream],
     tested: &[String],
     leave_kinds_out: bool,
+    strictness: f32,
     run: Run<'_>,
 ) -> Result<(Report, Thresholds)> {
     let mut players: BTreeMap<&str, bool> = BTreeMap::new();
@@ -172,7 +173,7 @@ pub fn measure(
         })
         .collect();
     let all = thresholds(&folds, architectures.len(), |other| other.group.is_none());
-    Ok((report(architectures, &centred), all))
+    Ok((report(architectures, &centred, strictness), all))
 }
 
 /// Trains on everything: the packages with their rejection.
@@ -400,12 +401,11 @@ fn in_turn(notes: &Judged, foreign: &[&Judged], first: usize) -> Judged {
     }
 }
 
-fn report(architectures: &[&Architecture], folds: &[Fold]) -> Report {
+fn report(architectures: &[&Architecture], folds: &[Fold], strictness: f32) -> Report {
     let tested = || folds.iter().filter(|fold| fold.tested);
     let known = || tested().filter(|fold| fold.group.is_none());
     let left_out = folds.iter().any(|fold| fold.group.is_some());
     let unknown = || tested().filter(move |fold| fold.group.is_some() == left_out);
-    let strictness = DEFAULT_STRICTNESS;
     let every = |_: Technique| true;
     let notes = |purpose, strictness, which: &dyn Fn(Technique) -> bool| {
         lost(known().flat_map(|f| f.streams(purpose)), strictness, which)
@@ -619,7 +619,15 @@ mod tests {
             group: None,
             streams: Vec::new(),
         };
-        let report = report(&[&architecture], &[only_trained_on, fold]);
+        let folds = [only_trained_on, fold];
+        let of = |strictness| report(&[&architecture], &folds, strictness);
+        // What is asked for is what the figures by kind are of: at nothing, nothing is held back.
+        for (strictness, held_back) in [(0.0, 0), (0.5, 1)] {
+            let report = of(strictness);
+            assert_eq!(report.strictness, strictness);
+            assert_eq!(report.kinds[0].rejected.first, held_back);
+        }
+        let report = of(DEFAULT_STRICTNESS);
         assert!(!report.kinds_left_out);
         let players = report.players.iter().map(|p| (p.0.as_str(), p.3));
         let players: Vec<(&str, bool)> = players.collect();

@@ -280,8 +280,12 @@ pub fn recordings(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = entries.with_context(|| format!("{}: cannot be read", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| {
-        path.extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("wav"))
+        // Other programs' business, such as macOS's ._NAME.wav.
+        let hidden = path
+            .file_name()
+            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        let extension = path.extension();
+        !hidden && extension.is_some_and(|e| e.eq_ignore_ascii_case("wav"))
     });
     paths.sort();
     if paths.is_empty() {
@@ -353,6 +357,16 @@ fn onsets(samples: &[f32], labels: &[Label], listeners: &[Listener]) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sounds_are_wav_files_and_none_that_another_program_hid() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.WAV", "._b.WAV", "a.wav", "a.txt"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let expected = ["a.wav", "b.WAV"].map(|name| folder.path().join(name));
+        assert_eq!(recordings(folder.path()).unwrap(), expected);
+    }
 
     #[test]
     fn what_is_only_trained_on_tests_for_none_of_the_tested_players() {

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use tocco_recognizer::rejection::DEFAULT_STRICTNESS;
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
@@ -13,10 +14,11 @@ pub struct Report {
     pub(crate) protocol: &'static str,
     /// Whether kinds of made sounds were left out of the training where they test.
     pub(crate) kinds_left_out: bool,
+    /// Of all that follows but for the last table.
     pub(crate) strictness: f32,
     /// Each onset alone, by network: kinds that were left out.
     pub(crate) curve: Vec<Vec<Point>>,
-    /// The rule as delivered, takes as recorded and performances.
+    /// Takes as recorded and performances.
     pub(crate) as_recorded: Share,
     pub(crate) performances: Share,
     /// By player, as recorded and in performances, and whether the player counts; last come those who are
@@ -122,8 +124,13 @@ impl Report {
         };
         let _ = writeln!(
             out,
-            "\nAs delivered, strictness {}: notes lost, first / second decision",
-            self.strictness
+            "\nStrictness {}{}: notes lost, first / second decision",
+            self.strictness,
+            if self.strictness == DEFAULT_STRICTNESS {
+                ", as delivered"
+            } else {
+                ""
+            }
         );
         for (name, one) in [
             ("as recorded", &self.as_recorded),

@@ -22,7 +22,7 @@ pub struct Measured {
     /// The second decisions, if there are any.
     pub second: Option<Box<Measured>>,
     /// The same notes when the player is listened to after the lesson: all that is played in the
-    /// session, mixed, but for the examples. Only for models that learn so.
+    /// session, mixed, but for the examples. Only if the networks of all players learn so.
     pub listening: Option<Box<Measured>>,
 }
 

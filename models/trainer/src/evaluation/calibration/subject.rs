@@ -14,7 +14,7 @@ use crate::package::package;
 use crate::parallel;
 use crate::progress::Progress;
 use crate::splits::by_player;
-use crate::statistics::with_statistics;
+use crate::statistics::{what_is_missing, with_statistics};
 use crate::training::train;
 
 /// A player with a model that has never heard that player.
@@ -69,6 +69,12 @@ pub fn left_out_subjects<'a>(
             "{} without {}: trained for {epochs} epochs",
             architecture.id, split.name
         ));
+        if let Some(missing) = what_is_missing(&split.training) {
+            progress.line(format!(
+                "{} without {}: {missing}",
+                architecture.id, split.name
+            ));
+        }
         let package = package(architecture, &trained, None, Vec::new())?;
         Ok(Subject {
             name: split.name,

@@ -2,9 +2,9 @@
 //! with its true kind and with what to do.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use zip::ZipArchive;
 
@@ -160,7 +160,12 @@ fn kind_of(bytes: &[u8]) -> Kind {
 }
 
 fn begins_like_json(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(b"{")
+    without_mark(bytes).trim_ascii_start().starts_with(b"{")
+}
+
+/// The text of a file without the byte order mark that editors and shells of Windows put before UTF-8.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 /// A length of 8 bytes, then so much JSON.
@@ -211,53 +216,54 @@ fn zip_kind(bytes: &[u8]) -> Kind {
     )
 }
 
-/// The fields that tell JSON files of models apart.
-#[derive(Deserialize)]
-struct Fields {
-    in_shape: Option<IgnoredAny>,
-    layers: Option<IgnoredAny>,
-    architecture: Option<IgnoredAny>,
-    weights: Option<IgnoredAny>,
-    model_data: Option<IgnoredAny>,
-    state_dict: Option<IgnoredAny>,
-    class_name: Option<IgnoredAny>,
-    config: Option<IgnoredAny>,
-    #[serde(rename = "modelTopology")]
-    model_topology: Option<IgnoredAny>,
-}
-
+/// What a JSON file of a model is, told by its fields.
 fn json_kind(json: &[u8]) -> Kind {
-    let Ok(fields) = serde_json::from_slice::<Fields>(json) else {
+    let Ok(fields) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(without_mark(json))
+    else {
         return Kind::Unknown;
     };
-    if fields.in_shape.is_some() && fields.layers.is_some() {
+    let has = |names: &[&str]| names.iter().all(|name| fields.contains_key(*name));
+    if has(&["in_shape", "layers"]) {
         return Kind::Model(Format::RtNeural);
     }
-    if fields.architecture.is_some() && fields.weights.is_some() {
+    if has(&["architecture", "weights"]) {
         return Kind::Other(
             "a capture of Neural Amp Modeler (.nam)",
             "use it in a player of such captures: it makes sound of sound, and Tocco's networks name techniques",
         );
     }
-    if fields.model_data.is_some() && fields.state_dict.is_some() {
+    if has(&["model_data", "state_dict"]) {
         return Kind::Other(
             "a state_dict of Automated-GuitarAmpModelling (GuitarML, NeuralPi)",
             "convert it to RTNeural's JSON with that project's modelToKeras.py",
         );
     }
-    if fields.class_name.is_some() && fields.config.is_some() {
+    if has(&["class_name", "config"]) {
         return Kind::Other(
             "the description of a Keras model, without its weights",
             EXPORT_KERAS,
         );
     }
-    if fields.model_topology.is_some() {
+    if has(&["modelTopology"]) {
         return Kind::Other(
             "a model of TensorFlow.js",
             "convert the Keras model that it was made from to .tflite",
         );
     }
+    if fields.keys().any(|name| is_parameter_of_pytorch(name)) {
+        return Kind::Other(
+            "a state_dict of PyTorch, weights without the layers that they belong to, as RTNeural's torch_helpers.h reads in code that knows the layers",
+            "export the whole model from PyTorch as .onnx or TorchScript .pt, and run it in engine onnx or torch",
+        );
+    }
     Kind::Unknown
+}
+
+/// Whether `name` is that of a parameter in a `state_dict`: `weight`, `conv.weight`,
+/// `lstm.weight_ih_l0`.
+fn is_parameter_of_pytorch(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last == "weight" || last == "running_mean" || last.starts_with("weight_ih_l")
 }
 
 #[cfg(test)]
@@ -360,6 +366,21 @@ mod tests {
                 br#"{"class_name": "Sequential", "config": {}}"#,
                 "without its weights",
                 "Keras",
+            ),
+            (
+                br#"{"weight": [[[0.5]]], "bias": [0.25]}"#,
+                "state_dict of PyTorch",
+                ".onnx",
+            ),
+            (
+                br#"{"lstm.weight_ih_l0": [[0.5]], "lstm.bias_ih_l0": [0.25]}"#,
+                "state_dict of PyTorch",
+                ".onnx",
+            ),
+            (
+                b"\xef\xbb\xbf{\"modelTopology\": {}, \"weightsManifest\": []}",
+                "TensorFlow.js",
+                ".tflite",
             ),
         ];
         for &(bytes, what, remedy) in cases {

@@ -56,6 +56,11 @@
 //! in Keras' documentation; RTNeural's pull requests 89 (two-dimensional layers) and 145
 //! (strides); `model_utils.py` and `model_utils_torch.py`, its exporters; AIDA-X's `applyModel` and
 //! `modelToKeras.py` of its trainer. Checked against Keras in double precision, see `tests/golden`.
+//!
+//! What `model_utils_torch.py` (RTNeural's pull request 160) writes is not always the network in PyTorch:
+//! of an LSTM's two biases it keeps one, and the kernels of convolutions it reshapes where it would
+//! have to transpose. Nothing in the file tells, so that it is computed as it stands, as by RTNeural. Its
+//! dense layers of several outputs are one column, and refused.
 
 mod array;
 mod layer;
@@ -70,6 +75,13 @@ use crate::bounded_read::read_file;
 use crate::network::{BatchNorm, Builder, Layer, Misfit, Network};
 use crate::{LoadError, file_kind};
 use array::Array;
+
+/// What to do about an input without a size, or with one that cannot be.
+const FIX_SIZE: &str =
+    "give the model's input a size, whatever its batch and time, and export it again";
+
+/// What to do about a field of AIDA-X that does not fit.
+const CORRECT: &str = "correct the field, or take it out of the file";
 
 /// Largest file that is read, bytes.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -188,6 +200,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<Network, LoadError> {
 /// # Errors
 /// When it is malformed; the error names the layer's index and type.
 pub fn parse(json: &[u8], file: &str) -> Result<Network, LoadError> {
+    let json = file_kind::without_mark(json);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let parsed: File = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -209,16 +222,17 @@ pub fn parse(json: &[u8], file: &str) -> Result<Network, LoadError> {
             "remove it if it changes nothing that the network computes, or move it into \"metadata\"",
         ));
     }
-    let misfit = |field: &str, misfit: Misfit| {
-        LoadError::malformed(file, field, misfit.expected, misfit.found, layer::EXPORT)
+    let misfit = |field: &str, misfit: Misfit, remedy: &str| {
+        LoadError::malformed(file, field, misfit.expected, misfit.found, remedy)
     };
-    let in_shape = frame_of(parsed.in_shape.sizes()).map_err(|error| misfit("in_shape", error))?;
-    let gains = Gains::read(&parsed).map_err(|(field, error)| misfit(field, error))?;
-    let mut network =
-        Builder::new(in_shape[0], in_shape[1]).map_err(|error| misfit("in_shape", error))?;
+    let in_shape =
+        frame_of(parsed.in_shape.sizes()).map_err(|error| misfit("in_shape", error, FIX_SIZE))?;
+    let gains = Gains::read(&parsed).map_err(|(field, error)| misfit(field, error, CORRECT))?;
+    let mut network = Builder::new(in_shape[0], in_shape[1])
+        .map_err(|error| misfit("in_shape", error, FIX_SIZE))?;
     gains
         .push_input(&mut network)
-        .map_err(|error| misfit("in_gain", error))?;
+        .map_err(|error| misfit("in_gain", error, CORRECT))?;
     for (i, raw) in parsed.layers.into_iter().enumerate() {
         if i == 0 && layer::is_input(&raw, in_shape) {
             continue;
@@ -236,8 +250,10 @@ pub fn parse(json: &[u8], file: &str) -> Result<Network, LoadError> {
     }
     gains
         .push_output(&mut network)
-        .map_err(|(field, error)| misfit(field, error))?;
-    network.build().map_err(|error| misfit("layers", error))
+        .map_err(|(field, error)| misfit(field, error, CORRECT))?;
+    network
+        .build()
+        .map_err(|error| misfit("layers", error, layer::EXPORT))
 }
 
 /// The first of `fields` that is not one of `notes`.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Description, Problem, TensorDescription};
 use crate::network::Network;
-use crate::tensor_shape;
+use crate::{file_kind, tensor_shape};
 
 #[derive(Deserialize)]
 struct Model {
@@ -28,7 +28,7 @@ enum Shape {
 
 /// The layers of the file that `network` was read from.
 pub(super) fn describe(bytes: &[u8], network: &Network) -> Result<Description, Problem> {
-    let model: Model = serde_json::from_slice(bytes)
+    let model: Model = serde_json::from_slice(file_kind::without_mark(bytes))
         .map_err(|error| Problem::new("JSON", "in_shape and layers", error.to_string()))?;
     let layers = model
         .layers

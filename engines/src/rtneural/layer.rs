@@ -7,13 +7,31 @@ use crate::network::{
 };
 
 /// What to do about a layer that is not as its type has it.
-pub(super) const EXPORT: &str = "export the model again with RTNeural's Keras exporter";
+pub(super) const EXPORT: &str = "export the model again with RTNeural's Keras exporter; its exporter for PyTorch writes some layers wrongly: from there take .onnx, and run that in engine onnx";
 
 /// What to do about an exporter's "unknown".
-const REPLACE: &str = "take the layer out of the model before it is exported: dropout and noise do nothing once a network is trained; instead of a layer that is an activation, give it to the layer before";
+const REPLACE: &str = "take the layer out of the model before it is exported: dropout and noise do nothing once a network is trained; instead of a layer that is an activation, give it to the layer before; of a Flatten or Reshape before a layer for vectors leave the model as it is and take the layer out of the file: frames are flattened there";
 
 /// What to do about an activation that the exporter has no name for.
 const NAME_ACTIVATION: &str = "take the layer out of the model before it is exported if it is linear; otherwise train with one of these, or export the model as .onnx or .tflite and run it in engine onnx or litert";
+
+/// What to do about what is not of RTNeural's kind: another export would say the same, or nothing, and
+/// what the exporter has no name for it leaves out without a word.
+const TRAIN: &str =
+    "train it so, or export the model as .onnx or .tflite and run it in engine onnx or litert";
+
+/// What to do about the older form of a GRU.
+const RESET_AFTER: &str = "train it with reset_after=True, Keras' default: this file can only say that form; or export the model as .onnx or .tflite and run it in engine onnx or litert";
+
+/// What to do about alphas that are not one for each channel.
+const SHARE: &str = "share the alphas over all axes but that of the channels when you train it: shared_axes=[1] of Keras' PReLU, [1, 2] behind a conv2d";
+
+/// What to do about an activation at a layer that RTNeural reads none of.
+const OWN_LAYER: &str =
+    "give the activation a layer of its own behind this one, of type \"activation\"";
+
+/// What to do about a layer that cannot stand where it does.
+const FIT: &str = "make the layers fit each other and export the model again, or export it as .onnx or .tflite and run it in engine onnx or litert";
 
 /// What to do about a layer that is not one of RTNeural's.
 const OTHER_FORMAT: &str = "build the model of these layers, or export it as .onnx or .tflite and run it in engine onnx or litert";
@@ -155,7 +173,7 @@ pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), Fault> {
             lstm(&raw, network.width())?
         }
         "batchnorm" | "batchnorm2d" => batch_norm(&raw, network)?,
-        "prelu" => prelu(&raw)?,
+        "prelu" => prelu(&raw, network)?,
         "activation" => match activation(&raw)? {
             Some(activation) => Layer::Activation(activation),
             // What goes in comes out: there is nothing to add.
@@ -203,19 +221,20 @@ pub(super) fn push(raw: RawLayer, network: &mut Builder) -> Result<(), Fault> {
                     } else {
                         "nothing"
                     };
-                    return Err(bad("activation", expected, format_args!("\"{other}\"")));
+                    let fault = bad("activation", expected, format_args!("\"{other}\""));
+                    return Err(fault.remedy(if built_in { TRAIN } else { OWN_LAYER }));
                 }
             }
         }
     };
     network
         .push(layer)
-        .map_err(|error| Fault::new("the layer", error))?;
+        .map_err(|error| Fault::new("the layer", error).remedy(FIT))?;
     check_shape(&raw, network)?;
     match follows {
         Some(activation) => network
             .push(Layer::Activation(activation))
-            .map_err(|error| Fault::new("activation", error)),
+            .map_err(|error| Fault::new("activation", error).remedy(FIT)),
         None => Ok(()),
     }
 }
@@ -332,6 +351,11 @@ fn conv1d(raw: &RawLayer, inputs: usize) -> Result<Layer, Fault> {
 
 fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     let width = network.width();
+    let [_, features, channels] = network.shape();
+    // A frame has its channels; a vector is a frame of as many as the kernel takes.
+    let fits = |inputs: usize| {
+        inputs == channels || (features == 1 && inputs > 0 && width.is_multiple_of(inputs))
+    };
     let Linear {
         shape,
         weight,
@@ -341,11 +365,7 @@ fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
         "[time, features, inputs, filters]",
         |shape| match *shape {
             [time, features, inputs, filters]
-                if time > 0
-                    && features > 0
-                    && inputs > 0
-                    && width.is_multiple_of(inputs)
-                    && filters > 0 =>
+                if time > 0 && features > 0 && fits(inputs) && filters > 0 =>
             {
                 Some(filters)
             }
@@ -417,7 +437,8 @@ fn gru(raw: &RawLayer, inputs: usize) -> Result<Layer, Fault> {
                     3 * units
                 ),
                 format_args!("{:?}", bias.shape),
-            ));
+            )
+            .remedy(RESET_AFTER));
         }
     };
     let (input_bias, recurrent_bias) = bias.split_at(3 * units);
@@ -535,7 +556,8 @@ fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
         Some(epsilon) => return Err(bad("epsilon", "a positive number", epsilon)),
         None => return Err(bad("epsilon", "a positive number", "none")),
     };
-    if raw.kind == "batchnorm2d" && network.width().is_multiple_of(size) {
+    let [_, bands, _] = network.shape();
+    if raw.kind == "batchnorm2d" && bands == 1 && network.width().is_multiple_of(size) {
         network.reframe(network.width() / size, size);
     }
     let features = network.width() / size;
@@ -560,9 +582,26 @@ fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     }))
 }
 
-fn prelu(raw: &RawLayer) -> Result<Layer, Fault> {
+fn prelu(raw: &RawLayer, network: &Builder) -> Result<Layer, Fault> {
+    let [_, _, channels] = network.shape();
+    let width = network.width();
     match &raw.weights[..] {
-        [alpha] => Ok(Layer::Prelu(alpha.values.clone())),
+        [alpha] => {
+            let n = alpha.values.len();
+            // Keras keeps the axes that it shares an alpha over, of length 1. What runs over another axis
+            // than that of the channels is no alpha of theirs, even if there are as many.
+            let last = alpha.shape.last().copied().unwrap_or(n);
+            let fits = [channels, width].contains(&n) && [channels, width].contains(&last);
+            if n == 1 || fits {
+                return Ok(Layer::Prelu(alpha.values.clone()));
+            }
+            Err(bad(
+                "weights[0]",
+                format_args!("one alpha, or [1, {channels}], one for each channel"),
+                format_args!("{:?}", alpha.shape),
+            )
+            .remedy(SHARE))
+        }
         others => Err(bad(
             "weights",
             "one array, alpha",
@@ -598,7 +637,8 @@ fn max_pool(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
             "padding",
             "\"valid\" where steps in time are pooled: what comes later is not known yet",
             "\"same\"",
-        ));
+        )
+        .remedy(TRAIN));
     }
     let [_, features, channels] = network.shape();
     Ok(Layer::MaxPool(MaxPool {
@@ -619,7 +659,7 @@ fn padding(raw: &RawLayer) -> Result<Padding, Fault> {
         other => Err(bad(
             "padding",
             "\"valid\" or \"same\"",
-            format_args!("{other:?}"),
+            other.map_or_else(|| "none".to_owned(), |name| format!("\"{name}\"")),
         )),
     }
 }
@@ -642,7 +682,7 @@ fn activation(raw: &RawLayer) -> Result<Option<Activation>, Fault> {
             } else {
                 ACTIVATIONS
             };
-            return Err(bad("activation", expected, format_args!("\"{other}\"")));
+            return Err(bad("activation", expected, format_args!("\"{other}\"")).remedy(TRAIN));
         }
     }))
 }

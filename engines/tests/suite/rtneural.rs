@@ -110,7 +110,7 @@ fn wrong_shapes_are_refused() {
         ),
         (
             json!({"type": "prelu", "weights": [[0.1, 0.2]]}),
-            "the layer",
+            "weights[0]",
         ),
         (
             json!({"type": "activation", "activation": ""}),
@@ -147,6 +147,98 @@ fn wrong_shapes_are_refused() {
             "{error}"
         );
     }
+}
+
+/// What another export would write again, or leave out, is not mended by one.
+#[test]
+fn remedies_are_such_as_help() {
+    for (layer, remedy) in [
+        // Keras' GRU with reset_after=False.
+        (
+            json!({"type": "gru", "weights": [[[0, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 0, 0]], [0, 0, 0]]}),
+            "reset_after=True",
+        ),
+        (
+            json!({"type": "lstm", "activation": "relu", "weights": [[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0]]]}),
+            "train it so",
+        ),
+        // The exporter would write "", which is linear.
+        (
+            json!({"type": "dense", "activation": "gelu", "weights": [[[1], [2], [3]], [0]]}),
+            "train it so",
+        ),
+        (
+            json!({"type": "maxpool1d", "pool_size": 3, "padding": "same"}),
+            "train it so",
+        ),
+        (
+            json!({"type": "batchnorm", "activation": "tanh", "epsilon": 0.1, "weights": [[0, 0, 0], [1, 1, 1]]}),
+            "a layer of its own",
+        ),
+        (
+            json!({"type": "prelu", "weights": [[[0.1, 0.2, 0.3], [0.1, 0.2, 0.3]]]}),
+            "shared_axes",
+        ),
+        (
+            json!({"type": "conv1d", "dilation": [1_000_000_000], "weights": [[[[1], [2], [3]], [[1], [2], [3]]], [0]]}),
+            "fit each other",
+        ),
+    ] {
+        let error = second(layer);
+        assert!(error.remedy.contains(remedy), "{error}");
+        assert!(!error.remedy.contains("Keras exporter"), "{error}");
+    }
+    let mut model = model(json!([dense()]));
+    model["in_shape"] = json!([null, null, null]);
+    assert!(malformed(&model).remedy.contains("a size"));
+    let causal = json!({"type": "conv2d", "padding": "causal", "weights": [[[[[1]]]], [0]]});
+    assert_eq!(second(causal).found, "\"causal\"");
+}
+
+/// What a frame's channels are is not for the next layer to say.
+#[test]
+fn a_frame_keeps_its_channels() {
+    let of_frame =
+        |layer: Value| malformed(&json!({"in_shape": [null, null, 6, 2], "layers": [layer]}));
+    let conv = json!({"type": "conv2d", "padding": "valid", "weights": [[[[[1], [2], [3]]]], [0]]});
+    assert_eq!(of_frame(conv).field, "layers[0] \"conv2d\": weights[0]");
+    let norm = json!({"type": "batchnorm2d", "epsilon": 0.1, "weights": [[0, 0, 0], [1, 1, 1]]});
+    assert_eq!(of_frame(norm).field, "layers[0] \"batchnorm2d\": the layer");
+}
+
+/// Of as many features as channels, only the list's shape tells which of them it is about.
+#[test]
+fn alphas_of_features_are_not_taken_for_those_of_channels() {
+    let prelu = |alpha: Value| json!({"in_shape": [null, null, 3, 3], "layers": [{"type": "prelu", "weights": [alpha]}]});
+    let of_channels = json!([[[0.1, 0.2, 0.3]]]);
+    let of_values = json!([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]]);
+    let inputs = [-1.0; 9];
+    for (alpha, expected) in [
+        (of_channels, [-0.1, -0.2, -0.3]),
+        (of_values, [-0.4, -0.5, -0.6]),
+    ] {
+        let model = prelu(alpha).to_string();
+        let network = rtneural::parse(model.as_bytes(), "model.json").unwrap();
+        let outputs = reference::infer(&network, &inputs);
+        for (found, expected) in outputs[3..6].iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{outputs:?}");
+        }
+    }
+    let of_features = json!([[[0.1], [0.2], [0.3]]]);
+    assert_eq!(
+        malformed(&prelu(of_features)).field,
+        "layers[0] \"prelu\": weights[0]"
+    );
+}
+
+/// RTNeural's parser passes over it, too.
+#[test]
+fn the_mark_before_the_text_is_passed_over() {
+    let plain = model(json!([dense()])).to_string();
+    let marked = format!("\u{feff}{plain}");
+    let [plain, marked] =
+        [plain, marked].map(|text| rtneural::parse(text.as_bytes(), "model.json").unwrap());
+    assert_eq!(plain, marked);
 }
 
 /// The frame of a network is a vector in a converted file: what is one a channel there is one a value.
@@ -513,6 +605,7 @@ fn files_of_other_programs_are_named() {
         ),
         (r#"{"model_data": {}, "state_dict": {}}"#, "GuitarML"),
         (r#"{"class_name": "Sequential", "config": {}}"#, "Keras"),
+        (r#"{"lin.weight": [[0.5]], "lin.bias": [0.25]}"#, "PyTorch"),
     ] {
         let error = rtneural::parse(json.as_bytes(), "model.json")
             .unwrap_err()

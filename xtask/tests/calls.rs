@@ -281,7 +281,7 @@ fn folders_in_the_environment_count_from_where_the_user_stands() {
         .envs(variables.into_iter().zip(["my engines", "../shared", ""]))
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
     let found: Vec<&str> = text.lines().take(3).collect();
     let expected = [below.join("my engines"), below.join("../shared")];
     // Set to nothing, it names no folder.
@@ -296,7 +296,7 @@ fn folders_in_the_environment_count_from_where_the_user_stands() {
         .env("TOCCO_SHARED", "nowhere")
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
     let looked = below.join("nowhere/cases").display().to_string();
     assert!(text.contains(&looked), "{text}");
 }

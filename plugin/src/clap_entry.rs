@@ -224,7 +224,7 @@ unsafe extern "C" fn init(plugin: *const clap_plugin) -> bool {
         }
         let requester = instance.host.flush_requester();
         let edits = &instance.shared.edits;
-        edits.listen(Some(Box::new(move || requester.request())));
+        edits.listen(Some(Box::new(move |_, _| requester.request())));
         call!(instance.framework, init(plugin))
     }
 }

@@ -63,6 +63,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComRef};
 
+use crate::edits::Edit;
 use crate::newborn;
 use crate::outputs::parameters::{COUNT, OutputParameter};
 use crate::service::Shared;
@@ -76,7 +77,7 @@ struct Component<P: Vst3Plugin> {
     wrapper: Wrapper<P>,
     shared: Arc<Shared>,
     life: LifeCycle,
-    values: ControllerValues,
+    values: Arc<ControllerValues>,
     spare: SpareBuses,
     /// The auxiliary outputs that the host switched off, one bit for each.
     switched_off: AtomicU32,
@@ -95,7 +96,13 @@ impl<P: Vst3Plugin> Component<P> {
                 info.id
             })
         };
-        let values = ControllerValues::new(Arc::clone(&shared.params), ids);
+        let values = Arc::new(ControllerValues::new(Arc::clone(&shared.params), ids));
+        let waiting = Arc::clone(&values);
+        shared.edits.listen(Some(Box::new(move |parameter, edit| {
+            if let Edit::Value(value) = edit {
+                waiting.set_edited(parameter, f64::from(value));
+            }
+        })));
         Some(Self {
             wrapper,
             shared,
@@ -675,6 +682,29 @@ mod tests {
         }
         let told = [&handler.0, &handler.1].map(|count| count.load(Relaxed));
         assert_eq!(told, [1, 1]);
+    }
+
+    #[cfg(feature = "editor")]
+    #[test]
+    fn an_edit_in_the_window_is_saved_before_its_block_comes() {
+        use nice_plug::context::PluginApi;
+        use nice_plug::context::gui::GuiContext;
+
+        use crate::edits::{self, tests::Framework};
+
+        let component = Component::<Tocco>::new().unwrap();
+        let params = &component.shared.params;
+        // A host that processes: the framework tells it, and sets nothing.
+        let framework = Framework::of(PluginApi::Vst3);
+        let window = edits::gui_context(&component.shared, GuiContext::new(framework.clone()));
+        let setter = window.param_setter();
+        setter.begin_set_parameter(&params.gate);
+        setter.set_parameter(&params.gate, 0.25);
+        setter.end_set_parameter(&params.gate);
+        assert_eq!((framework.edits(), params.gate.value()), (3, 0.0));
+        // SAFETY: a stream that is none is refused.
+        unsafe { IComponentTrait::getState(&component, std::ptr::null_mut()) };
+        assert_eq!(params.gate.value(), 0.25);
     }
 
     #[test]

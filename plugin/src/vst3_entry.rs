@@ -64,7 +64,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComRef};
 
 use crate::edits::Edit;
-use crate::newborn;
+use crate::instance_capture;
 use crate::outputs::parameters::{COUNT, OutputParameter};
 use crate::service::Shared;
 use crate::spare_buses::{MOST_BUSES, SpareBuses};
@@ -86,7 +86,7 @@ struct Component<P: Vst3Plugin> {
 impl<P: Vst3Plugin> Component<P> {
     /// A new instance; `None` if the framework made none.
     fn new() -> Option<Self> {
-        let (wrapper, shared) = newborn::made_by(Wrapper::<P>::new);
+        let (wrapper, shared) = instance_capture::capture(Wrapper::<P>::new);
         let shared = shared?;
         // SAFETY: indices below the count, and a live structure to write to.
         let ids = unsafe {
@@ -270,7 +270,7 @@ pass_on!(IAudioProcessorTrait {
         // of them null, or no channels at all.
         unsafe {
             if self.values.take_carried(block.inputParameterChanges) {
-                self.shared.attention.tell_values();
+                self.shared.repaint.note_values();
             }
             block::clear_silence_flags(block);
             let mut block = *block;

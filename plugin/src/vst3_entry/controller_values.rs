@@ -10,7 +10,7 @@
 //! The values of a block are set here, too, and the framework sees none of them: it posts a notice to
 //! the window for each, by a lock and a system call on the audio thread. On Linux another thread executes
 //! that, which panics while the window opens or closes, and takes the host along when the last instance
-//! goes. The window is woken by [`Attention`](crate::attention::Attention) instead.
+//! goes. The window is woken by [`RepaintRequest`](crate::repaint_request::RepaintRequest) instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};

@@ -141,7 +141,8 @@ mod window {
 
     impl Edits {
         /// Makes an edit of the parameter `pointer`, of which the host is to be told. A gesture that begins
-        /// before the host was told of the end of the last one continues that. Takes a lock.
+        /// before the host was told of the end of the last one continues that; a value that is no number is
+        /// none. Takes a lock.
         fn make(&self, pointer: ParamPtr, edit: Edit) {
             let mut parameters = self.parameters.iter();
             let Some(parameter) = parameters.find(|parameter| parameter.pointer == pointer) else {
@@ -153,6 +154,7 @@ mod window {
                         parameter.untold.fetch_or(BEGUN, AcqRel);
                     }
                 }
+                Edit::Value(value) if !value.is_finite() => return,
                 Edit::Value(value) => {
                     parameter.value.store(value.to_bits(), Relaxed);
                     // SAFETY: the parameter lives as long as `_params`; its value is atomic.
@@ -362,6 +364,9 @@ pub(crate) mod tests {
         setter.end_set_parameter(gate);
         assert_eq!(told(&shared, pointer), [End]);
         assert_eq!(heard.load(Relaxed), 7);
+        setter.set_parameter_normalized(gate, f32::NAN);
+        assert_eq!(told(&shared, pointer), []);
+        assert_eq!(gate.value(), 0.75);
         // After a state was loaded it is the state's.
         setter.set_parameter(gate, 1.0);
         set(gate, 0.125);

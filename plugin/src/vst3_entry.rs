@@ -460,8 +460,22 @@ pass_on!(IEditControllerTrait {
                 }
                 kResultOk
             }
-            // SAFETY: the caller's promise is passed on.
-            _ => unsafe { self.wrapper.getParamValueByString(id, text, value) },
+            _ if value.is_null() => kInvalidArgument,
+            _ => {
+                let mut read = 0.0;
+                // SAFETY: the caller's promise is passed on; the place is not null.
+                unsafe {
+                    let result = self.wrapper.getParamValueByString(id, text, &mut read);
+                    // "nan" is a number to Rust, but no value.
+                    if result == kResultOk && !read.is_finite() {
+                        return kResultFalse;
+                    }
+                    if result == kResultOk {
+                        value.write(read);
+                    }
+                    result
+                }
+            }
         }
     }
 
@@ -705,6 +719,27 @@ mod tests {
         // SAFETY: a stream that is none is refused.
         unsafe { IComponentTrait::getState(&component, std::ptr::null_mut()) };
         assert_eq!(params.gate.value(), 0.25);
+    }
+
+    #[test]
+    fn a_text_that_is_no_number_is_no_value() {
+        let component = Component::<Tocco>::new().unwrap();
+        // SAFETY: indices below the count, a text that ends with a zero, and live variables to write to.
+        unsafe {
+            for index in 0..component.getParameterCount() {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                component.getParameterInfo(index, &mut info);
+                for text in ["nan", "-NaN", "inf", ""] {
+                    let mut units: Vec<TChar> = text.encode_utf16().chain([0]).collect();
+                    let (text, mut value) = (units.as_mut_ptr(), 0.5);
+                    component.getParamValueByString(info.id, text, &mut value);
+                    assert!((0.0..=1.0).contains(&value), "parameter {index}: {value}");
+                    let nowhere = std::ptr::null_mut();
+                    let result = component.getParamValueByString(info.id, text, nowhere);
+                    assert_ne!(result, kResultOk);
+                }
+            }
+        }
     }
 
     #[test]

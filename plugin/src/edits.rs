@@ -118,7 +118,7 @@ impl Edits {
         }
     }
 
-    /// Sets no value again that was set before: a state was loaded.
+    /// Sets no value again that was set before: a state is about to be loaded.
     pub(crate) fn forget_values(&self) {
         for parameter in &self.parameters {
             parameter.untold.fetch_and(!SET, AcqRel);
@@ -251,7 +251,6 @@ pub(crate) use window::gui_context;
 #[cfg(all(test, feature = "editor"))]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::AtomicU32;
 
     use nice_plug::context::PluginApi;
     use nice_plug::context::gui::{GuiContext, GuiContextInner};

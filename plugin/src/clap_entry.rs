@@ -48,8 +48,8 @@ use nice_plug::wrapper::clap::{
 };
 
 use crate::Tocco;
+use crate::instance_capture;
 use crate::multi_output::MultiOutput;
-use crate::newborn;
 use crate::service::Shared;
 use crate::spare_buses::{MOST_BUSES, SpareBuses};
 use events::Output;
@@ -102,7 +102,8 @@ impl Instance {
         // SAFETY: the caller's promise.
         let host = unsafe { Host::new(host) };
         // SAFETY: the boxed host outlives the wrapper: both are the instance's.
-        let (wrapper, shared) = newborn::made_by(|| unsafe { Wrapper::<P>::new(host.as_clap()) });
+        let (wrapper, shared) =
+            instance_capture::capture(|| unsafe { Wrapper::<P>::new(host.as_clap()) });
         let Some(shared) = shared else {
             return std::ptr::null(); // never: a wrapper has a plugin
         };
@@ -152,7 +153,7 @@ impl Instance {
         // SAFETY: the caller's promise; the parameters live as long as `shared`.
         let changed = unsafe { self.values.take(events) };
         if changed == Some(true) {
-            self.shared.attention.tell_values();
+            self.shared.repaint.note_values();
         }
         changed.is_some()
     }
@@ -224,7 +225,7 @@ unsafe extern "C" fn init(plugin: *const clap_plugin) -> bool {
         }
         let requester = instance.host.flush_requester();
         let edits = &instance.shared.edits;
-        edits.listen(Some(Box::new(move || requester.request())));
+        edits.listen(Some(Box::new(move |_, _| requester.request())));
         call!(instance.framework, init(plugin))
     }
 }

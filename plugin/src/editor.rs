@@ -235,7 +235,7 @@ impl ToccoApp {
             });
         });
         self.guide.tell(&self.shared);
-        self.shared.attention.rest(!moves);
+        self.shared.repaint.rest(!moves);
         let pause = if moves { REFRESH } else { IDLE };
         ui.ctx().request_repaint_after(pause);
     }
@@ -317,7 +317,7 @@ impl NiceEguiApp for ToccoApp {
         dress(&context);
         self.open(gui);
         let waker = move || context.request_repaint();
-        self.shared.attention.listen(Some(Box::new(waker)));
+        self.shared.repaint.listen(Some(Box::new(waker)));
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl NiceEguiApp for ToccoApp {
 
 /// The window is closed: nothing is measured for it, nobody wakes it, and a lesson that it began ends.
 fn nobody_looks(shared: &Shared) {
-    shared.attention.listen(None);
+    shared.repaint.listen(None);
     shared.telemetry.levels.open(false);
     lesson::leave(shared);
     guided_minute::leave(shared);

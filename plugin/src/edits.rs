@@ -1,10 +1,12 @@
-//! Edits of parameters in the window, in CLAP and in the program without a host.
+//! Edits of parameters in the window.
 //!
-//! There nice-plug 0.4.2 queues an edit for the audio thread, which sets it after a block and posts a notice to
+//! In CLAP and in the program without a host nice-plug 0.4.2 queues an edit for the audio thread, which sets it after a block and posts a notice to
 //! the window for each value: in CLAP by a call of the host, after a question for the thread that allocates
 //! where the host has no answer, in the program by a lock and a system call. Here the window sets the
-//! parameter itself, and the CLAP entry tells the host with the next block or flush. A VST3 host is told on
-//! the window's thread and sends the value back with a block: there the framework does it.
+//! parameter itself, and the CLAP entry tells the host with the next block or flush.
+//!
+//! A VST3 host is told by the framework, on the window's thread, and sends the value back with a block. Until
+//! then the entry has it wait with those of the controller: a host that saves before has it in the state.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::*};
 use std::sync::{Arc, Mutex};
@@ -34,7 +36,7 @@ const SET: u8 = 2;
 const ENDED: u8 = 4;
 
 /// Called after each edit, on the window's thread.
-type Listener = Box<dyn Fn() + Send>;
+type Listener = Box<dyn Fn(ParamPtr, Edit) + Send>;
 
 struct Parameter {
     pointer: ParamPtr,
@@ -116,7 +118,7 @@ impl Edits {
         }
     }
 
-    /// Sets no value again that was set before: a state was loaded.
+    /// Sets no value again that was set before: a state is about to be loaded.
     pub(crate) fn forget_values(&self) {
         for parameter in &self.parameters {
             parameter.untold.fetch_and(!SET, AcqRel);
@@ -134,71 +136,93 @@ mod window {
     use nice_plug::plugin::PluginState;
     use nice_plug::prelude::ParamPtr;
 
-    use super::{BEGUN, ENDED, Edits, Parameter, SET};
+    use super::{BEGUN, ENDED, Edit, Edits, SET};
     use crate::service::Shared;
 
     impl Edits {
-        /// Notes an edit of the parameter `pointer` and calls the listener. Takes a lock.
-        fn note(&self, pointer: ParamPtr, edit: impl FnOnce(&Parameter)) {
+        /// Makes an edit of the parameter `pointer`, of which the host is to be told. A gesture that begins
+        /// before the host was told of the end of the last one continues that; a value that is no number is
+        /// none. Takes a lock.
+        fn make(&self, pointer: ParamPtr, edit: Edit) {
             let mut parameters = self.parameters.iter();
             let Some(parameter) = parameters.find(|parameter| parameter.pointer == pointer) else {
                 return; // never: the window has these
             };
-            edit(parameter);
-            self.any.store(true, Release);
-            if let Some(listener) = &*self.listener.lock().unwrap_or_else(|e| e.into_inner()) {
-                listener();
-            }
-        }
-
-        /// A gesture begins. One that comes before the host was told of the end of the last continues that.
-        fn begin(&self, pointer: ParamPtr) {
-            self.note(pointer, |parameter| {
-                if parameter.untold.fetch_and(!ENDED, AcqRel) & ENDED == 0 {
-                    parameter.untold.fetch_or(BEGUN, AcqRel);
+            match edit {
+                Edit::Begin => {
+                    if parameter.untold.fetch_and(!ENDED, AcqRel) & ENDED == 0 {
+                        parameter.untold.fetch_or(BEGUN, AcqRel);
+                    }
                 }
-            });
+                Edit::Value(value) if !value.is_finite() => return,
+                Edit::Value(value) => {
+                    parameter.value.store(value.to_bits(), Relaxed);
+                    // SAFETY: the parameter lives as long as `_params`; its value is atomic.
+                    unsafe { pointer._internal_set_normalized_value(value) };
+                    parameter.untold.fetch_or(SET, AcqRel);
+                }
+                Edit::End => {
+                    parameter.untold.fetch_or(ENDED, AcqRel);
+                }
+            }
+            self.any.store(true, Release);
+            self.call_listener(pointer, edit);
         }
 
-        /// Sets a parameter to the normalised `value`.
-        fn set(&self, pointer: ParamPtr, value: f32) {
-            self.note(pointer, |parameter| {
-                parameter.value.store(value.to_bits(), Relaxed);
-                // SAFETY: the parameter lives as long as `_params`; its value is atomic.
-                unsafe { pointer._internal_set_normalized_value(value) };
-                parameter.untold.fetch_or(SET, AcqRel);
-            });
-        }
-
-        /// A gesture ends.
-        fn end(&self, pointer: ParamPtr) {
-            self.note(pointer, |parameter| {
-                parameter.untold.fetch_or(ENDED, AcqRel);
-            });
+        fn call_listener(&self, pointer: ParamPtr, edit: Edit) {
+            if let Some(listener) = &*self.listener.lock().unwrap_or_else(|e| e.into_inner()) {
+                listener(pointer, edit);
+            }
         }
     }
 
-    /// The framework's context of a window that sets parameters itself.
-    struct Direct {
+    /// The framework's context of a window, and what is done otherwise.
+    struct Context {
         framework: GuiContext,
         shared: Arc<Shared>,
     }
 
-    impl GuiContextInner for Direct {
+    impl Context {
+        /// Whether the framework tells the host of edits, which sends them back.
+        fn by_framework(&self) -> bool {
+            self.framework.plugin_api() == PluginApi::Vst3
+        }
+    }
+
+    impl GuiContextInner for Context {
         fn plugin_api(&self) -> PluginApi {
             self.framework.plugin_api()
         }
 
         unsafe fn raw_begin_set_parameter(&self, parameter: ParamPtr) {
-            self.shared.edits.begin(parameter);
+            if self.by_framework() {
+                // SAFETY: the caller's promise is passed on.
+                unsafe { self.framework.raw_begin_set_parameter(parameter) };
+            } else {
+                self.shared.edits.make(parameter, Edit::Begin);
+            }
         }
 
         unsafe fn raw_set_parameter_normalized(&self, parameter: ParamPtr, normalized: f32) {
-            self.shared.edits.set(parameter, normalized);
+            let (edits, edit) = (&self.shared.edits, Edit::Value(normalized));
+            if self.by_framework() {
+                let framework = &self.framework;
+                // SAFETY: the caller's promise is passed on.
+                unsafe { framework.raw_set_parameter_normalized(parameter, normalized) };
+                // After that, which sets it at once where nothing is processed.
+                edits.call_listener(parameter, edit);
+            } else {
+                edits.make(parameter, edit);
+            }
         }
 
         unsafe fn raw_end_set_parameter(&self, parameter: ParamPtr) {
-            self.shared.edits.end(parameter);
+            if self.by_framework() {
+                // SAFETY: the caller's promise is passed on.
+                unsafe { self.framework.raw_end_set_parameter(parameter) };
+            } else {
+                self.shared.edits.make(parameter, Edit::End);
+            }
         }
 
         fn get_state(&self) -> PluginState {
@@ -216,13 +240,8 @@ mod window {
 
     /// What a new window has instead of the `framework`'s context.
     pub(crate) fn gui_context(shared: &Arc<Shared>, framework: GuiContext) -> GuiContext {
-        match framework.plugin_api() {
-            PluginApi::Vst3 => framework,
-            PluginApi::Clap | PluginApi::Standalone => {
-                let shared = Arc::clone(shared);
-                GuiContext::new(Arc::new(Direct { framework, shared }))
-            }
-        }
+        let shared = Arc::clone(shared);
+        GuiContext::new(Arc::new(Context { framework, shared }))
     }
 }
 
@@ -232,7 +251,6 @@ pub(crate) use window::gui_context;
 #[cfg(all(test, feature = "editor"))]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::AtomicU32;
 
     use nice_plug::context::PluginApi;
     use nice_plug::context::gui::{GuiContext, GuiContextInner};
@@ -322,7 +340,7 @@ pub(crate) mod tests {
         let shared = shared();
         let heard = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&heard);
-        shared.edits.listen(Some(Box::new(move || {
+        shared.edits.listen(Some(Box::new(move |_, _| {
             count.fetch_add(1, Relaxed);
         })));
         let framework = Framework::of(PluginApi::Clap);
@@ -345,6 +363,9 @@ pub(crate) mod tests {
         setter.end_set_parameter(gate);
         assert_eq!(told(&shared, pointer), [End]);
         assert_eq!(heard.load(Relaxed), 7);
+        setter.set_parameter_normalized(gate, f32::NAN);
+        assert_eq!(told(&shared, pointer), []);
+        assert_eq!(gate.value(), 0.75);
         // After a state was loaded it is the state's.
         setter.set_parameter(gate, 1.0);
         set(gate, 0.125);

@@ -12,28 +12,28 @@
 //! The audio thread makes no allocation, takes no lock and calls no system function; whatever it
 //! needs arrives through queues and is freed by the service thread.
 
-pub mod attention;
 pub mod body;
 pub mod calibration;
 mod clap_entry;
-pub mod condition;
 pub mod configuration;
 pub mod continuity;
 mod edits;
+mod instance_capture;
 mod join;
 pub mod last_minute;
 mod log_file;
 pub mod model;
 pub mod multi_output;
-mod newborn;
 pub mod osc;
 pub mod outputs;
 pub mod params;
 pub mod presets;
+pub mod repaint_request;
 pub mod service;
 pub mod shipped;
 mod spare_buses;
 pub mod state;
+pub mod status_summary;
 pub mod unsaved;
 pub mod velocity_lesson;
 pub mod voices;
@@ -81,7 +81,7 @@ impl Tocco {
         let params = Arc::new(ToccoParams::default());
         configuration.apply(&params);
         let shared = Arc::new(Shared::configured(Arc::clone(&params), configuration));
-        newborn::announce(&shared);
+        instance_capture::announce(&shared);
         Self {
             shared,
             params,

@@ -21,9 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::attention::Attention;
 use crate::calibration::{self, CalibrationStatus};
-use crate::condition::Condition;
 use crate::configuration::Configuration;
 use crate::continuity::Continuity;
 use crate::edits::Edits;
@@ -33,6 +31,8 @@ use crate::model::ModelError;
 use crate::outputs::parameters::{OutputParameters, Standing};
 use crate::outputs::retrigger::Suppressed;
 use crate::params::ToccoParams;
+use crate::repaint_request::RepaintRequest;
+use crate::status_summary::StatusSummary;
 use crate::voices::bank_exchange::BankExchange;
 use tocco_recognizer::classification::ModelSerial;
 use tocco_recognizer::model::ModelInfo;
@@ -125,14 +125,14 @@ impl Status {
 
     /// All of it in one word.
     #[must_use]
-    pub fn condition(&self) -> Condition {
+    pub fn summary(&self) -> StatusSummary {
         let calibration = &self.calibration;
         if self.activation_error.is_some() {
-            Condition::NotListening
+            StatusSummary::NotListening
         } else if self.models.is_empty() {
-            Condition::NotStarted
+            StatusSummary::NotStarted
         } else if self.model_error.is_some() {
-            Condition::AnotherModel
+            StatusSummary::AnotherModel
         // That a model cannot be taught at all is no fault.
         } else if self.other_error.is_some()
             || self.sounds_error.is_some()
@@ -140,9 +140,9 @@ impl Status {
             || !self.failed.is_empty()
             || calibration.possible && calibration.error.is_some()
         {
-            Condition::Refused
+            StatusSummary::Refused
         } else {
-            Condition::Listening
+            StatusSummary::Listening
         }
     }
 }
@@ -166,7 +166,7 @@ pub struct Shared {
     /// Whether the host's pauses end the stream.
     pub continuity: Continuity,
     /// Wakes the window.
-    pub attention: Attention,
+    pub repaint: RepaintRequest,
     /// What was edited in the window and the host was not told.
     pub(crate) edits: Edits,
     /// Whether the window is in a step of the velocity's lesson that it began itself.
@@ -216,7 +216,7 @@ impl Shared {
             bank_exchange: BankExchange::default(),
             last_minute: LastMinute::default(),
             continuity: Continuity::default(),
-            attention: Attention::default(),
+            repaint: RepaintRequest::default(),
             guided: AtomicBool::new(false),
             window_teaches: AtomicBool::new(false),
             handled: AtomicU64::new(u64::MAX),
@@ -265,12 +265,12 @@ impl Shared {
 
     /// Lets the host read how things stand. Takes a lock: not for the audio thread.
     pub fn tell_outputs(&self) {
-        let (condition, examples) = {
+        let (status, examples) = {
             let status = self.status();
-            (status.condition(), status.calibration.examples.iter().sum())
+            (status.summary(), status.calibration.examples.iter().sum())
         };
         self.outputs.stand(Standing {
-            condition,
+            status,
             teaching: self.telemetry.teaching.class(),
             examples,
             double_hits: self.suppressed.double.load(Relaxed),

@@ -63,7 +63,8 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 use nice_plug::wrapper::vst3::vst3::{Class, ComPtr, ComRef};
 
-use crate::newborn;
+use crate::edits::Edit;
+use crate::instance_capture;
 use crate::outputs::parameters::{COUNT, OutputParameter};
 use crate::service::Shared;
 use crate::spare_buses::{MOST_BUSES, SpareBuses};
@@ -76,7 +77,7 @@ struct Component<P: Vst3Plugin> {
     wrapper: Wrapper<P>,
     shared: Arc<Shared>,
     life: LifeCycle,
-    values: ControllerValues,
+    values: Arc<ControllerValues>,
     spare: SpareBuses,
     /// The auxiliary outputs that the host switched off, one bit for each.
     switched_off: AtomicU32,
@@ -85,7 +86,7 @@ struct Component<P: Vst3Plugin> {
 impl<P: Vst3Plugin> Component<P> {
     /// A new instance; `None` if the framework made none.
     fn new() -> Option<Self> {
-        let (wrapper, shared) = newborn::made_by(Wrapper::<P>::new);
+        let (wrapper, shared) = instance_capture::capture(Wrapper::<P>::new);
         let shared = shared?;
         // SAFETY: indices below the count, and a live structure to write to.
         let ids = unsafe {
@@ -95,7 +96,13 @@ impl<P: Vst3Plugin> Component<P> {
                 info.id
             })
         };
-        let values = ControllerValues::new(Arc::clone(&shared.params), ids);
+        let values = Arc::new(ControllerValues::new(Arc::clone(&shared.params), ids));
+        let waiting = Arc::clone(&values);
+        shared.edits.listen(Some(Box::new(move |parameter, edit| {
+            if let Edit::Value(value) = edit {
+                waiting.set_edited(parameter, f64::from(value));
+            }
+        })));
         Some(Self {
             wrapper,
             shared,
@@ -263,7 +270,7 @@ pass_on!(IAudioProcessorTrait {
         // of them null, or no channels at all.
         unsafe {
             if self.values.take_carried(block.inputParameterChanges) {
-                self.shared.attention.tell_values();
+                self.shared.repaint.note_values();
             }
             block::clear_silence_flags(block);
             let mut block = *block;
@@ -453,8 +460,22 @@ pass_on!(IEditControllerTrait {
                 }
                 kResultOk
             }
-            // SAFETY: the caller's promise is passed on.
-            _ => unsafe { self.wrapper.getParamValueByString(id, text, value) },
+            _ if value.is_null() => kInvalidArgument,
+            _ => {
+                let mut read = 0.0;
+                // SAFETY: the caller's promise is passed on; the place is not null.
+                unsafe {
+                    let result = self.wrapper.getParamValueByString(id, text, &mut read);
+                    // "nan" is a number to Rust, but no value.
+                    if result == kResultOk && !read.is_finite() {
+                        return kResultFalse;
+                    }
+                    if result == kResultOk {
+                        value.write(read);
+                    }
+                    result
+                }
+            }
         }
     }
 
@@ -675,6 +696,50 @@ mod tests {
         }
         let told = [&handler.0, &handler.1].map(|count| count.load(Relaxed));
         assert_eq!(told, [1, 1]);
+    }
+
+    #[cfg(feature = "editor")]
+    #[test]
+    fn an_edit_in_the_window_is_saved_before_its_block_comes() {
+        use nice_plug::context::PluginApi;
+        use nice_plug::context::gui::GuiContext;
+
+        use crate::edits::{self, tests::Framework};
+
+        let component = Component::<Tocco>::new().unwrap();
+        let params = &component.shared.params;
+        // A host that processes: the framework tells it, and sets nothing.
+        let framework = Framework::of(PluginApi::Vst3);
+        let window = edits::gui_context(&component.shared, GuiContext::new(framework.clone()));
+        let setter = window.param_setter();
+        setter.begin_set_parameter(&params.gate);
+        setter.set_parameter(&params.gate, 0.25);
+        setter.end_set_parameter(&params.gate);
+        assert_eq!((framework.edits(), params.gate.value()), (3, 0.0));
+        // SAFETY: a stream that is none is refused.
+        unsafe { IComponentTrait::getState(&component, std::ptr::null_mut()) };
+        assert_eq!(params.gate.value(), 0.25);
+    }
+
+    #[test]
+    fn a_text_that_is_no_number_is_no_value() {
+        let component = Component::<Tocco>::new().unwrap();
+        // SAFETY: indices below the count, a text that ends with a zero, and live variables to write to.
+        unsafe {
+            for index in 0..component.getParameterCount() {
+                let mut info: ParameterInfo = std::mem::zeroed();
+                component.getParameterInfo(index, &mut info);
+                for text in ["nan", "-NaN", "inf", ""] {
+                    let mut units: Vec<TChar> = text.encode_utf16().chain([0]).collect();
+                    let (text, mut value) = (units.as_mut_ptr(), 0.5);
+                    component.getParamValueByString(info.id, text, &mut value);
+                    assert!((0.0..=1.0).contains(&value), "parameter {index}: {value}");
+                    let nowhere = std::ptr::null_mut();
+                    let result = component.getParamValueByString(info.id, text, nowhere);
+                    assert_ne!(result, kResultOk);
+                }
+            }
+        }
     }
 
     #[test]

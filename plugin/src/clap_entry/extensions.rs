@@ -164,13 +164,10 @@ unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_
         };
         let state = &instance.extensions.framework.state;
         let requests = &instance.shared.params.requests;
-        let loaded = state_stream::with_mended(&instance.shared, stream, |mended| {
-            requests.unheard(|| call!(state, load(plugin, mended)))
-        });
-        if loaded {
+        state_stream::with_mended(&instance.shared, stream, |mended| {
             instance.shared.edits.forget_values();
-        }
-        loaded
+            requests.unheard(|| call!(state, load(plugin, mended)))
+        })
     }
 }
 

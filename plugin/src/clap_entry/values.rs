@@ -3,7 +3,7 @@
 //! They are set here, and the framework sees none of them: nice-plug 0.4.2 asks for each on which thread it
 //! is, which allocates where the host has no thread check and the thread is the host's own, and posts a
 //! notice to the window by a call of the host. The window is woken by
-//! [`Attention`](crate::attention::Attention) instead.
+//! [`RepaintRequest`](crate::repaint_request::RepaintRequest) instead.
 
 use std::collections::HashMap;
 use std::mem::size_of;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 
 use tocco_dsp::Technique;
 
-use crate::condition::Condition;
+use crate::status_summary::StatusSummary;
 use crate::velocity_lesson;
 use tocco_recognizer::classification::{Classification, Decision, MAX_CLASSES};
 
@@ -57,7 +57,7 @@ pub enum OutputParameter {
     Latency,
     /// How many notes were heard.
     Notes,
-    /// How the plugin is: the number of a [`Condition`].
+    /// How the plugin is: the number of a [`StatusSummary`].
     Status,
     /// The class that is taught: 0 if none is, else its number from 1 on.
     Teaching,
@@ -161,7 +161,7 @@ impl OutputParameter {
             Self::Technique | Self::Teaching => MAX_CLASSES as f64,
             Self::Latency => f64::from(LONGEST_LATENCY_MS),
             Self::Notes => f64::from(MOST_NOTES),
-            Self::Status => (Condition::ALL.len() - 1) as f64,
+            Self::Status => (StatusSummary::ALL.len() - 1) as f64,
             Self::Examples => f64::from(MOST_EXAMPLES),
             Self::DoubleHits | Self::CrossHits | Self::VelocityHits => f64::from(MOST_HITS),
             Self::Velocity => (velocity_lesson::Standing::ALL.len() - 1) as f64,
@@ -173,7 +173,7 @@ impl OutputParameter {
     pub fn steps(self) -> usize {
         match self {
             Self::Technique | Self::Teaching => MAX_CLASSES,
-            Self::Status => Condition::ALL.len() - 1,
+            Self::Status => StatusSummary::ALL.len() - 1,
             Self::Velocity => velocity_lesson::Standing::ALL.len() - 1,
             _ => 0,
         }
@@ -189,7 +189,7 @@ impl OutputParameter {
                 Some(class) => Technique::ALL[class].to_string(),
                 None => NO_TECHNIQUE.to_owned(),
             },
-            Self::Status => Condition::ALL[plain.round() as usize].text().to_owned(),
+            Self::Status => StatusSummary::ALL[plain.round() as usize].text().to_owned(),
             Self::Velocity => velocity_lesson::Standing::ALL[plain.round() as usize]
                 .text()
                 .to_owned(),
@@ -206,8 +206,8 @@ impl OutputParameter {
     pub fn value(self, text: &str) -> Option<f64> {
         let text = text.trim();
         if self == Self::Status {
-            let said = |condition: &Condition| text.eq_ignore_ascii_case(condition.text());
-            let number = Condition::ALL.iter().position(said)?;
+            let said = |status: &StatusSummary| text.eq_ignore_ascii_case(status.text());
+            let number = StatusSummary::ALL.iter().position(said)?;
             return Some(number as f64 / self.maximum());
         }
         if self == Self::Velocity {
@@ -238,7 +238,7 @@ const NO_TECHNIQUE: &str = "none";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// How the plugin is.
-    pub condition: Condition,
+    pub status: StatusSummary,
     /// The class that is taught.
     pub teaching: Option<usize>,
     /// How many examples the model in use was taught.
@@ -347,7 +347,7 @@ impl OutputParameters {
             let value = (number as f64 / parameter.maximum()).min(1.0) as f32;
             self.now[parameter.index()].store(value.to_bits(), Relaxed);
         };
-        set(OutputParameter::Status, standing.condition as usize);
+        set(OutputParameter::Status, standing.status as usize);
         set(
             OutputParameter::Teaching,
             standing.teaching.map_or(0, |class| class + 1),
@@ -533,7 +533,7 @@ mod tests {
         };
         assert_eq!(told(), []);
         let standing = Standing {
-            condition: Condition::AnotherModel,
+            status: StatusSummary::AnotherModel,
             teaching: Some(2),
             examples: 7,
             double_hits: 3,
@@ -572,7 +572,7 @@ mod tests {
         let outputs = OutputParameters::default();
         let examples = |examples| {
             outputs.stand(Standing {
-                condition: Condition::Listening,
+                status: StatusSummary::Listening,
                 teaching: None,
                 examples,
                 double_hits: 0,

@@ -132,7 +132,7 @@ impl Worker {
             }
             self.shared.tell_outputs();
             let levels = &self.shared.telemetry.levels;
-            self.shared.attention.call(|| levels.take_news());
+            self.shared.repaint.send(|| levels.take_news());
         }
     }
 
@@ -611,9 +611,9 @@ fn within<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::condition::Condition;
     use crate::params::voices::OFF_DB;
     use crate::params::{ModelChoice, ToccoParams, set};
+    use crate::status_summary::StatusSummary;
 
     /// An instance whose host runs at 48 kHz with the voices up, and its service, which does what it is
     /// told.
@@ -682,7 +682,7 @@ mod tests {
         let is_told = || {
             let status = shared.status();
             assert_eq!(
-                status.condition() == Condition::Refused,
+                status.summary() == StatusSummary::Refused,
                 status.sounds_error.is_some()
             );
             status.sounds_error.is_some()
@@ -694,7 +694,7 @@ mod tests {
         shared.params.choose_sounds(String::new());
         worker.follow_voices(Duration::ZERO);
         assert!(!is_told());
-        assert_eq!(shared.status().condition(), Condition::Listening);
+        assert_eq!(shared.status().summary(), StatusSummary::Listening);
     }
 
     #[test]

@@ -4,12 +4,13 @@
 //! that is to come. nice-plug 0.4.2 has one value for both and ignores the first while it processes,
 //! so that a host that saves before the block comes saves the old value. Here the controller's value
 //! waits until the block that carries it; who asks the controller meanwhile gets it, and what is
-//! saved has it. What the parameter has already waits for nothing.
+//! saved has it. What is edited in the window, which the host sends with a block too, waits likewise. What
+//! the parameter has already waits for nothing.
 //!
 //! The values of a block are set here, too, and the framework sees none of them: it posts a notice to
 //! the window for each, by a lock and a system call on the audio thread. On Linux another thread executes
 //! that, which panics while the window opens or closes, and takes the host along when the last instance
-//! goes. The window is woken by [`Attention`](crate::attention::Attention) instead.
+//! goes. The window is woken by [`RepaintRequest`](crate::repaint_request::RepaintRequest) instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
@@ -64,6 +65,14 @@ impl ControllerValues {
             waiting,
             any: AtomicBool::new(false),
             _params: params,
+        }
+    }
+
+    /// The same as [`set`](Self::set), of the parameter that is `edited` in the window.
+    pub(super) fn set_edited(&self, edited: ParamPtr, value: ParamValue) {
+        let mut waiting = self.waiting.iter();
+        if let Some(waiting) = waiting.find(|waiting| waiting.parameter == edited) {
+            self.set(waiting.id, value);
         }
     }
 

@@ -1,8 +1,8 @@
-//! How the plugin is, in one word, for who has no window.
+//! The status in one word, for who has no window.
 
 /// From better to worse, but for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Condition {
+pub enum StatusSummary {
     /// The host has not started it yet.
     NotStarted,
     /// It listens, as it was told to.
@@ -16,7 +16,7 @@ pub enum Condition {
     NotListening,
 }
 
-impl Condition {
+impl StatusSummary {
     /// All of them, in order.
     pub const ALL: [Self; 5] = [
         Self::NotStarted,

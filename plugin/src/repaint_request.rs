@@ -1,4 +1,4 @@
-//! The window at rest: who wakes it when there is something to see.
+//! Requests to repaint the window while it rests.
 //!
 //! While something moves the window draws itself. At rest it asks to be woken, and the service thread
 //! does that within its period after a note, a sound or a value of the host's.
@@ -9,15 +9,15 @@ use std::sync::{Mutex, MutexGuard};
 /// Wakes the window, on the service thread.
 type Waker = Box<dyn Fn() + Send>;
 
-/// The way from one instance's service thread to its window.
+/// From one instance's service thread to its window.
 #[derive(Default)]
-pub struct Attention {
+pub struct RepaintRequest {
     waker: Mutex<Option<Waker>>,
     rests: AtomicBool,
     has_values: AtomicBool,
 }
 
-impl Attention {
+impl RepaintRequest {
     /// Has `waker` called when the window is to be woken, in place of the one before; with `None`
     /// nobody. Takes a lock: not for the audio thread.
     pub fn listen(&self, waker: Option<Waker>) {
@@ -30,13 +30,13 @@ impl Attention {
     }
 
     /// There are other values of parameters to see. Real-time safe.
-    pub(crate) fn tell_values(&self) {
+    pub(crate) fn note_values(&self) {
         self.has_values.store(true, Release);
     }
 
-    /// Wakes the window if it rests and there are values to see or it `has_news`. Takes a lock if so: not
+    /// Wakes the window if it rests and there are values to see or `has_news` says so. Takes a lock if so: not
     /// for the audio thread.
-    pub(crate) fn call(&self, has_news: impl FnOnce() -> bool) {
+    pub(crate) fn send(&self, has_news: impl FnOnce() -> bool) {
         if self.rests.load(Acquire)
             && (self.has_values.swap(false, AcqRel) | has_news())
             && self.rests.swap(false, AcqRel)
@@ -60,31 +60,31 @@ mod tests {
 
     #[test]
     fn who_rests_is_woken_once_and_only_by_news() {
-        let attention = Attention::default();
+        let request = RepaintRequest::default();
         let woken = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&woken);
-        attention.listen(Some(Box::new(move || {
+        request.listen(Some(Box::new(move || {
             count.fetch_add(1, Relaxed);
         })));
-        attention.call(|| true); // it moves
-        attention.rest(true);
-        attention.call(|| false);
+        request.send(|| true); // it moves
+        request.rest(true);
+        request.send(|| false);
         assert_eq!(woken.load(Relaxed), 0);
-        attention.call(|| true);
-        attention.call(|| true);
+        request.send(|| true);
+        request.send(|| true);
         assert_eq!(woken.load(Relaxed), 1);
-        attention.tell_values();
-        attention.call(|| false);
+        request.note_values();
+        request.send(|| false);
         assert_eq!(woken.load(Relaxed), 1, "it moves");
-        attention.rest(true);
-        attention.call(|| false);
+        request.rest(true);
+        request.send(|| false);
         assert_eq!(woken.load(Relaxed), 2);
-        attention.rest(true);
-        attention.call(|| false);
+        request.rest(true);
+        request.send(|| false);
         assert_eq!(woken.load(Relaxed), 2);
-        attention.listen(None);
-        attention.rest(true);
-        attention.call(|| true);
+        request.listen(None);
+        request.rest(true);
+        request.send(|| true);
         assert_eq!(woken.load(Relaxed), 2);
     }
 }

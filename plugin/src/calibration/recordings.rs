@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use tocco_dsp::{SAMPLE_RATE, Technique};
 use tocco_engines::LoadError;
+use tocco_engines::bounded_read::write_file;
 use tocco_recognizer::adaptation::take::{Take, TakeNote};
 
 /// Takes of one technique, player and day at most.
@@ -53,12 +54,9 @@ impl Recordings {
         }
         fs::create_dir_all(&self.folder).map_err(|error| failed(&self.folder, error))?;
         let wav = self.free_name(label)?;
-        write_wav(&wav, &take.samples)
-            .and_then(|()| write_times(&wav, &take.notes))
-            .inspect_err(|_| {
-                // One without the other would be in the trainer's way.
-                let _ = fs::remove_file(&wav);
-            })?;
+        write_wav(&wav, &take.samples)?;
+        // One without the other would be in the trainer's way.
+        write_times(&wav, &take.notes).inspect_err(|_| drop(fs::remove_file(&wav)))?;
         self.written.push(Written {
             wav,
             notes: take.notes,
@@ -128,9 +126,11 @@ fn failed(file: &Path, error: std::io::Error) -> LoadError {
     }
 }
 
+/// Makes the recording `path`, whole or not at all. What is there already, as from another instance, stays.
 fn write_wav(path: &Path, samples: &[f32]) -> Result<(), LoadError> {
+    let new = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = new.map_err(|error| failed(path, error))?;
     let write = || -> Result<(), hound::Error> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         let spec = hound::WavSpec {
             channels: 1,
             sample_rate: SAMPLE_RATE,
@@ -143,13 +143,17 @@ fn write_wav(path: &Path, samples: &[f32]) -> Result<(), LoadError> {
         }
         writer.finalize()
     };
-    write().map_err(|error| match error {
-        hound::Error::IoError(error) => failed(path, error),
-        other => failed(path, std::io::Error::other(other)),
+    write().map_err(|error| {
+        let _ = fs::remove_file(path);
+        match error {
+            hound::Error::IoError(error) => failed(path, error),
+            other => failed(path, std::io::Error::other(other)),
+        }
     })
 }
 
-/// The times of `notes`, seconds, one a line, beside the recording `wav`.
+/// The times of `notes`, seconds, one a line, beside the recording `wav`; those that were there stay where
+/// the disk has no room for these.
 fn write_times(wav: &Path, notes: &[TakeNote]) -> Result<(), LoadError> {
     let path = wav.with_extension("txt");
     let mut text = Vec::new();
@@ -158,7 +162,7 @@ fn write_times(wav: &Path, notes: &[TakeNote]) -> Result<(), LoadError> {
         // Writing to memory does not fail.
         let _ = writeln!(text, "{seconds:.6}");
     }
-    fs::write(&path, text).map_err(|error| failed(&path, error))
+    write_file(&path, &text)
 }
 
 #[cfg(test)]
@@ -242,6 +246,25 @@ mod tests {
         // A number that became free is taken again.
         recordings.write(take(&[(5, 0)]), "Kick", |_| true).unwrap();
         assert_eq!(files(folder.path()).len(), 6);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_another_put_there_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recordings = Recordings::new(folder.path().to_owned(), "Bo".to_owned());
+        // A link to nowhere is not seen beforehand, as what another instance makes at the same time.
+        let wav = recordings.free_name("Kick").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &wav).unwrap();
+        let before = files(folder.path());
+        let written = recordings.write(take(&[(1, 0)]), "Kick", |_| true);
+        assert!(written.is_err());
+        assert_eq!(files(folder.path()), before);
+        // Times that cannot be written leave no recording either.
+        fs::remove_file(&wav).unwrap();
+        fs::create_dir(wav.with_extension("txt")).unwrap();
+        let written = recordings.write(take(&[(1, 0)]), "Kick", |_| true);
+        assert!(written.is_err() && !wav.exists());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One combination of engine, network and wake, measured in this process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -48,7 +48,7 @@ pub struct RunFindings {
     pub results: usize,
     /// Notes that an offline run hears and this one did not answer.
     pub lost: usize,
-    /// Results that differ from the offline run's result for the same onset.
+    /// Results that differ from the offline run's result for the same onset, or for whose onset it has none.
     pub mispaired: usize,
     /// Microseconds from the features to the result, as the audio thread sees it: the inference
     /// itself if it is inline, else whole blocks.
@@ -270,7 +270,7 @@ impl Noise {
 }
 
 /// Of the expected results, how many did not come, and how many came with another onset's place
-/// or probabilities.
+/// or probabilities, once more, or for an onset of which none was expected.
 fn compare(expected: &[LoggedNote], logged: &[LoggedNote]) -> (usize, usize) {
     let by_id: HashMap<u64, &LoggedNote> = logged.iter().map(|note| (note.id, note)).collect();
     let (mut lost, mut mispaired) = (0, logged.len() - by_id.len());
@@ -285,6 +285,8 @@ fn compare(expected: &[LoggedNote], logged: &[LoggedNote]) -> (usize, usize) {
             }
         }
     }
+    let known: HashSet<u64> = expected.iter().map(|note| note.id).collect();
+    mispaired += by_id.keys().filter(|id| !known.contains(*id)).count();
     (lost, mispaired)
 }
 
@@ -495,6 +497,9 @@ mod tests {
         assert_eq!(compare(&expected, &expected), (0, 0));
         assert_eq!(compare(&expected, &[numbered(0), wrong]), (1, 1));
         assert_eq!(compare(&expected[..1], &[numbered(0), numbered(0)]), (0, 1));
+        // Where the offline run hears nothing, nothing is as expected.
+        assert_eq!(compare(&expected[..2], &expected), (0, 1));
+        assert_eq!(compare(&[], &expected), (0, 3));
     }
 
     #[test]

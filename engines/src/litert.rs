@@ -32,6 +32,10 @@ const WIDEST_ROOM: usize = 1 << 30;
 /// Room behind every output, in values: far more than [`tensor_shape::LARGEST_OUTPUT`].
 const ROOM: usize = 1 << 24;
 
+/// Values behind a buffer that XNNPACK may read, and must be able to: its `XNN_EXTRA_BYTES`, 16, or 128
+/// where vectors are longest.
+const READ_BEYOND: usize = 128 / size_of::<f32>();
+
 /// A network run by LiteRT.
 pub struct LiteRtEngine {
     library: &'static LiteRt,
@@ -274,15 +278,17 @@ struct HostBuffer {
 }
 
 impl HostBuffer {
-    /// `len` zeros, and untouched memory up to `room` values; `None` if the system has no such memory.
+    /// `len` zeros and as many as are read beyond them, and untouched memory up to `room` values; `None`
+    /// if the system has no such memory.
     fn new(len: usize, room: usize) -> Option<Self> {
-        let room = room.max(len);
-        let used = Self::layout(len)?.size();
+        let used = len.checked_add(READ_BEYOND)?;
+        let room = room.max(used);
+        let used = Self::layout(used)?.size();
         // SAFETY: the layout is never empty. The room is not touched, so that the system need not
         // find memory for it.
         let memory = unsafe { alloc(Self::layout(room)?) };
         let values = NonNull::new(memory)?;
-        // SAFETY: there is room for `len` values and what fills their last vector.
+        // SAFETY: the room is no smaller, and both are rounded up in the same way.
         unsafe { values.write_bytes(0, used) };
         let values = values.cast();
         Some(Self { values, len, room })
@@ -476,4 +482,23 @@ fn environment() -> Result<(&'static LiteRt, &'static Environment), LoadError> {
         }
     })?;
     Ok((library, environment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kernels_read_beyond_a_buffer_is_ours_and_zero() {
+        // Among them some that fill their last vector.
+        for len in [1, 15, 16, 17, 176, 180] {
+            let buffer = HostBuffer::new(len, len).unwrap();
+            let there = HostBuffer::layout(buffer.room).unwrap().size() / size_of::<f32>();
+            assert!(there >= len + READ_BEYOND, "{len}: {there}");
+            // SAFETY: so many values there are, all of them written.
+            let values =
+                unsafe { std::slice::from_raw_parts(buffer.values.as_ptr(), len + READ_BEYOND) };
+            assert!(values.iter().all(|value| *value == 0.0), "{len}");
+        }
+    }
 }

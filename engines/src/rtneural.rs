@@ -28,6 +28,9 @@
 //! but an activation must name one; with `linear` it is passed over. A bias may be missing
 //! (`use_bias=False`).
 //!
+//! A file does not tell whether a GRU without biases had `reset_after`, nor a recurrent layer's
+//! `recurrent_activation`: as in RTNeural they are `True` and `sigmoid`, Keras' defaults.
+//!
 //! What each layer computes is written at its type in [`crate::network`]. The padding of a
 //! `conv1d` does not matter: like RTNeural, we compute the causal convolution, whose output is
 //! that of Keras' `valid` or `same` convolution, later by the steps that Keras looks ahead. With strides

@@ -37,6 +37,11 @@ impl History {
         &self.values[index * self.width..][..self.width]
     }
 
+    /// All vectors, `[steps, width]`, in no order.
+    pub(super) fn all(&self) -> &[f32] {
+        &self.values
+    }
+
     pub(super) fn reset(&mut self) {
         self.values.fill(0.0);
     }

@@ -59,16 +59,14 @@ impl MaxPool2dKernel {
     }
 }
 
-/// See [`MaxPool`] for what is computed: the frames in the window are a patch of their own, whose
-/// order does not matter.
+/// See [`MaxPool`] for what is computed: the frames in the window, all that is remembered, are a patch of
+/// their own, whose order does not matter.
 pub(super) struct MaxPoolKernel {
     pool_time: usize,
     stride_time: usize,
     /// Steps until the next output.
     wait: usize,
     history: History,
-    /// `[pool_time, features, channels]`
-    patch: Vec<f32>,
     pool: MaxPool2dKernel,
 }
 
@@ -80,7 +78,6 @@ impl MaxPoolKernel {
             stride_time: pool.stride_time,
             wait: pool.pool_time - 1,
             history: History::new(pool.pool_time, frame),
-            patch: vec![0.0; pool.pool_time * frame],
             pool: MaxPool2dKernel::new(&MaxPool2d {
                 size: [pool.pool_time, pool.features],
                 channels: pool.channels,
@@ -109,10 +106,7 @@ impl MaxPoolKernel {
             return false;
         }
         self.wait = self.stride_time - 1;
-        for (age, frame) in self.patch.chunks_exact_mut(x.len()).enumerate() {
-            frame.copy_from_slice(self.history.ago(age));
-        }
-        self.pool.apply(&self.patch, y);
+        self.pool.apply(self.history.all(), y);
         true
     }
 }

@@ -5,12 +5,16 @@ use super::{Activation, Layer, Network};
 /// Longest vector that may pass between two layers.
 const LARGEST_VECTOR: usize = 1 << 20;
 
-/// Most numbers that the layers of a network may remember together.
+/// Most numbers that a network may take beside its weights: what its layers remember, and the vectors
+/// that pass.
 ///
 /// Files name sizes, such as dilations and filters, whose product the bytes of their weights do
-/// not cover. The two limits keep a small file from claiming more than some ten megabytes. An engine
-/// may keep about twice of what is counted here.
-const LARGEST_MEMORY: usize = 1 << 22;
+/// not cover. The two limits keep a small file from claiming more than 32 MiB, which `fuzz` holds it to.
+const LARGEST_MEMORY: usize = 1 << 23;
+
+/// Vectors of the greatest length that there are while a step is computed: before and behind a layer, the
+/// last output, and the input and output of who asks for it.
+const VECTORS: usize = 5;
 
 /// Most multiplications and comparisons that a step of a network may take: a hundred times what
 /// the paper's largest takes. Kernels and windows move over vectors whose length costs a file
@@ -66,6 +70,8 @@ pub(crate) struct Builder {
     /// Shape of the skip sum, unless that is empty.
     skip: Option<[usize; 3]>,
     memory: usize,
+    /// Length of the longest vector so far.
+    widest: usize,
     work: usize,
     /// The blocks that are open, the innermost last.
     open: Vec<Open>,
@@ -84,6 +90,7 @@ impl Builder {
             side: None,
             skip: None,
             memory: 0,
+            widest: n_inputs,
             work: 0,
             open: Vec::new(),
             layers: Vec::new(),
@@ -125,7 +132,7 @@ impl Builder {
                 "more",
             ));
         }
-        self.remember(Some(self.width()))?;
+        self.remember(Some(self.width()), self.width())?;
         self.open.push(Open {
             block,
             shape: self.shape,
@@ -180,25 +187,31 @@ impl Builder {
         Ok(())
     }
 
-    /// Counts so many numbers that are remembered; `None` if they overflow.
-    fn remember(&mut self, memory: Option<usize>) -> Result<(), Misfit> {
+    /// Counts so many numbers that are remembered, `None` if they overflow, and a vector of length
+    /// `width`.
+    fn remember(&mut self, memory: Option<usize>, width: usize) -> Result<(), Misfit> {
+        let widest = self.widest.max(width);
+        let room = LARGEST_MEMORY.saturating_sub(VECTORS * widest);
         let memory = memory
             .and_then(|memory| memory.checked_add(self.memory))
-            .filter(|memory| *memory <= LARGEST_MEMORY);
+            .filter(|memory| *memory <= room);
         self.memory = memory.ok_or_else(|| {
             Misfit::new(
-                format_args!("layers that remember at most {LARGEST_MEMORY} values together"),
+                format_args!(
+                    "layers that remember at most {room} values together, beside vectors of up to {widest}"
+                ),
                 "more: a kernel, dilation or pool that is too long",
             )
         })?;
+        self.widest = widest;
         Ok(())
     }
 
     /// Adds a layer without layers of its own.
     pub(crate) fn push(&mut self, layer: Layer) -> Result<(), Misfit> {
         let shape = self.shape_after(&layer)?;
-        checked_width(shape)?;
-        self.remember(memory_of(&layer))?;
+        let width = checked_width(shape)?;
+        self.remember(memory_of(&layer), width)?;
         let work = work_of(&layer, shape)
             .and_then(|work| work.checked_add(self.work))
             .filter(|work| *work <= MOST_WORK);
@@ -420,19 +433,28 @@ fn rests(layer: &Layer) -> bool {
     }
 }
 
-/// Numbers that a layer remembers or needs room for while it works; `None` if they overflow.
+/// Numbers that `native` keeps of a layer for which its file need not have any; `None` if they overflow.
 fn memory_of(layer: &Layer) -> Option<usize> {
     let history =
         |kernel: usize, dilation: usize| (kernel - 1).checked_mul(dilation)?.checked_add(1);
     match layer {
-        Layer::Conv1d(conv) => history(conv.kernel, conv.dilation)?.checked_mul(conv.inputs),
+        // A line of twice the past, see `Conv1dKernel`.
+        Layer::Conv1d(conv) => history(conv.kernel, conv.dilation)?
+            .checked_mul(2)?
+            .checked_sub(1)?
+            .checked_mul(conv.inputs),
+        // A ring, and the frames of it that the taps meet.
         Layer::CausalConv2d(conv) => history(conv.kernel_time, conv.dilation)?
+            .checked_add(conv.kernel_time)?
             .checked_mul(conv.features)?
             .checked_mul(conv.inputs),
         Layer::MaxPool(pool) => pool
             .pool_time
             .checked_mul(pool.features)?
             .checked_mul(pool.channels),
+        // A gain of the input is one of as many channels as there are inputs: four parameters, and what
+        // they are folded into, in double and in single precision.
+        Layer::BatchNorm(norm) => norm.size().checked_mul(10),
         _ => Some(0),
     }
 }
@@ -506,7 +528,7 @@ fn shape_text(shape: [usize; 3]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Conv1d, Dense};
+    use crate::network::{Conv1d, Dense, MaxPool, Padding};
 
     fn dense(inputs: usize, outputs: usize) -> Layer {
         Layer::Dense(Dense {
@@ -608,10 +630,31 @@ mod tests {
         assert!(builder.open(Block::Residual).is_err());
     }
 
+    /// A few bytes of a file say how long the vectors are and how many of them a pool keeps.
+    #[test]
+    fn wide_vectors_leave_less_to_remember() {
+        let pool = |pool_time| {
+            Layer::MaxPool(MaxPool {
+                features: 1,
+                channels: LARGEST_VECTOR,
+                pool_time,
+                pool_features: 1,
+                stride_time: pool_time,
+                stride_features: 1,
+                padding: Padding::Valid,
+            })
+        };
+        let left = LARGEST_MEMORY / LARGEST_VECTOR - VECTORS;
+        let mut builder = Builder::new(1, LARGEST_VECTOR).unwrap();
+        let misfit = builder.push(pool(left + 1)).unwrap_err();
+        assert!(misfit.expected.contains("remember"), "{misfit:?}");
+        builder.push(pool(left)).unwrap();
+    }
+
     #[test]
     fn what_blocks_keep_is_counted() {
         let mut builder = Builder::new(1, LARGEST_VECTOR).unwrap();
-        for _ in 0..LARGEST_MEMORY / LARGEST_VECTOR {
+        for _ in 0..LARGEST_MEMORY / LARGEST_VECTOR - VECTORS {
             builder.open(Block::Residual).unwrap();
         }
         let misfit = builder.open(Block::Residual).unwrap_err();

@@ -1,9 +1,10 @@
 //! Edits of parameters in the window.
 //!
-//! In CLAP and in the program without a host nice-plug 0.4.2 queues an edit for the audio thread, which sets it after a block and posts a notice to
-//! the window for each value: in CLAP by a call of the host, after a question for the thread that allocates
-//! where the host has no answer, in the program by a lock and a system call. Here the window sets the
-//! parameter itself, and the CLAP entry tells the host with the next block or flush.
+//! In CLAP and in the program without a host nice-plug 0.4.2 queues an edit for the audio thread, which sets it
+//! after a block and posts a notice to the window for each value: in CLAP by a call of the host, after a
+//! question for the thread that allocates where the host has no answer, in the program by a lock and a
+//! system call. Here the window sets the parameter itself, and the CLAP entry tells the host with the
+//! next block or flush.
 //!
 //! A VST3 host is told by the framework, on the window's thread, and sends the value back with a block. Until
 //! then the entry has it wait with those of the controller: a host that saves before has it in the state.
@@ -35,12 +36,15 @@ const SET: u8 = 2;
 /// A gesture has ended, and the host was not told.
 const ENDED: u8 = 4;
 
+/// The value is newer than what the next block or flush brings.
+const NEWER: u8 = 8;
+
 /// Called after each edit, on the window's thread.
 type Listener = Box<dyn Fn(ParamPtr, Edit) + Send>;
 
 struct Parameter {
     pointer: ParamPtr,
-    /// What the host is to be told.
+    /// What the host is to be told, and [`NEWER`].
     untold: AtomicU8,
     /// Bits of the value that was set last.
     value: AtomicU32,
@@ -79,9 +83,10 @@ impl Edits {
         *self.listener.lock().unwrap_or_else(|e| e.into_inner()) = listener;
     }
 
-    /// Hands all edits to `tell`, those of a parameter in their order, and sets their values again: the
-    /// host may have sent an older one back. An edit for which `tell` answers no comes again the next time.
-    /// For the thread that processes or flushes; real-time safe as far as `tell` is.
+    /// Hands all edits to `tell`, those of a parameter in their order. The values are set again before, once: the
+    /// host may have sent an older one back. An edit for which `tell` answers no comes again the next time,
+    /// with the value that the parameter has then. For the thread that processes or flushes; real-time safe
+    /// as far as `tell` is.
     pub(crate) fn give_out(&self, mut tell: impl FnMut(ParamPtr, Edit) -> bool) {
         if !self.any.swap(false, AcqRel) {
             return;
@@ -92,14 +97,14 @@ impl Edits {
                 continue;
             }
             let pointer = parameter.pointer;
-            let mut value = f32::from_bits(parameter.value.load(Relaxed));
-            if untold & SET != 0 {
-                // SAFETY: the parameter lives as long as `_params`; its value is atomic.
-                unsafe {
-                    pointer._internal_set_normalized_value(value);
-                    value = pointer.unmodulated_normalized_value();
+            // SAFETY: the parameter lives as long as `_params`; its value is atomic.
+            let value = unsafe {
+                if untold & NEWER != 0 {
+                    let newer = f32::from_bits(parameter.value.load(Relaxed));
+                    pointer._internal_set_normalized_value(newer);
                 }
-            }
+                pointer.unmodulated_normalized_value()
+            };
             let mut refused = 0;
             for (bit, edit) in [
                 (BEGUN, Edit::Begin),
@@ -121,7 +126,7 @@ impl Edits {
     /// Sets no value again that was set before: a state is about to be loaded.
     pub(crate) fn forget_values(&self) {
         for parameter in &self.parameters {
-            parameter.untold.fetch_and(!SET, AcqRel);
+            parameter.untold.fetch_and(!NEWER, AcqRel);
         }
     }
 }
@@ -136,7 +141,7 @@ mod window {
     use nice_plug::plugin::PluginState;
     use nice_plug::prelude::ParamPtr;
 
-    use super::{BEGUN, ENDED, Edit, Edits, SET};
+    use super::{BEGUN, ENDED, Edit, Edits, NEWER, SET};
     use crate::service::Shared;
 
     impl Edits {
@@ -159,7 +164,7 @@ mod window {
                     parameter.value.store(value.to_bits(), Relaxed);
                     // SAFETY: the parameter lives as long as `_params`; its value is atomic.
                     unsafe { pointer._internal_set_normalized_value(value) };
-                    parameter.untold.fetch_or(SET, AcqRel);
+                    parameter.untold.fetch_or(SET | NEWER, AcqRel);
                 }
                 Edit::End => {
                     parameter.untold.fetch_or(ENDED, AcqRel);
@@ -370,7 +375,7 @@ pub(crate) mod tests {
         setter.set_parameter(gate, 1.0);
         set(gate, 0.125);
         shared.edits.forget_values();
-        assert_eq!(told(&shared, pointer), []);
+        assert_eq!(told(&shared, pointer), [Value(0.125)]);
         assert_eq!(gate.value(), 0.125);
     }
 
@@ -388,9 +393,12 @@ pub(crate) mod tests {
             asked.push(edit);
             asked.len() < 2
         });
-        let on = Edit::Value(1.0);
-        assert_eq!(asked, [Edit::Begin, on]);
-        assert_eq!(told(&shared, bypass.as_ptr()), [on, Edit::End]);
+        assert_eq!(asked, [Edit::Begin, Edit::Value(1.0)]);
+        // What the host sets later is not overwritten.
+        set(bypass, false);
+        let rest = told(&shared, bypass.as_ptr());
+        assert_eq!(rest, [Edit::Value(0.0), Edit::End]);
+        assert!(!bypass.value());
         assert_eq!(told(&shared, bypass.as_ptr()), []);
     }
 }

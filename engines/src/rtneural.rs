@@ -174,7 +174,10 @@ impl Shape {
 
 /// One size, or one for each axis.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a whole number that is not negative, or a list of such"
+)]
 enum Sizes {
     One(usize),
     Each(Vec<usize>),

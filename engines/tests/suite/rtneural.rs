@@ -191,6 +191,12 @@ fn remedies_are_such_as_help() {
     let mut model = model(json!([dense()]));
     model["in_shape"] = json!([null, null, null]);
     assert!(malformed(&model).remedy.contains("a size"));
+    for size in [json!(-1), json!(1.5), json!("1"), json!([[1]])] {
+        let layer =
+            json!({"type": "conv1d", "dilation": size, "weights": [[[[1], [2], [3]]], [0]]});
+        let error = second(layer);
+        assert!(error.found.contains("a whole number"), "{error}");
+    }
     let causal = json!({"type": "conv2d", "padding": "causal", "weights": [[[[[1]]]], [0]]});
     assert_eq!(second(causal).found, "\"causal\"");
 }

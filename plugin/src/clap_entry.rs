@@ -743,7 +743,11 @@ mod tests {
             setter.set_parameter(note, 36);
             let params = get_extension(plugin, CLAP_EXT_PARAMS.as_ptr());
             let params = &*params.cast::<clap_plugin_params>();
+            // Whole numbers, as hosts read them.
             for expected in [Some(36.0), None] {
+                let mut value = 0.0;
+                assert!(params.get_value.unwrap()(plugin, id, &mut value));
+                assert_eq!(value, 36.0);
                 kept.borrow_mut().clear();
                 params.flush.unwrap()(plugin, std::ptr::null(), &raw const list);
                 let values = kept.borrow();

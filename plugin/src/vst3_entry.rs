@@ -481,7 +481,7 @@ pass_on!(IEditControllerTrait {
 
     unsafe fn normalizedParamToPlain(&self, id: ParamID, value: ParamValue) -> ParamValue {
         match OutputParameter::with_id(id) {
-            Some(parameter) => value * parameter.maximum(),
+            Some(parameter) => parameter.plain(value),
             // SAFETY: no promise is needed.
             None => unsafe { self.wrapper.normalizedParamToPlain(id, value) },
         }

@@ -15,6 +15,7 @@ use clap_sys::events::{
 };
 use clap_sys::id::{CLAP_INVALID_ID, clap_id};
 
+use super::values;
 use crate::edits::Edit;
 use crate::outputs::parameters::OutputParameters;
 
@@ -106,8 +107,7 @@ impl<'a> Output<'a> {
                 let event = clap_event_param_value {
                     header: header(size_of::<clap_event_param_value>(), CLAP_EVENT_PARAM_VALUE),
                     param_id: id,
-                    // CLAP counts the steps of what has steps.
-                    value: f64::from(normalized) * steps.unwrap_or(1) as f64,
+                    value: values::plain(normalized, steps),
                     ..NOTHING
                 };
                 self.push((&raw const event).cast())
@@ -126,7 +126,7 @@ impl<'a> Output<'a> {
                     ..NOTHING.header
                 },
                 param_id: parameter.id(),
-                value: f64::from(value) * parameter.maximum(),
+                value: parameter.plain(f64::from(value)),
                 ..NOTHING
             };
             self.push(&event.header);

@@ -251,18 +251,20 @@ unsafe extern "C" fn params_get_value(
     id: clap_id,
     value: *mut f64,
 ) -> bool {
-    // SAFETY: the host's plugin is ours, the value null or a place for one.
+    // SAFETY: the host's plugin is ours, the value null or a place for one; the parameters live as long
+    // as the instance.
     unsafe {
         let (Some(instance), Some(place)) = (Instance::of(plugin), value.as_mut()) else {
             return false;
         };
-        let Some(parameter) = OutputParameter::with_id(id) else {
-            let params = &instance.extensions.framework.params;
-            return call!(params, get_value(plugin, id, value));
+        let found = match OutputParameter::with_id(id) {
+            Some(parameter) => {
+                let normalized = instance.shared.outputs.value(parameter);
+                Some(parameter.plain(f64::from(normalized)))
+            }
+            None => instance.values.value(id),
         };
-        let normalized = instance.shared.outputs.value(parameter);
-        *place = f64::from(normalized) * parameter.maximum();
-        true
+        found.map(|value| *place = value).is_some()
     }
 }
 

@@ -59,6 +59,19 @@ impl Values {
         }
     }
 
+    /// The value of the parameter `id` as CLAP has it, if there is one. Real-time safe.
+    ///
+    /// # Safety
+    /// The parameters live.
+    pub(super) unsafe fn value(&self, id: clap_id) -> Option<f64> {
+        let param = self.0.get(&id)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let normalized = param.unmodulated_normalized_value();
+            Some(plain(normalized, param.step_count()))
+        }
+    }
+
     /// # Safety
     /// The parameters live.
     unsafe fn set(&self, id: clap_id, value: f64) -> bool {
@@ -75,6 +88,13 @@ impl Values {
             param._internal_set_normalized_value(normalized.clamp(0.0, 1.0) as f32)
         }
     }
+}
+
+/// A `normalized` value as CLAP has it, which counts the steps of what has steps. They are whole numbers,
+/// since hosts cut off what is behind the point. Real-time safe.
+pub(super) fn plain(normalized: f32, steps: Option<usize>) -> f64 {
+    let normalized = f64::from(normalized);
+    steps.map_or(normalized, |steps| (normalized * steps as f64).round())
 }
 
 #[cfg(test)]

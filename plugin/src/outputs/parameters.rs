@@ -179,6 +179,18 @@ impl OutputParameter {
         }
     }
 
+    /// A normalised value times [`maximum`](Self::maximum): whole where there are steps, since hosts cut off
+    /// what is behind the point. Real-time safe.
+    #[must_use]
+    pub fn plain(self, normalized: f64) -> f64 {
+        let plain = normalized * self.maximum();
+        if self.steps() > 0 {
+            plain.round()
+        } else {
+            plain
+        }
+    }
+
     /// A normalised value as it is written, without its unit.
     #[must_use]
     pub fn text(self, normalized: f64) -> String {
@@ -403,6 +415,21 @@ impl OutputParameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_a_whole_number() {
+        let stepped = OutputParameter::all().into_iter();
+        let stepped = stepped.filter(|parameter| parameter.steps() > 0);
+        let mut n = 0;
+        for parameter in stepped {
+            for step in 0..=parameter.steps() {
+                let normalized = step as f32 / parameter.steps() as f32;
+                assert_eq!(parameter.plain(f64::from(normalized)), step as f64);
+                n += 1;
+            }
+        }
+        assert!(n > 0);
+    }
 
     /// The values of a decision.
     #[derive(Debug)]

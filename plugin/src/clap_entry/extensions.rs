@@ -202,6 +202,10 @@ unsafe extern "C" fn params_get_info(
         if instance.extensions.enumerations.contains(&info.id) {
             info.flags |= CLAP_PARAM_IS_ENUM | CLAP_PARAM_IS_STEPPED;
         }
+        // A whole number, as the value is told.
+        if info.flags & CLAP_PARAM_IS_STEPPED != 0 {
+            info.default_value = info.default_value.round();
+        }
         true
     }
 }

@@ -152,6 +152,13 @@ struct RawLayer {
     others: BTreeMap<String, IgnoredAny>,
 }
 
+impl RawLayer {
+    /// Whether the file says that the layer's input is a frame of `features` and `channels`.
+    fn names_frame(&self, features: usize, channels: usize) -> bool {
+        self.num_features_in == Some(features) && self.num_filters_in == Some(channels)
+    }
+}
+
 /// A shape of Keras: batch, time and the sizes of a step. Unknown ones are null.
 #[derive(Deserialize)]
 #[serde(

@@ -158,7 +158,7 @@ impl Instance {
         changed.is_some()
     }
 
-    /// Tells the host what was edited in the window. Real-time safe as far as the host's list is.
+    /// Tells the host what was edited in the window, before its own values are taken. Real-time safe as far as the host's list is.
     fn tell_edits(&self, output: &Output<'_>) {
         self.shared.edits.give_out(|parameter, edit| {
             let Some(id) = self.ids.get(&parameter) else {
@@ -168,13 +168,6 @@ impl Instance {
             let steps = unsafe { parameter.step_count() };
             output.send_edit(*id, steps, edit)
         });
-    }
-
-    /// Tells the host, without a block, what was edited and what the output parameters are. Real-time safe
-    /// as far as the host's list is.
-    fn flush(&self, output: &Output<'_>) {
-        self.tell_edits(output);
-        output.send_parameters(None);
     }
 
     /// The instance whose `plugin` this is.
@@ -310,16 +303,18 @@ unsafe extern "C" fn process(
         if channels == 0 {
             return CLAP_PROCESS_ERROR; // not active
         }
-        if !instance.take_values(process.in_events) {
-            return CLAP_PROCESS_ERROR;
-        }
         let (midi, outputs) = (instance.host.wants_midi(), &instance.shared.outputs);
         let Some(output) = Output::of(process.out_events, midi, outputs) else {
             return CLAP_PROCESS_ERROR;
         };
+        // At the start of the block, and so before its notes.
+        instance.tell_edits(&output);
+        if !instance.take_values(process.in_events) {
+            return CLAP_PROCESS_ERROR;
+        }
         if process.frames_count == 0 {
             // Nothing to hear, but parameters may change.
-            instance.flush(&output);
+            output.send_parameters(None);
             return CLAP_PROCESS_CONTINUE;
         }
         let (sources, sinks) = (process.audio_inputs, process.audio_outputs);
@@ -362,8 +357,6 @@ unsafe extern "C" fn process(
             out_events: output.as_clap(),
             ..*process
         };
-        // At the start of the block, and so before its notes.
-        instance.tell_edits(&output);
         let status = call!(instance.framework, process(plugin, &guarded));
         if status != CLAP_PROCESS_ERROR {
             let main = std::slice::from_raw_parts(main.data32, channels as usize);
@@ -650,8 +643,8 @@ mod tests {
         use std::cell::RefCell;
 
         use clap_sys::events::{
-            CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END, CLAP_EVENT_PARAM_VALUE,
-            clap_event_header, clap_event_param_value,
+            CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
+            CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_param_value,
         };
         use clap_sys::ext::params::{clap_host_params, clap_plugin_params};
         use nice_plug::context::PluginApi;
@@ -701,6 +694,17 @@ mod tests {
                     .push((header.time, header.type_, id, value));
             }
             true
+        }
+
+        unsafe extern "C" fn one(_: *const clap_input_events) -> u32 {
+            1
+        }
+        unsafe extern "C" fn context(
+            list: *const clap_input_events,
+            _: u32,
+        ) -> *const clap_event_header {
+            // SAFETY: the list's memory is its only event.
+            unsafe { (*list).ctx.cast() }
         }
 
         let kept = Kept::default();
@@ -754,6 +758,45 @@ mod tests {
                 let mut values = values.iter().filter(|(_, _, of, _)| *of == id);
                 assert_eq!(values.next().map(|(.., value)| *value), expected);
             }
+            let mut value = 0.0;
+            assert!(params.text_to_value.unwrap()(
+                plugin,
+                id,
+                c"59".as_ptr(),
+                &mut value
+            ));
+            assert_eq!(value, 59.0);
+            // The host knows the edit before its own value takes effect, and that stays.
+            let mut event = clap_event_param_value {
+                header: clap_event_header {
+                    size: size_of::<clap_event_param_value>() as u32,
+                    time: 0,
+                    space_id: CLAP_CORE_EVENT_SPACE_ID,
+                    type_: CLAP_EVENT_PARAM_VALUE,
+                    flags: 0,
+                },
+                param_id: id,
+                cookie: std::ptr::null_mut(),
+                note_id: -1,
+                port_index: -1,
+                channel: -1,
+                key: -1,
+                value: 40.0,
+            };
+            let sent = clap_input_events {
+                ctx: (&raw mut event).cast(),
+                size: Some(one),
+                get: Some(context),
+            };
+            setter.set_parameter(note, 38);
+            kept.borrow_mut().clear();
+            params.flush.unwrap()(plugin, &raw const sent, &raw const list);
+            let told = kept
+                .borrow()
+                .iter()
+                .find(|told| told.2 == id)
+                .map(|told| told.3);
+            assert_eq!((told, note.value()), (Some(38.0), 40));
             deactivate(plugin);
             destroy(plugin);
             // The window may hold what is shared longer than the host holds the plugin.

@@ -9,7 +9,7 @@
 //! A VST3 host is told by the framework, on the window's thread, and sends the value back with a block. Until
 //! then the entry has it wait with those of the controller: a host that saves before has it in the state.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
 use std::sync::{Arc, Mutex};
 
 use nice_plug::prelude::{ParamPtr, Params};
@@ -36,18 +36,13 @@ const SET: u8 = 2;
 /// A gesture has ended, and the host was not told.
 const ENDED: u8 = 4;
 
-/// The value is newer than what the next block or flush brings.
-const NEWER: u8 = 8;
-
 /// Called after each edit, on the window's thread.
 type Listener = Box<dyn Fn(ParamPtr, Edit) + Send>;
 
 struct Parameter {
     pointer: ParamPtr,
-    /// What the host is to be told, and [`NEWER`].
+    /// What the host is to be told.
     untold: AtomicU8,
-    /// Bits of the value that was set last.
-    value: AtomicU32,
 }
 
 /// The edits of one instance that its host was not told of. Of several values that a parameter had since, it
@@ -67,7 +62,6 @@ impl Edits {
         let parameter = |(_, pointer, _): (String, ParamPtr, String)| Parameter {
             pointer,
             untold: AtomicU8::new(0),
-            value: AtomicU32::new(0),
         };
         Self {
             parameters: params.param_map().into_iter().map(parameter).collect(),
@@ -83,10 +77,11 @@ impl Edits {
         *self.listener.lock().unwrap_or_else(|e| e.into_inner()) = listener;
     }
 
-    /// Hands all edits to `tell`, those of a parameter in their order. The values are set again before, once: the
-    /// host may have sent an older one back. An edit for which `tell` answers no comes again the next time,
-    /// with the value that the parameter has then. For the thread that processes or flushes; real-time safe
-    /// as far as `tell` is.
+    /// Hands all edits to `tell`, those of a parameter in their order, with the value that it has now: what
+    /// the plugin set since, or a state that was loaded, is not undone. An edit for which `tell` answers no
+    /// comes again the next time. To be called before what the host sends is set, so that of an edit and
+    /// an answer to the one before the host knows the edit. For the thread that processes or flushes;
+    /// real-time safe as far as `tell` is.
     pub(crate) fn give_out(&self, mut tell: impl FnMut(ParamPtr, Edit) -> bool) {
         if !self.any.swap(false, AcqRel) {
             return;
@@ -98,13 +93,7 @@ impl Edits {
             }
             let pointer = parameter.pointer;
             // SAFETY: the parameter lives as long as `_params`; its value is atomic.
-            let value = unsafe {
-                if untold & NEWER != 0 {
-                    let newer = f32::from_bits(parameter.value.load(Relaxed));
-                    pointer._internal_set_normalized_value(newer);
-                }
-                pointer.unmodulated_normalized_value()
-            };
+            let value = unsafe { pointer.unmodulated_normalized_value() };
             let mut refused = 0;
             for (bit, edit) in [
                 (BEGUN, Edit::Begin),
@@ -122,13 +111,6 @@ impl Edits {
             }
         }
     }
-
-    /// Sets no value again that was set before: a state is about to be loaded.
-    pub(crate) fn forget_values(&self) {
-        for parameter in &self.parameters {
-            parameter.untold.fetch_and(!NEWER, AcqRel);
-        }
-    }
 }
 
 #[cfg(feature = "editor")]
@@ -141,7 +123,7 @@ mod window {
     use nice_plug::plugin::PluginState;
     use nice_plug::prelude::ParamPtr;
 
-    use super::{BEGUN, ENDED, Edit, Edits, NEWER, SET};
+    use super::{BEGUN, ENDED, Edit, Edits, SET};
     use crate::service::Shared;
 
     impl Edits {
@@ -161,10 +143,9 @@ mod window {
                 }
                 Edit::Value(value) if !value.is_finite() => return,
                 Edit::Value(value) => {
-                    parameter.value.store(value.to_bits(), Relaxed);
                     // SAFETY: the parameter lives as long as `_params`; its value is atomic.
                     unsafe { pointer._internal_set_normalized_value(value) };
-                    parameter.untold.fetch_or(SET | NEWER, AcqRel);
+                    parameter.untold.fetch_or(SET, AcqRel);
                 }
                 Edit::End => {
                     parameter.untold.fetch_or(ENDED, AcqRel);
@@ -256,6 +237,7 @@ pub(crate) use window::gui_context;
 #[cfg(all(test, feature = "editor"))]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicU32;
 
     use nice_plug::context::PluginApi;
     use nice_plug::context::gui::{GuiContext, GuiContextInner};
@@ -356,10 +338,7 @@ pub(crate) mod tests {
         setter.begin_set_parameter(gate);
         setter.set_parameter(gate, 0.25);
         setter.set_parameter(gate, 0.5);
-        // The host sends back what it was told before.
-        set(gate, 0.125);
         assert_eq!(told(&shared, pointer), [Begin, Value(0.5)]);
-        assert_eq!(gate.value(), 0.5);
         setter.set_parameter(gate, 0.75);
         setter.end_set_parameter(gate);
         // It goes on before the host hears of the end.
@@ -371,10 +350,9 @@ pub(crate) mod tests {
         setter.set_parameter_normalized(gate, f32::NAN);
         assert_eq!(told(&shared, pointer), []);
         assert_eq!(gate.value(), 0.75);
-        // After a state was loaded it is the state's.
+        // What a state or the plugin itself set since stays, and is told.
         setter.set_parameter(gate, 1.0);
         set(gate, 0.125);
-        shared.edits.forget_values();
         assert_eq!(told(&shared, pointer), [Value(0.125)]);
         assert_eq!(gate.value(), 0.125);
     }

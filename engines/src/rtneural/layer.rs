@@ -352,9 +352,13 @@ fn conv1d(raw: &RawLayer, inputs: usize) -> Result<Layer, Fault> {
 fn conv2d(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
     let width = network.width();
     let [_, features, channels] = network.shape();
-    // A frame has its channels; a vector is a frame of as many as the kernel takes.
+    // A frame has its channels; a vector is a frame of as many as the kernel takes. Where a layer that
+    // reshapes was taken out of the file, both sizes say so.
     let fits = |inputs: usize| {
-        inputs == channels || (features == 1 && inputs > 0 && width.is_multiple_of(inputs))
+        inputs == channels
+            || (inputs > 0
+                && width.is_multiple_of(inputs)
+                && (features == 1 || raw.names_frame(width / inputs, inputs)))
     };
     let Linear {
         shape,
@@ -557,8 +561,12 @@ fn batch_norm(raw: &RawLayer, network: &mut Builder) -> Result<Layer, Fault> {
         None => return Err(bad("epsilon", "a positive number", "none")),
     };
     let [_, bands, _] = network.shape();
-    if raw.kind == "batchnorm2d" && bands == 1 && network.width().is_multiple_of(size) {
-        network.reframe(network.width() / size, size);
+    let width = network.width();
+    if raw.kind == "batchnorm2d"
+        && width.is_multiple_of(size)
+        && (bands == 1 || raw.names_frame(width / size, size))
+    {
+        network.reframe(width / size, size);
     }
     let features = network.width() / size;
     for (field, named, actual) in [

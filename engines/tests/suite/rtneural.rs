@@ -212,6 +212,24 @@ fn a_frame_keeps_its_channels() {
     assert_eq!(of_frame(norm).field, "layers[0] \"batchnorm2d\": the layer");
 }
 
+/// As the exporter writes it behind a layer that reshapes, when that was taken out of the file.
+#[test]
+fn a_frame_becomes_another_where_both_sizes_say_so() {
+    let layers = json!([
+        {"type": "conv2d", "padding": "valid", "num_filters_in": 3, "num_features_in": 4,
+         "weights": [[[[[1], [2], [3]]]], [0]]},
+        {"type": "batchnorm2d", "epsilon": 1.0, "num_filters_in": 2, "num_features_in": 2,
+         "weights": [[0, 10], [0, 0]]},
+    ]);
+    let model = json!({"in_shape": [null, null, 6, 2], "layers": layers}).to_string();
+    let network = rtneural::parse(model.as_bytes(), "model.json").unwrap();
+    let inputs: Vec<f32> = (0..12u8).map(f32::from).collect();
+    let outputs = reference::infer(&network, &inputs);
+    for (found, expected) in outputs.iter().zip([8.0, 16.0, 44.0, 52.0]) {
+        assert!((found - expected).abs() < 1e-6, "{outputs:?}");
+    }
+}
+
 /// Of as many features as channels, only the list's shape tells which of them it is about.
 #[test]
 fn alphas_of_features_are_not_taken_for_those_of_channels() {

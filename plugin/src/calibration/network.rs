@@ -108,6 +108,15 @@ impl NetworkCalibration {
     }
 }
 
+/// Which classes are masked.
+pub(super) fn masks(calibration: &Calibration) -> [bool; MAX_CLASSES] {
+    let mut masks = [false; MAX_CLASSES];
+    for (mask, masked) in masks.iter_mut().zip(calibration.masked()) {
+        *mask = *masked;
+    }
+    masks
+}
+
 /// Masks those classes that the model has, and says whether that is a change.
 ///
 /// # Errors

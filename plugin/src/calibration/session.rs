@@ -13,7 +13,7 @@ use tocco_recognizer::adaptation::examples::Example;
 use tocco_recognizer::adaptation::{Calibration, save_profiles, second_profile};
 use tocco_recognizer::classification::{MAX_CLASSES, ModelSerial};
 
-use super::network::{Change, NetworkCalibration, mask};
+use super::network::{Change, NetworkCalibration, mask, masks};
 use super::profile_name::ProfileName;
 use super::state::Saved;
 use super::{CalibrationStatus, Command};
@@ -48,7 +48,7 @@ type Taught = (Vec<u64>, Vec<u64>, Vec<bool>);
 impl CalibrationSession {
     /// For `base` and the package that amends it, which were selected with `engine` and are loaded
     /// as `since` or later, with what the host's state says and its number. A profile that does not fit
-    /// leaves the model as it is. Classes are `masked`, or as the profiles have it.
+    /// leaves the model as it is. Classes are `masked`, or as the first network's profile has it.
     pub(crate) fn new(
         base: ModelPackage,
         second: Option<ModelPackage>,
@@ -64,8 +64,8 @@ impl CalibrationSession {
             let is_earlier = name.is_earlier(&saved.profiles);
             let (mut network, second_error) = NetworkCalibration::new(base, name, saved, state);
             error = error.take().or(second_error);
-            // By the rule above it is of another pair, or of the network as a model by itself.
-            if is_earlier && !is_part(&network.classes(), &first.classes()) {
+            // Else, by the rule above, it is of another pair, or of the network as a model by itself.
+            if is_earlier && !is_of_one_lesson(&first.classes(), &network.classes()) {
                 network.calibration = Calibration::new(&network.base).ok();
             }
             network
@@ -82,7 +82,8 @@ impl CalibrationSession {
             kept: Taught::default(),
         };
         session.number_examples();
-        if let Some(masked) = masked {
+        let of_first = || session.first.calibration.as_ref().map(masks);
+        if let Some(masked) = masked.or_else(of_first) {
             let networks = std::iter::once(&mut session.first).chain(&mut session.second);
             let calibrations = networks.filter_map(|network| network.calibration.as_mut());
             for calibration in calibrations {
@@ -161,10 +162,7 @@ impl CalibrationSession {
             Command::Undo => self.forget(self.first.onsets.len().wrapping_sub(1), params),
             Command::Forget(index) => self.forget(index, params),
             Command::Reset => self.both(params, |calibration, onsets| {
-                let mut masked = [false; MAX_CLASSES];
-                for (kept, masked) in masked.iter_mut().zip(calibration.masked()) {
-                    *kept = *masked;
-                }
+                let masked = masks(calibration);
                 calibration.reset();
                 onsets.clear();
                 mask(calibration, &masked)?;
@@ -404,6 +402,12 @@ impl CalibrationSession {
             Err(error) => self.error = Some(error.to_string()),
         }
     }
+}
+
+/// Whether a second network's classes under the earlier name may come from the lesson of the `first`: they
+/// are a part of its, or, since two pairs once shared that name, its are a part of them.
+fn is_of_one_lesson(first: &[usize], second: &[usize]) -> bool {
+    is_part(second, first) || (!first.is_empty() && is_part(first, second))
 }
 
 /// Whether `part` is what is left of `whole` where some of it is left out.

@@ -165,7 +165,6 @@ unsafe extern "C" fn state_load(plugin: *const clap_plugin, stream: *const clap_
         let state = &instance.extensions.framework.state;
         let requests = &instance.shared.params.requests;
         state_stream::with_mended(&instance.shared, stream, |mended| {
-            instance.shared.edits.forget_values();
             requests.unheard(|| call!(state, load(plugin, mended)))
         })
     }
@@ -317,7 +316,7 @@ unsafe extern "C" fn params_text_to_value(
         if let Some(parameter) = OutputParameter::with_id(id) {
             let read = parameter.value(&CStr::from_ptr(text).to_string_lossy());
             if let Some(read) = read {
-                *value = read * parameter.maximum();
+                *value = parameter.plain(read);
             }
             return read.is_some();
         }
@@ -327,7 +326,7 @@ unsafe extern "C" fn params_text_to_value(
         let is_value =
             call!(params, text_to_value(plugin, id, text, &mut read)) && read.is_finite();
         if is_value {
-            *value = read;
+            *value = instance.values.whole(id, read);
         }
         is_value
     }
@@ -343,13 +342,13 @@ unsafe extern "C" fn params_flush(
         let Some(instance) = Instance::of(plugin) else {
             return;
         };
-        if !instance.take_values(input) {
-            return;
-        }
         let Some(output) = Output::of(output, false, &instance.shared.outputs) else {
             return;
         };
-        instance.flush(&output);
+        instance.tell_edits(&output);
+        if instance.take_values(input) {
+            output.send_parameters(None);
+        }
     }
 }
 

@@ -72,6 +72,19 @@ impl Values {
         }
     }
 
+    /// `value` of the parameter `id`, as CLAP has it: whole where there are steps.
+    ///
+    /// # Safety
+    /// The parameters live.
+    pub(super) unsafe fn whole(&self, id: clap_id, value: f64) -> f64 {
+        // SAFETY: the caller's promise.
+        let steps = self
+            .0
+            .get(&id)
+            .and_then(|param| unsafe { param.step_count() });
+        steps.map_or(value, |_| value.round())
+    }
+
     /// # Safety
     /// The parameters live.
     unsafe fn set(&self, id: clap_id, value: f64) -> bool {

@@ -43,6 +43,15 @@ impl Taught {
         Self::of(first, self.params, &saved)
     }
 
+    /// What is masked in either network, `[n_classes]`.
+    fn masked(&self) -> [Vec<bool>; 2] {
+        let networks = [Some(&self.session.first), self.session.second.as_ref()];
+        networks.map(|network| {
+            let calibration = network.and_then(|network| network.calibration.as_ref());
+            calibration.unwrap().masked().to_vec()
+        })
+    }
+
     fn hears(&mut self, onset_id: u64, class: usize, second: bool) {
         // Classes apart from each other; the features of both networks.
         let n_features = if second { 1296 } else { self.n_features };
@@ -231,9 +240,67 @@ fn what_the_second_network_was_taught_as_a_model_by_itself_begins_no_pair() {
         assert!(!taught.session.is_calibrated());
         assert_eq!(taught.params.calibration.saved(), saved, "it is kept");
     }
+    // What was unticked there is no matter of the pair's, either.
+    let mut late = Taught::of(&shipped::TOCCO, ToccoParams::default(), &Saved::default());
+    late.told(Command::Mask {
+        class: 6,
+        masked: true,
+    });
+    let mut unticked = late.params.calibration.saved();
+    let lesson = unticked.profiles.remove("tocco/tocco-late").unwrap();
+    unticked.profiles.clear();
+    unticked.profiles.insert("tocco-late".to_owned(), lesson);
+    let taught = Taught::of(&shipped::TOCCO, ToccoParams::default(), &unticked);
+    assert_eq!(taught.masked(), [vec![false; 8], vec![false; 8]]);
     // A part keeps the order.
     assert!(is_part(&[1, 3], &[1, 2, 3]) && is_part(&[], &[]));
     assert!(!is_part(&[3, 1], &[1, 2, 3]) && !is_part(&[1, 1], &[1]));
+}
+
+#[test]
+fn a_second_lesson_that_two_pairs_shared_is_read_by_both() {
+    let mut shared = Taught::new(&Saved::default());
+    for (onset, class) in [(0, 1), (1, 2), (2, 3)] {
+        shared.hears_with_both(onset, class);
+    }
+    let lesson = shared.params.calibration.saved().profiles["tocco/tocco-late"].clone();
+    for (first, id, classes) in [
+        (&shipped::TOCCO, "tocco", &[1, 2][..]),
+        (&shipped::TOCCO_SURE, "tocco-sure", &[3]),
+    ] {
+        let mut own = Taught::of(first, ToccoParams::default(), &Saved::default());
+        for (onset, class) in classes.iter().enumerate() {
+            own.hears(onset as u64, *class, false);
+        }
+        let mut saved = own.params.calibration.saved();
+        saved.profiles.retain(|name, _| name == id);
+        saved
+            .profiles
+            .insert("tocco-late".to_owned(), lesson.clone());
+        let taught = Taught::of(first, ToccoParams::default(), &saved);
+        assert_eq!(taught.taught(), (classes.to_vec(), vec![1, 2, 3]), "{id}");
+    }
+}
+
+#[test]
+fn what_the_first_network_has_masked_is_masked_in_the_second_whose_lesson_is_another() {
+    let mut taught = Taught::new(&Saved::default());
+    taught.hears_with_both(0, 1);
+    taught.told(Command::Mask {
+        class: 6,
+        masked: true,
+    });
+    let mut saved = taught.params.calibration.saved();
+    let mut other = Taught::new(&Saved::default());
+    other.hears_with_both(0, 4);
+    saved.profiles.remove("tocco/tocco-late");
+    let lesson = other.params.calibration.saved().profiles["tocco/tocco-late"].clone();
+    saved.profiles.insert("tocco-late".to_owned(), lesson);
+    let taught = Taught::new(&saved);
+    assert_eq!(taught.taught(), (vec![1], vec![]));
+    let mut masked = vec![false; 8];
+    masked[6] = true;
+    assert_eq!(taught.masked(), [masked.clone(), masked]);
 }
 
 #[test]
